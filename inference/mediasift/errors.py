@@ -1,0 +1,158 @@
+"""Every error mediasift raises, on one page.
+
+MediasiftError                      exit code
+├── SetupError                      the run does not start, or stops as a whole
+│   ├── UsageError (ValueError)         2   an option's value, or options that exclude each other
+│   ├── InputError (OSError)            3   nothing to read: no input found, a list that cannot be read
+│   ├── ModelError                      4   a model that cannot be used
+│   │   ├── ModelNotFound (FileNotFoundError)
+│   │   ├── DescriptionError (ValueError)
+│   │   └── ProviderUnavailable
+│   ├── EngineError                     5   an engine, program or package that is missing or broken
+│   │   └── MissingPackage (ImportError)
+│   └── OutputError (OSError)           6   the table or the files beside it cannot be written
+└── ItemError                       1   one item fails, ends as a row, and the run goes on
+    ├── NotFound        "not-found"     a named input that does not exist
+    ├── Unreadable      "unreadable"    permission, a folder, a device, an input/output error
+    ├── NotMedia        "not-media"     neither content nor suffix is that of a known format
+    ├── EmptyFile       "empty"         zero bytes
+    ├── Unsupported     "unsupported"   a known format that this installation cannot read, or not for this task
+    ├── Damaged         "damaged"       a known format whose bytes do not decode
+    ├── TooLarge        "too-large"     more pixels, pages or bytes than the limit
+    ├── ItemTimeout     "timeout"       longer than the limit per item
+    ├── Crashed         "crashed"       the process that read it died
+    └── InferenceFailed "inference"     the model refused this item
+
+Messages say what happened to which file, what was found, and what to type next. An ItemError's text
+becomes the `error` column as `code: sentence`; nothing but an ItemError ever becomes a row.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MediasiftError(Exception):
+    """Base of all errors of mediasift; `exit_code` is what the command line returns."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SetupError(MediasiftError):
+    """The run as a whole cannot start or go on."""
+
+    exit_code = 2
+
+
+class UsageError(SetupError, ValueError):
+    """A value, or a combination of options, that makes no sense."""
+
+
+class InputError(SetupError, OSError):
+    """There is nothing to read."""
+
+    exit_code = 3
+
+
+class ModelError(SetupError):
+    """A model that cannot be used as asked."""
+
+    exit_code = 4
+
+
+class ModelNotFound(ModelError, FileNotFoundError):
+    """No model of this name or path is on this machine."""
+
+
+class DescriptionError(ModelError, ValueError):
+    """A model's description is missing or wrong; the message names the field."""
+
+
+class ProviderUnavailable(ModelError):
+    """The device asked for cannot run the model here."""
+
+
+class EngineError(SetupError):
+    """An engine (OCR, speech, codec) or a program that is missing or broken."""
+
+    exit_code = 5
+
+
+class MissingPackage(EngineError, ImportError):
+    """An optional package is not installed; the message holds the line to type."""
+
+
+class OutputError(SetupError, OSError):
+    """The output cannot be written."""
+
+    exit_code = 6
+
+
+class ItemError(MediasiftError):
+    """One item failed. `str(error)` is the sentence, `as_cell()` the cell of the `error` column."""
+
+    code: ClassVar[str] = "failed"
+
+    def as_cell(self) -> str:
+        """`code: sentence` on one line."""
+        return f"{self.code}: {' '.join(str(self).split())}"
+
+
+class NotFound(ItemError, FileNotFoundError):
+    """A named input does not exist."""
+
+    code = "not-found"
+
+
+class Unreadable(ItemError, OSError):
+    """The operating system does not let us read it."""
+
+    code = "unreadable"
+
+
+class NotMedia(ItemError):
+    """Neither content nor suffix is that of a known format."""
+
+    code = "not-media"
+
+
+class EmptyFile(ItemError):
+    """The file has no bytes."""
+
+    code = "empty"
+
+
+class Unsupported(ItemError):
+    """A known format that cannot be read here, or not by this task."""
+
+    code = "unsupported"
+
+
+class Damaged(ItemError, ValueError):
+    """The bytes do not decode."""
+
+    code = "damaged"
+
+
+class TooLarge(ItemError):
+    """Beyond a stated limit."""
+
+    code = "too-large"
+
+
+class ItemTimeout(ItemError, TimeoutError):
+    """Longer than the limit per item."""
+
+    code = "timeout"
+
+
+class Crashed(ItemError):
+    """The process that worked on it died."""
+
+    code = "crashed"
+
+
+class InferenceFailed(ItemError, RuntimeError):
+    """The model refused this item."""
+
+    code = "inference"

@@ -1,0 +1,67 @@
+"""What reading yields: pictures and clips of sound that know where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mediasift.errors import ItemError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an item comes from: the first four columns of every table.
+
+    Attributes:
+        path: The input as typed plus the path relative to it.
+        page: Page of a PDF or multi-page TIFF, from 1; None where it does not apply.
+        frame: Frame in presentation order, from 0; None where it does not apply.
+        time_s: The container's clock, in seconds; None where it does not apply.
+    """
+
+    path: str
+    page: int | None = None
+    frame: int | None = None
+    time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Item(Place):
+    """One picture: uint8 (H, W, 3) RGB, EXIF orientation applied, alpha dropped.
+
+    Attributes:
+        original_size: (width, height) of the upright picture in the file, before any reduced-scale
+            decoding; equal to the array's own size when nothing was reduced.
+    """
+
+    image: NDArray[np.uint8]
+    original_size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clip(Place):
+    """A piece of sound: float32 (N,), mono, -1..1, beginning `start_s` seconds into its file."""
+
+    start_s: float
+    waveform: NDArray[np.float32] = field(repr=False)
+    sample_rate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFile(Place):
+    """A whole video, for tasks that read it in order; nothing of it is decoded yet."""
+
+    file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedItem(Place):
+    """An item that could not be read, between others that could."""
+
+    error: ItemError

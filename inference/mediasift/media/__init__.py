@@ -1,0 +1,1 @@
+"""Files become items: reading, converting and measuring pictures, documents, video and sound."""

@@ -1,0 +1,1 @@
+"""ONNX files become functions from arrays to arrays that describe themselves."""

@@ -1,0 +1,116 @@
+"""Rows: one line of a table as a small frozen dataclass, and the columns that follow from it."""
+
+from __future__ import annotations
+
+import base64
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mediasift.items import Place
+
+_PLACE = ("path", "page", "frame", "time_s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What every row carries; tasks add their columns by subclassing.
+
+    Attributes:
+        path, page, frame, time_s: Where the row comes from, see `mediasift.items.Place`.
+        error: `CODE: sentence`, empty when all went well.
+        kept: Columns carried along from an input list (`--keep`), as (name, value) pairs.
+    """
+
+    path: str = ""
+    page: int | None = None
+    frame: int | None = None
+    time_s: float | None = None
+    error: str = ""
+    kept: tuple[tuple[str, str], ...] = ()
+
+
+RowType = TypeVar("RowType", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's name and type: one of str, int, float, bool or numpy.ndarray (a vector of float32)."""
+
+    name: str
+    type: type
+
+
+@cache
+def columns(row_type: type[Row]) -> tuple[Column, ...]:
+    """The columns of a table of such rows: place, the task's own, `error`."""
+    hints = typing.get_type_hints(row_type)
+    own = [f.name for f in fields(row_type) if f.name not in (*_PLACE, "error", "kept")]
+    return tuple(Column(name, _plain(hints[name])) for name in (*_PLACE, *own, "error"))
+
+
+def _plain(hint: Any) -> type:
+    """The one concrete type of `X`, `X | None` or `NDArray[...]`."""
+    if isinstance(hint, types.UnionType):
+        (hint,) = [part for part in typing.get_args(hint) if part is not type(None)]
+    origin = typing.get_origin(hint)
+    return typing.cast("type", origin or hint)
+
+
+def kept_names(kept: tuple[tuple[str, str], ...] | Mapping[str, str], row_type: type[Row]) -> tuple[str, ...]:
+    """Column names of carried-along values; a name the table owns already becomes `input_NAME`."""
+    own = {column.name for column in columns(row_type)}
+    names = kept if isinstance(kept, Mapping) else [name for name, _ in kept]
+    return tuple(f"input_{name}" if name in own else name for name in names)
+
+
+def placed(row: RowType, place: Place, kept: tuple[tuple[str, str], ...] = ()) -> RowType:
+    """The same row, located at `place`. A row that has its own page, frame or time keeps them."""
+    return replace(
+        row,
+        path=place.path,
+        page=place.page if row.page is None else row.page,
+        frame=place.frame if row.frame is None else row.frame,
+        time_s=place.time_s if row.time_s is None else row.time_s,
+        kept=kept,
+    )
+
+
+def values(row: Row) -> dict[str, Any]:
+    """Column name → value, in the table's order, carried-along columns before `error`."""
+    own = {column.name: getattr(row, column.name) for column in columns(type(row))}
+    if row.kept:
+        error = own.pop("error")
+        own.update(zip(kept_names(row.kept, type(row)), (value for _, value in row.kept), strict=True))
+        own["error"] = error
+    return own
+
+
+def to_json(row: Row) -> dict[str, Any]:
+    """The row as JSON values; empty fields left out, vectors as base64 of little-endian float32."""
+    out: dict[str, Any] = {}
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if value is None or value is field.default or (isinstance(value, str) and value == field.default):
+            continue
+        if isinstance(value, np.ndarray):
+            value = base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
+        out[field.name] = value
+    return out
+
+
+def from_json(row_type: type[RowType], data: Mapping[str, Any]) -> RowType:
+    """The row that `to_json` wrote."""
+    kinds = {column.name: column.type for column in columns(row_type)}
+    out = dict(data)
+    for name, value in data.items():
+        if kinds.get(name) is np.ndarray:
+            out[name] = np.frombuffer(base64.b64decode(value), dtype="<f4").astype(np.float32)
+    out["kept"] = tuple((name, value) for name, value in data.get("kept", ()))
+    return row_type(**out)

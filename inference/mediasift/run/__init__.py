@@ -1,0 +1,1 @@
+"""Many items, safely: reading ahead, batching, order, output."""

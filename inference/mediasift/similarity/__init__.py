@@ -1,0 +1,1 @@
+"""Vectors become pairs: pure functions, arrays in, pairs out."""
