@@ -7,13 +7,11 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from mediasift.items import Place
+from mediasift.items import Place
 
 _PLACE = ("path", "page", "frame", "time_s")
 
@@ -47,12 +45,16 @@ class Column:
     type: type
 
 
-@cache
+_known: dict[Any, tuple[Column, ...]] = {}
+
+
 def columns(row_type: type[Row]) -> tuple[Column, ...]:
     """The columns of a table of such rows: place, the task's own, `error`."""
-    hints = typing.get_type_hints(row_type)
-    own = [f.name for f in fields(row_type) if f.name not in (*_PLACE, "error", "kept")]
-    return tuple(Column(name, _plain(hints[name])) for name in (*_PLACE, *own, "error"))
+    if row_type not in _known:
+        hints = typing.get_type_hints(row_type)
+        own = [f.name for f in fields(row_type) if f.name not in (*_PLACE, "error", "kept")]
+        _known[row_type] = tuple(Column(name, _plain(hints[name])) for name in (*_PLACE, *own, "error"))
+    return _known[row_type]
 
 
 def _plain(hint: Any) -> type:

@@ -1,0 +1,109 @@
+"""The protobuf wire format, just enough to look into an ONNX file without the `onnx` package.
+
+Source: https://protobuf.dev/programming-guides/encoding/. Field numbers of ONNX messages stand where they are used.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from mediasift.errors import ModelError
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+def walk(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
+    """The (field number, wire type, value) of one message, in file order.
+
+    Varints and fixed-width values come as unsigned integers; strings, bytes, sub-messages and packed lists
+    as slices of `data` that copy nothing.
+
+    Raises:
+        ModelError: The bytes end in the middle of a field, or are no protobuf message.
+    """
+    position, end = 0, len(data)
+    while position < end:
+        key, position = _varint(data, position)
+        number, kind = key >> 3, key & 7
+        if number == 0:
+            raise ModelError("not a protobuf message (field number 0)")
+        value: int | memoryview
+        if kind == VARINT:
+            value, position = _varint(data, position)
+        elif kind == BYTES:
+            length, position = _varint(data, position)
+            if length > end - position:
+                raise ModelError("truncated: a field is longer than the rest of the file")
+            value, position = data[position : position + length], position + length
+        elif kind in (FIXED64, FIXED32):
+            width = 8 if kind == FIXED64 else 4
+            if width > end - position:
+                raise ModelError("truncated in the middle of a number")
+            value = int.from_bytes(data[position : position + width], "little")
+            position += width
+        else:
+            raise ModelError(f"not a protobuf message (wire type {kind})")
+        yield number, kind, value
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    result = shift = 0
+    while True:
+        if position >= len(data) or shift > 63:
+            raise ModelError("truncated or not a protobuf message (a number has no end)")
+        byte = data[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return result, position
+        shift += 7
+
+
+def varints(value: int | memoryview) -> list[int]:
+    """The numbers of a repeated integer field, packed or single, as signed 64-bit integers."""
+    if isinstance(value, int):
+        return [_signed(value)]
+    numbers, position = [], 0
+    while position < len(value):
+        number, position = _varint(value, position)
+        numbers.append(_signed(number))
+    return numbers
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def text(value: int | memoryview) -> str:
+    """A string field; bytes that are not UTF-8 are replaced."""
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, memoryview) else ""
+
+
+def message(value: int | memoryview) -> memoryview:
+    """A sub-message field.
+
+    Raises:
+        ModelError: The field holds a number instead.
+    """
+    if isinstance(value, int):
+        raise ModelError("not an ONNX file (a number where a message belongs)")
+    return value
+
+
+def encode(number: int, value: int | bytes | float) -> bytes:
+    """One field as bytes: a varint for int, length-delimited for bytes, 32 bit for float."""
+    if isinstance(value, float):
+        return _encode_varint(number << 3 | FIXED32) + struct.pack("<f", value)
+    if isinstance(value, int):
+        return _encode_varint(number << 3 | VARINT) + _encode_varint(value & (1 << 64) - 1)
+    return _encode_varint(number << 3 | BYTES) + _encode_varint(len(value)) + value
+
+
+def _encode_varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
