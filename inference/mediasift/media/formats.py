@@ -1,0 +1,185 @@
+"""Which format a file has: decided by its first bytes, by its suffix only where the format has no signature.
+
+Signatures: https://www.iana.org/assignments/media-types and each format's own specification.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["picture", "document", "video", "sound"]
+
+HEAD_BYTES = 4096
+"""How many first bytes `sniff` wants; fewer will do for a shorter file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A format's name, the kind of media it holds, and whether its content showed it (or only its suffix)."""
+
+    name: str
+    kind: Kind
+    recognised: bool = True
+
+
+_SIGNATURES: tuple[tuple[int, bytes, str, Kind], ...] = (
+    (0, b"\xff\xd8\xff", "jpeg", "picture"),
+    (0, b"\x89PNG\r\n\x1a\n", "png", "picture"),
+    (0, b"\x8aMNG\r\n\x1a\n", "mng", "picture"),
+    (0, b"GIF87a", "gif", "picture"),
+    (0, b"GIF89a", "gif", "picture"),
+    (0, b"II*\0", "tiff", "picture"),
+    (0, b"MM\0*", "tiff", "picture"),
+    (0, b"II+\0", "tiff", "picture"),
+    (0, b"MM\0+", "tiff", "picture"),
+    (0, b"8BPS", "psd", "picture"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000", "picture"),
+    (0, b"\xff\x4f\xff\x51", "jpeg2000", "picture"),
+    (0, b"\xff\x0a", "jxl", "picture"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "jxl", "picture"),
+    (0, b"qoif", "qoi", "picture"),
+    (0, b"#?RADIANCE", "hdr", "picture"),
+    (0, b"#?RGBE", "hdr", "picture"),
+    (0, b"v/1\x01", "exr", "picture"),
+    (0, b"\x59\xa6\x6a\x95", "sun-raster", "picture"),
+    (0, b"DDS ", "dds", "picture"),
+    (0, b"BLP1", "blp", "picture"),
+    (0, b"BLP2", "blp", "picture"),
+    (0, b"icns", "icns", "picture"),
+    (0, b"\x01\xda", "sgi", "picture"),
+    (0, b"/* XPM */", "xpm", "picture"),
+    (0, b"%!PS-Adobe", "eps", "picture"),
+    (0, b"\xc5\xd0\xd3\xc6", "eps", "picture"),
+    (0, b"\xd7\xcd\xc6\x9a", "wmf", "picture"),
+    (0, b"DanM", "msp", "picture"),
+    (0, b"LinS", "msp", "picture"),
+    (0, b"SIMPLE  =", "fits", "picture"),
+    (4, b"\x11\xaf", "fli", "picture"),
+    (4, b"\x12\xaf", "fli", "picture"),
+    (0, b"%PDF-", "pdf", "document"),
+    (0, b"\x1a\x45\xdf\xa3", "matroska", "video"),
+    (0, b"FLV\x01", "flv", "video"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf", "video"),
+    (0, b"\0\0\x01\xba", "mpeg", "video"),
+    (0, b"\0\0\x01\xb3", "mpeg", "video"),
+    (0, b"fLaC", "flac", "sound"),
+    (0, b"OggS", "ogg", "sound"),
+    (0, b"ID3", "mp3", "sound"),
+    (0, b".snd", "au", "sound"),
+    (0, b"#!AMR", "amr", "sound"),
+    (0, b"caff", "caf", "sound"),
+)
+
+_RIFF: dict[bytes, tuple[str, Kind]] = {
+    b"WEBP": ("webp", "picture"),
+    b"AVI ": ("avi", "video"),
+    b"WAVE": ("wav", "sound"),
+}
+
+_BRANDS: dict[bytes, tuple[str, Kind]] = {
+    b"avif": ("avif", "picture"),
+    b"avis": ("avif", "picture"),
+    b"heic": ("heif", "picture"),
+    b"heix": ("heif", "picture"),
+    b"heim": ("heif", "picture"),
+    b"heis": ("heif", "picture"),
+    b"hevc": ("heif", "picture"),
+    b"hevx": ("heif", "picture"),
+    b"mif1": ("heif", "picture"),
+    b"msf1": ("heif", "picture"),
+    b"M4A ": ("m4a", "sound"),
+    b"M4B ": ("m4a", "sound"),
+}
+
+_SUFFIXES: dict[str, tuple[str, Kind]] = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), ("jpeg", "picture")),
+    **dict.fromkeys((".png", ".apng"), ("png", "picture")),
+    **dict.fromkeys((".tif", ".tiff"), ("tiff", "picture")),
+    **dict.fromkeys((".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"), ("pnm", "picture")),
+    **dict.fromkeys((".heic", ".heif"), ("heif", "picture")),
+    **dict.fromkeys((".jp2", ".j2k", ".jpx"), ("jpeg2000", "picture")),
+    **{
+        f".{name}": (name, "picture")
+        for name in ("gif", "bmp", "webp", "avif", "tga", "ico", "psd", "svg", "pcx", "qoi", "jxl", "hdr", "exr", "dds")
+    },
+    ".pdf": ("pdf", "document"),
+    **dict.fromkeys((".mp4", ".m4v", ".mov", ".3gp"), ("mp4", "video")),
+    **dict.fromkeys((".mkv", ".webm"), ("matroska", "video")),
+    **dict.fromkeys((".mpg", ".mpeg", ".ts", ".m2ts"), ("mpeg", "video")),
+    **dict.fromkeys((".avi",), ("avi", "video")),
+    **dict.fromkeys((".wmv",), ("asf", "video")),
+    **dict.fromkeys((".flv",), ("flv", "video")),
+    **{f".{name}": (name, "sound") for name in ("wav", "mp3", "flac", "ogg", "m4a", "aac", "amr", "aiff", "au", "caf")},
+    **dict.fromkeys((".oga", ".opus"), ("ogg", "sound")),
+}
+
+
+def sniff(head: bytes, suffix: str = "") -> Format | None:
+    """The format of a file that begins with `head`; None when neither content nor suffix says any.
+
+    Args:
+        head: The first bytes, `HEAD_BYTES` of them or the whole file.
+        suffix: With the dot, e.g. `.jpg`; asked only when the content shows nothing.
+    """
+    if found := _by_content(head):
+        return Format(name=found[0], kind=found[1])
+    if named := _SUFFIXES.get(suffix.lower()):
+        plausible_tga = named[0] == "tga" and _looks_like_tga(head)
+        return Format(name=named[0], kind=named[1], recognised=plausible_tga)
+    return None
+
+
+def _by_content(head: bytes) -> tuple[str, Kind] | None:
+    for offset, signature, name, kind in _SIGNATURES:
+        if head.startswith(signature, offset):
+            return name, kind
+    if head[:4] in (b"RIFF", b"RF64"):
+        return _RIFF.get(head[8:12])
+    if head[4:8] == b"ftyp":
+        return _iso_media(head)
+    if head[4:8] in (b"moov", b"mdat", b"free", b"wide"):
+        return "mp4", "video"
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return "aiff", "sound"
+    return _weak_signature(head)
+
+
+def _iso_media(head: bytes) -> tuple[str, Kind]:
+    """By the major brand, else the compatible ones, of an ISO base media file (ISO/IEC 14496-12)."""
+    length = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = [head[8:12], *(head[i : i + 4] for i in range(16, length, 4))]
+    if brands[0] in (b"mif1", b"msf1"):
+        brands = [*brands[1:], brands[0]]
+    return next((_BRANDS[brand] for brand in brands[:8] if brand in _BRANDS), ("mp4", "video"))
+
+
+def _weak_signature(head: bytes) -> tuple[str, Kind] | None:
+    """Formats whose signature is so short that the next fields must make sense too."""
+    if (
+        head[:2] == b"BM"
+        and len(head) >= 18
+        and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124)
+    ):
+        return "bmp", "picture"
+    if head[:4] in (b"\0\0\1\0", b"\0\0\2\0") and len(head) >= 22:
+        count, offset = int.from_bytes(head[4:6], "little"), int.from_bytes(head[18:22], "little")
+        if 0 < count < 1024 and offset >= 6 + 16 * count:
+            return "ico", "picture"
+    if head[:1] == b"P" and head[1:2] in b"123456fFy7" and head[2:3] in (b"\n", b" ", b"\r", b"\t", b"#"):
+        return "pnm", "picture"
+    if head[:1] == b"\x0a" and head[1:2] in b"\0\2\3\5" and head[2:3] == b"\1" and head[3:4] in b"\1\2\4\x08":
+        return "pcx", "picture"
+    if len(head) > 188 and head[0] == 0x47 and head[188] == 0x47:
+        return "mpeg", "video"
+    if len(head) > 4 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 and head[2] & 0xF0 != 0xF0:
+        return "mp3", "sound"
+    text = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith((b"<svg", b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in head:
+        return "svg", "picture"
+    return None
+
+
+def _looks_like_tga(head: bytes) -> bool:
+    """Truevision TGA has no signature; its colour map flag, picture type and depth must be possible ones."""
+    return len(head) >= 18 and head[1] in (0, 1) and head[2] in (1, 2, 3, 9, 10, 11) and head[16] in (8, 15, 16, 24, 32)

@@ -1,0 +1,108 @@
+"""Source → items: picks the reader for what the file holds and what the task reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import EmptyFile, Unsupported, UsageError
+from mediasift.items import Clip, FailedItem, Item, VideoFile
+from mediasift.media.formats import sniff
+from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
+from mediasift.media.sources import Source, read_bytes, read_head
+
+AnyItem = Item | Clip | VideoFile | FailedItem
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How sources are read, whatever the task; JSON values.
+
+    Attributes:
+        max_megapixels: Largest picture that is decoded.
+        every_frame: All frames of animated pictures instead of the first.
+    """
+
+    max_megapixels: float = MAX_MEGAPIXELS
+    every_frame: bool = False
+
+
+def read_source(
+    source: Source, reads: str, options: ReadOptions, *, needs: Size | None = None, admit: Admit = admit_all
+) -> Iterator[AnyItem]:
+    """The items of a source, each yielded as soon as it is decoded.
+
+    Args:
+        source: What to read.
+        reads: What the task reads, see `tasks.task.Reads`.
+        options: Limits and choices.
+        needs: Smallest (width, height) that pictures may be reduced to while decoding.
+        admit: Called with the megapixels about to be decoded; held while the item is with the caller.
+
+    Raises:
+        ItemError: The source as a whole cannot be read.
+    """
+    if source.image is not None:
+        yield _from_array(source.path, source.image, options)
+    elif source.file is not None:
+        head = read_head(source.file)
+        if not head:
+            raise EmptyFile("the file is empty (0 bytes)")
+        found = sniff(head, source.file.suffix)
+        reader = _READERS.get((reads, found.kind if found else "picture"))
+        if reader is None:
+            what = "unknown" if found is None else f"{found.kind} file ({found.name})"
+            raise Unsupported(f"a {what}; this command reads {reads}")
+        yield from reader(source, options, needs, admit)
+    elif source.failure is not None:
+        raise source.failure
+
+
+def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    if source.file is None:
+        return
+    for decoded in decode(
+        read_bytes(source.file),
+        suffix=source.file.suffix,
+        needs=needs,
+        max_megapixels=options.max_megapixels,
+        every_frame=options.every_frame,
+        admit=admit,
+    ):
+        place = {"page": decoded.page, "frame": decoded.frame}
+        if isinstance(decoded, Undecoded):
+            yield FailedItem(path=source.path, **place, error=decoded.error)
+        else:
+            yield Item(path=source.path, **place, image=decoded.image, original_size=decoded.original_size)
+
+
+def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> Item:
+    """A caller's array as an item.
+
+    Raises:
+        UsageError: Not uint8, or not of shape (H, W), (H, W, 1) or (H, W, 3).
+    """
+    shape = image.shape
+    if (
+        image.dtype != np.uint8
+        or len(shape) not in (2, 3)
+        or (len(shape) == 3 and shape[2] not in (1, 3))
+        or 0 in shape
+    ):
+        raise UsageError(
+            f"{path}: pictures are uint8 arrays of shape (H, W, 3) in RGB, or (H, W); found {image.dtype} {shape}"
+        )
+    check_size(shape[1], shape[0], options.max_megapixels)
+    if len(shape) == 2 or shape[2] == 1:
+        image = np.repeat(image.reshape(shape[0], shape[1], 1), 3, axis=2)
+    return Item(path=path, image=image, original_size=(shape[1], shape[0]))
+
+
+_READERS: dict[tuple[str, str], Callable[[Source, ReadOptions, Size | None, Admit], Iterator[AnyItem]]] = {
+    ("pictures", "picture"): _read_picture,
+}
+"""(what a task reads, the kind of the file) → its reader."""
