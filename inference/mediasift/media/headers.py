@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from mediasift.errors import Damaged, TooLarge, Unsupported
+from mediasift.optional import is_installed, require
 
 _ORIENTATION = 0x0112  # EXIF 2.32, tag "Orientation"
 
@@ -98,8 +99,14 @@ def opened(data: bytes, name: str) -> Iterator[Image.Image]:
         except MemoryError as error:
             raise TooLarge(f"{name}: not enough memory to decode it") from error
         except PILLOW_ERRORS as error:
-            raise Damaged(f"{name.upper()} does not decode ({error or type(error).__name__})") from error
+            reason = f"{error or type(error).__name__}"
+            if name in _WHOLLY_READ:
+                raise Damaged(f"{name.upper()} does not decode ({reason})") from error
+            raise Unsupported(f"{name.upper()} is damaged or of a kind that cannot be read here ({reason})") from error
 
+
+_WHOLLY_READ = frozenset({"jpeg", "png", "gif", "webp", "bmp", "tiff", "pnm"})
+"""Formats of which every usual kind is read here: what does not decode is damaged."""
 
 _PILLOW_FORMATS: dict[str, list[str] | None] = {
     "jpeg": ["JPEG", "MPO"],
@@ -141,8 +148,6 @@ def pillow_reads(name: str) -> bool:
 
 
 def _register_heif() -> None:
-    from mediasift.optional import is_installed, require
-
     if not is_installed("pillow_heif"):
         raise Unsupported("HEIC/HEIF needs a decoder; type: pip install 'mediasift[heic]'")
     require("pillow_heif", extra="heic").register_heif_opener()
@@ -268,5 +273,5 @@ def _radiance(data: bytes) -> Header:
     _, _, rest = data[:65536].partition(b"\n\n")
     parts = rest.split(b"\n", 1)[0].split()
     if len(parts) != 4 or not (parts[1].isdigit() and parts[3].isdigit()) or not 0 < len(parts[1] + parts[3]) < 20:
-        raise Damaged("begins like HDR, but its header makes no sense")
+        raise Unsupported("HDR with a header that is damaged or of a kind unknown here")
     return Header(width=int(parts[3]), height=int(parts[1]), mode="F")

@@ -133,7 +133,7 @@ def _one(data: bytes, name: str, header: Header, needs: tuple[int, int] | None) 
         if image is not None:
             return image
     if not pillow_reads(name):
-        raise Damaged(f"{name.upper()} does not decode")
+        raise Unsupported(f"{name.upper()} is damaged or of a kind that cannot be read here")
     try:
         return _pillow(data, name)
     except (Damaged, Unsupported):
@@ -169,7 +169,7 @@ def _suits_opencv(data: bytes, name: str, header: Header) -> bool:
 
 
 _SCALES = {
-    1: cv2.IMREAD_COLOR_RGB,
+    1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -178,9 +178,8 @@ _SCALES = {
 
 def _opencv(data: bytes, header: Header, reduction: int) -> Picture | None:
     """What OpenCV makes of the bytes; None when Pillow must judge."""
-    flags = _SCALES[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
-    if ";" in header.mode or header.mode == "F":
-        flags |= cv2.IMREAD_ANYDEPTH
+    deep = ";" in header.mode or header.mode == "F"
+    flags = _SCALES[reduction] | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
     try:
         image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
@@ -189,9 +188,7 @@ def _opencv(data: bytes, header: Header, reduction: int) -> Picture | None:
         raise TooLarge(f"{header.width} x {header.height}: not enough memory to decode it") from error
     if image is None:
         return None
-    if reduction > 1:
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
-    return _eight_bit(np.asarray(image))
+    return _eight_bit(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)))
 
 
 def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
