@@ -1,3 +1,56 @@
-"""Folders of pictures, video, PDFs and sound in; a tidy table out."""
+"""Folders of pictures, video, PDFs and sound in; a tidy table out.
+
+    import mediasift as ms
+    for row in ms.classify(["photos/"], top=3):
+        print(row.path, row.label, row.score)
+
+One function per command of the `mediasift` program. Nothing heavy is imported until one of them is called.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mediasift.api import classify, describe_model, doctor, list_models, show_model, verify_models
+    from mediasift.errors import ItemError, MediasiftError, SetupError
+    from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
+    from mediasift.models.session import OnnxModel, load_model
+
+_HOMES = {
+    "mediasift.api": ("classify", "describe_model", "doctor", "list_models", "show_model", "verify_models"),
+    "mediasift.errors": ("ItemError", "MediasiftError", "SetupError"),
+    "mediasift.models.description": ("InputDescription", "ModelDescription", "OutputDescription"),
+    "mediasift.models.session": ("OnnxModel", "load_model"),
+}
+
+__all__ = [
+    "InputDescription",
+    "ItemError",
+    "MediasiftError",
+    "ModelDescription",
+    "OnnxModel",
+    "OutputDescription",
+    "SetupError",
+    "classify",
+    "describe_model",
+    "doctor",
+    "list_models",
+    "load_model",
+    "show_model",
+    "verify_models",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'mediasift' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

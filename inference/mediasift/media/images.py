@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,12 +78,12 @@ class Undecoded:
     frame: int | None = None
 
 
-Admit = Callable[[float], AbstractContextManager[None]]
+Admit = Callable[[float], None]
+"""Called with the megapixels about to be decoded; may wait until there is room for them."""
 
 
-def admit_all(_megapixels: float) -> AbstractContextManager[None]:
+def admit_all(_megapixels: float) -> None:
     """Lets any number of pixels in at once."""
-    return nullcontext()
 
 
 def decode(
@@ -104,7 +103,7 @@ def decode(
         needs: Smallest (width, height) a JPEG may be reduced to while it is decoded; None decodes every pixel.
         max_megapixels: Refuse larger pictures before decoding.
         every_frame: Yield all frames of GIF, WebP, APNG and the like instead of the first.
-        admit: Called with the megapixels about to be decoded; what it returns is held until the next picture.
+        admit: Called before each decode, with its megapixels.
 
     Raises:
         ItemError: The file as a whole cannot be read.
@@ -117,13 +116,13 @@ def decode(
         raise Unsupported(f"{name.upper()} cannot be read by this installation")
     header = read_header(data, name)
     check_size(header.width, header.height, max_megapixels)
-    with admit(header.width * header.height / 1e6):
-        if name == "tiff" and header.pages > 1:
-            yield from _all_frames(data, name, max_megapixels, "page")
-        elif every_frame and name in _ANIMATED:
-            yield from _all_frames(data, name, max_megapixels, "frame")
-        else:
-            yield _decoded(_one(data, name, header, needs), header)
+    if name == "tiff" and header.pages > 1:
+        yield from _all_frames(data, name, max_megapixels, "page", admit)
+    elif every_frame and name in _ANIMATED:
+        yield from _all_frames(data, name, max_megapixels, "frame", admit)
+    else:
+        admit(header.width * header.height / 1e6)
+        yield _decoded(_one(data, name, header, needs), header)
 
 
 def _one(data: bytes, name: str, header: Header, needs: tuple[int, int] | None) -> Picture:
@@ -188,7 +187,8 @@ def _opencv(data: bytes, header: Header, reduction: int) -> Picture | None:
         raise TooLarge(f"{header.width} x {header.height}: not enough memory to decode it") from error
     if image is None:
         return None
-    return _eight_bit(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)))
+    bgr = _eight_bit(np.asarray(image))
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
 
 
 def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
@@ -218,7 +218,9 @@ def _pillow(data: bytes, name: str) -> Picture:
         return _to_rgb(picture)
 
 
-def _all_frames(data: bytes, name: str, max_megapixels: float, kind: str) -> Iterator[Decoded | Undecoded]:
+def _all_frames(
+    data: bytes, name: str, max_megapixels: float, kind: str, admit: Admit
+) -> Iterator[Decoded | Undecoded]:
     """Every page or frame by Pillow. The picture is opened anew for each: others may use Pillow in between."""
     for index in itertools.count():
         place = {kind: index + 1 if kind == "page" else index}
@@ -229,7 +231,10 @@ def _all_frames(data: bytes, name: str, max_megapixels: float, kind: str) -> Ite
                 except EOFError:
                     return
                 header = pillow_header(picture)
-                check_size(header.width, header.height, max_megapixels)
+            check_size(header.width, header.height, max_megapixels)
+            admit(header.width * header.height / 1e6)
+            with opened(data, name) as picture:
+                picture.seek(index)
                 picture.load()
                 image = _to_rgb(picture)
         except TooLarge as error:
@@ -264,11 +269,13 @@ def _from_lab(picture: Image.Image) -> Picture:
 
 
 def _eight_bit(image: NDArray[Any]) -> Picture:
-    """uint8 (H, W, 3) from grey or RGB of any depth: 16 bit divided by 257, 0..1 floats times 255, both rounded."""
+    """uint8 (H, W, 3) from any depth: 16 bit divided by 257, 0..1 floats times 255, both rounded; 32 bit cut."""
     if image.dtype == np.uint8:
         scaled = image
     elif image.dtype.kind == "f":
         scaled = (np.clip(np.nan_to_num(image), 0, 1) * 255 + 0.5).astype(np.uint8)
+    elif image.dtype == np.uint32:
+        scaled = (image >> 24).astype(np.uint8)
     else:  # 16 bit, or 16 bit in 32 as Pillow keeps it
         scaled = ((np.clip(image, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
     if scaled.ndim == 2:

@@ -41,7 +41,7 @@ def read_source(
         reads: What the task reads, see `tasks.task.Reads`.
         options: Limits and choices.
         needs: Smallest (width, height) that pictures may be reduced to while decoding.
-        admit: Called with the megapixels about to be decoded; held while the item is with the caller.
+        admit: Called before each decode, with its megapixels.
 
     Raises:
         ItemError: The source as a whole cannot be read.

@@ -57,6 +57,7 @@ class StartedTask(Protocol):
 class Task(Protocol):
     """The settings of a job; a frozen dataclass whose fields are JSON values."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]
     reads: ClassVar[Reads]
     row: ClassVar[type[Row]]

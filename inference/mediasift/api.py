@@ -1,0 +1,134 @@
+"""One function per command: what `import mediasift` offers and what the command line calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.media.images import MAX_MEGAPIXELS
+from mediasift.media.readers import ReadOptions
+from mediasift.media.sources import Inputs
+from mediasift.media.transforms import Box
+from mediasift.models import report
+from mediasift.models.describe import write_sidecar
+from mediasift.models.description import ModelDescription
+from mediasift.models.registry import DEFAULT_CLASSIFIER, Entry, entries
+from mediasift.models.session import OnnxModel
+from mediasift.run.doctor import Finding, findings
+from mediasift.run.table import Job, Table
+from mediasift.tasks.classify import Classification, Classify
+from mediasift.tasks.task import Task
+
+Named = str | Path | NDArray[np.uint8] | Sequence[str | Path | NDArray[np.uint8]]
+
+
+class TableOptions(TypedDict, total=False):
+    """Options that every command with a table takes.
+
+    Attributes:
+        recursive: Enter folders inside named folders (default True).
+        column: Column of a `.csv` list that holds the paths; default `path`, or the only one.
+        keep: Columns of a `.csv` list to carry into every row.
+        max_megapixels: Largest picture that is decoded (default 100).
+        every_frame: All frames of animated pictures instead of the first.
+        batch_size: Items per model call; default: the task's own.
+        jobs: Reader threads; default one per core, 0 for none of ours.
+        threads: Threads of the model; default every core.
+        stdin: Where the input `-` reads paths from.
+    """
+
+    recursive: bool
+    column: str | None
+    keep: Sequence[str]
+    max_megapixels: float
+    every_frame: bool
+    batch_size: int | None
+    jobs: int | None
+    threads: int | None
+    stdin: TextIO | None
+
+
+def classify(
+    inputs: Named,
+    *,
+    model: str | Path | OnnxModel = DEFAULT_CLASSIFIER,
+    device: str = "cpu",
+    top: int = 1,
+    min_score: float = 0.0,
+    crops: Sequence[Box] = (),
+    invert: bool = False,
+    **options: Unpack[TableOptions],
+) -> Table[Classification]:
+    """Rows of labels for pictures; iterate over them, or `write` them to a file.
+
+    Args:
+        inputs: Paths, folders, globs, `.txt` or `.csv` lists, or uint8 arrays (H, W, 3) in RGB; one or several.
+        model: Name, path of an ONNX file, or what `load_model` gave.
+        device: cpu, auto, openvino, cuda, tensorrt, coreml or directml.
+        top: Labels per picture at most; 0 for all.
+        min_score: Leave out labels below this score, 0..1.
+        crops: Boxes (left, top, right, bottom), fractions 0..1, each classified on its own.
+        invert: Swap light and dark first.
+        **options: See `TableOptions`.
+
+    Raises:
+        ModelError: The model is not here or cannot be used.
+        UsageError: An option is out of range.
+    """
+    task = Classify(
+        model=model if isinstance(model, OnnxModel) else str(model),
+        device=device,
+        top=top,
+        min_score=min_score,
+        crops=tuple(crops),
+        invert=invert,
+    )
+    return Table(_job(task, inputs, options), stdin=options.get("stdin"))
+
+
+def _job(task: Task, inputs: Named, options: TableOptions) -> Job:
+    named = [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else list(inputs)
+    return Job(
+        task=task,
+        inputs=Inputs(
+            named=named,
+            recursive=options.get("recursive", True),
+            column=options.get("column"),
+            keep=tuple(options.get("keep", ())),
+        ),
+        reading=ReadOptions(
+            max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS), every_frame=options.get("every_frame", False)
+        ),
+        batch_size=options.get("batch_size"),
+        jobs=options.get("jobs"),
+        threads=options.get("threads"),
+    )
+
+
+def list_models() -> list[tuple[Entry, Path | None]]:
+    """Every model the registry knows, and its file where it is on this machine."""
+    return [(entry, report.where(entry)) for entry in entries().values()]
+
+
+def show_model(model: str) -> Iterator[str]:
+    """Lines on a model: labels, recipe, layers, parameters, origin, scores."""
+    return report.show(model)
+
+
+def verify_models() -> Iterator[tuple[str, str]]:
+    """(name, empty or what is wrong) of every known model on this machine."""
+    return report.verify()
+
+
+def describe_model(path: str | Path, description: ModelDescription) -> Path:
+    """Write a foreign ONNX file's description beside it, once it has run as described; returns the sidecar's path."""
+    return write_sidecar(Path(path), description)
+
+
+def doctor() -> list[Finding]:
+    """What works on this machine and what does not."""
+    return list(findings())

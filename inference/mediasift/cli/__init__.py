@@ -1,0 +1,74 @@
+"""The command line: parses options, calls one function of `api`, hands rows to a writer, turns errors into exit codes.
+
+`mediasift.cli.main` is a click group; any click program can mount it: `cli.add_command(mediasift.cli.main, "media")`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from mediasift import __version__
+from mediasift.errors import MediasiftError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "classify": ("mediasift.cli.classify", "Label pictures with a model."),
+    "models": ("mediasift.cli.models", "List, show, verify and describe models."),
+    "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
+}
+"""Command → (the module whose `command` it is, what `--help` says of it). Modules are imported when they are used."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called, and whose errors become exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Help from `COMMANDS` alone, so that `--help` imports nothing heavy."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; say an error in one line on stderr and leave with its exit code."""
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+        try:
+            return super().invoke(ctx)
+        except MediasiftError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise click.exceptions.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            raise click.exceptions.Exit(130) from None
+        except BrokenPipeError:
+            # Whoever read our rows has read enough; what is left in the buffer must not fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="mediasift")
+def main() -> None:
+    """Turn folders of pictures, video, PDFs and sound into tidy tables.
+
+    Exit codes: 0 all good, 1 finished but some rows carry an error, 2 usage, 3 input, 4 model or provider,
+    5 engine or dependency, 6 output, 130 interrupted.
+    """
+
+
+def run() -> None:
+    """The `mediasift` program."""
+    main(prog_name="mediasift")

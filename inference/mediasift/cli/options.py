@@ -1,0 +1,110 @@
+"""Options that commands share, and what a command does with its table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mediasift.api import TableOptions
+from mediasift.media.images import MAX_MEGAPIXELS
+from mediasift.models.providers import DEVICES
+from mediasift.run.table import Table
+from mediasift.run.writers import FORMATS, format_of
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _all(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """One decorator out of several, shown in --help in the order given."""
+
+    def decorate(function: Function) -> Function:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+
+device = click.option(
+    "--device",
+    type=click.Choice(["cpu", "auto", *(name for name in DEVICES if name != "cpu")]),
+    default="cpu",
+    show_default=True,
+    help="Where the model runs. What is asked for is what runs, or the command stops; auto takes the first that works.",
+)
+
+table = _all(
+    click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table here, a manifest beside it."),
+    click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="Default: by suffix, else csv."),
+    click.option("--spreadsheet-safe", is_flag=True, help="Put a ' before text cells that begin with = + - @."),
+    click.option("--recursive/--no-recursive", default=True, show_default=True, help="Enter folders inside folders."),
+    click.option("--column", help="Column of a .csv list that holds the paths.  [default: path, or the only one]"),
+    click.option("--keep", help="Columns of a .csv list to carry into every row, separated by commas."),
+    click.option(
+        "--max-megapixels",
+        type=click.FloatRange(min=0, min_open=True),
+        default=MAX_MEGAPIXELS,
+        show_default=True,
+        help="Larger pictures end as an error row.",
+    ),
+    click.option("--every-frame", is_flag=True, help="All frames of animated pictures instead of the first."),
+    click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per model call."),
+    click.option("--jobs", type=click.IntRange(min=0), help="Reader threads, 0 for none.  [default: one per core]"),
+    click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: one per core]"),
+    click.option("--quiet", is_flag=True, help="No progress on stderr."),
+)  # fmt: skip
+"""Options of every command that ends in a table."""
+
+_SHOWING = ("output", "format_", "spreadsheet_safe", "quiet")
+
+
+def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
+    """The shared options, parted: those for `api`, and those for `finish`."""
+    showing = {name: chosen[name] for name in _SHOWING}
+    keep = [name.strip() for name in (chosen["keep"] or "").split(",") if name.strip()]
+    passed = {name: value for name, value in chosen.items() if name not in _SHOWING}
+    return TableOptions(**{**passed, "keep": keep, "stdin": sys.stdin}), showing  # type: ignore[typeddict-item]
+
+
+def finish(rows: Table[Any], *, output: Path | None, format_: str | None, spreadsheet_safe: bool, quiet: bool) -> None:
+    """Write the table where it was asked for; leave with 1 when some rows carry an error."""
+    progress = None if quiet else sys.stderr
+    if output is not None:
+        rows.write(output, format=format_, spreadsheet_safe=spreadsheet_safe, progress=progress)
+        if progress is not None:
+            click.echo(_told(rows, output), err=True)
+    else:
+        shown = format_ or ("aligned" if sys.stdout.isatty() else format_of(None, None))
+        progress = None if sys.stdout.isatty() else progress
+        stream = sys.stdout.buffer
+        rows.print_to(stream, format=shown, spreadsheet_safe=spreadsheet_safe, progress=progress)
+        stream.flush()
+    if rows.summary.error_rows:
+        raise click.exceptions.Exit(1)
+
+
+def _told(rows: Table[Any], output: Path) -> str:
+    summary = rows.summary
+    errors = "".join(f", {count:,} {code}" for code, count in summary.errors.items())
+    skipped = sum(summary.skipped.values())
+    left_out = f"; {skipped:,} files left out, see {output.name}.run.json" if skipped else ""
+    return f"{output}: {summary.rows:,} rows from {summary.sources:,} files{errors}{left_out}"
+
+
+def fractions(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> tuple[tuple[float, ...], ...]:
+    """`L,T,R,B` texts as tuples of numbers; whether they are boxes is the task's to say."""
+    try:
+        boxes = tuple(tuple(float(side) for side in box.split(",")) for box in given)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; a box is four fractions from 0 to 1: L,T,R,B") from error
+    if any(len(box) != 4 for box in boxes):
+        raise click.BadParameter("a box is four fractions from 0 to 1: L,T,R,B")
+    return boxes

@@ -1,0 +1,139 @@
+"""An ONNX model that can be run: the file, its description, and the device it really runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import DescriptionError, InferenceFailed, ModelError
+from mediasift.models.description import ModelDescription
+from mediasift.models.onnx_file import check_external_data, read_facts, sha256
+from mediasift.models.providers import open_session, ort_errors
+from mediasift.models.recipe import input_shape
+from mediasift.models.registry import find_description, find_model
+
+_DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "uint8": "tensor(uint8)"}
+
+
+class OnnxModel:
+    """A loaded model; make one with `load_model`.
+
+    Attributes:
+        path: The ONNX file.
+        description: What the model says of itself.
+        device: The device it runs on, a key of `providers.DEVICES`.
+        provider: ONNX Runtime's name of that device's provider.
+        sha256: Of the file.
+    """
+
+    def __init__(
+        self, path: Path, description: ModelDescription, *, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        facts = read_facts(path)
+        check_external_data(path, facts)
+        self.path = path
+        self.description = description
+        self.sha256 = sha256(path)
+        try:
+            self._session, self.device = open_session(str(path), device, threads)
+        except ort_errors() as error:
+            raise ModelError(f"{path}: ONNX Runtime refuses the model: {_first_line(error)}") from error
+        self.provider: str = self._session.get_providers()[0]
+        self._input = self._pick(self._session.get_inputs(), description.input.name, "input.name")
+        self._output = self._pick(self._session.get_outputs(), description.output.name, "output.name")
+        self._check_input()
+
+    def _pick(self, found: list[Any], wanted: str | None, field: str) -> Any:
+        """The graph's input or output that the description means."""
+        names = [value.name for value in found]
+        if wanted is None and len(found) != 1:
+            raise DescriptionError(f"{self.path}: field {field}: the graph has several: {', '.join(names)}; name one")
+        if wanted is not None and wanted not in names:
+            raise DescriptionError(
+                f"{self.path}: field {field}: no {wanted!r} in the graph; there is {', '.join(names)}"
+            )
+        return found[0] if wanted is None else found[names.index(wanted)]
+
+    def _check_input(self) -> None:
+        wanted = self.description.input
+        if _DTYPES[wanted.dtype] != self._input.type:
+            raise DescriptionError(
+                f"{self.path}: field input.dtype: {wanted.dtype}, but the graph has {self._input.type}"
+            )
+        shape = input_shape(wanted)
+        found = self._input.shape[1:]
+        fits = len(shape) == len(found) and all(
+            not isinstance(b, int) or a == b for a, b in zip(shape, found, strict=False)
+        )
+        if not fits:
+            raise DescriptionError(
+                f"{self.path}: fields input.width, height, layout give (N, {', '.join(map(str, shape))}), "
+                f"but the graph wants {tuple(self._input.shape)}"
+            )
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """Batch size built into the graph; None when it is free."""
+        first = self._input.shape[0] if self._input.shape else None
+        return first if isinstance(first, int) and first > 0 else None
+
+    def run(self, batch: NDArray[Any], *, pad_to: int | None = None) -> NDArray[Any]:
+        """The model's numbers for a batch of prepared pictures.
+
+        Args:
+            batch: (N, ...) as the description's input part says; see `recipe.prepare`.
+            pad_to: Fill up to this many by repeating the last one; the results of the filling are dropped. One
+                shape for all calls keeps ONNX Runtime's memory from growing.
+
+        Returns:
+            The described output, (N, ...), in the model's own dtype.
+
+        Raises:
+            InferenceFailed: ONNX Runtime refuses the batch.
+        """
+        count = len(batch)
+        size = self.fixed_batch or max(pad_to or count, 1)
+        parts = [self._call(batch[start : start + size], size) for start in range(0, count, size)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _call(self, batch: NDArray[Any], size: int) -> NDArray[Any]:
+        count = len(batch)
+        if count < size:
+            batch = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
+        try:
+            (result,) = self._session.run([self._output.name], {self._input.name: batch})
+        except ort_errors() as error:
+            raise InferenceFailed(f"the model failed: {_first_line(error)}") from error
+        return np.asarray(result)[:count]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a manifest says of the model."""
+        return {"model": self.path.name, "model_sha256": self.sha256, "device": self.device, "provider": self.provider}
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
+
+
+def load_model(model: str | Path, *, device: str = "cpu", threads: int | None = None) -> OnnxModel:
+    """A model ready to run.
+
+    Args:
+        model: A name (`mediasift models list`) or the path of an ONNX file.
+        device: cpu, auto, openvino, cuda, tensorrt, coreml or directml; what is asked for is what runs.
+        threads: Of the model; None for every core this process may use.
+
+    Raises:
+        ModelNotFound: No such file or name, or it is not on this machine.
+        DescriptionError: It has no description, or one that does not fit the graph.
+        ProviderUnavailable: The device cannot run it here.
+        ModelError: No usable ONNX file.
+    """
+    path = find_model(model)
+    return OnnxModel(path, find_description(path), device=device, threads=threads)

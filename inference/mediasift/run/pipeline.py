@@ -1,0 +1,286 @@
+"""Sources → rows: readers in parallel ahead of the model, bounded, rows in input order.
+
+Every source gets a reader thread that decodes and prepares its items into a short queue of its own; the calling
+thread takes the queues in input order, forms batches across them, runs the model and hands out each source's rows
+when the source is done. Nothing grows with the number of inputs.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from mediasift.errors import ItemError
+from mediasift.items import FailedItem, Place
+from mediasift.media.readers import AnyItem, ReadOptions, read_source
+from mediasift.media.sources import Source
+from mediasift.rows import Row, placed
+from mediasift.tasks.task import Reads, StartedTask
+
+_QUEUE = 4
+"""Prepared items that may wait per source."""
+
+_BUDGET_MEGAPIXELS = 48.0
+"""Megapixels decoded at a time over all readers: four 12-megapixel photographs, or one picture that is larger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A source and all its rows."""
+
+    source: Source
+    rows: list[Row]
+
+
+@dataclass(slots=True)
+class Seconds:
+    """Time spent per stage, summed over threads (read and prepare) or of the one calling thread (infer)."""
+
+    read: float = 0.0
+    prepare: float = 0.0
+    infer: float = 0.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An item on its way: prepared, or failed."""
+
+    place: Place
+    prepared: Any = None
+    error: ItemError | None = None
+    rows: list[Row] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.error is not None or self.rows is not None
+
+
+_END = object()
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A source, the queue its reader fills, and what has become of its items."""
+
+    source: Source
+    queue: queue.Queue[Any]
+    entries: list[_Entry] = field(default_factory=list)
+    ended: bool = False
+
+
+class Budget:
+    """Lets at most so many megapixels be decoded at a time; a larger picture waits until it is alone."""
+
+    def __init__(self, megapixels: float) -> None:
+        self._limit = megapixels
+        self._used = 0.0
+        self._changed = threading.Condition()
+
+    def take(self, megapixels: float) -> None:
+        """Wait for room, then hold it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._used == 0 or self._used + megapixels <= self._limit)
+            self._used += megapixels
+
+    def give_back(self, megapixels: float) -> None:
+        """Make room again."""
+        with self._changed:
+            self._used = max(0.0, self._used - megapixels)
+            self._changed.notify_all()
+
+
+class _Share:
+    """What one source holds of the budget: from before a decode until its item is prepared, never while it waits."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._held = 0.0
+
+    def take(self, megapixels: float) -> None:
+        self.give_back()
+        self._budget.take(megapixels)
+        self._held = megapixels
+
+    def give_back(self) -> None:
+        if self._held:
+            self._budget.give_back(self._held)
+            self._held = 0.0
+
+
+class Pipeline:
+    """Runs one started task over sources.
+
+    Args:
+        task: The task.
+        row_type: Its row, for items that failed or gave nothing.
+        reads: What it reads.
+        options: How to read.
+        jobs: Reader threads; 0 reads in the calling thread.
+    """
+
+    def __init__(
+        self, task: StartedTask, *, row_type: type[Row], reads: Reads, options: ReadOptions, jobs: int
+    ) -> None:
+        self.task = task
+        self.seconds = Seconds()
+        self._row_type = row_type
+        self._reads = reads
+        self._options = options
+        self._jobs = jobs
+        self._needs = task.needs
+        self._budget = Budget(_BUDGET_MEGAPIXELS)
+        self._stop = threading.Event()
+        self._clock = threading.Lock()
+
+    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
+        """Each source with its rows, in the order of `sources`."""
+        if self._jobs == 0:
+            yield from self._batched(self._read_here(sources))
+            return
+        pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="mediasift-reader")
+        works = self._read_ahead(sources, pool)
+        try:
+            yield from self._batched(works)
+        finally:
+            self._stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _read_here(self, sources: Iterable[Source]) -> Iterator[tuple[_Work, _Entry | None]]:
+        for source in sources:
+            work = _Work(source, queue.Queue())
+            for entry in self._entries(source):
+                yield work, entry
+            yield work, None
+
+    def _read_ahead(self, sources: Iterable[Source], pool: ThreadPoolExecutor) -> Iterator[tuple[_Work, _Entry | None]]:
+        """(work, entry) in order, None at the end of each source, while the readers are some sources ahead."""
+        ahead = max(2 * self._jobs, self.task.batch_size + self._jobs)
+        waiting: deque[_Work] = deque()
+        remaining = iter(sources)
+        while True:
+            while len(waiting) < ahead and (source := next(remaining, None)) is not None:
+                work = _Work(source, queue.Queue(_QUEUE))
+                pool.submit(self._fill, work)
+                waiting.append(work)
+            if not waiting:
+                return
+            work = waiting.popleft()
+            while (entry := work.queue.get()) is not _END:
+                if isinstance(entry, BaseException):
+                    raise entry
+                yield work, entry
+            yield work, None
+
+    def _fill(self, work: _Work) -> None:
+        """Reader thread: items of one source into its queue, then the end or the exception that no row may hide."""
+        try:
+            for entry in self._entries(work.source):
+                if not self._put(work, entry):
+                    return
+            self._put(work, _END)
+        except BaseException as error:  # handed over to the calling thread, which raises it
+            self._put(work, error)
+
+    def _put(self, work: _Work, entry: Any) -> bool:
+        while not self._stop.is_set():
+            try:
+                work.queue.put(entry, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def _entries(self, source: Source) -> Iterator[_Entry]:
+        """The items of a source, prepared; one failed entry when the source as a whole fails."""
+        share = _Share(self._budget)
+        started = time.perf_counter()
+        try:
+            for item in read_source(source, self._reads, self._options, needs=self._needs, admit=share.take):
+                read = time.perf_counter()
+                entry = self._prepared(item)
+                del item
+                share.give_back()
+                self._count(read - started, time.perf_counter() - read)
+                yield entry
+                started = time.perf_counter()
+        except ItemError as error:
+            yield _Entry(Place(path=source.path), error=error)
+        finally:
+            share.give_back()
+
+    def _count(self, read: float, prepare: float) -> None:
+        with self._clock:
+            self.seconds.read += read
+            self.seconds.prepare += prepare
+
+    def _prepared(self, item: AnyItem) -> _Entry:
+        place = Place(path=item.path, page=item.page, frame=item.frame, time_s=item.time_s)
+        if isinstance(item, FailedItem):
+            return _Entry(place, error=item.error)
+        try:
+            return _Entry(place, prepared=self.task.prepare(item))
+        except ItemError as error:
+            return _Entry(place, error=error)
+
+    def _batched(self, read: Iterable[tuple[_Work, _Entry | None]]) -> Iterator[Finished]:
+        """Collect full batches across sources; finish sources in order."""
+        works: deque[_Work] = deque()
+        batch: list[_Entry] = []
+        for work, entry in read:
+            if not works or works[-1] is not work:
+                works.append(work)
+            if entry is None:
+                work.ended = True
+            else:
+                work.entries.append(entry)
+                if entry.error is None:
+                    batch.append(entry)
+            if len(batch) >= self.task.batch_size:
+                self._infer(batch)
+                batch = []
+            yield from self._finished(works)
+        self._infer(batch)
+        yield from self._finished(works)
+
+    def _finished(self, works: deque[_Work]) -> Iterator[Finished]:
+        """Sources at the front that have ended and wait for no batch."""
+        while works and works[0].ended and all(entry.is_done for entry in works[0].entries):
+            work = works.popleft()
+            entries = work.entries or [_Entry(Place(path=work.source.path), rows=[])]
+            yield Finished(source=work.source, rows=[row for entry in entries for row in self._rows(work, entry)])
+
+    def _rows(self, work: _Work, entry: _Entry) -> list[Row]:
+        if entry.error is not None:
+            rows: list[Row] = [self._row_type(error=entry.error.as_cell())]
+        else:
+            rows = entry.rows or [self._row_type()]
+        return [placed(row, entry.place, work.source.kept) for row in rows]
+
+    def _infer(self, batch: list[_Entry]) -> None:
+        """Fill in the rows of a batch."""
+        if batch:
+            started = time.perf_counter()
+            self._try(batch)
+            self.seconds.infer += time.perf_counter() - started
+
+    def _try(self, batch: list[_Entry]) -> None:
+        """A batch that fails is tried one by one to find the culprit."""
+        try:
+            results = self.task.infer([entry.prepared for entry in batch])
+        except ItemError as error:
+            if len(batch) == 1:
+                batch[0].error = error
+            else:
+                for entry in batch:
+                    self._try([entry])
+        else:
+            for entry, rows in zip(batch, results, strict=True):
+                entry.rows = list(rows)
+        for entry in batch:
+            entry.prepared = None

@@ -1,0 +1,58 @@
+"""How far a run is: a bar on a terminal, plain lines elsewhere; rate, time left, errors so far."""
+
+from __future__ import annotations
+
+import time
+from typing import TextIO
+
+from tqdm import tqdm
+
+_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts finished sources and tells the given stream.
+
+    Args:
+        stream: Where to write; None writes nothing.
+        total: Number of sources, where it is known.
+    """
+
+    def __init__(self, stream: TextIO | None, total: int | None) -> None:
+        self._stream = stream
+        self._total = total
+        self._started = self._told = time.monotonic()
+        self.done = 0
+        self.errors = 0
+        self._bar: tqdm[None] | None = None
+        if stream is not None and stream.isatty():
+            self._bar = tqdm(total=total, file=stream, unit="file", dynamic_ncols=True, leave=False)
+
+    def advance(self, errors: int) -> None:
+        """One source is done, with so many error rows."""
+        self.done += 1
+        self.errors += errors
+        if self._bar is not None:
+            self._bar.set_postfix(errors=self.errors, refresh=False)
+            self._bar.update()
+        elif self._stream is not None and time.monotonic() - self._told >= _EVERY_S:
+            self._told = time.monotonic()
+            self._stream.write(self._line() + "\n")
+            self._stream.flush()
+
+    def _line(self) -> str:
+        rate = self.done / max(time.monotonic() - self._started, 1e-9)
+        of_total = f" of {self._total:,}" if self._total is not None else ""
+        left = f", {_duration((self._total - self.done) / rate)} left" if self._total is not None and rate else ""
+        return f"{self.done:,}{of_total} files, {rate:.1f} per second{left}, {self.errors:,} errors"
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

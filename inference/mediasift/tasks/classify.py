@@ -1,0 +1,154 @@
+"""Which label a picture gets: a model's scores, made into ranked rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import DescriptionError, UsageError
+from mediasift.items import Item
+from mediasift.media.transforms import Box, check_box, crop
+from mediasift.models.describe import check_by_one_run
+from mediasift.models.recipe import prepare, smallest_size
+from mediasift.models.registry import DEFAULT_CLASSIFIER
+from mediasift.models.session import OnnxModel, load_model
+from mediasift.rows import Row
+from mediasift.tasks.task import Reads, Resources
+
+BATCH_SIZE = 8
+"""Pictures per model call; larger batches gain little on a CPU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification(Row):
+    """One label of one picture.
+
+    Attributes:
+        crop: The box `L,T,R,B` in fractions, where boxes were asked for.
+        rank: From 1, best first; None when no label reached the minimum.
+        label: As the model's description names it.
+        label_id: An identifier such as a WordNet id, where the description has them.
+        score: Probability 0..1, rounded to 6 decimals.
+    """
+
+    crop: str | None = None
+    rank: int | None = None
+    label: str | None = None
+    label_id: str | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classify:
+    """Settings of a classification.
+
+    Attributes:
+        model: Name or path; or a loaded model, in the Python API.
+        device: See `models.providers.DEVICES`.
+        top: How many labels per picture at most; 0 for all.
+        min_score: Leave out labels below this score, 0..1.
+        crops: Boxes (left, top, right, bottom) in fractions 0..1; each is classified on its own.
+        invert: Swap light and dark first.
+    """
+
+    name: ClassVar[str] = "classify"
+    reads: ClassVar[Reads] = "pictures"
+    row: ClassVar[type[Row]] = Classification
+
+    model: str | OnnxModel = DEFAULT_CLASSIFIER
+    device: str = "cpu"
+    top: int = 1
+    min_score: float = 0.0
+    crops: tuple[Box, ...] = ()
+    invert: bool = False
+
+    def start(self, resources: Resources) -> StartedClassify:
+        """Load the model.
+
+        Raises:
+            ModelError: It is not here, not a classifier, or cannot run on the device.
+            UsageError: A setting is out of range.
+        """
+        if self.top < 0 or not 0 <= self.min_score <= 1:
+            raise UsageError("top must be 0 (all) or more, min-score from 0 to 1")
+        for box in self.crops:
+            check_box(box)
+        model = self.model
+        if not isinstance(model, OnnxModel):
+            model = load_model(model, device=self.device, threads=resources.threads)
+        if model.description.task != "classify":
+            raise DescriptionError(f"{model.path}: a model to {model.description.task}, not to classify")
+        check_by_one_run(model)
+        return StartedClassify(self, model, resources.batch_size)
+
+
+class StartedClassify:
+    """A loaded model and the settings; see `tasks.task.StartedTask`."""
+
+    def __init__(self, settings: Classify, model: OnnxModel, batch_size: int | None) -> None:
+        self.settings = settings
+        self.model = model
+        self.batch_size = model.fixed_batch or batch_size or BATCH_SIZE
+        self.facts: Mapping[str, Any] = model.facts
+
+    @cached_property
+    def needs(self) -> tuple[int, int] | None:
+        """The recipe's size; crops need every pixel they can get."""
+        return None if self.settings.crops else smallest_size(self.model.description.input)
+
+    def prepare(self, item: Item) -> list[NDArray[Any]]:
+        """The model's input for the picture, or for each crop of it."""
+        wanted = self.model.description.input
+        parts = [crop(item.image, box) for box in self.settings.crops] or [item.image]
+        return [prepare(part, wanted, invert=self.settings.invert) for part in parts]
+
+    def infer(self, batch: Sequence[list[NDArray[Any]]]) -> list[list[Row]]:
+        """The rows of each picture."""
+        parts = [part for prepared in batch for part in prepared]
+        size = self.batch_size
+        results = [
+            self.model.run(np.stack(parts[start : start + size]), pad_to=size) for start in range(0, len(parts), size)
+        ]
+        scores = iter(to_scores(np.concatenate(results), self.model))
+        return [[row for i in range(len(prepared)) for row in self._rows(next(scores), i)] for prepared in batch]
+
+    def _rows(self, scores: NDArray[np.float32], part: int) -> list[Row]:
+        settings, description = self.settings, self.model.description
+        box = ",".join(f"{side:g}" for side in settings.crops[part]) if settings.crops else None
+        order = np.argsort(-scores, kind="stable")[: settings.top or None]
+        rows: list[Row] = [
+            Classification(
+                crop=box,
+                rank=rank,
+                label=description.labels[position],
+                label_id=description.label_ids[position] if description.label_ids else None,
+                score=round(float(scores[position]), 6),
+            )
+            for rank, position in enumerate(order, start=1)
+            if scores[position] >= settings.min_score
+        ]
+        return rows or [Classification(crop=box)]
+
+
+def to_scores(values: NDArray[Any], model: OnnxModel) -> NDArray[np.float32]:
+    """The model's output as probabilities, float32 (N, labels), 0..1.
+
+    Logits get a softmax where one label of many is true, else a sigmoid; one number of a binary model is the
+    second label's.
+    """
+    output = model.description.output
+    numbers = values.reshape(len(values), -1).astype(np.float64)
+    if output.values == "logits":
+        if output.kind == "single" or (output.kind == "binary" and numbers.shape[1] == 2):
+            numbers = np.exp(numbers - numbers.max(axis=1, keepdims=True))
+            numbers /= numbers.sum(axis=1, keepdims=True)
+        else:
+            numbers = 0.5 * (1 + np.tanh(numbers / 2))
+    if output.kind == "binary" and numbers.shape[1] == 1:
+        numbers = np.concatenate([1 - numbers, numbers], axis=1)
+    return np.nan_to_num(numbers).clip(0, 1).astype(np.float32)
