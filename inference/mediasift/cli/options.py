@@ -13,7 +13,7 @@ from mediasift.api import TableOptions
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.models.providers import DEVICES
 from mediasift.run.table import Table
-from mediasift.run.writers import FORMATS, format_of
+from mediasift.run.writers import WRITERS, format_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,7 +41,7 @@ device = click.option(
 
 table = _all(
     click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table here, a manifest beside it."),
-    click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="Default: by suffix, else csv."),
+    click.option("--format", "format_", type=click.Choice(list(WRITERS)), help="Default: by the suffix of -o."),
     click.option("--spreadsheet-safe", is_flag=True, help="Put a ' before text cells that begin with = + - @."),
     click.option("--recursive/--no-recursive", default=True, show_default=True, help="Enter folders inside folders."),
     click.option("--column", help="Column of a .csv list that holds the paths.  [default: path, or the only one]"),

@@ -220,6 +220,7 @@ def _tiff(data: bytes) -> Header | None:
             first = dict(_tiff_entries(data, order, range(start + 2, min(end, len(data) - 11), 12)))
         seen.add(start)
         start = struct.unpack_from(f"{order}I", data, end)[0] if end + 4 <= len(data) else 0
+    cut = start > 0 and start + 2 > len(data)  # a page that is announced, but not there
     width, height = first.get(256, 0), first.get(257, 0)
     if not width or not height:
         return None
@@ -232,7 +233,7 @@ def _tiff(data: bytes) -> Header | None:
         height=height,
         orientation=orientation if 1 <= orientation <= 8 else 1,
         mode=f"{kind}{depth}{'F' if first.get(339) == 3 else ''}" if simple else "",
-        pages=len(seen),
+        pages=len(seen) + cut,
     )
 
 

@@ -117,34 +117,30 @@ def decode(
     header = read_header(data, name)
     check_size(header.width, header.height, max_megapixels)
     if name == "tiff" and header.pages > 1:
-        yield from _all_frames(data, name, max_megapixels, "page", admit)
+        yield from _all_frames(data, name, max_megapixels, admit, pages=header.pages)
     elif every_frame and name in _ANIMATED:
-        yield from _all_frames(data, name, max_megapixels, "frame", admit)
+        yield from _all_frames(data, name, max_megapixels, admit, pages=None)
     else:
         admit(header.width * header.height / 1e6)
-        yield _decoded(_one(data, name, header, needs), header)
+        yield _one(data, name, header, needs)
 
 
-def _one(data: bytes, name: str, header: Header, needs: tuple[int, int] | None) -> Picture:
+def _one(data: bytes, name: str, header: Header, needs: tuple[int, int] | None) -> Decoded:
     """The one picture, by the decoder that suits the format, else by the other one."""
     if name in _OPENCV_READS and _suits_opencv(data, name, header):
-        image = _opencv(data, header, _reduction(header, needs) if name == "jpeg" else 1)
-        if image is not None:
-            return image
+        decoded = _opencv(data, header, _reduction(header, needs) if name == "jpeg" else 1)
+        if decoded is not None:
+            return decoded
     if not pillow_reads(name):
         raise Unsupported(f"{name.upper()} is damaged or of a kind that cannot be read here")
     try:
-        return _pillow(data, name)
+        with opened(data, name) as picture:
+            return _loaded(picture)
     except (Damaged, Unsupported):
-        image = _opencv(data, header, 1) if name in _OPENCV_SECOND else None
-        if image is None:
+        second = _opencv(data, header, 1) if name in _OPENCV_SECOND else None
+        if second is None:
             raise
-        return image
-
-
-def _decoded(image: Picture, header: Header, **place: int) -> Decoded:
-    size = (header.width, header.height) if header.orientation < 5 else (header.height, header.width)
-    return Decoded(image=_upright(image, header.orientation), original_size=size, **place)
+        return second
 
 
 def check_size(width: int, height: int, max_megapixels: float) -> None:
@@ -161,7 +157,7 @@ def _suits_opencv(data: bytes, name: str, header: Header) -> bool:
     if name in ("jpeg", "png", "webp") and not _ends_properly(data, name):
         return False
     if name == "tiff":
-        return header.mode in ("L", "RGB", "L;16", "RGB;16", "L;32F", "RGB;32F")
+        return header.orientation == 1 and header.mode in ("L", "RGB", "L;16", "RGB;16", "L;32F", "RGB;32F")
     if name == "bmp":
         return header.mode == "RGB"
     return header.mode not in ("CMYK", "animated")
@@ -175,7 +171,7 @@ _SCALES = {
 }
 
 
-def _opencv(data: bytes, header: Header, reduction: int) -> Picture | None:
+def _opencv(data: bytes, header: Header, reduction: int) -> Decoded | None:
     """What OpenCV makes of the bytes; None when Pillow must judge."""
     deep = ";" in header.mode or header.mode == "F"
     flags = _SCALES[reduction] | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
@@ -188,7 +184,9 @@ def _opencv(data: bytes, header: Header, reduction: int) -> Picture | None:
     if image is None:
         return None
     bgr = _eight_bit(np.asarray(image))
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
+    rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
+    size = (header.width, header.height) if header.orientation < 5 else (header.height, header.width)
+    return Decoded(image=_upright(rgb, header.orientation), original_size=size)
 
 
 def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
@@ -212,38 +210,46 @@ def _ends_properly(data: bytes, name: str) -> bool:
     return b"IEND" in data[-4096:] or b"IEND" in data
 
 
-def _pillow(data: bytes, name: str) -> Picture:
-    with opened(data, name) as picture:
-        picture.load()
-        return _to_rgb(picture)
+def _loaded(picture: Image.Image, **place: int) -> Decoded:
+    """An opened Pillow picture, decoded. Pillow turns TIFFs upright by itself, and forgets the tag when it does."""
+    picture.load()
+    image = _upright(_to_rgb(picture), pillow_header(picture).orientation)
+    return Decoded(image=image, original_size=(image.shape[1], image.shape[0]), **place)
 
 
 def _all_frames(
-    data: bytes, name: str, max_megapixels: float, kind: str, admit: Admit
+    data: bytes, name: str, max_megapixels: float, admit: Admit, pages: int | None
 ) -> Iterator[Decoded | Undecoded]:
-    """Every page or frame by Pillow. The picture is opened anew for each: others may use Pillow in between."""
+    """Every page or frame by Pillow. The picture is opened anew for each: others may use Pillow in between.
+
+    Args:
+        pages: How many a TIFF says it has; None for an animation.
+    """
     for index in itertools.count():
-        place = {kind: index + 1 if kind == "page" else index}
+        place = {"frame": index} if pages is None else {"page": index + 1}
+        if index == pages:
+            return
         try:
             with opened(data, name) as picture:
                 try:
                     picture.seek(index)
                 except EOFError:
-                    return
+                    if pages is None:
+                        return
+                    raise
                 header = pillow_header(picture)
             check_size(header.width, header.height, max_megapixels)
             admit(header.width * header.height / 1e6)
             with opened(data, name) as picture:
                 picture.seek(index)
-                picture.load()
-                image = _to_rgb(picture)
+                decoded = _loaded(picture, **place)
         except TooLarge as error:
             yield Undecoded(error=error, **place)
         except ItemError as error:
             yield Undecoded(error=error, **place)
             return
         else:
-            yield _decoded(image, header, **place)
+            yield decoded
 
 
 def _to_rgb(picture: Image.Image) -> Picture:

@@ -10,8 +10,6 @@ import math
 import mmap
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,32 +94,30 @@ def read_facts(path: Path) -> OnnxFacts:
         ModelNotFound: There is no such file.
         ModelError: It is no ONNX file, truncated, too deeply nested or has too many nodes.
     """
-    with _mapped(path) as data:
-        try:
-            return _Reader().model(data)
-        except ModelError as error:
-            raise ModelError(f"{path}: not a usable ONNX file: {error}") from error
-        finally:
-            data.release()
+    data = _mapped(path)
+    try:
+        return _Reader().model(data)
+    except ModelError as error:
+        raise ModelError(f"{path}: not a usable ONNX file: {error}") from error
 
 
-@contextmanager
-def _mapped(path: Path) -> Iterator[memoryview]:
-    """The file's bytes, mapped; regular files only, so that a FIFO or device cannot hang us."""
+def _mapped(path: Path) -> memoryview:
+    """The file's bytes, mapped as long as somebody holds them; regular files only: a FIFO or device would hang us."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise ModelNotFound(f"{path}: no such file") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise ModelError(f"{path}: not a regular file")
         if status.st_size == 0:
             raise ModelError(f"{path}: the file is empty")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            yield memoryview(mapped)
+        return memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ))
+    finally:
+        os.close(handle)
 
 
 class _Reader:

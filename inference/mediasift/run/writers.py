@@ -167,7 +167,9 @@ def format_of(output: Path | None, chosen: str | None) -> str:
     name = chosen or ("csv" if output is None else output.suffix.lower().lstrip("."))
     if name not in WRITERS or (output is not None and name not in FORMATS):
         shown = output.name if output is not None and chosen is None else name
-        raise UsageError(f"{shown}: no table format; end the name in .{', .'.join(FORMATS)}, or choose with --format")
+        raise UsageError(
+            f"{shown}: no table format; end the name in .{', .'.join(FORMATS)}, or choose with --format"
+        )
     _EXTRAS.get(name, lambda: None)()
     return name
 

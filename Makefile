@@ -1,0 +1,48 @@
+# Two commands for everybody: `make demo` and `make test`. Nothing else is needed before either but Python 3.11+.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test check format oldest clean
+
+demo: $(VENV)/.lean
+	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
+	$(BIN)/mediasift classify examples/garments -m fashion-mlp --format aligned
+	$(BIN)/mediasift classify examples/paper -m digits-forest --invert --format aligned
+
+test: $(VENV)/.dev
+	$(MAKE) check
+
+check:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+format:
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The whole suite of the package with the oldest allowed numpy, OpenCV, Pillow and ONNX Runtime.
+oldest: .venv-oldest/.installed
+	.venv-oldest/bin/python -m pytest -q tests --ignore=tests/training
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.lean: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -e '.[training,all,dev]'
+	touch $@ $(VENV)/.lean
+
+.venv-oldest/.installed: pyproject.toml requirements-oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet -e '.[ocr,parquet,heic,svg,dev]' -c requirements-oldest.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,82 @@
+"""What all tests share: the test data, skips that fail in continuous integration, and a described model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mediasift.models.describe import write_sidecar
+from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.models.labels import read_labels
+
+ROOT = Path(__file__).resolve().parent.parent
+IN_CI = os.environ.get("MEDIASIFT_CI") == "1"
+
+
+def skip(reason: str) -> None:
+    """Skip, or fail where nothing may be skipped."""
+    if IN_CI:
+        pytest.fail(f"may not be skipped in CI: {reason}")
+    pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs an accelerator is left out, unless MEDIASIFT_GPU=1."""
+    if os.environ.get("MEDIASIFT_GPU") != "1":
+        left_out = [item for item in items if item.get_closest_marker("gpu")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder with the test data."""
+    folder = Path(os.environ.get("MEDIASIFT_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        skip(f"no test data at {folder}; set MEDIASIFT_TEST_DATA")
+    return folder
+
+
+@pytest.fixture
+def package():
+    """Imports an optional package, or skips with the line to type."""
+
+    def require(name: str, extra: str):
+        try:
+            return __import__(name)
+        except ImportError:
+            return skip(f"{name} is not installed: pip install 'mediasift[{extra}]'")
+
+    return require
+
+
+IMAGENET_INPUT = InputDescription(
+    width=224,
+    height=224,
+    fit="crop",
+    shorter_side=256,
+    resample="bilinear",
+    scale=1 / 255,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+)
+
+
+@pytest.fixture(scope="session")
+def mobilenet(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ImageNet classifier of the test data with a sidecar beside it, in a folder of its own."""
+    path = tmp_path_factory.mktemp("models") / "mobilenetv2-12-int8.onnx"
+    shutil.copyfile(test_data / "models" / path.name, path)
+    labels, ids = read_labels(test_data / "models" / "imagenet_class_index.json")
+    description = ModelDescription(
+        task="classify",
+        input=IMAGENET_INPUT,
+        output=OutputDescription(values="logits"),
+        labels=labels,
+        label_ids=ids,
+    )
+    write_sidecar(path, description)
+    return path
