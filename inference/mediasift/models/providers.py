@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,11 +34,11 @@ class Provider:
     plugin: Callable[[], None] | None = None
 
 
+@cache
 def _register_openvino() -> None:
+    """Once per process; ONNX Runtime refuses a second time."""
     import onnxruntime as ort
 
-    if any(device.ep_name == "OpenVINOExecutionProvider" for device in ort.get_ep_devices()):
-        return
     package = require("onnxruntime_ep_openvino", extra="openvino")
     ort.register_execution_provider_library("openvino", package.get_library_path())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -88,7 +89,8 @@ class Table(Generic[RowType]):
     ) -> None:
         """Write the rows to an open stream as they come."""
         rows = self._rows(Progress(progress, self._total(progress)))
-        WRITERS[format](rows, self._form(spreadsheet_safe), file)
+        first = list(itertools.islice(rows, 1))  # an error that stops the run comes before the first line of output
+        WRITERS[format](itertools.chain(first, rows), self._form(spreadsheet_safe), file)
 
     def write(
         self, output: Path, *, format: str | None = None, spreadsheet_safe: bool = False, progress: TextIO | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -69,12 +70,14 @@ def _text(value: Any) -> Any:
 
 def write_csv(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
     """RFC 4180 with a header line, UTF-8, lines ending in LF."""
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(form.names)
-    for row in rows:
-        writer.writerow([_text(cell) for cell in form.cells(row)])
-    text.detach()
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")  # so that it quotes cells with either of them, on every Python
+    cells: Iterator[Sequence[Any]] = (form.cells(row) for row in rows)
+    for line in itertools.chain([form.names], cells):
+        writer.writerow([_text(cell) for cell in line])
+        file.write(text.getvalue()[:-2].encode("utf-8") + b"\n")
+        text.seek(0)
+        text.truncate()
 
 
 def write_jsonl(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
@@ -154,7 +157,8 @@ FORMATS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet":
 WRITERS: dict[str, Writer] = {**FORMATS, "aligned": write_aligned}
 """Formats for files, and the one for terminals."""
 
-_EXTRAS: dict[str, Callable[[], Any]] = {"parquet": lambda: require("pyarrow", extra="parquet")}
+_NEEDS = {"parquet": ("pyarrow", "parquet")}
+"""Format → (package it needs, extra that installs it)."""
 
 
 def format_of(output: Path | None, chosen: str | None) -> str:
@@ -167,10 +171,10 @@ def format_of(output: Path | None, chosen: str | None) -> str:
     name = chosen or ("csv" if output is None else output.suffix.lower().lstrip("."))
     if name not in WRITERS or (output is not None and name not in FORMATS):
         shown = output.name if output is not None and chosen is None else name
-        raise UsageError(
-            f"{shown}: no table format; end the name in .{', .'.join(FORMATS)}, or choose with --format"
-        )
-    _EXTRAS.get(name, lambda: None)()
+        raise UsageError(f"{shown}: no table format; end the name in .{', .'.join(FORMATS)}, or choose with --format")
+    if name in _NEEDS:
+        package, extra = _NEEDS[name]
+        require(package, extra=extra)
     return name
 
 

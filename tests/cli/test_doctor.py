@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mediasift.cli import main
+from mediasift.run import doctor
+
+
+def test_doctor_is_content_here():
+    done = CliRunner().invoke(main, ["doctor"], catch_exceptions=False)
+    assert done.exit_code == 0, done.stdout
+    for expected in ("device cpu", "CPUExecutionProvider runs", "model digits-forest", "GB free", "OpenCV"):
+        assert expected in done.stdout
+
+
+def test_two_variants_of_one_package_are_broken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "_version", lambda name: "1.0" if name.startswith("opencv-python") else "")
+    found = doctor._variants("OpenCV", doctor._OPENCV, "opencv-python-headless")
+    assert found.state == "broken"
+    assert "pip uninstall -y opencv-python opencv-python-headless" in found.text
+    assert doctor._variants("ONNX Runtime", doctor._ONNXRUNTIME, "onnxruntime").state == "broken"
+
+
+def test_a_wrong_model_is_broken_and_the_exit_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEDIASIFT_MODELS", str(tmp_path))
+    (tmp_path / "squeezenet1.1-7.onnx").write_bytes(b"nonsense")
+    done = CliRunner().invoke(main, ["doctor"], catch_exceptions=False)
+    assert done.exit_code == 1
+    assert "broken  model squeezenet1.1-7" in done.stdout

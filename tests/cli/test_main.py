@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mediasift.cli import COMMANDS, main
+from tests.pictures import save, scene, solid
+from tests.tiny_models import mean_colour, write
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return str(write(tmp_path, mean_colour()))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> str:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    save(folder / "red.png", solid((250, 0, 0)))
+    save(folder / "blue.png", solid((0, 0, 250)))
+    return str(folder)
+
+
+def call(*arguments: str, stdin: str | bytes | None = None):
+    return CliRunner().invoke(main, list(arguments), input=stdin, catch_exceptions=False)
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_rows_on_stdout_and_nothing_else(photos: str, model: str):
+    done = call("classify", photos, "-m", model)
+    assert done.exit_code == 0
+    assert [(Path(row["path"]).name, row["label"]) for row in table(done.stdout)] == [
+        ("blue.png", "blue"),
+        ("red.png", "red"),
+    ]
+
+
+def test_exit_code_1_when_rows_carry_errors(photos: str, model: str):
+    done = call("classify", photos, "missing.png", "-m", model)
+    assert done.exit_code == 1
+    assert table(done.stdout)[-1]["error"] == "not-found: no such file or folder"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["classify"], 2, "Missing argument"),
+        (["classify", "PHOTOS", "--top", "-1"], 2, "--top"),
+        (["classify", "PHOTOS", "-m", "MODEL", "--crop", "0,0,1"], 2, "four fractions"),
+        (["classify", "PHOTOS", "-m", "MODEL", "--crop", "1,0,0,1"], 2, "crop box 1,0,0,1"),
+        (["classify", "PHOTOS", "-m", "MODEL", "-o", "out.xlsx"], 2, "no table format"),
+        (["classify", "EMPTY", "-m", "MODEL"], 3, "nothing to read"),
+        (["classify", "PHOTOS", "-m", "nonsense"], 4, "no model 'nonsense'"),
+        (["classify", "PHOTOS", "-m", "resnet50-v1-12"], 4, "102.6 MB, Apache-2.0"),
+        (["classify", "PHOTOS", "-m", "MODEL", "--device", "coreml"], 4, "device coreml is not installed"),
+        (["classify", "PHOTOS", "-m", "MODEL", "-o", "no/such/out.csv"], 6, "does not exist"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_exit_codes_and_messages(arguments, code, message, photos, model, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("MEDIASIFT_MODELS", str(tmp_path))
+    places = {"PHOTOS": photos, "MODEL": model, "EMPTY": str(tmp_path / "empty")}
+    if sys.platform == "darwin" and "coreml" in arguments:
+        pytest.skip("coreml is there on macOS")
+    done = call(*(places.get(argument, argument) for argument in arguments))
+    assert done.exit_code == code
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_output_with_its_manifest_and_one_line_of_summary(photos: str, model: str, tmp_path: Path):
+    out = tmp_path / "labels.csv"
+    done = call("classify", photos, "gone.png", "-m", model, "-o", str(out))
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "3 rows from 3 files, 1 not-found" in done.stderr
+    assert len(table(out.read_text())) == 3
+    assert json.loads((tmp_path / "labels.csv.run.json").read_text())["counts"]["rows"] == 3
+
+
+def test_quiet(photos: str, model: str, tmp_path: Path):
+    assert call("classify", photos, "-m", model, "-o", str(tmp_path / "o.csv"), "--quiet").stderr == ""
+
+
+def test_paths_on_stdin_and_lists(photos: str, model: str, tmp_path: Path):
+    done = call("classify", "-", "-m", model, stdin=f"{photos}/red.png\n{photos}/blue.png\n")
+    assert [row["label"] for row in table(done.stdout)] == ["red", "blue"]
+    (tmp_path / "posts.csv").write_text(f"post,image\n7,{photos}/red.png\n")
+    done = call("classify", str(tmp_path / "posts.csv"), "--column", "image", "--keep", "post", "-m", model)
+    assert [(row["post"], row["label"]) for row in table(done.stdout)] == [("7", "red")]
+
+
+def test_formats(photos: str, model: str):
+    lines = call("classify", photos, "-m", model, "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["label"] for line in lines] == ["blue", "red"]
+    assert "label" in call("classify", photos, "-m", model, "--format", "aligned").stdout.splitlines()[0]
+
+
+def test_options_that_the_table_shows(photos: str, model: str):
+    done = call("classify", photos, "-m", model, "--top", "0", "--crop", "0,0,.5,1", "--crop", ".5,0,1,1")
+    rows = table(done.stdout)
+    assert len(rows) == 2 * 2 * 3
+    assert {row["crop"] for row in rows} == {"0,0,0.5,1", "0.5,0,1,1"}
+
+
+def test_it_mounts_into_any_click_program(photos: str, model: str):
+    @click.group()
+    def tool() -> None:
+        """Somebody's own tool."""
+
+    tool.add_command(main, "media")
+    done = CliRunner().invoke(tool, ["media", "classify", photos, "-m", model])
+    assert done.exit_code == 0
+    assert len(table(done.stdout)) == 2
+    done = CliRunner().invoke(tool, ["media", "classify", photos, "-m", "nonsense"])
+    assert done.exit_code == 4
+
+
+def test_help_of_every_command():
+    for name in COMMANDS:
+        assert call(name, "--help").exit_code == 0
+    assert all(name in call("--help").stdout for name in COMMANDS)
+    assert call("--version").stdout.startswith("mediasift, version")
+
+
+def program(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mediasift", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_as_a_program_from_a_folder_of_its_own(photos: str, model: str, tmp_path: Path):
+    done = program("classify", "photos", "-m", model, cwd=tmp_path, env=environment())
+    assert done.returncode == 0
+    assert [row["path"] for row in table(done.stdout)] == ["photos/blue.png", "photos/red.png"]
+
+
+def test_a_reader_that_has_read_enough_is_no_error(model: str, tmp_path: Path):
+    (tmp_path / "many").mkdir()
+    for number in range(300):
+        save(tmp_path / "many" / f"{number}{'x' * 200}.png", scene(4, 4))
+    command = f"{sys.executable} -m mediasift classify {tmp_path}/many -m {model} --quiet | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environment(), check=False)
+    assert done.stdout.startswith("path,")
+    assert done.stderr == ""
+
+
+def environment() -> dict[str, str]:
+    root = Path(__file__).resolve().parents[2]
+    return {**os.environ, "PYTHONPATH": str(root / "inference")}

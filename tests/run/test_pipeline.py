@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mediasift.errors import Damaged, InferenceFailed
+from mediasift.items import Item
+from mediasift.media.readers import ReadOptions
+from mediasift.media.sources import Source
+from mediasift.rows import Row
+from mediasift.run.pipeline import Budget, Pipeline
+from tests.pictures import save, scene, solid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shade(Row):
+    """The first pixel's red."""
+
+    red: int | None = None
+
+
+class Shades:
+    """A task that knows what it was given: real, small, and refusing what it is told to refuse."""
+
+    needs = None
+
+    def __init__(
+        self, batch_size: int = 4, refuse_prepare: int = -1, refuse_infer: int = -1, slow: bool = False
+    ) -> None:
+        self.batch_size = batch_size
+        self.refuse_prepare, self.refuse_infer, self.slow = refuse_prepare, refuse_infer, slow
+        self.batches: list[list[int]] = []
+
+    def prepare(self, item: Item) -> int:
+        red = int(item.image[0, 0, 0])
+        if self.slow:
+            time.sleep((red * 7 % 5) / 500)
+        if red == self.refuse_prepare:
+            raise Damaged("refused")
+        if red == 255:
+            raise ZeroDivisionError("a bug")
+        return red
+
+    def infer(self, batch: Sequence[int]) -> list[list[Row]]:
+        self.batches.append(list(batch))
+        if self.refuse_infer in batch:
+            raise InferenceFailed(f"cannot take {self.refuse_infer}")
+        return [[Shade(red=red)] if red != 99 else [] for red in batch]
+
+
+def run(task: Shades, reds: Sequence[int], jobs: int = 2) -> list[Row]:
+    sources = [Source(path=f"{i}", image=solid((red, 0, 0), 2, 2)) for i, red in enumerate(reds)]
+    pipeline = Pipeline(task, row_type=Shade, reads="pictures", options=ReadOptions(), jobs=jobs)
+    return [row for finished in pipeline.run(sources) for row in finished.rows]
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 2, 7])
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_rows_come_in_input_order(jobs: int, batch_size: int):
+    reds = [i * 37 % 98 for i in range(50)]
+    rows = run(Shades(batch_size, slow=True), reds, jobs)
+    assert [(row.path, row.red) for row in rows] == [(str(i), red) for i, red in enumerate(reds)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 8), max_size=40), st.integers(0, 3), st.integers(1, 9))
+def test_every_input_is_one_row_whatever_fails(reds: list[int], jobs: int, batch_size: int):
+    rows = run(Shades(batch_size, refuse_prepare=3, refuse_infer=5), reds, jobs)
+    assert [row.path for row in rows] == [str(i) for i in range(len(reds))]
+    for row, red in zip(rows, reds, strict=True):
+        if red == 3:
+            assert row.error == "damaged: refused"
+        elif red == 5:
+            assert row.error.startswith("inference: cannot take 5")
+        else:
+            assert (row.red, row.error) == (red, "")
+
+
+def test_a_failing_batch_is_retried_one_by_one():
+    task = Shades(4, refuse_infer=2)
+    run(task, [0, 1, 2, 3, 4])
+    assert task.batches == [[0, 1, 2, 3], [0], [1], [2], [3], [4]]
+
+
+def test_an_item_in_which_nothing_is_found_is_one_empty_row():
+    (row,) = run(Shades(), [99])
+    assert (row.path, row.red, row.error) == ("0", None, "")
+
+
+@pytest.mark.parametrize("jobs", [0, 2])
+def test_a_bug_is_not_a_row(jobs: int):
+    with pytest.raises(ZeroDivisionError):
+        run(Shades(), [1, 255, 2], jobs)
+
+
+def test_readers_are_only_a_little_ahead():
+    asked = []
+
+    def sources():
+        for i in range(1000):
+            asked.append(i)
+            yield Source(path=str(i), image=solid((1, 0, 0), 2, 2))
+
+    pipeline = Pipeline(Shades(4), row_type=Shade, reads="pictures", options=ReadOptions(), jobs=2)
+    running = pipeline.run(sources())
+    next(running)
+    assert len(asked) < 30
+    running.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediasift-reader")]
+
+
+def test_a_source_of_many_items_streams(tmp_path: Path):
+    from PIL import Image
+
+    pages = [Image.fromarray(solid((page, 0, 0), 4, 4)) for page in range(40)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    task = Shades(4)
+    pipeline = Pipeline(task, row_type=Shade, reads="pictures", options=ReadOptions(), jobs=2)
+    sources = [Source(path="t", file=tmp_path / "pages.tif"), Source(path="u", image=solid((7, 0, 0)))]
+    first, second = pipeline.run(sources)
+    assert [(row.page, row.red) for row in first.rows] == [(page + 1, page) for page in range(40)]
+    assert second.rows[0].red == 7
+
+
+def test_many_pages_and_a_small_budget_do_not_lock_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Readers hold their share of the budget while they decode, never while they wait for the model."""
+    from PIL import Image
+
+    from mediasift.run import pipeline as module
+
+    monkeypatch.setattr(module, "_BUDGET_MEGAPIXELS", 0.0001)
+    pages = [Image.fromarray(solid((page, 0, 0), 20, 20)) for page in range(12)]
+    for name in "abcdef":
+        pages[0].save(tmp_path / f"{name}.tif", save_all=True, append_images=pages[1:])
+    sources = [Source(path=name, file=tmp_path / f"{name}.tif") for name in "abcdef"]
+    pipeline = Pipeline(Shades(5), row_type=Shade, reads="pictures", options=ReadOptions(), jobs=4)
+    assert [len(finished.rows) for finished in pipeline.run(sources)] == [12] * 6
+
+
+def test_the_budget_serialises_what_is_large():
+    budget, order = Budget(10), []
+    budget.take(8)
+    waiter = threading.Thread(target=lambda: (budget.take(50), order.append("large")))
+    waiter.start()
+    time.sleep(0.05)
+    assert order == []
+    budget.give_back(8)
+    waiter.join(2)
+    assert order == ["large"]
+
+
+def test_kept_columns_reach_every_row_errors_included(tmp_path: Path):
+    save(tmp_path / "a.png", scene())
+    kept = (("post", "7"),)
+    sources = [
+        Source(path="a", file=tmp_path / "a.png", kept=kept),
+        Source(path="b", file=tmp_path / "missing.png", kept=kept),
+    ]
+    pipeline = Pipeline(Shades(), row_type=Shade, reads="pictures", options=ReadOptions(), jobs=2)
+    rows = [row for finished in pipeline.run(sources) for row in finished.rows]
+    assert [row.kept for row in rows] == [kept, kept]
+    assert rows[1].error.startswith("not-found")
