@@ -45,6 +45,17 @@ def test_files_come_as_named_even_twice(folder: Path):
     assert paths("p/b.png", "p/a.png", "p/b.png") == ["p/b.png", "p/a.png", "p/b.png"]
 
 
+def test_folders_may_be_nested_deeper_than_python_recurses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1100):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("x.png").touch()
+    os.chdir(tmp_path)
+    (source,) = found("d")
+    assert source.path.endswith("/d/x.png")
+
+
 def test_what_is_no_media_is_counted(folder: Path):
     (folder / "p" / "notes.txt").write_text("hello")
     (folder / "p" / "data.csv").write_text("a,b\n")

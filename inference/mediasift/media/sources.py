@@ -137,58 +137,60 @@ class _Folder:
         self.entered: set[str] = set()
 
     def sources(self, folder: str) -> Iterator[Source]:
+        """Depth first. Only names are kept of what is still to come: folders may hold a million files."""
+        levels = [(folder, self._listed(folder))]
+        while levels:
+            here, names = levels[-1]
+            found = next(names, None)
+            if found is None:
+                levels.pop()
+            elif isinstance(found, Source):
+                yield found
+            else:
+                path = os.path.join(here, found)  # noqa: PTH118
+                if found.startswith(".") or found == "__MACOSX":
+                    self.skipped.counts["hidden"] += 1
+                elif os.path.isdir(path):  # noqa: PTH112
+                    if self.recursive and self._enter(path):
+                        levels.append((path, self._listed(path)))
+                elif self._is_wanted(path):
+                    yield Source(path=path, file=Path(path))
+
+    def _listed(self, folder: str) -> Iterator[str | Source]:
         try:
-            with os.scandir(folder) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name)
+            yield from sorted(os.listdir(folder))  # noqa: PTH208
         except OSError as error:
             yield Source(path=folder, failure=Unreadable(f"the folder cannot be opened ({error.strerror})"))
-            return
-        for entry in listed:
-            path = os.path.join(folder, entry.name)  # noqa: PTH118
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
-                self.skipped.counts["hidden"] += 1
-            elif _is_folder(entry):
-                if self.recursive and self._enter(entry):
-                    yield from self.sources(path)
-            elif self._is_wanted(entry):
-                yield Source(path=path, file=Path(path))
 
-    def _enter(self, entry: os.DirEntry[str]) -> bool:
-        if not entry.is_symlink():
+    def _enter(self, path: str) -> bool:
+        if not os.path.islink(path):  # noqa: PTH114
             return True
-        real = os.path.realpath(entry.path)
+        real = os.path.realpath(path)
         seen = real in self.entered or _contains(self.root, real) or _contains(real, self.root)
         self.entered.add(real)
         if seen:
             self.skipped.counts["link"] += 1
         return not seen
 
-    def _is_wanted(self, entry: os.DirEntry[str]) -> bool:
+    def _is_wanted(self, path: str) -> bool:
         """Whether the file is media, by its content or its suffix; a broken link with a media suffix is, too."""
         try:
-            status = entry.stat()
+            regular = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
         except OSError:
-            status = None
-        if status is not None and not stat.S_ISREG(status.st_mode):
+            regular = None
+        if regular is False:
             self.skipped.counts["special"] += 1
             return False
-        suffix = Path(entry.name).suffix
+        suffix = os.path.splitext(path)[1]  # noqa: PTH122
         if sniff(b"", suffix) is not None:
             return True
         try:
-            wanted = status is not None and sniff(read_head(Path(entry.path)), suffix) is not None
+            wanted = regular is True and sniff(read_head(Path(path)), suffix) is not None
         except ItemError:
             wanted = False
         if not wanted:
             self.skipped.counts["other"] += 1
         return wanted
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
 
 
 def _contains(folder: str, path: str) -> bool:
