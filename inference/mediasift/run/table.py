@@ -93,7 +93,12 @@ class Table(Generic[RowType]):
         WRITERS[format](itertools.chain(first, rows), self._form(spreadsheet_safe), file)
 
     def write(
-        self, output: Path, *, format: str | None = None, spreadsheet_safe: bool = False, progress: TextIO | None = None
+        self,
+        output: str | Path,
+        *,
+        format: str | None = None,
+        spreadsheet_safe: bool = False,
+        progress: TextIO | None = None,
     ) -> None:
         """Write the table and its manifest, each at once and whole.
 
@@ -101,6 +106,7 @@ class Table(Generic[RowType]):
             UsageError: The name says no format.
             OutputError: The folder is not there or cannot be written to; tried before the first file is read.
         """
+        output = Path(output)
         writer = WRITERS[format_of(output, format)]
         if not output.parent.is_dir():
             raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")

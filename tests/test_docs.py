@@ -1,0 +1,109 @@
+"""The documentation tells the truth: every command, format and device is in it, and its examples run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+import mediasift
+from mediasift.cli import COMMANDS, main
+from mediasift.models.providers import DEVICES
+from mediasift.models.registry import entries
+from mediasift.run.writers import FORMATS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_command_is_in_the_readmes_table():
+    for name in COMMANDS:
+        assert re.search(rf"^\| `mediasift {name}", README, re.MULTILINE), name
+
+
+def test_every_option_of_every_command_has_a_help_text():
+    context = click.Context(main)
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        commands = command.commands.values() if isinstance(command, click.Group) else [command]
+        for one in commands:
+            assert one.help, f"{name}: no help"
+            for option in one.params:
+                if isinstance(option, click.Option) and name != "models":
+                    assert option.help, f"{name} {option.name}: no help"
+
+
+def test_the_readme_names_formats_devices_extras_and_models():
+    for word in (*FORMATS, *DEVICES, "digits-forest", "fashion-mlp", "mobilenetv2-12-int8"):
+        assert word in README, word
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra in extras:
+        assert f"`{extra}`" in README, extra
+    assert {"digits-forest", "fashion-mlp"} <= set(entries())
+
+
+def test_commands_shown_in_the_readme_exist():
+    context = click.Context(main)
+    shown = re.findall(r"^\$ mediasift (.+)$", README, re.MULTILINE)
+    assert shown
+    for line in shown:
+        words = shlex.split(line, comments=True)
+        if words[0].startswith("-"):
+            continue
+        command = main.get_command(context, words[0])
+        assert command is not None, line
+        if isinstance(command, click.Group):
+            assert words[1] in command.commands, line
+            command = command.commands[words[1]]
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
+        for word in words[1:]:
+            if word.startswith("-") and word != "-" and not re.match(r"-[\d.]", word):
+                assert word.split("=")[0] in known, f"{line}: {word}"
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def test_python_in_the_readme_runs(block: str, tmp_path: Path):
+    """The README's Python is run beside the examples, as a reader would."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    run = subprocess.run(
+        [sys.executable, "-c", block], capture_output=True, text=True, cwd=tmp_path, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "inference")},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+
+
+def test_output_shown_in_the_readme_is_real():
+    """The table that the README shows for `make demo` is what the commands print."""
+    shown = re.search(r"```\n\$ mediasift classify examples/digits -m digits-forest\n(.*?)```", README, re.DOTALL)
+    assert shown
+    done = subprocess.run(
+        [sys.executable, "-m", "mediasift", "classify", "examples/digits", "-m", "digits-forest", "--format", "aligned",
+         "--quiet"],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "inference")},
+    )  # fmt: skip
+    assert done.returncode == 1
+    printed, expected = (re.sub(r"damaged: .*", "damaged", text).split() for text in (done.stdout, shown[1]))
+    assert printed == expected
+
+
+def test_one_version_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == mediasift.__version__
+    assert f"version: {mediasift.__version__}" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_everything_public_can_be_imported():
+    for name in mediasift.__all__:
+        assert getattr(mediasift, name) is not None
+    assert set(mediasift.__all__) <= set(dir(mediasift))
+    with pytest.raises(AttributeError):
+        _ = mediasift.nonsense

@@ -1,0 +1,51 @@
+"""The wheel: what is in it, and that it works installed, outside the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, cwd=folder, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_package_and_the_small_models_and_nothing_else(wheel: Path):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"mediasift"}
+    for expected in ("py.typed", "exported_models/registry.toml", "exported_models/digits-forest.onnx",
+                     "exported_models/fashion-mlp.onnx", "exported_models/labels/imagenet-1k.json"):  # fmt: skip
+        assert f"mediasift/{expected}" in names
+    assert not [name for name in names if "__pycache__" in name]
+    assert wheel.stat().st_size < 15e6
+
+
+def test_it_works_installed_outside_the_checkout(wheel: Path, tmp_path: Path):
+    target = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(target)
+    check = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import mediasift; "
+        "assert mediasift.__file__.startswith(sys.argv[1]); "
+        "rows = list(mediasift.classify([sys.argv[2]], model='digits-forest')); "
+        "assert [row.label for row in rows] == ['3'], rows"
+    )
+    picture = ROOT / "examples" / "digits" / "3.png"
+    # -P and an empty folder: neither the checkout nor its editable install is found first.
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", check, str(target), str(picture)],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
