@@ -4,6 +4,7 @@ import io
 import os
 import socket
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,15 +46,19 @@ def test_files_come_as_named_even_twice(folder: Path):
     assert paths("p/b.png", "p/a.png", "p/b.png") == ["p/b.png", "p/a.png", "p/b.png"]
 
 
-def test_folders_may_be_nested_deeper_than_python_recurses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    for _ in range(1100):
-        Path("d").mkdir()
-        os.chdir("d")
-    Path("x.png").touch()
-    os.chdir(tmp_path)
-    (source,) = found("d")
-    assert source.path.endswith("/d/x.png")
+def test_folders_may_be_nested_deeper_than_python_recurses(monkeypatch: pytest.MonkeyPatch):
+    top = Path(tempfile.mkdtemp())
+    monkeypatch.chdir(top)
+    try:
+        for _ in range(1100):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("x.png").touch()
+        os.chdir(top)
+        (source,) = found("d")
+        assert source.path.endswith("/d/x.png")
+    finally:
+        subprocess.run(["rm", "-rf", str(top)], check=True)  # Python's own removal recurses
 
 
 def test_what_is_no_media_is_counted(folder: Path):
