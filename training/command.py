@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from mediasift.errors import MediasiftError, OutputError, UsageError
 
 

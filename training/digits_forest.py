@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
 
+from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
 from training.command import TrainingCommand, check_output, data_option, output_option, recorded, seed_option
 from training.datasets import Dataset, load
 from training.export import export, provenance, to_input
@@ -41,18 +41,14 @@ def train(images: np.ndarray, labels: np.ndarray, *, trees: int = 100, seed: int
     return RandomForestClassifier(trees, random_state=seed, n_jobs=-1).fit(to_input(images, INPUT), labels)
 
 
-def describe(
-    dataset: Dataset, *, positive: int | None, accuracy: float, command: str, seed: int
-) -> ModelDescription:
+def describe(dataset: Dataset, *, positive: int | None, accuracy: float, command: str, seed: int) -> ModelDescription:
     """What the file says of itself."""
     binary = positive is not None
     return ModelDescription(
         task="classify",
         labels=(f"not {positive}", str(positive)) if binary else dataset.labels,
         input=INPUT,
-        output=OutputDescription(
-            values="probabilities", kind="binary" if binary else "single", name="probabilities"
-        ),
+        output=OutputDescription(values="probabilities", kind="binary" if binary else "single", name="probabilities"),
         provenance=provenance(dataset, command=command, seed=seed, packages=PACKAGES),
         metrics={"test_accuracy": accuracy},
         tolerance=TOLERANCE,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from mediasift.errors import ModelError, OutputError
 from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
 
+from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
 from training.command import TrainingCommand, check_output, data_option, output_option, recorded, seed_option
 from training.datasets import Dataset, load
 from training.export import export, provenance, to_input
@@ -69,9 +69,7 @@ def train(
 
     keras.utils.set_random_seed(seed)
     model = build()
-    algorithm = keras.optimizers.get(
-        {"class_name": optimizer, "config": {"learning_rate": LEARNING_RATES[optimizer]}}
-    )
+    algorithm = keras.optimizers.get({"class_name": optimizer, "config": {"learning_rate": LEARNING_RATES[optimizer]}})
     model.compile(loss="sparse_categorical_crossentropy", optimizer=algorithm, metrics=["accuracy"])
     model.fit(to_input(images, INPUT), labels, epochs=epochs, validation_split=VALIDATION_SHARE, verbose=2)
     return model

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-from mediasift.errors import UsageError
 from onnx import TensorProto, helper, numpy_helper
+
+from mediasift.errors import UsageError
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier

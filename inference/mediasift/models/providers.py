@@ -57,6 +57,11 @@ DEVICES: dict[str, Provider] = {
 }
 """Device on the command line → provider. `auto` takes the first of `AUTO` that works."""
 
+_EXACT_INT8 = "1"
+"""8-bit products on x86 processors without VNNI would overflow their 16-bit sums, silently: 0.79 instead of 0.85 of the
+test photographs right. ONNX Runtime avoids it at 60 % of the speed; other processors are not affected. See
+https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "When and why do I need to try U8U8?"."""
+
 AUTO = ("tensorrt", "cuda", "coreml", "directml", "openvino", "cpu")
 
 
@@ -140,6 +145,7 @@ def _open(model: str | bytes, device: str, threads: int | None) -> Any:
     options.intra_op_num_threads = threads or available_cores()
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
     if provider.plugin is not None:
         provider.plugin()
         devices = [found for found in ort.get_ep_devices() if found.ep_name == provider.name]
