@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO, TypedDict, Unpack
+from typing import Any, TextIO, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from mediasift.models.description import ModelDescription
 from mediasift.models.registry import DEFAULT_CLASSIFIER, Entry, entries
 from mediasift.models.session import OnnxModel
 from mediasift.run.doctor import Finding, findings
-from mediasift.run.table import Job, Table
+from mediasift.run.job import Job
+from mediasift.run.supervisor import TIMEOUT_S, Limits
+from mediasift.run.table import Table
 from mediasift.tasks.classify import Classification, Classify
 from mediasift.tasks.task import Task
 
@@ -39,6 +41,10 @@ class TableOptions(TypedDict, total=False):
         jobs: Reader threads; default one per core, 0 for none of ours.
         threads: Threads of the model; default every core.
         stdin: Where the input `-` reads paths from.
+        isolate: Read and compute in a process of its own, as the command line does: whatever crashes there, stands
+            still or eats memory costs one error row, and Ctrl-C leaves an output that can be continued.
+        timeout_s: With `isolate`: seconds that one item may take.
+        max_memory_gb: With `isolate`: memory that process may hold, in 10^9 bytes.
     """
 
     recursive: bool
@@ -50,6 +56,9 @@ class TableOptions(TypedDict, total=False):
     jobs: int | None
     threads: int | None
     stdin: TextIO | None
+    isolate: bool
+    timeout_s: float
+    max_memory_gb: float | None
 
 
 def classify(
@@ -87,7 +96,15 @@ def classify(
         crops=tuple(crops),
         invert=invert,
     )
-    return Table(_job(task, inputs, options), stdin=options.get("stdin"))
+    return _table(task, inputs, options)
+
+
+def _table(task: Task, inputs: Named, options: TableOptions) -> Table[Any]:
+    """The started table of a task over inputs."""
+    limits = None
+    if options.get("isolate", False):
+        limits = Limits(timeout_s=options.get("timeout_s", TIMEOUT_S), max_memory_gb=options.get("max_memory_gb"))
+    return Table(_job(task, inputs, options), stdin=options.get("stdin"), limits=limits)
 
 
 def _job(task: Task, inputs: Named, options: TableOptions) -> Job:

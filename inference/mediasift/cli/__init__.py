@@ -48,7 +48,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except MediasiftError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {_shown(str(error))}", err=True)
             raise click.exceptions.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
@@ -57,6 +57,11 @@ class Commands(click.Group):
             # Whoever read our rows has read enough; what is left in the buffer must not fail again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
+
+
+def _shown(text: str) -> str:
+    """A message without anything that a terminal would obey: it may hold the name of a file."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import click
 
 from mediasift.api import TableOptions
+from mediasift.errors import UsageError
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.models.providers import DEVICES
+from mediasift.run.supervisor import TIMEOUT_S
 from mediasift.run.table import Table
-from mediasift.run.writers import WRITERS, format_of
+from mediasift.run.writers import WRITERS, format_of, printable_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -57,11 +59,29 @@ table = _all(
     click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per model call."),
     click.option("--jobs", type=click.IntRange(min=0), help="Reader threads, 0 for none.  [default: one per core]"),
     click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: one per core]"),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        default=TIMEOUT_S,
+        show_default=True,
+        metavar="SECONDS",
+        help="An item that takes longer ends as an error row.",
+    ),
+    click.option(
+        "--max-memory",
+        "max_memory_gb",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="GB",
+        help="An item that makes the run need more ends as an error row.  [default: 3/4 of the machine's]",
+    ),
+    click.option("--restart", is_flag=True, help="Begin the table of -o anew instead of going on with it."),
+    click.option("--update", is_flag=True, help="Add inputs that are not in the finished table of -o."),
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
 )  # fmt: skip
 """Options of every command that ends in a table."""
 
-_SHOWING = ("output", "format_", "spreadsheet_safe", "quiet")
+_SHOWING = ("output", "format_", "spreadsheet_safe", "restart", "update", "quiet")
 
 
 def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
@@ -69,17 +89,29 @@ def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
     showing = {name: chosen[name] for name in _SHOWING}
     keep = [name.strip() for name in (chosen["keep"] or "").split(",") if name.strip()]
     passed = {name: value for name, value in chosen.items() if name not in _SHOWING}
-    return TableOptions(**{**passed, "keep": keep, "stdin": sys.stdin}), showing  # type: ignore[typeddict-item]
+    return TableOptions(**{**passed, "keep": keep, "stdin": sys.stdin, "isolate": True}), showing  # type: ignore[typeddict-item]
 
 
-def finish(rows: Table[Any], *, output: Path | None, format_: str | None, spreadsheet_safe: bool, quiet: bool) -> None:
+def finish(
+    rows: Table[Any],
+    *,
+    output: Path | None,
+    format_: str | None,
+    spreadsheet_safe: bool,
+    restart: bool,
+    update: bool,
+    quiet: bool,
+) -> None:
     """Write the table where it was asked for; leave with 1 when some rows carry an error."""
     progress = None if quiet else sys.stderr
     if output is not None:
-        rows.write(output, format=format_, spreadsheet_safe=spreadsheet_safe, progress=progress)
+        how = {"format": format_, "spreadsheet_safe": spreadsheet_safe, "restart": restart, "update": update}
+        rows.write(output, progress=progress, **how)  # type: ignore[arg-type]
         if progress is not None:
             click.echo(_told(rows, output), err=True)
     else:
+        if restart or update:
+            raise UsageError("--restart and --update are about the table of -o; name it")
         shown = format_ or ("aligned" if sys.stdout.isatty() else format_of(None, None))
         progress = None if sys.stdout.isatty() else progress
         stream = sys.stdout.buffer
@@ -89,12 +121,25 @@ def finish(rows: Table[Any], *, output: Path | None, format_: str | None, spread
         raise click.exceptions.Exit(1)
 
 
+_NAMED = 10
+"""Vanished inputs that are named on the terminal; the manifest has all of them."""
+
+
 def _told(rows: Table[Any], output: Path) -> str:
     summary = rows.summary
+    if rows.left_alone:
+        return (
+            f"{output}: is finished ({summary.rows:,} rows from {summary.sources:,} files); nothing was done. "
+            "To add new files: --update; to begin anew: --restart"
+        )
     errors = "".join(f", {count:,} {code}" for code, count in summary.errors.items())
     skipped = sum(summary.skipped.values())
     left_out = f"; {skipped:,} files left out, see {output.name}.run.json" if skipped else ""
-    return f"{output}: {summary.rows:,} rows from {summary.sources:,} files{errors}{left_out}"
+    old = f"; {summary.taken_over:,} were done before" if summary.taken_over else ""
+    gone = ", ".join(printable_text(path) for path in summary.vanished[:_NAMED])
+    more = ", ..." if len(summary.vanished) > _NAMED else ""
+    vanished = f"; {len(summary.vanished):,} are no longer there (their rows stay): {gone}{more}" if gone else ""
+    return f"{output}: {summary.rows:,} rows from {summary.sources:,} files{errors}{left_out}{old}{vanished}"
 
 
 def fractions(
