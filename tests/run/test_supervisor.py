@@ -129,7 +129,8 @@ def test_no_process_is_left_behind(tmp_path: Path):
 def test_an_orphaned_worker_ends(tmp_path: Path):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom tests.run.test_supervisor import table\n"
-        f"found = table(Path({str(tmp_path)!r}), [100, 101])\nprint(found._engine._worker.pid, flush=True)\ntime.sleep(60)"
+        f"found = table(Path({str(tmp_path)!r}), [100, 101])\n"
+        "print(found._engine._worker.pid, flush=True)\ntime.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     pid = int(parent.stdout.readline())

@@ -7,6 +7,7 @@ one by one, in an order that depends only on the names.
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import os
 import stat
@@ -265,6 +266,7 @@ def read_head(file: Path) -> bytes:
 
     Raises:
         NotFound, Unreadable: It is gone, not ours to read, or no regular file.
+        InputError: This process may not open any more files.
     """
     return _read(file, HEAD_BYTES)
 
@@ -274,6 +276,7 @@ def read_bytes(file: Path) -> bytes:
 
     Raises:
         NotFound, Unreadable: It is gone, not ours to read, or no regular file.
+        InputError: This process may not open any more files.
     """
     return _read(file, -1)
 
@@ -296,5 +299,10 @@ def _read(file: Path, count: int) -> bytes:
     except ItemError:
         raise
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # not this file's fault
+            raise InputError(
+                f"{file}: too many open files on this machine or in this shell; raise the limit (ulimit -n) and run "
+                "the same command again"
+            ) from error
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Unreadable(f"cannot be read ({reason})") from error

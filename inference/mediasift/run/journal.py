@@ -28,7 +28,7 @@ from mediasift.errors import OutputError
 from mediasift.media.sources import Source
 from mediasift.rows import Row, from_json, printable, to_json
 from mediasift.run.locks import lock, unlock
-from mediasift.run.writers import Stored, advice
+from mediasift.run.writers import Stored, faults
 
 SYNC_S = 5.0
 """Seconds between two calls of fsync."""
@@ -75,7 +75,8 @@ class Journal:
         self._file = self._open()
         self._synced = time.monotonic()
         try:
-            self._end = self._read()
+            with faults(self.path):
+                self._end = self._read()
         except BaseException:
             self.close()
             raise
@@ -93,11 +94,9 @@ class Journal:
     def _open(self) -> int:
         """A descriptor that is locked and still the file of that name."""
         while True:
-            try:
-                flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+            with faults(self.path):
                 file = os.open(self.path, flags, 0o666)
-            except OSError as error:
-                raise OutputError(advice(self.path, error)) from error
             if not lock(file, self.path):
                 os.close(file)
                 raise OutputError(
@@ -150,7 +149,7 @@ class Journal:
         """
         self._done, self.table_sha256, self._end = {}, "", 0
         self.header = {"mediasift_journal": 1, **header}
-        try:
+        with faults(self.path):
             os.ftruncate(self._file, 0)
             self._write(self.header)
             for path, kept, rows in stored:
@@ -159,8 +158,6 @@ class Journal:
                 self._done[_key(path, kept)] = _Done(offset, _digest(None))
             self._write(_BEGUN)
             os.fsync(self._file)
-        except OSError as error:
-            raise OutputError(advice(self.path, error)) from error
 
     def find(self, source: Source) -> int | None:
         """Where the rows of a source that is finished stand; None if it is not, or if its file has changed since."""
@@ -186,12 +183,10 @@ class Journal:
             OutputError: The disk is full, or gone; what was written before stays.
         """
         data = {"path": printable(source.path), "kept": dict(source.kept), "state": state}
-        try:
+        with faults(self.path):
             offset = self._write({**data, "rows": [to_json(row) for row in rows]})
             if time.monotonic() - self._synced >= SYNC_S:
                 self._sync()
-        except OSError as error:
-            raise OutputError(advice(self.path, error)) from error
         return offset
 
     def _sync(self) -> None:
@@ -216,9 +211,7 @@ class Journal:
 
     def rows(self, offset: int, row_type: type[Row]) -> Iterator[Row | Stored]:
         """The rows of the finished source at `offset`."""
-        with os.fdopen(os.dup(self._file), "rb") as file:
-            file.seek(offset)
-            data = json.loads(file.readline())
+        data = self._line(offset)
         if "cells" in data:
             yield from (Stored(cells=tuple(cells)) for cells in data["cells"])
             return
@@ -228,22 +221,25 @@ class Journal:
 
     def path_at(self, offset: int) -> str:
         """The path of the finished source at `offset`."""
-        with os.fdopen(os.dup(self._file), "rb") as file:
+        return str(self._line(offset)["path"])
+
+    def _line(self, offset: int) -> dict[str, Any]:
+        with faults(self.path), os.fdopen(os.dup(self._file), "rb") as file:
             file.seek(offset)
-            return str(json.loads(file.readline())["path"])
+            found: dict[str, Any] = json.loads(file.readline())
+        return found
 
     def finish(self, table_sha256: str) -> None:
         """Write down what the table will be that is about to appear, so that it is known as ours from then on."""
-        try:
+        with faults(self.path):
             os.ftruncate(self._file, self._end)
             self._write({"table_sha256": table_sha256})
             os.fsync(self._file)
-        except OSError as error:
-            raise OutputError(advice(self.path, error)) from error
 
     def remove(self) -> None:
         """The table is there: the journal goes."""
-        self.path.unlink(missing_ok=True)
+        with faults(self.path):
+            self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of it; a journal in which nothing stands is removed."""

@@ -75,13 +75,13 @@ def manifest(
     data = {
         "mediasift": __version__,
         "command": sys.argv if sys.argv and "mediasift" in Path(sys.argv[0]).name else None,
-        **{section: value for section, value in what.items() if section != "versions"},
+        **what,
         "resources": resources,
         "counts": {name: value for name, value in asdict(summary).items() if name != "seconds"},
         "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {**what["versions"], **_platform()},
+        "machine": _platform(),
     }
     return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
 

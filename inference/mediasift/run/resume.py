@@ -12,7 +12,7 @@ from typing import Any, Literal
 from mediasift.errors import OutputError, UsageError
 from mediasift.run.journal import Journal
 from mediasift.run.manifest import manifest_path
-from mediasift.run.writers import READERS, Form, Stored, advice
+from mediasift.run.writers import READERS, Form, Stored, faults
 
 Plan = Literal["begin", "continue", "extend", "finished"]
 """Start anew; go on with the journal; add to the finished table; leave the finished table alone."""
@@ -38,14 +38,12 @@ def look(output: Path) -> Found:
         OutputError: Something is there that cannot be read.
     """
     beside = manifest_path(output)
-    try:
-        table = None
+    table = None
+    with faults(output):
         if output.exists():
             with output.open("rb") as file:
                 table = hashlib.file_digest(file, "sha256").hexdigest()
         text = beside.read_text(encoding="utf-8") if beside.exists() else "{}"
-    except OSError as error:
-        raise OutputError(advice(output, error)) from error
     try:
         manifest = json.loads(text)
     except ValueError:

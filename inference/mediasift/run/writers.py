@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -202,9 +203,13 @@ def format_of(output: Path | None, chosen: str | None) -> str:
 
 def read_csv(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
     """The cells of each row that `write_csv` wrote; empty ones as empty text."""
-    lines = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""))
-    next(lines, None)
-    yield from map(tuple, lines)
+    text = io.TextIOWrapper(file, "utf-8", newline="")
+    try:
+        lines = csv.reader(text)
+        next(lines, None)
+        yield from map(tuple, lines)
+    finally:
+        text.detach()
 
 
 def read_jsonl(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
@@ -244,21 +249,18 @@ def write_atomically(
     """
     # Named after the output, so that what a killed run left behind is overwritten, and goes, when it is continued.
     temporary = output.with_name(f".mediasift-{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:12]}.part")
-    try:
-        with temporary.open("w+b") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-            file.seek(0)
-            then(hashlib.file_digest(file, "sha256").hexdigest())
-        temporary.replace(output)
-        _sync_folder(output.parent)
-    except MediasiftError:
-        raise
-    except OSError as error:
-        raise OutputError(advice(output, error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with faults(output):
+        try:
+            with temporary.open("w+b") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+                file.seek(0)
+                then(hashlib.file_digest(file, "sha256").hexdigest())
+            temporary.replace(output)
+            _sync_folder(output.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -271,7 +273,18 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def advice(output: Path, error: OSError) -> str:
+@contextmanager
+def faults(output: Path) -> Iterator[None]:
+    """Whatever the operating system refuses inside becomes an OutputError about `output`."""
+    try:
+        yield
+    except MediasiftError:
+        raise
+    except OSError as error:
+        raise OutputError(_advice(output, error)) from error
+
+
+def _advice(output: Path, error: OSError) -> str:
     """What happened to the file, and what to do; what is done so far is in the journal, if there is one."""
     code = error.errno
     if code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
