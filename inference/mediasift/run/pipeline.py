@@ -343,7 +343,8 @@ class Pipeline:
                 work.entries.append(entry)
                 if entry.error is None:
                     batch.append(entry)
-            if len(batch) >= self._batch_size:
+            # Behind a picture that waits for its batch, sources that failed may pile up: then it waits no longer.
+            if len(batch) >= self._batch_size or (batch and len(works) > self.ahead):
                 self._infer(batch)
                 batch = []
             yield from self._finished(works)

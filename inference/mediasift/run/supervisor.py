@@ -27,7 +27,7 @@ from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, Model
 from mediasift.media.sources import Source
 from mediasift.rows import Row, from_json
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
-from mediasift.run.memory import allowed_bytes, resident_bytes
+from mediasift.run.memory import allowed_bytes, peak_bytes, resident_bytes
 from mediasift.run.pipeline import Culprit, Finished, Seconds, Trouble
 from mediasift.run.signals import Signals
 
@@ -207,6 +207,7 @@ class Supervisor:
         facts: What the task says of itself.
         batch_size: Items per model call.
         restarts: How many workers died.
+        peak_bytes: Largest resident memory of a worker; 0 where the system does not tell.
 
     Raises:
         SetupError: The task cannot start.
@@ -223,6 +224,7 @@ class Supervisor:
         self.seconds = Seconds()
         self._longest_item_s = 0.0
         self.restarts = 0
+        self.peak_bytes = 0
 
     @property
     def longest_item_s(self) -> float:
@@ -291,6 +293,7 @@ class Supervisor:
 
     def _hear_the_end(self) -> None:
         """All rows are here; what is left is the worker's account of its time."""
+        self.peak_bytes = max(self.peak_bytes, peak_bytes(self._worker.pid))
         while message := self._worker.message(_PATIENCE_S):
             kind, text = message
             if kind == "E":
@@ -359,6 +362,7 @@ class Supervisor:
         """Whether the worker keeps within the limits. Time is judged only when all it said was heard."""
         self._looked = now = time.monotonic()
         worker = self._worker
+        self.peak_bytes = max(self.peak_bytes, peak_bytes(worker.pid))
         if resident_bytes(worker.pid) > self._max_bytes:
             worker.close()
             raise _Died(Crashed(f"needs more than {self._max_bytes / 1e9:.1f} GB of memory (--max-memory)"))
