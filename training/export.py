@@ -20,7 +20,7 @@ import numpy as np
 
 from mediasift.errors import ModelError, OutputError
 from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription
-from mediasift.models.providers import ort_errors
+from mediasift.models.providers import ort_errors, runtime
 
 if TYPE_CHECKING:
     import onnx
@@ -145,7 +145,7 @@ def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray) -> Agreemen
     Raises:
         ParityError: As in `export`.
     """
-    import onnxruntime as ort
+    ort = runtime()
 
     try:
         session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -14,6 +14,7 @@ import click
 
 from mediasift import __version__
 from mediasift.errors import MediasiftError
+from mediasift.offline import no_telemetry
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
@@ -45,6 +46,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run; say an error in one line on stderr and leave with its exit code."""
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+        no_telemetry()
         try:
             return super().invoke(ctx)
         except MediasiftError as error:

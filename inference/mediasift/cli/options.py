@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from mediasift.api import TableOptions
 from mediasift.errors import UsageError
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.models.providers import DEVICES
+from mediasift.offline import VARIABLE
 from mediasift.run.supervisor import TIMEOUT_S
 from mediasift.run.table import Table
 from mediasift.run.writers import WRITERS, format_of, printable_text
@@ -32,6 +34,24 @@ def _all(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
 
 
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+
+
+def _go_offline(ctx: click.Context, _option: click.Parameter, chosen: bool) -> None:
+    """For this command and the processes it starts."""
+    if chosen:
+        before = os.environ.get(VARIABLE)
+        os.environ[VARIABLE] = "1"
+        ctx.call_on_close(lambda: os.environ.pop(VARIABLE) if before is None else os.environ.update({VARIABLE: before}))
+
+
+offline = click.option(
+    "--offline",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_go_offline,
+    help="Open no connection; the same as MEDIASIFT_OFFLINE=1.",
+)
 
 device = click.option(
     "--device",
@@ -77,6 +97,7 @@ table = _all(
     ),
     click.option("--restart", is_flag=True, help="Begin the table of -o anew instead of going on with it."),
     click.option("--update", is_flag=True, help="Add inputs that are not in the finished table of -o."),
+    offline,
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
 )  # fmt: skip
 """Options of every command that ends in a table."""

@@ -24,6 +24,7 @@ from typing import Any
 
 from mediasift.errors import SetupError
 from mediasift.media.sources import Source
+from mediasift.offline import forbid_sockets, is_offline, no_telemetry
 from mediasift.rows import to_json
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
 from mediasift.run.pipeline import Culprit, Finished, Pipeline, Trouble, Watch, readers
@@ -119,6 +120,9 @@ def main() -> None:
 
 
 def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
+    no_telemetry()
+    if is_offline():
+        forbid_sockets()
     data = json.loads(next(lines))
     job = job_from_json(data)
     started = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
