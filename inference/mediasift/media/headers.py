@@ -146,8 +146,8 @@ _PILLOW_FORMATS: dict[str, list[str] | None] = {
     "tga": ["TGA"],
     "pnm": ["PPM"],
 }
-"""Our name of a format → the only Pillow plugins that may read it. EPS is missing on purpose: it runs Ghostscript. So is
-BLP, a game's format whose decoder is pure Python and needs eight times the memory of the picture."""
+"""Our name of a format → the only Pillow plugins that may read it. EPS is missing on purpose: it runs Ghostscript.
+So is BLP, a format of games whose decoder is pure Python and needs eight times the memory of the picture."""
 
 
 def pillow_reads(name: str) -> bool:
