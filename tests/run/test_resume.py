@@ -268,8 +268,8 @@ def test_faults_at_random_moments_lose_nothing(
     def failing(real, name: str):
         def call(*arguments, **options):
             if chance.random() < 0.08:
-                if name == "write" and chance.random() < 0.5:
-                    real(arguments[0], bytes(arguments[1])[: chance.randrange(5)])  # torn
+                if name == "pwrite" and chance.random() < 0.5:
+                    real(arguments[0], bytes(arguments[1])[: chance.randrange(5)], arguments[2])  # torn
                 code = chance.choice(FAULTS)
                 raise OSError(code, os.strerror(code))
             return real(*arguments, **options)
@@ -297,7 +297,7 @@ class _Os:
     """The module `os` with calls that write and may fail."""
 
     def __init__(self, failing) -> None:
-        for name in ("write", "fsync", "ftruncate", "replace"):
+        for name in ("write", "pwrite", "fsync", "ftruncate", "replace"):
             setattr(self, name, failing(getattr(os, name), name))
 
     def __getattr__(self, name: str):

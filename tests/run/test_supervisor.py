@@ -40,7 +40,7 @@ def table(tmp_path: Path, reds: list[int], *, limits: Limits | None = None, **pl
     for number, red in enumerate(reds):
         save(folder / f"{number:04}.png", solid((red, 0, 0), 4, 4))
     job = Job(task=Planted(**planted), inputs=Inputs(named=[str(folder)]), reading=ReadOptions(), batch_size=4)
-    return Table(job, limits=limits or Limits(timeout_s=2, max_memory_gb=0.6))
+    return Table(job, limits=limits or Limits(timeout_s=4, max_memory_gb=0.5))
 
 
 def outcome(rows) -> list[object]:
@@ -48,16 +48,29 @@ def outcome(rows) -> list[object]:
 
 
 @pytest.mark.parametrize("where", ["decode", "prepare", "infer"])
-def test_an_abort_a_standstill_and_a_glutton_cost_one_row_each(tmp_path: Path, where: str):
-    reds = [*range(100, 115), ABORT, *range(115, 125), HANG, 125, ALLOCATE, *range(126, 140)]
-    found = table(tmp_path, reds, where=where)
+def test_an_abort_and_a_glutton_cost_one_row_each(tmp_path: Path, where: str):
+    reds = [*range(100, 115), ABORT, *range(115, 126), ALLOCATE, *range(126, 140)]
+    found = table(tmp_path, reds, where=where, limits=Limits(timeout_s=60, max_memory_gb=0.5))
     rows = list(found)
-    expected = [{ABORT: "crashed", HANG: "timeout", ALLOCATE: "crashed"}.get(red, red) for red in reds]
-    assert outcome(rows) == expected
+    assert outcome(rows) == ["crashed" if red in (ABORT, ALLOCATE) else red for red in reds]
     assert "SIGABRT" in rows[15].error
-    assert "--timeout" in rows[26].error
-    assert "--max-memory" in rows[28].error
-    assert found.summary.worker_restarts >= 3
+    assert "--max-memory" in rows[27].error
+    assert found.summary.worker_restarts >= 2
+
+
+@pytest.mark.parametrize("where", ["decode", "prepare", "infer"])
+def test_a_standstill_costs_one_row(tmp_path: Path, where: str):
+    reds = [*range(100, 115), HANG, *range(115, 125), HANG, *range(125, 140)]
+    rows = list(table(tmp_path, reds, where=where, limits=Limits(timeout_s=1)))
+    assert outcome(rows) == ["timeout" if red == HANG else red for red in reds]
+    assert "--timeout" in rows[15].error
+
+
+def test_a_reader_that_waits_while_the_model_stands_still_is_not_to_blame(tmp_path: Path):
+    """While the model hangs, readers fill their queues and come to rest; only the picture in the model is at fault."""
+    reds = [*range(100, 104), HANG, *range(105, 160)]
+    rows = list(table(tmp_path, reds, where="infer", limits=Limits(timeout_s=1)))
+    assert outcome(rows) == ["timeout" if red == HANG else red for red in reds]
 
 
 def test_many_culprits_in_a_row(tmp_path: Path):

@@ -106,7 +106,14 @@ _SHOWING = ("output", "format_", "spreadsheet_safe", "restart", "update", "quiet
 
 
 def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
-    """The shared options, parted: those for `api`, and those for `finish`."""
+    """The shared options, parted: those for `api`, and those for `finish`.
+
+    Raises:
+        UsageError: Options that make no sense together, or a format that cannot be written.
+    """
+    if chosen["output"] is None and (chosen["restart"] or chosen["update"]):
+        raise UsageError("--restart and --update are about the table of -o; name it")
+    format_of(chosen["output"], chosen["format_"])
     showing = {name: chosen[name] for name in _SHOWING}
     keep = [name.strip() for name in (chosen["keep"] or "").split(",") if name.strip()]
     passed = {name: value for name, value in chosen.items() if name not in _SHOWING}
@@ -131,8 +138,6 @@ def finish(
         if progress is not None:
             click.echo(_told(rows, output), err=True)
     else:
-        if restart or update:
-            raise UsageError("--restart and --update are about the table of -o; name it")
         shown = format_ or ("aligned" if sys.stdout.isatty() else format_of(None, None))
         progress = None if sys.stdout.isatty() else progress
         stream = sys.stdout.buffer

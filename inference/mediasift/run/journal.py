@@ -202,9 +202,8 @@ class Journal:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))[:-1].encode("utf-8", "surrogatepass")
         line = memoryview(text + b',"crc":"%08x"}\n' % zlib.crc32(text))
         offset, position = self._end, self._end
-        os.lseek(self._file, position, os.SEEK_SET)
         while line:
-            count = os.write(self._file, line)
+            count = _write_at(self._file, line, position)
             line, position = line[count:], position + count
         self._end = position
         return offset
@@ -249,6 +248,14 @@ class Journal:
             self.remove()
         self._release(self._file)
         self._file = -1
+
+
+def _write_at(file: int, data: memoryview, position: int) -> int:
+    """How many bytes were written there."""
+    if hasattr(os, "pwrite"):
+        return os.pwrite(file, data, position)
+    os.lseek(file, position, os.SEEK_SET)  # Windows
+    return os.write(file, data)
 
 
 def state(source: Source) -> Any:

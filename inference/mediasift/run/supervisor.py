@@ -38,7 +38,7 @@ _POLL_S = 0.1
 _LOOK_S = 0.25
 """How often memory and time are looked at while messages come without a pause."""
 
-_PATIENCE_S = 1.5
+_PATIENCE_S = 1.0
 """How long what has begun may go on after Ctrl-C."""
 
 _ATTEMPTS = 3
@@ -108,8 +108,13 @@ class _Worker:
     def order(self, what: str, **values: Any) -> None:
         self._order({"order": what, **values})
 
-    def _order(self, data: Mapping[str, Any]) -> None:
-        self._outbox.put(json.dumps(data).encode() + b"\n")
+    def read(self, sources: Iterable[tuple[int, Source]]) -> None:
+        """Numbered sources, all at once."""
+        lines = [{"order": "read", "number": number, **source_to_json(source)} for number, source in sources]
+        self._order(*lines)
+
+    def _order(self, *orders: Mapping[str, Any]) -> None:
+        self._outbox.put(b"".join(json.dumps(order).encode() + b"\n" for order in orders))
 
     def _send(self) -> None:
         """In a thread: a worker that stands still must not make us stand still."""
@@ -176,6 +181,8 @@ class _Worker:
 
     def close(self) -> None:
         """End it. It holds nothing that needs care: a file it writes appears whole or not at all."""
+        if self._process.stdout is None or self._process.stdout.closed:
+            return
         self._outbox.put(None)
         self._process.kill()
         self._process.wait()
@@ -242,7 +249,7 @@ class Supervisor:
                 data = json.loads(text)
                 self.facts: Mapping[str, Any] = data["facts"]
                 self.batch_size: int = data["batch_size"]
-                self._window = 2 * int(data["ahead"])
+                self._window = 4 * int(data["ahead"])
                 return worker
             try:
                 self._raise_if_failed(worker, kind, text)
@@ -279,7 +286,7 @@ class Supervisor:
         """Hand out sources and take in results until all is done, or somebody wants us to stop."""
         more = True
         while not self._signals.requested and (more or pending):
-            if more and len(pending) < self._window:
+            if more and len(pending) <= self._window // 2:
                 more = self._hand_out(numbered, pending)
             try:
                 if pending and (finished := self._next(pending)) is not None:
@@ -304,9 +311,9 @@ class Supervisor:
 
     def _hand_out(self, numbered: Iterator[tuple[int, Source]], pending: deque[tuple[int, Source]]) -> bool:
         """Fill the window; whether there may be more sources."""
-        for number, source in itertools.islice(numbered, self._window - len(pending)):
-            self._worker.order("read", number=number, **source_to_json(source))
-            pending.append((number, source))
+        handed = list(itertools.islice(numbered, self._window - len(pending)))
+        self._worker.read(handed)
+        pending.extend(handed)
         if len(pending) < self._window:
             self._worker.order("end")
             return False
@@ -369,11 +376,15 @@ class Supervisor:
         if not quiet:
             return
         limit = self._limits.timeout_s
-        late = {name: (item, reading) for name, (item, reading, since) in worker.active.items() if now - since > limit}
-        if late or (worker.inferring and now - worker.inferring_since > limit * len(worker.inferring)):
+        ages = {source: now - since for source, (_, _, since) in worker.active.items()}
+        model_is_late = worker.inferring and now - worker.inferring_since > limit * len(worker.inferring)
+        if model_is_late or max(ages.values(), default=0) > limit:
+            # Readers may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
+            old = [source for source, age in ages.items() if age > limit / 2]
+            certain = {source: worker.active[source][:2] for source in old if len(old) == 1 and not model_is_late}
             worker.longest_item_s = max(worker.longest_item_s, limit)
             worker.close()
-            raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), late)
+            raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
 
     def _recover(self, pending: deque[tuple[int, Source]], death: _Died) -> Iterator[Finished]:
         """After a death: everything up to the last suspect one by one, the rest anew."""
@@ -385,8 +396,7 @@ class Supervisor:
             number, source = pending.popleft()
             certain = [Trouble(*death.certain[number], death.reason)] if number in death.certain else []
             yield self._singly(number, source, certain)
-        for number, source in pending:
-            self._worker.order("read", number=number, **source_to_json(source))
+        self._worker.read(pending)
 
     def _said_before(self, pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
         """What the worker had finished before it died."""

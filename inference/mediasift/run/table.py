@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import weakref
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -104,6 +105,7 @@ class Table(Generic[RowType]):
         self._begun = datetime.now(UTC)
         self._clock = time.perf_counter()
         self._engine: Engine = Here(job) if limits is None else Supervisor(job, limits)
+        weakref.finalize(self, self._engine.close)  # for a table that is made and then neither read nor written
         self._what: dict[str, Any] = {
             "settings": settings(job),
             "model": dict(self._engine.facts),
@@ -155,13 +157,13 @@ class Table(Generic[RowType]):
                 table there is not ours.
             Interrupted: With `limits`, after Ctrl-C or SIGTERM.
         """
-        output = Path(output)
-        name = format_of(output, format)
-        form = self._form(spreadsheet_safe)
-        if not output.parent.is_dir():
-            raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
-        what = {**self._what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
         try:
+            output = Path(output)
+            name = format_of(output, format)
+            form = self._form(spreadsheet_safe)
+            if not output.parent.is_dir():
+                raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
+            what = {**self._what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
             with Journal(output) as journal:
                 found = look(output)
                 todo = plan(output, found, journal, what, restart=restart, update=update)

@@ -35,7 +35,7 @@ PROTOCOL_ERROR = 70
 
 
 class Channel(Watch):
-    """The lines to the supervisor. Each is out of our hands before the work that it announces begins."""
+    """The lines to the supervisor. Each is out of our hands before we go on: who dies later is not blamed on others."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -100,7 +100,7 @@ class Orders:
         order = first
         while order["order"] == "read" and not self._stopped.is_set():
             yield source_from_json(order)
-            order = self._waiting.get()
+            order = self.next()
 
 
 def main() -> None:
