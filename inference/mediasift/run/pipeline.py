@@ -129,11 +129,18 @@ class Budget:
         self._used = 0.0
         self._changed = threading.Condition()
 
-    def take(self, megapixels: float) -> None:
-        """Wait for room, then hold it."""
+    def take(self, megapixels: float, *, wait: bool = True) -> bool:
+        """Hold room for a picture; without `wait`, only if there is some now. Whether it is held."""
+
+        def has_room() -> bool:
+            return self._used == 0 or self._used + megapixels <= self._limit
+
         with self._changed:
-            self._changed.wait_for(lambda: self._used == 0 or self._used + megapixels <= self._limit)
+            if not wait and not has_room():
+                return False
+            self._changed.wait_for(has_room)
             self._used += megapixels
+            return True
 
     def give_back(self, megapixels: float) -> None:
         """Make room again."""
@@ -149,10 +156,12 @@ class _Share:
         self._budget = budget
         self._held = 0.0
 
-    def take(self, megapixels: float) -> None:
+    def take(self, megapixels: float, *, wait: bool = True) -> bool:
         self.give_back()
-        self._budget.take(megapixels)
-        self._held = megapixels
+        if self._budget.take(megapixels, wait=wait):
+            self._held = megapixels
+            return True
+        return False
 
     def give_back(self) -> None:
         if self._held:
@@ -230,6 +239,7 @@ class Pipeline:
         for number, source in enumerate(sources, first):
             work = _Work(number, source, queue.Queue())
             for entry in self._entries(work):
+                self._watch.waiting(entry.name)
                 yield work, entry
             yield work, None
 
@@ -265,10 +275,14 @@ class Pipeline:
             self._put(work, error)
 
     def _put(self, work: _Work, entry: Any) -> bool:
+        patience = 0.0
         while not self._stop.is_set():
             try:
-                work.queue.put(entry, timeout=0.1)
+                work.queue.put(entry, timeout=patience)
             except queue.Full:
+                if not patience and isinstance(entry, _Entry):
+                    self._watch.waiting(entry.name)
+                patience = 0.1
                 continue
             return True
         return False
@@ -281,12 +295,12 @@ class Pipeline:
         place = Place(path=work.source.path)
 
         def admit(megapixels: float) -> None:
-            self._watch.waiting(name)
-            share.take(megapixels)
-            self._watch.reading(name)
+            if not share.take(megapixels, wait=False):
+                self._watch.waiting(name)
+                share.take(megapixels)
+                self._watch.reading(name)
 
         try:
-            self._watch.reading(name)
             items = read_source(work.source, self._reads, self._options, needs=self._needs, admit=admit)
             for index in itertools.count():
                 name = (work.number, index)
@@ -307,7 +321,6 @@ class Pipeline:
                 del item
                 share.give_back()
                 self._count(read - started, time.perf_counter() - read)
-                self._watch.waiting(name)
                 yield entry
                 started = time.perf_counter()
         except ItemError as error:

@@ -38,6 +38,9 @@ _POLL_S = 0.1
 _LOOK_S = 0.25
 """How often memory and time are looked at while messages come without a pause."""
 
+_LULL_S = 0.001
+"""Between two looks at what the worker says: many short lines together cost less than each alone."""
+
 _PATIENCE_S = 1.0
 """How long what has begun may go on after Ctrl-C."""
 
@@ -133,6 +136,7 @@ class _Worker:
         assert stdout is not None  # noqa: S101
         while chunk := os.read(stdout.fileno(), 1 << 16):
             self._inbox.put(chunk)
+            time.sleep(_LULL_S)
         self._inbox.put(b"")
 
     def _listen_to_stderr(self) -> None:
