@@ -21,6 +21,8 @@ from mediasift.models.session import OnnxModel
 from mediasift.run.doctor import Finding, findings
 from mediasift.run.table import Job, Table
 from mediasift.tasks.classify import Classification, Classify
+from mediasift.tasks.keyframes import KeyFrame, KeyFrames
+from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
 from mediasift.tasks.task import Task
 
 Named = str | Path | NDArray[np.uint8] | Sequence[str | Path | NDArray[np.uint8]]
@@ -35,6 +37,7 @@ class TableOptions(TypedDict, total=False):
         keep: Columns of a `.csv` list to carry into every row.
         max_megapixels: Largest picture that is decoded (default 100).
         every_frame: All frames of animated pictures instead of the first.
+        every: Which frames of videos and animations: `2s`, `1000f`, `iframe` or `shot` (default: `1s` of a video).
         batch_size: Items per model call; default: the task's own.
         jobs: Reader threads; default one per core, 0 for none of ours.
         threads: Threads of the model; default every core.
@@ -46,6 +49,7 @@ class TableOptions(TypedDict, total=False):
     keep: Sequence[str]
     max_megapixels: float
     every_frame: bool
+    every: str | None
     batch_size: int | None
     jobs: int | None
     threads: int | None
@@ -90,7 +94,54 @@ def classify(
     return Table(_job(task, inputs, options), stdin=options.get("stdin"))
 
 
-def _job(task: Task, inputs: Named, options: TableOptions) -> Job:
+def keyframes(
+    inputs: Named,
+    *,
+    directory: str | Path | None = None,
+    image_format: str = "jpeg",
+    detector: str = "content",
+    **options: Unpack[TableOptions],
+) -> Table[KeyFrame]:
+    """A row for each chosen frame of videos; also stills where a folder for them is named.
+
+    Args:
+        inputs: Paths, folders, globs or lists of videos and animated pictures.
+        directory: Write stills here, named by video, time and frame.
+        image_format: jpeg, png or webp.
+        detector: What finds the cuts for `every` shot: content or adaptive.
+        **options: See `TableOptions`; `every` is `shot` here unless something else is asked for.
+
+    Raises:
+        UsageError: An option is out of range.
+        OutputError: The folder cannot be made.
+    """
+    task = KeyFrames(directory=None if directory is None else str(directory), image_format=image_format)
+    every = options.get("every") or "shot"
+    return Table(_job(task, inputs, {**options, "every": every}, detector=detector), stdin=options.get("stdin"))
+
+
+def shots(
+    inputs: Named, *, detector: str = "content", fades: bool = True, **options: Unpack[TableOptions]
+) -> Table[Shot]:
+    """A row for each shot of videos: when it begins and ends, and what it looks like.
+
+    Args:
+        inputs: Paths, folders, globs or lists of videos and animated pictures.
+        detector: What finds hard cuts: content or adaptive.
+        fades: Whether black between two shots parts them, too.
+        **options: See `TableOptions`.
+    """
+    return Table(_job(Shots(fades=fades), inputs, options, detector=detector), stdin=options.get("stdin"))
+
+
+def shot_summary(
+    inputs: Named, *, detector: str = "content", fades: bool = True, **options: Unpack[TableOptions]
+) -> Table[ShotSummary]:
+    """A row for each video: cuts per minute, mean and median length of its shots; see `shots`."""
+    return Table(_job(ShotsSummary(fades=fades), inputs, options, detector=detector), stdin=options.get("stdin"))
+
+
+def _job(task: Task, inputs: Named, options: TableOptions, *, detector: str = "content") -> Job:
     named = [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else list(inputs)
     return Job(
         task=task,
@@ -101,7 +152,10 @@ def _job(task: Task, inputs: Named, options: TableOptions) -> Job:
             keep=tuple(options.get("keep", ())),
         ),
         reading=ReadOptions(
-            max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS), every_frame=options.get("every_frame", False)
+            max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS),
+            every_frame=options.get("every_frame", False),
+            every=options.get("every"),
+            detector=detector,
         ),
         batch_size=options.get("batch_size"),
         jobs=options.get("jobs"),

@@ -17,6 +17,8 @@ from mediasift.errors import MediasiftError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
+    "keyframes": ("mediasift.cli.keyframes", "Choose frames of videos; write them as stills."),
+    "shots": ("mediasift.cli.shots", "Find the shots of videos and measure them."),
     "models": ("mediasift.cli.models", "List, show, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }
