@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mediasift.api import (
         classify,
         describe_model,
+        detect,
         doctor,
         keyframes,
         list_models,
@@ -34,6 +35,7 @@ _HOMES = {
     "mediasift.api": (
         "classify",
         "describe_model",
+        "detect",
         "doctor",
         "keyframes",
         "list_models",
@@ -57,6 +59,7 @@ __all__ = [
     "SetupError",
     "classify",
     "describe_model",
+    "detect",
     "doctor",
     "keyframes",
     "list_models",

@@ -16,11 +16,12 @@ from mediasift.media.transforms import Box
 from mediasift.models import report
 from mediasift.models.describe import write_sidecar
 from mediasift.models.description import ModelDescription
-from mediasift.models.registry import DEFAULT_CLASSIFIER, Entry, entries
+from mediasift.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR, Entry, entries
 from mediasift.models.session import OnnxModel
 from mediasift.run.doctor import Finding, findings
 from mediasift.run.table import Job, Table
 from mediasift.tasks.classify import Classification, Classify
+from mediasift.tasks.detect import Detect, Detection
 from mediasift.tasks.keyframes import KeyFrame, KeyFrames
 from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
 from mediasift.tasks.task import Task
@@ -90,6 +91,44 @@ def classify(
         min_score=min_score,
         crops=tuple(crops),
         invert=invert,
+    )
+    return Table(_job(task, inputs, options), stdin=options.get("stdin"))
+
+
+def detect(
+    inputs: Named,
+    *,
+    model: str | Path | OnnxModel = DEFAULT_DETECTOR,
+    device: str = "cpu",
+    min_score: float = 0.3,
+    iou: float = 0.5,
+    labels: Sequence[str] = (),
+    draw: str | Path | None = None,
+    **options: Unpack[TableOptions],
+) -> Table[Detection]:
+    """A row for each object in pictures and frames of videos, with its box.
+
+    Args:
+        inputs: See `classify`.
+        model: Name, path of an ONNX file, or what `load_model` gave.
+        device: See `classify`.
+        min_score: Leave out lower scores, 0..1.
+        iou: Of boxes of one label that overlap more (intersection over union), only the best stays.
+        labels: Only these; none for all.
+        draw: Write copies of the pictures with boxes into this folder.
+        **options: See `TableOptions`.
+
+    Raises:
+        ModelError: The model is not here or cannot be used.
+        UsageError: An option is out of range, or a label is none of the model's.
+    """
+    task = Detect(
+        model=model if isinstance(model, OnnxModel) else str(model),
+        device=device,
+        min_score=min_score,
+        iou=iou,
+        labels=tuple(labels),
+        draw=None if draw is None else str(draw),
     )
     return Table(_job(task, inputs, options), stdin=options.get("stdin"))
 

@@ -17,6 +17,7 @@ from mediasift.errors import MediasiftError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
+    "detect": ("mediasift.cli.detect", "Find objects in pictures and videos, with boxes."),
     "keyframes": ("mediasift.cli.keyframes", "Choose frames of videos; write them as stills."),
     "shots": ("mediasift.cli.shots", "Find the shots of videos and measure them."),
     "models": ("mediasift.cli.models", "List, show, verify and describe models."),
