@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         shot_summary,
         shots,
         show_model,
+        timeline,
         verify_models,
     )
     from mediasift.errors import ItemError, MediasiftError, SetupError
@@ -42,6 +43,7 @@ _HOMES = {
         "shot_summary",
         "shots",
         "show_model",
+        "timeline",
         "verify_models",
     ),
     "mediasift.errors": ("ItemError", "MediasiftError", "SetupError"),
@@ -67,6 +69,7 @@ __all__ = [
     "shot_summary",
     "shots",
     "show_model",
+    "timeline",
     "verify_models",
 ]
 

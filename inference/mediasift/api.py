@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO, TypedDict, Unpack
@@ -9,6 +10,7 @@ from typing import TextIO, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.errors import UsageError
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.media.readers import ReadOptions
 from mediasift.media.sources import Inputs
@@ -25,6 +27,7 @@ from mediasift.tasks.detect import Detect, Detection
 from mediasift.tasks.keyframes import KeyFrame, KeyFrames
 from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
 from mediasift.tasks.task import Task
+from mediasift.tasks.timeline import PARTS, Moment, Part, Timeline
 
 Named = str | Path | NDArray[np.uint8] | Sequence[str | Path | NDArray[np.uint8]]
 
@@ -178,6 +181,58 @@ def shot_summary(
 ) -> Table[ShotSummary]:
     """A row for each video: cuts per minute, mean and median length of its shots; see `shots`."""
     return Table(_job(ShotsSummary(fades=fades), inputs, options, detector=detector), stdin=options.get("stdin"))
+
+
+def timeline(
+    inputs: Named,
+    *,
+    parts: Sequence[str] = ("shots", "keyframes"),
+    classify_model: str | Path = DEFAULT_CLASSIFIER,
+    detect_model: str | Path = DEFAULT_DETECTOR,
+    device: str = "cpu",
+    top: int = 1,
+    min_score: float = 0.3,
+    labels: Sequence[str] = (),
+    detector: str = "content",
+    fades: bool = True,
+    vtt: str | Path | None = None,
+    **options: Unpack[TableOptions],
+) -> Table[Moment]:
+    """One table on one clock for videos, each decoded once.
+
+    Args:
+        inputs: Paths, folders, globs or lists of videos and animated pictures.
+        parts: What it holds: shots, keyframes, classify, detect.
+        classify_model: For `classify`.
+        detect_model: For `detect`.
+        device: See `classify`.
+        top: Labels per frame at most; 0 for all.
+        min_score: Leave out lower scores, 0..1.
+        labels: Only these objects; none for all.
+        detector: What finds hard cuts: content or adaptive.
+        fades: Whether black between two shots parts them, too.
+        vtt: Write a WebVTT file per video into this folder.
+        **options: See `TableOptions`; `every` says which frames are classified and searched for objects.
+
+    Raises:
+        ModelError: A model is not here or cannot be used.
+        UsageError: An option is out of range, or a part is none.
+    """
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise UsageError(f"part {unknown[0]!r}: a timeline can hold {', '.join(PARTS)}")
+    shared = {"device": device, "min_score": min_score}
+    settings = {
+        "classify": {"model": str(classify_model), "top": top, **shared},
+        "detect": {"model": str(detect_model), "labels": list(labels), **shared},
+    }
+    task = Timeline(
+        shots="shots" in parts,
+        keyframes="keyframes" in parts,
+        parts=tuple(Part(name=name, settings=json.dumps(settings[name])) for name in settings if name in parts),
+        fades=fades,
+        vtt=None if vtt is None else str(vtt),
+    )
+    return Table(_job(task, inputs, options, detector=detector), stdin=options.get("stdin"))
 
 
 def _job(task: Task, inputs: Named, options: TableOptions, *, detector: str = "content") -> Job:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -64,12 +65,14 @@ class VideoFile(Place):
         max_megapixels: Larger frames are refused.
         every: Which frames are looked at by tasks that do not look at all; None lets the task choose.
         detector: What finds hard cuts, see `media.cuts.DETECTORS`.
+        alive: Called now and then by whoever reads it: it goes on, however long the video is.
     """
 
     file: Path
     max_megapixels: float
     every: str | None = None
     detector: str = "content"
+    alive: Callable[[], None] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "detect": ("mediasift.cli.detect", "Find objects in pictures and videos, with boxes."),
     "keyframes": ("mediasift.cli.keyframes", "Choose frames of videos; write them as stills."),
     "shots": ("mediasift.cli.shots", "Find the shots of videos and measure them."),
+    "timeline": ("mediasift.cli.timeline", "Shots, key frames, labels and objects of videos on one clock."),
     "models": ("mediasift.cli.models", "List, show, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }

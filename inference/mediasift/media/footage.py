@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mediasift.errors import Damaged, EmptyFile, NotMedia, Unsupported
@@ -33,8 +33,15 @@ ANIMATED = frozenset({"gif", "png", "webp"})
 """Formats of pictures that may move."""
 
 
-def open_footage(file: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Footage:
+def open_footage(
+    file: Path, *, max_megapixels: float = MAX_MEGAPIXELS, alive: Callable[[], None] = lambda: None
+) -> Footage:
     """An opened video or animated picture; a context manager.
+
+    Args:
+        file: Where it is.
+        max_megapixels: Larger frames are refused.
+        alive: Called about once a second while a video is read; reading a film takes longer than any picture.
 
     Raises:
         ItemError: It cannot be read, is damaged, or does not move.
@@ -46,7 +53,7 @@ def open_footage(file: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Foota
         demuxer = {0xBA: "mpeg", 0xB3: "mpegvideo"}.get(head[3], "mpegts") if head[:3] == b"\0\0\1" else "mpegts"
     else:
         demuxer = _DEMUXERS[name]
-    return Video(file, demuxer, max_megapixels=max_megapixels)
+    return Video(file, demuxer, max_megapixels=max_megapixels, alive=alive)
 
 
 def chosen_frames(footage: Footage, every: Every, *, detector: str = "content") -> Iterator[tuple[Frame, int | None]]:

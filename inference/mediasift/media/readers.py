@@ -81,7 +81,7 @@ def _read_video(source: Source, options: ReadOptions, needs: Size | None, admit:
     if source.file is None:
         return
     every = parse_every(options.every or DEFAULT_EVERY)
-    with open_footage(source.file, max_megapixels=options.max_megapixels) as footage:
+    with open_footage(source.file, max_megapixels=options.max_megapixels, alive=lambda: admit(0.0)) as footage:
         for frame, shot in chosen_frames(footage, every, detector=options.detector):
             width, height = frame.size
             admit(width * height / 1e6)
@@ -103,6 +103,7 @@ def _read_video(source: Source, options: ReadOptions, needs: Size | None, admit:
 
 
 def _whole_video(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:  # noqa: ARG001
+    """The video itself. Whoever decodes it says through `admit` that it goes on, as reading does."""
     if source.file is not None:
         yield VideoFile(
             path=source.path,
@@ -110,6 +111,7 @@ def _whole_video(source: Source, options: ReadOptions, needs: Size | None, admit
             max_megapixels=options.max_megapixels,
             every=options.every,
             detector=options.detector,
+            alive=lambda: admit(0.0),
         )
 
 

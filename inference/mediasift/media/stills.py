@@ -33,10 +33,26 @@ def write_picture(path: Path, image: NDArray[np.uint8], format: str) -> None:
         raise OutputError(f"{path}: cannot be written as {format} ({error.err or error})") from error
     if not done:
         raise OutputError(f"{path}: cannot be written as {format}")
+    _write(path, data.tobytes())
+
+
+def write_text(directory: str | Path, path: str, suffix: str, text: str) -> Path:
+    """Write UTF-8 text for a source into a folder, `a/film.mp4` → `DIR/a/film.mp4SUFFIX`; returns where.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    parts = _inside(path)
+    target = Path(directory, *parts[:-1], parts[-1] + suffix)
+    _write(target, text.encode("utf-8", "surrogateescape"))
+    return target
+
+
+def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
@@ -58,8 +74,7 @@ def still_path(
     `a/film.mp4` at 83.5 s, frame 2087 → `DIR/a/film.mp4_00-01-23.500_f2087.jpg`. Nothing leaves the folder: `..` and
     the root become ordinary names.
     """
-    parts = [part for part in re.split(r"[/\\\\]", path.replace(":", "_")) if part not in ("", ".")]
-    parts = ["up" if part == ".." else part for part in parts] or ["picture"]
+    parts = _inside(path)
     name = parts[-1]
     if time_s is not None:
         name += f"_{clock(time_s)}"
@@ -76,3 +91,9 @@ def clock(time_s: float) -> str:
     minutes, milliseconds = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
     return f"{'-' if time_s < 0 else ''}{hours:02}-{minutes:02}-{milliseconds / 1000:06.3f}"
+
+
+def _inside(path: str) -> list[str]:
+    """A source's path as names below a folder."""
+    parts = [part for part in re.split(r"[/\\\\]", path.replace(":", "_")) if part not in ("", ".")]
+    return ["up" if part == ".." else part for part in parts] or ["picture"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import time
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -67,6 +68,7 @@ class Video:
         file: Where it is.
         demuxer: FFmpeg's name for its format; no other is tried.
         max_megapixels: Larger frames are refused.
+        alive: Called about once a second while packets are read and frames decoded.
 
     Attributes:
         timetable: Numbers and times of all frames.
@@ -76,7 +78,16 @@ class Video:
         ItemError: It cannot be read, holds no video, or is no video at all.
     """
 
-    def __init__(self, file: Path, demuxer: str, *, max_megapixels: float = MAX_MEGAPIXELS) -> None:
+    def __init__(
+        self,
+        file: Path,
+        demuxer: str,
+        *,
+        max_megapixels: float = MAX_MEGAPIXELS,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._alive = alive
+        self._spoke = time.monotonic()
         self._file = file
         self._max_megapixels = max_megapixels
         self._demuxer = demuxer
@@ -200,6 +211,7 @@ class Video:
         hidden = self._stream.codec_context.name in ("vp8", "libvpx")
         try:
             for packet in self._container.demux(self._stream):
+                self._say_alive()
                 shown = packet.pts if packet.pts is not None else packet.dts
                 packets += packet.size > 0
                 if shown is None or packet.size == 0 or packet.is_discard:
@@ -225,6 +237,12 @@ class Video:
             time_base=Fraction(self._stream.time_base),
             problem=problem,
         )
+
+    def _say_alive(self) -> None:
+        now = time.monotonic()
+        if now - self._spoke > 1:
+            self._spoke = now
+            self._alive()
 
     def _is_far(self, position: int, target: int) -> bool:
         """Whether jumping to the I-frame before `target` is shorter than decoding on from `position`."""
@@ -262,6 +280,7 @@ class Video:
         context, last = self._stream.codec_context, len(self.timetable.ticks) - 1
         number = -1
         for packet in itertools.chain(packets, [None]):  # None: give what is still held back
+            self._say_alive()
             try:
                 raws = context.decode(packet)
             except (av.error.FFmpegError, ValueError):
