@@ -118,32 +118,30 @@ def seconds(ticks: int, time_base: Fraction) -> float:
 
 
 # Small frames. What is measured on them must be what PySceneDetect measures on frames that OpenCV converted whole and
-# then shrank, because cuts are decided by a threshold. Converting only the pixels that bilinear shrinking looks at
-# gives the same numbers in a fraction of the time. The arithmetic is swscale's for 4:2:0 pictures: BT.601, nearest
-# chroma, 13-bit factors, each product cut to a whole number.
+# then shrank, because cuts are decided by a threshold. Of large frames, shrinking first and then converting gives the
+# same numbers in a fraction of the time, as long as the arithmetic is swscale's for 4:2:0 pictures: BT.601, nearest
+# chroma, 13-bit factors, each product cut to a whole number. (Rounding moves the hue of dark pixels, and cuts with it.)
+# Frames that are not that large are converted whole, which costs little: there, blending first would show.
 
 
 def small_bgr(raw: Any) -> Picture:
     """uint8 (h, w, 3) BGR of an `av.VideoFrame`, at most `SMALL_SIDE` long."""
     width, height = raw.width, raw.height
     full = raw.format.name == "yuvj420p"
-    if not (full or raw.format.name == "yuv420p") or max(width, height) < 2 * SMALL_SIDE or width % 2 or height % 2:
+    if not (full or raw.format.name == "yuv420p") or max(width, height) < 4 * SMALL_SIDE or width % 2 or height % 2:
         return _shrunk(np.asarray(raw.reformat(format="bgr24").to_ndarray(), dtype=np.uint8))
-    grid = _grid(width, height)
     luma, cb, cr = (
         np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width] for plane in raw.planes
     )
+    of_luma, of_chroma = _maps(width, height)
     y, from_cb_b, from_cb_g, from_cr_g, from_cr_r = _tables(full)
-    bright = cv2.LUT(luma[grid.rows].take(grid.columns, 1), y)
-    u = cb[grid.rows // 2].take(grid.columns // 2, 1)
-    v = cr[grid.rows // 2].take(grid.columns // 2, 1)
+    bright = cv2.LUT(cv2.remap(luma, *of_luma, cv2.INTER_LINEAR), y)
+    u = cv2.remap(cb, *of_chroma, cv2.INTER_LINEAR)
+    v = cv2.remap(cr, *of_chroma, cv2.INTER_LINEAR)
     blue = cv2.add(bright, cv2.LUT(u, from_cb_b), dtype=cv2.CV_8U)
     green = cv2.add(bright, cv2.add(cv2.LUT(u, from_cb_g), cv2.LUT(v, from_cr_g)), dtype=cv2.CV_8U)
     red = cv2.add(bright, cv2.LUT(v, from_cr_r), dtype=cv2.CV_8U)
-    picked = cv2.merge((blue, green, red))
-    if grid.maps is not None:
-        picked = cv2.remap(picked, *grid.maps, cv2.INTER_LINEAR)
-    return np.asarray(picked, dtype=np.uint8)
+    return np.asarray(cv2.merge((blue, green, red)), dtype=np.uint8)
 
 
 def _small_size(width: int, height: int) -> tuple[int, int]:
@@ -158,36 +156,28 @@ def _shrunk(bgr: Picture) -> Picture:
     return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Grid:
-    """The pixels that bilinear shrinking looks at, and where it blends them (None: each is one pixel)."""
-
-    columns: NDArray[np.intp]
-    rows: NDArray[np.intp]
-    maps: tuple[NDArray[Any], NDArray[Any]] | None
+Maps = tuple[NDArray[Any], NDArray[Any]]
+"""For cv2.remap: where each small pixel is taken from."""
 
 
 @lru_cache(maxsize=8)
-def _grid(width: int, height: int) -> _Grid:
+def _maps(width: int, height: int) -> tuple[Maps, Maps]:
+    """For luma, and for the planes of chroma, which are half as large."""
     small_width, small_height = _small_size(width, height)
-    columns, across = _axis(width, small_width)
-    rows, down = _axis(height, small_height)
-    if len(columns) == small_width and len(rows) == small_height:
-        return _Grid(columns, rows, None)
-    across, down = np.meshgrid(across, down)
-    first, second = cv2.convertMaps(across, down, cv2.CV_16SC2)
-    return _Grid(columns, rows, (np.asarray(first), np.asarray(second)))
+    across, down = _axis(width, small_width), _axis(height, small_height)
+    luma, chroma = (cv2.convertMaps(*np.meshgrid(x, y), cv2.CV_16SC2) for x, y in zip(across, down, strict=True))
+    return (np.asarray(luma[0]), np.asarray(luma[1])), (np.asarray(chroma[0]), np.asarray(chroma[1]))
 
 
-def _axis(length: int, small: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Source pixels along one side, and each small pixel's position among them (pixel centres, as in cv2.resize)."""
+def _axis(length: int, small: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Positions along one side, in luma (pixel centres, as in cv2.resize) and in chroma.
+
+    Two neighbouring pixels of luma share their chroma when the first of them is even.
+    """
     positions = (np.arange(small) + 0.5) * length / small - 0.5
-    left = np.floor(positions).astype(np.intp)
-    weight = (positions - left).astype(np.float32)
-    if not weight.any():
-        return left, np.arange(small, dtype=np.float32)
-    pairs = np.stack([left, left + 1], axis=1).clip(0, length - 1).reshape(-1)
-    return pairs, (np.arange(small, dtype=np.float32) * 2 + weight).astype(np.float32)
+    left = np.floor(positions)
+    chroma = np.where(left % 2 == 0, left / 2, (left - 1) / 2 + (positions - left))
+    return positions.astype(np.float32), chroma.astype(np.float32)
 
 
 @lru_cache(maxsize=2)
