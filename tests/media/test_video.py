@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import threading
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -384,3 +385,22 @@ def test_a_file_is_let_go_when_reading_stops_early(numbered_clip: Path):
     reader.close()
     gc.collect()
     assert not any("a.mp4" in str(link.resolve()) for link in Path("/proc/self/fd").iterdir() if link.exists())
+
+
+def test_frames_are_let_go_without_the_garbage_collector(numbered_clip: Path):
+    """A frame that is part of a reference cycle stays, with all its pixels, until the collector comes by."""
+    with open_footage(
+        turned(Path(shutil.copy(numbered_clip, numbered_clip.with_name("b.mp4"))), (0, 1, -1, 0))
+    ) as footage:
+        gc.collect()
+        gc.disable()
+        try:
+            for frame in footage.frames():
+                assert frame.size == (48, 64)
+                frame.rgb()
+                frame.small()
+            del frame
+            unreachable = gc.collect()
+        finally:
+            gc.enable()
+    assert unreachable < 50, "270 frames were read"

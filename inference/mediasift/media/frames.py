@@ -19,6 +19,10 @@ SMALL_SIDE = 256
 """The longer side of small frames, for measurements; PySceneDetect's automatic downscaling has the same."""
 
 
+Turn = tuple[bool, int | None]
+"""Whether to transpose, and OpenCV's flip code for afterwards, or None."""
+
+
 class Frame(Protocol):
     """One frame of a video, decoded but not yet converted."""
 
@@ -47,17 +51,18 @@ class CodedFrame:
 
     Attributes:
         raw: An `av.VideoFrame`.
+        turn: How to turn it upright, see `display_turn`.
     """
 
     raw: Any
+    turn: Turn
     number: int
     time_s: float
 
     @property
     def size(self) -> tuple[int, int]:
         """Upright (width, height)."""
-        turned = _turns(self.raw)[0]
-        return (self.raw.height, self.raw.width) if turned else (self.raw.width, self.raw.height)
+        return (self.raw.height, self.raw.width) if self.turn[0] else (self.raw.width, self.raw.height)
 
     def rgb(self) -> Picture:
         """uint8 (H, W, 3) RGB, upright."""
@@ -65,7 +70,7 @@ class CodedFrame:
             image = np.asarray(self.raw.to_ndarray(format="rgb24"), dtype=np.uint8)
         except (ValueError, OSError) as error:
             raise Damaged(f"frame {self.number} cannot be converted ({error})") from error
-        transpose, flip = _turns(self.raw)
+        transpose, flip = self.turn
         if transpose:
             image = np.asarray(cv2.transpose(image), dtype=np.uint8)
         return image if flip is None else np.asarray(cv2.flip(image, flip), dtype=np.uint8)
@@ -97,11 +102,14 @@ class PictureFrame:
         return _shrunk(np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2BGR), dtype=np.uint8))
 
 
-def _turns(raw: Any) -> tuple[bool, int | None]:
-    """(transpose first, then OpenCV's flip code or None) from the container's display matrix.
+def display_turn(raw: Any) -> Turn:
+    """How an `av.VideoFrame` is turned upright, from the container's display matrix.
 
     The matrix maps stored to shown coordinates, (x', y') = (a x + c y, b x + d y), ISO/IEC 14496-12, 6.2.2; only its
     quarter turns and mirrors are applied, which is all that cameras write.
+
+    To be asked once per video: PyAV's side data and its frame hold each other, so that a frame that was asked stays in
+    memory until Python's garbage collector comes by.
     """
     found = raw.side_data.get("DISPLAYMATRIX")
     if found is None:

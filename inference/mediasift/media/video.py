@@ -20,7 +20,7 @@ import av.error
 import av.stream
 
 from mediasift.errors import Damaged, Unreadable, Unsupported
-from mediasift.media.frames import CodedFrame, seconds
+from mediasift.media.frames import CodedFrame, Turn, display_turn, seconds
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
 
 _MAX_THREADS = 8
@@ -92,6 +92,7 @@ class Video:
         self._max_megapixels = max_megapixels
         self._demuxer = demuxer
         self._sequential = False
+        self._turn: Turn | None = None
         self._wanted = 0
         self.missing: list[tuple[int, float]] = []
         self._container, self._stream = self._open()
@@ -290,7 +291,9 @@ class Video:
                 ticks = raw.pts if raw.pts is not None else raw.dts
                 number = min(number + 1 if ticks is None else self.timetable.number(ticks), last)
                 time_s = self.timetable.time_s(number) if ticks is None else seconds(ticks, self.timetable.time_base)
-                yield CodedFrame(raw=raw, number=number, time_s=time_s)
+                if self._turn is None:
+                    self._turn = display_turn(raw)
+                yield CodedFrame(raw=raw, turn=self._turn, number=number, time_s=time_s)
 
     def _note(self, numbers: Iterable[int]) -> None:
         """Remember frames that were wanted and are not there."""
