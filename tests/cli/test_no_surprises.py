@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from mediasift.cli import COMMANDS, main
 from mediasift.errors import UsageError
@@ -73,6 +74,8 @@ def place(tmp_path: Path) -> Path:
     (place / "out").mkdir()
     for number in range(5):
         save(place / "photos" / f"{number}.png", scene(8, 8, seed=number))
+    frames = [Image.fromarray(scene(16, 16, seed=seed)) for seed in (1, 1, 1, 2, 2, 2)]
+    frames[0].save(place / "clip.gif", save_all=True, append_images=frames[1:], duration=100)
     write(place, mean_colour())
     return place
 
@@ -89,6 +92,10 @@ def test_a_run_writes_beside_its_output_only_and_opens_no_connection(tmp_path: P
 COMMAND_LINES = {
     "classify": [["classify", "photos", "-m", "tiny.onnx"], ["classify", "photos", "-m", "resnet50-v1-12"]],
     "models": [["models", "list"], ["models", "show", "tiny.onnx"], ["models", "verify"]],
+    "detect": [["detect", "photos", "-m", "tiny.onnx"], ["detect", "photos", "-m", "yolov3-12"]],
+    "keyframes": [["keyframes", "clip.gif", "-d", "out"]],
+    "shots": [["shots", "clip.gif"], ["shots", "clip.gif", "--summary"]],
+    "timeline": [["timeline", "clip.gif", "--vtt", "out"]],
     "doctor": [["doctor"]],
 }
 

@@ -18,6 +18,10 @@ from mediasift.offline import no_telemetry
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
+    "detect": ("mediasift.cli.detect", "Find objects in pictures and videos, with boxes."),
+    "keyframes": ("mediasift.cli.keyframes", "Choose frames of videos; write them as stills."),
+    "shots": ("mediasift.cli.shots", "Find the shots of videos and measure them."),
+    "timeline": ("mediasift.cli.timeline", "Shots, key frames, labels and objects of videos on one clock."),
     "models": ("mediasift.cli.models", "List, show, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }

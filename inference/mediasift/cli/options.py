@@ -12,6 +12,7 @@ import click
 
 from mediasift.api import TableOptions
 from mediasift.errors import UsageError
+from mediasift.media.cuts import DETECTORS
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.models.providers import DEVICES
 from mediasift.offline import VARIABLE
@@ -61,6 +62,14 @@ device = click.option(
     help="Where the model runs. What is asked for is what runs, or the command stops; auto takes the first that works.",
 )
 
+detector = click.option(
+    "--detector",
+    type=click.Choice(list(DETECTORS)),
+    default="content",
+    show_default=True,
+    help="What finds hard cuts: content compares neighbouring frames; adaptive also those around, for fast movement.",
+)
+
 table = _all(
     click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table here, a manifest beside it."),
     click.option("--format", "format_", type=click.Choice(list(WRITERS)), help="Default: by the suffix of -o."),
@@ -76,6 +85,7 @@ table = _all(
         help="Larger pictures end as an error row.",
     ),
     click.option("--every-frame", is_flag=True, help="All frames of animated pictures instead of the first."),
+    click.option("--every", metavar="2s|1000f|iframe|shot", help="Which frames of a video.  [default: 1s]"),
     click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per model call."),
     click.option("--jobs", type=click.IntRange(min=0), help="Reader threads, 0 for none.  [default: one per core]"),
     click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: one per core]"),

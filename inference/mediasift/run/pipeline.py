@@ -295,7 +295,9 @@ class Pipeline:
         place = Place(path=work.source.path)
 
         def admit(megapixels: float) -> None:
-            if not share.take(megapixels, wait=False):
+            if megapixels == 0:  # a sign of life from somebody who reads for long
+                self._watch.reading(name)
+            elif not share.take(megapixels, wait=False):
                 self._watch.waiting(name)
                 share.take(megapixels)
                 self._watch.reading(name)

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from mediasift.rows import Row
 
-Reads = Literal["pictures", "sound", "video"]
+Reads = Literal["pictures", "frames", "sound", "video"]
+"""Pictures (and chosen frames of videos), chosen frames of what moves, clips of sound, whole videos."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
