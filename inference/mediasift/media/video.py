@@ -181,7 +181,7 @@ class Video:
             container = av.open(
                 "file:" + os.path.abspath(self._file),  # noqa: PTH100  (a link must stay a link)
                 format=self._demuxer,
-                options={"protocol_whitelist": "file", "enable_drefs": "0"},
+                container_options={"protocol_whitelist": "file"},  # not `options`: those are for streams, too
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, ValueError) as error:
