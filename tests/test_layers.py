@@ -27,6 +27,7 @@ OWNERS = {
     "PIL": ("media/",),
     "av": ("media/",),
     "pypdfium2": ("media/",),
+    "webrtcvad": ("media/",),
     "resvg_py": ("media/",),
     "pillow_heif": ("media/",),
     "onnxruntime": ("models/",),

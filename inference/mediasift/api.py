@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO, TypedDict, Unpack
+from typing import Any, TextIO, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.media.audio import PIECE_S
+from mediasift.media.documents import DPI, parse_pages
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.media.readers import ReadOptions
 from mediasift.media.sources import Inputs
@@ -21,7 +23,10 @@ from mediasift.models.session import OnnxModel
 from mediasift.run.doctor import Finding, findings
 from mediasift.run.table import Job, Table
 from mediasift.tasks.classify import Classification, Classify
+from mediasift.tasks.ocr import DPI as OCR_DPI
+from mediasift.tasks.ocr import HELPFUL, Ocr, TextRegion
 from mediasift.tasks.task import Task
+from mediasift.tasks.transcribe import PIECES_S, Segment, Transcribe
 
 Named = str | Path | NDArray[np.uint8] | Sequence[str | Path | NDArray[np.uint8]]
 
@@ -39,6 +44,9 @@ class TableOptions(TypedDict, total=False):
         jobs: Reader threads; default one per core, 0 for none of ours.
         threads: Threads of the model; default every core.
         stdin: Where the input `-` reads paths from.
+        dpi: Resolution at which pages of a PDF become pictures (default 150; 300 for `ocr`).
+        pages: Which pages of a PDF, e.g. `1-3,5`.
+        password: For encrypted PDFs.
     """
 
     recursive: bool
@@ -50,6 +58,9 @@ class TableOptions(TypedDict, total=False):
     jobs: int | None
     threads: int | None
     stdin: TextIO | None
+    dpi: float | None
+    pages: str | None
+    password: str | None
 
 
 def classify(
@@ -90,7 +101,102 @@ def classify(
     return Table(_job(task, inputs, options), stdin=options.get("stdin"))
 
 
-def _job(task: Task, inputs: Named, options: TableOptions) -> Job:
+def ocr(
+    inputs: Named,
+    *,
+    engine: str = "tesseract",
+    language: str | None = None,
+    level: str = "page",
+    clean: bool | Sequence[str] = False,
+    force_ocr: bool = False,
+    psm: int | None = None,
+    oem: int | None = None,
+    files: Sequence[str] = (),
+    folder: str | Path | None = None,
+    timeout_s: float | None = None,
+    **options: Unpack[TableOptions],
+) -> Table[TextRegion]:
+    """Rows of text in pictures and PDFs.
+
+    Args:
+        inputs: See `classify`.
+        engine: tesseract or rapidocr.
+        language: For Tesseract, e.g. `eng+deu`; default eng.
+        level: A row per page, line or word.
+        clean: True for the steps that helped on test pages, or steps out of `tasks.ocr.CLEANING`.
+        force_ocr: Read pages of a PDF even where the text is in the file.
+        psm, oem: Tesseract's page segmentation and engine modes.
+        files: txt, hocr, pdf: make one of each page, in `folder`. hocr and pdf imply `force_ocr`.
+        folder: Where `files` go.
+        timeout_s: A page that takes longer becomes an error row.
+        **options: See `TableOptions`.
+
+    Raises:
+        EngineError: The engine, or its language, is missing.
+        UsageError: An option is out of range.
+    """
+    steps = (HELPFUL if clean else ()) if isinstance(clean, bool) else tuple(clean)
+    task = Ocr(
+        engine=engine,
+        language=language,
+        level=level,
+        psm=psm,
+        oem=oem,
+        clean=steps,
+        files=tuple(files),
+        folder=None if folder is None else str(folder),
+        timeout_s=timeout_s,
+    )
+    layer = not force_ocr and not {"hocr", "pdf"} & set(files)
+    with_dpi = TableOptions(**{**options, "dpi": options.get("dpi") or OCR_DPI})
+    return Table(_job(task, inputs, with_dpi, text_layer=layer), stdin=options.get("stdin"))
+
+
+def transcribe(
+    inputs: Named,
+    *,
+    engine: str = "pocketsphinx",
+    language: str | None = None,
+    model: str | Path | None = None,
+    model_kind: str | None = None,
+    level: str = "segment",
+    channel: int | None = None,
+    raw_rate: int | None = None,
+    **options: Unpack[TableOptions],
+) -> Table[Segment]:
+    """Rows of speech in sound and video, with times.
+
+    Args:
+        inputs: Paths, folders, globs or lists.
+        engine: pocketsphinx (English, offline, rough) or onnx (a model of yours).
+        language: A BCP-47 tag, e.g. en-US.
+        model: For onnx, the folder of a speech model.
+        model_kind: For onnx, which kind of model it is, where the folder's config.json does not tell.
+        level: A row per segment or word.
+        channel: From 1; default: the mean of all.
+        raw_rate: Samples per second of headerless 16-bit mono `.raw` files.
+        **options: See `TableOptions`.
+
+    Raises:
+        EngineError: The engine is missing.
+        ModelError: The model is not there or does not load.
+        UsageError: An option is out of range, or the engine lacks the language.
+    """
+    task = Transcribe(
+        engine=engine,
+        language=language,
+        model=None if model is None else str(model),
+        model_kind=model_kind,
+        level=level,
+    )
+    piece_s = PIECES_S.get(engine, PIECE_S)
+    job = _job(task, inputs, options, piece_s=piece_s, channel=channel, raw_rate=raw_rate)
+    return Table(job, stdin=options.get("stdin"))
+
+
+def _job(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> Job:
+    if options.get("pages"):
+        parse_pages(str(options["pages"]))
     named = [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else list(inputs)
     return Job(
         task=task,
@@ -101,7 +207,12 @@ def _job(task: Task, inputs: Named, options: TableOptions) -> Job:
             keep=tuple(options.get("keep", ())),
         ),
         reading=ReadOptions(
-            max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS), every_frame=options.get("every_frame", False)
+            max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS),
+            every_frame=options.get("every_frame", False),
+            dpi=options.get("dpi") or DPI,
+            pages=options.get("pages"),
+            password=options.get("password"),
+            **reading,
         ),
         batch_size=options.get("batch_size"),
         jobs=options.get("jobs"),

@@ -17,6 +17,8 @@ from mediasift.errors import MediasiftError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
+    "ocr": ("mediasift.cli.ocr", "Read the text in pictures and PDFs."),
+    "transcribe": ("mediasift.cli.transcribe", "Write down what is said in sound and video."),
     "models": ("mediasift.cli.models", "List, show, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }

@@ -61,6 +61,17 @@ table = _all(
 )  # fmt: skip
 """Options of every command that ends in a table."""
 
+documents = _all(
+    click.option(
+        "--dpi",
+        type=click.FloatRange(min=1, max=2400),
+        help="Resolution of PDF pages; less where a page would be too large.  [default: 150; ocr: 300]",
+    ),
+    click.option("--pages", metavar="1-3,5", help="Only these pages of PDFs."),
+    click.option("--password", help="Opens encrypted PDFs."),
+)
+"""Options of every command that reads pictures, and so PDFs."""
+
 _SHOWING = ("output", "format_", "spreadsheet_safe", "quiet")
 
 

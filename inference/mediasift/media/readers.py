@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import EmptyFile, Unsupported, UsageError
-from mediasift.items import Clip, FailedItem, Item, VideoFile
-from mediasift.media.formats import sniff
+from mediasift.items import Clip, FailedItem, Item, RemoteSound, TextPage, VideoFile
+from mediasift.media.audio import PIECE_S, read_clips
+from mediasift.media.documents import DPI, read_pages
+from mediasift.media.formats import Format, sniff
 from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.sources import Source, read_bytes, read_head
 
-AnyItem = Item | Clip | VideoFile | FailedItem
+AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | FailedItem
 Size = tuple[int, int]
 
 
@@ -25,10 +28,28 @@ class ReadOptions:
     Attributes:
         max_megapixels: Largest picture that is decoded.
         every_frame: All frames of animated pictures instead of the first.
+        dpi: Resolution at which pages of a PDF become pictures.
+        pages: Which pages of a PDF, e.g. `1-3,5`; None for all.
+        password: For encrypted PDFs.
+        piece_s: Longest piece of sound.
+        channel: Of the sound, from 1; None mixes all.
+        raw_rate: Samples per second of headerless `.raw` sound files.
+        text_layer: Yield a page of a PDF that has a text layer as text, for tasks that want it.
     """
 
     max_megapixels: float = MAX_MEGAPIXELS
     every_frame: bool = False
+    dpi: float = DPI
+    pages: str | None = None
+    password: str | None = field(default=None, repr=False)
+    text_layer: bool = False
+    piece_s: float = PIECE_S
+    channel: int | None = None
+    raw_rate: int | None = None
+
+    def told(self) -> dict[str, Any]:
+        """What manifest and journal may say of it: everything but the password."""
+        return {name: value for name, value in asdict(self).items() if name != "password"}
 
 
 def read_source(
@@ -53,6 +74,8 @@ def read_source(
         if not head:
             raise EmptyFile("the file is empty (0 bytes)")
         found = sniff(head, source.file.suffix)
+        if reads == "sound" and source.file.suffix.lower() == ".raw":
+            found = Format(name="raw", kind="sound")  # samples without a header look like anything
         reader = _READERS.get((reads, found.kind if found else "picture"))
         if reader is None:
             what = "unknown" if found is None else f"{found.kind} file ({found.name})"
@@ -60,6 +83,10 @@ def read_source(
         yield from reader(source, options, needs, admit)
     elif source.failure is not None:
         raise source.failure
+    elif reads == "sound":
+        yield RemoteSound(path=source.path)
+    else:
+        raise Unsupported(f"an address of remote sound; this command reads {reads}")
 
 
 def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
@@ -78,6 +105,28 @@ def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admi
             yield FailedItem(path=source.path, **place, error=decoded.error)
         else:
             yield Item(path=source.path, **place, image=decoded.image, original_size=decoded.original_size)
+
+
+def _read_document(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    if source.file is None:
+        return
+    yield from read_pages(
+        source.file,
+        source.path,
+        dpi=options.dpi,
+        pages=options.pages,
+        password=options.password,
+        text_layer=options.text_layer,
+        max_megapixels=options.max_megapixels,
+        admit=admit,
+    )
+
+
+def _read_sound(source: Source, options: ReadOptions, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
+    if source.file is not None:
+        yield from read_clips(
+            source.file, source.path, piece_s=options.piece_s, channel=options.channel, raw_rate=options.raw_rate
+        )
 
 
 def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> Item:
@@ -104,5 +153,8 @@ def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> It
 
 _READERS: dict[tuple[str, str], Callable[[Source, ReadOptions, Size | None, Admit], Iterator[AnyItem]]] = {
     ("pictures", "picture"): _read_picture,
+    ("pictures", "document"): _read_document,
+    ("sound", "sound"): _read_sound,
+    ("sound", "video"): _read_sound,
 }
 """(what a task reads, the kind of the file) → its reader."""

@@ -107,7 +107,7 @@ class Table(Generic[RowType]):
             OutputError: The folder is not there or cannot be written to; tried before the first file is read.
         """
         output = Path(output)
-        writer = WRITERS[format_of(output, format)]
+        writer = WRITERS[format_of(output, format, self.job.task.row)]
         if not output.parent.is_dir():
             raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
         rows = self._rows(Progress(progress, self._total(progress)))
@@ -170,7 +170,7 @@ def settings(job: Job) -> dict[str, Any]:
         "recursive": job.inputs.recursive,
         "column": job.inputs.column,
         "keep": list(job.inputs.keep),
-        **asdict(job.reading),
+        **job.reading.told(),
     }
 
 
