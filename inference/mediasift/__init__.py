@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mediasift.api import classify, describe_model, doctor, list_models, ocr, show_model, transcribe, verify_models
+    from mediasift.api import (
+        classify,
+        describe_model,
+        doctor,
+        evaluate_text,
+        list_models,
+        ocr,
+        show_model,
+        transcribe,
+        verify_models,
+    )
     from mediasift.errors import ItemError, MediasiftError, SetupError
     from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
     from mediasift.models.session import OnnxModel, load_model
@@ -25,6 +35,7 @@ _HOMES = {
         "classify",
         "describe_model",
         "doctor",
+        "evaluate_text",
         "list_models",
         "ocr",
         "show_model",
@@ -47,6 +58,7 @@ __all__ = [
     "classify",
     "describe_model",
     "doctor",
+    "evaluate_text",
     "list_models",
     "load_model",
     "ocr",

@@ -21,7 +21,9 @@ from mediasift.models.description import ModelDescription
 from mediasift.models.registry import DEFAULT_CLASSIFIER, Entry, entries
 from mediasift.models.session import OnnxModel
 from mediasift.run.doctor import Finding, findings
+from mediasift.run.evaluate_text import evaluate_text as score_texts
 from mediasift.run.table import Job, Table
+from mediasift.similarity.error_rates import TextScore
 from mediasift.tasks.classify import Classification, Classify
 from mediasift.tasks.ocr import DPI as OCR_DPI
 from mediasift.tasks.ocr import HELPFUL, Ocr, TextRegion
@@ -192,6 +194,21 @@ def transcribe(
     piece_s = PIECES_S.get(engine, PIECE_S)
     job = _job(task, inputs, options, piece_s=piece_s, channel=channel, raw_rate=raw_rate)
     return Table(job, stdin=options.get("stdin"))
+
+
+def evaluate_text(result: str | Path, reference: str | Path, *, plain: bool = False) -> list[TextScore]:
+    """Word and character error rates of a table of text, per path and in all (path `(all)`).
+
+    Args:
+        result: Written by `ocr` or `transcribe`.
+        reference: With the columns path and text.
+        plain: Compare without case and punctuation.
+
+    Raises:
+        InputError: A table cannot be read, or they have no path in common.
+        UsageError: A column is missing.
+    """
+    return score_texts(Path(result), Path(reference), plain=plain)
 
 
 def _job(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> Job:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
     "ocr": ("mediasift.cli.ocr", "Read the text in pictures and PDFs."),
     "transcribe": ("mediasift.cli.transcribe", "Write down what is said in sound and video."),
+    "evaluate": ("mediasift.cli.evaluate", "Tell how good a table is, against a table of what is true."),
     "models": ("mediasift.cli.models", "List, show, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }
