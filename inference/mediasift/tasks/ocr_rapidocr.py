@@ -63,9 +63,9 @@ class RapidOcr:
 
         def legible(turn: int) -> float:
             found = self._read(_bgr(rotated(small, turn)[0]), use_cls=False)
-            return float(
-                sum(score * len(text) for text, score in zip(found.txts or (), found.scores or (), strict=True))
-            )
+            lines = zip(found.txts or (), found.scores or (), () if found.boxes is None else found.boxes, strict=True)
+            # Lines that stand upright are turned by it before they are read: they would count for two turns.
+            return float(sum(score * len(text) for text, score, box in lines if _box(box)[2] >= _box(box)[3]))
 
         return max((0, 90, 180, 270), key=legible)
 
