@@ -9,11 +9,11 @@ from typing import Any, TextIO, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.media.audio import PIECE_S
+from mediasift.media.audio import PIECE_S, duration_s
 from mediasift.media.documents import DPI, parse_pages
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs
+from mediasift.media.sources import Inputs, Skipped, find_sources
 from mediasift.media.transforms import Box
 from mediasift.models import report
 from mediasift.models.describe import write_sidecar
@@ -164,19 +164,32 @@ def transcribe(
     level: str = "segment",
     channel: int | None = None,
     raw_rate: int | None = None,
+    project: str | None = None,
+    location: str | None = None,
+    endpoint: str | None = None,
+    diarize: bool = False,
+    parallel: int | None = None,
+    paid: str | Path | None = None,
+    timeout_s: float | None = None,
     **options: Unpack[TableOptions],
 ) -> Table[Segment]:
     """Rows of speech in sound and video, with times.
 
     Args:
         inputs: Paths, folders, globs or lists.
-        engine: pocketsphinx (English, offline, rough) or onnx (a model of yours).
+        engine: pocketsphinx (English, offline, rough), onnx (a model of yours) or google (sent away, and paid for).
         language: A BCP-47 tag, e.g. en-US.
         model: For onnx, the folder of a speech model.
         model_kind: For onnx, which kind of model it is, where the folder's config.json does not tell.
         level: A row per segment or word.
         channel: From 1; default: the mean of all.
         raw_rate: Samples per second of headerless 16-bit mono `.raw` files.
+        project: For google: the project that pays.
+        location, endpoint: For google: where; default global.
+        diarize: For google: tell speakers apart.
+        parallel: For google: requests at a time.
+        paid: For google: folder in which paid answers are kept, so that no piece is ever sent twice.
+        timeout_s: For google: longest time for one request with all its repetitions.
         **options: See `TableOptions`.
 
     Raises:
@@ -190,10 +203,28 @@ def transcribe(
         model=None if model is None else str(model),
         model_kind=model_kind,
         level=level,
+        project=project,
+        location=location,
+        endpoint=endpoint,
+        diarize=diarize,
+        parallel=parallel,
+        paid=None if paid is None else str(paid),
+        timeout_s=timeout_s,
     )
     piece_s = PIECES_S.get(engine, PIECE_S)
     job = _job(task, inputs, options, piece_s=piece_s, channel=channel, raw_rate=raw_rate)
     return Table(job, stdin=options.get("stdin"))
+
+
+def sound_minutes(inputs: Named, *, raw_rate: int | None = None, **options: Unpack[TableOptions]) -> tuple[float, int]:
+    """(minutes of sound, recordings whose length is unknown) in the inputs, by what their containers say."""
+    job = _job(Transcribe(), inputs, options)
+    minutes, unknown = 0.0, 0
+    for source in find_sources(job.inputs, Skipped()):
+        length = None if source.file is None else duration_s(source.file, raw_rate=raw_rate)
+        unknown += length is None and source.failure is None
+        minutes += (length or 0.0) / 60
+    return minutes, unknown
 
 
 def evaluate_text(result: str | Path, reference: str | Path, *, plain: bool = False) -> list[TextScore]:

@@ -120,7 +120,7 @@ def test_a_truncated_mp3_is_transcribed_as_far_as_it_goes(test_data: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "parrot"}, "no engine 'parrot'; there are pocketsphinx, onnx"),
+        ({"engine": "parrot"}, "no engine 'parrot'; there are pocketsphinx, onnx, google"),
         ({"level": "letter"}, "no level"),
         ({"language": "de-DE"}, r"English only, not de-DE; engines that may have it: onnx .* google"),
         ({"model": "folder"}, "-m is for"),

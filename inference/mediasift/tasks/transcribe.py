@@ -16,16 +16,25 @@ from mediasift.models.providers import available_cores
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 from mediasift.tasks.transcribe_engine import Engine, EngineSettings, Phrase, Spoken
+from mediasift.tasks.transcribe_google import LONGEST_S, GoogleSpeech
 from mediasift.tasks.transcribe_onnx import OnnxSpeech
 from mediasift.tasks.transcribe_pocketsphinx import PocketSphinx
 
 LEVELS = ("segment", "word")
 
-ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {"pocketsphinx": PocketSphinx, "onnx": OnnxSpeech}
+ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {
+    "pocketsphinx": PocketSphinx,
+    "onnx": OnnxSpeech,
+    "google": GoogleSpeech,
+}
 """Name → engine."""
 
-PIECES_S: dict[str, float] = {"pocketsphinx": 30.0, "onnx": 25.0}
+PIECES_S: dict[str, float] = {"pocketsphinx": 30.0, "onnx": 25.0, "google": LONGEST_S}
 """Engine → longest piece of sound it is given: Whisper hears 30 seconds at most."""
+
+
+_OWN = ("model_kind", "project", "location", "endpoint", "diarize", "parallel", "paid", "timeout_s")
+"""Settings that only some engine knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +67,11 @@ class Transcribe:
         model: The engine's model: a folder for `onnx`.
         model_kind: For `onnx`, where the folder does not tell.
         level: segment or word.
+        project, location, endpoint: For `google`: who pays, where, and another address of the service.
+        diarize: For `google`: tell speakers apart.
+        parallel: For `google`: requests at a time; None for its default.
+        paid: For `google`: folder in which paid answers are kept.
+        timeout_s: For `google`: longest time for a request with all its repetitions.
     """
 
     name: ClassVar[str] = "transcribe"
@@ -69,6 +83,13 @@ class Transcribe:
     model: str | None = None
     model_kind: str | None = None
     level: str = "segment"
+    project: str | None = None
+    location: str | None = None
+    endpoint: str | None = None
+    diarize: bool = False
+    parallel: int | None = None
+    paid: str | None = None
+    timeout_s: float | None = None
 
     def start(self, resources: Resources) -> StartedTranscribe:
         """Find the engine.
@@ -86,7 +107,7 @@ class Transcribe:
             language=self.language,
             model=self.model,
             threads=resources.threads or available_cores(),
-            options={"model_kind": self.model_kind},
+            options={name: getattr(self, name) for name in _OWN},
         )
         return StartedTranscribe(self, ENGINES[self.engine](settings))
 
