@@ -27,6 +27,7 @@ OWNERS = {
     "PIL": ("media/",),
     "av": ("media/",),
     "pypdfium2": ("media/",),
+    "webrtcvad": ("media/",),
     "resvg_py": ("media/",),
     "pillow_heif": ("media/",),
     "onnxruntime": ("models/providers",),
@@ -38,6 +39,7 @@ OWNERS = {
     "rapidocr": ("tasks/ocr",),
     "pocketsphinx": ("tasks/transcribe",),
     "onnx_asr": ("tasks/transcribe",),
+    "jiwer": ("similarity/error_rates",),
     "google": ("tasks/transcribe",),
 }
 FORBIDDEN = {"tensorflow", "keras", "sklearn", "skl2onnx", "tf2onnx", "onnx", "torch", "pickle", "joblib", "training"}

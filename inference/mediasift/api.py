@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import UsageError
+from mediasift.media.audio import PIECE_S, duration_s
+from mediasift.media.documents import DPI, parse_pages
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs
+from mediasift.media.sources import Inputs, Skipped, find_sources
 from mediasift.media.transforms import Box
 from mediasift.models import report
 from mediasift.models.describe import write_sidecar
@@ -21,15 +23,20 @@ from mediasift.models.description import ModelDescription
 from mediasift.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR, Entry, entries
 from mediasift.models.session import OnnxModel
 from mediasift.run.doctor import Finding, findings
+from mediasift.run.evaluate_text import evaluate_text as score_texts
 from mediasift.run.job import Job
 from mediasift.run.supervisor import TIMEOUT_S, Limits
 from mediasift.run.table import Table
+from mediasift.similarity.error_rates import TextScore
 from mediasift.tasks.classify import Classification, Classify
 from mediasift.tasks.detect import Detect, Detection
 from mediasift.tasks.keyframes import KeyFrame, KeyFrames
+from mediasift.tasks.ocr import DPI as OCR_DPI
+from mediasift.tasks.ocr import HELPFUL, Ocr, TextRegion
 from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
 from mediasift.tasks.task import Task
 from mediasift.tasks.timeline import PARTS, Moment, Part, Timeline
+from mediasift.tasks.transcribe import PIECES_S, Segment, Transcribe
 
 Named = str | Path | NDArray[np.uint8] | Sequence[str | Path | NDArray[np.uint8]]
 
@@ -52,6 +59,9 @@ class TableOptions(TypedDict, total=False):
             still or eats memory costs one error row, and Ctrl-C leaves an output that can be continued.
         timeout_s: With `isolate`: seconds that one item may take.
         max_memory_gb: With `isolate`: memory that process may hold, in 10^9 bytes.
+        dpi: Resolution at which pages of a PDF become pictures (default 150; 300 for `ocr`).
+        pages: Which pages of a PDF, e.g. `1-3,5`.
+        password: For encrypted PDFs.
     """
 
     recursive: bool
@@ -67,6 +77,9 @@ class TableOptions(TypedDict, total=False):
     isolate: bool
     timeout_s: float
     max_memory_gb: float | None
+    dpi: float | None
+    pages: str | None
+    password: str | None
 
 
 def classify(
@@ -107,12 +120,12 @@ def classify(
     return _table(task, inputs, options)
 
 
-def _table(task: Task, inputs: Named, options: TableOptions, *, detector: str = "content") -> Table[Any]:
-    """The started table of a task over inputs."""
+def _table(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> Table[Any]:
+    """The started table of a task over inputs; `reading` are fields of `ReadOptions` beyond those of `TableOptions`."""
     limits = None
     if options.get("isolate", False):
         limits = Limits(timeout_s=options.get("timeout_s", TIMEOUT_S), max_memory_gb=options.get("max_memory_gb"))
-    return Table(_job(task, inputs, options, detector=detector), stdin=options.get("stdin"), limits=limits)
+    return Table(_job(task, inputs, options, **reading), stdin=options.get("stdin"), limits=limits)
 
 
 def detect(
@@ -252,7 +265,145 @@ def timeline(
     return _table(task, inputs, options, detector=detector)
 
 
-def _job(task: Task, inputs: Named, options: TableOptions, *, detector: str = "content") -> Job:
+def ocr(
+    inputs: Named,
+    *,
+    engine: str = "tesseract",
+    language: str | None = None,
+    level: str = "page",
+    clean: bool | Sequence[str] = False,
+    force_ocr: bool = False,
+    psm: int | None = None,
+    oem: int | None = None,
+    files: Sequence[str] = (),
+    folder: str | Path | None = None,
+    **options: Unpack[TableOptions],
+) -> Table[TextRegion]:
+    """Rows of text in pictures and PDFs.
+
+    Args:
+        inputs: See `classify`.
+        engine: tesseract or rapidocr.
+        language: For Tesseract, e.g. `eng+deu`; default eng.
+        level: A row per page, line or word.
+        clean: True for the steps that helped on test pages, or steps out of `tasks.ocr.CLEANING`.
+        force_ocr: Read pages of a PDF even where the text is in the file.
+        psm, oem: Tesseract's page segmentation and engine modes.
+        files: txt, hocr, pdf: make one of each page, in `folder`. hocr and pdf imply `force_ocr`.
+        folder: Where `files` go.
+        **options: See `TableOptions`; with Tesseract, `timeout_s` holds without `isolate`, too.
+
+    Raises:
+        EngineError: The engine, or its language, is missing.
+        UsageError: An option is out of range.
+    """
+    steps = (HELPFUL if clean else ()) if isinstance(clean, bool) else tuple(clean)
+    task = Ocr(
+        engine=engine,
+        language=language,
+        level=level,
+        psm=psm,
+        oem=oem,
+        clean=steps,
+        files=tuple(files),
+        folder=None if folder is None else str(folder),
+        timeout_s=options.get("timeout_s"),
+    )
+    layer = not force_ocr and not {"hocr", "pdf"} & set(files)
+    with_dpi: TableOptions = {**options, "dpi": options.get("dpi") or OCR_DPI}
+    return _table(task, inputs, with_dpi, text_layer=layer)
+
+
+def transcribe(
+    inputs: Named,
+    *,
+    engine: str = "pocketsphinx",
+    language: str | None = None,
+    model: str | Path | None = None,
+    model_kind: str | None = None,
+    level: str = "segment",
+    channel: int | None = None,
+    raw_rate: int | None = None,
+    project: str | None = None,
+    location: str | None = None,
+    endpoint: str | None = None,
+    diarize: bool = False,
+    parallel: int | None = None,
+    paid: str | Path | None = None,
+    request_timeout_s: float | None = None,
+    **options: Unpack[TableOptions],
+) -> Table[Segment]:
+    """Rows of speech in sound and video, with times.
+
+    Args:
+        inputs: Paths, folders, globs or lists.
+        engine: pocketsphinx (English, offline, rough), onnx (a model of yours) or google (sent away, and paid for).
+        language: A BCP-47 tag, e.g. en-US.
+        model: For onnx, the folder of a speech model.
+        model_kind: For onnx, which kind of model it is, where the folder's config.json does not tell.
+        level: A row per segment or word.
+        channel: From 1; default: the mean of all.
+        raw_rate: Samples per second of headerless 16-bit mono `.raw` files.
+        project: For google: the project that pays.
+        location, endpoint: For google: where; default global.
+        diarize: For google: tell speakers apart.
+        parallel: For google: requests at a time.
+        paid: For google: folder in which paid answers are kept, so that no piece is ever sent twice.
+        request_timeout_s: For google: longest time for one request with all its repetitions.
+        **options: See `TableOptions`.
+
+    Raises:
+        EngineError: The engine is missing.
+        ModelError: The model is not there or does not load.
+        UsageError: An option is out of range, or the engine lacks the language.
+    """
+    task = Transcribe(
+        engine=engine,
+        language=language,
+        model=None if model is None else str(model),
+        model_kind=model_kind,
+        level=level,
+        project=project,
+        location=location,
+        endpoint=endpoint,
+        diarize=diarize,
+        parallel=parallel,
+        paid=None if paid is None else str(paid),
+        timeout_s=request_timeout_s,
+    )
+    piece_s = PIECES_S.get(engine, PIECE_S)
+    return _table(task, inputs, options, piece_s=piece_s, channel=channel, raw_rate=raw_rate)
+
+
+def sound_minutes(inputs: Named, *, raw_rate: int | None = None, **options: Unpack[TableOptions]) -> tuple[float, int]:
+    """(minutes of sound, recordings whose length is unknown) in the inputs, by what their containers say."""
+    job = _job(Transcribe(), inputs, options)
+    minutes, unknown = 0.0, 0
+    for source in find_sources(job.inputs, Skipped()):
+        length = None if source.file is None else duration_s(source.file, raw_rate=raw_rate)
+        unknown += length is None and source.failure is None
+        minutes += (length or 0.0) / 60
+    return minutes, unknown
+
+
+def evaluate_text(result: str | Path, reference: str | Path, *, plain: bool = False) -> list[TextScore]:
+    """Word and character error rates of a table of text, per path and in all (path `(all)`).
+
+    Args:
+        result: Written by `ocr` or `transcribe`.
+        reference: With the columns path and text.
+        plain: Compare without case and punctuation.
+
+    Raises:
+        InputError: A table cannot be read, or they have no path in common.
+        UsageError: A column is missing.
+    """
+    return score_texts(Path(result), Path(reference), plain=plain)
+
+
+def _job(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> Job:
+    if options.get("pages"):
+        parse_pages(str(options["pages"]))
     named = [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else list(inputs)
     return Job(
         task=task,
@@ -266,7 +417,10 @@ def _job(task: Task, inputs: Named, options: TableOptions, *, detector: str = "c
             max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS),
             every_frame=options.get("every_frame", False),
             every=options.get("every"),
-            detector=detector,
+            dpi=options.get("dpi") or DPI,
+            pages=options.get("pages"),
+            password=options.get("password"),
+            **reading,
         ),
         batch_size=options.get("batch_size"),
         jobs=options.get("jobs"),

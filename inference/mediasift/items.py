@@ -57,6 +57,32 @@ class Clip(Place):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextWord:
+    """A word of a text layer: `line` counts from 0 within its page; the box is in pixels of the rendered page."""
+
+    text: str
+    line: int
+    left_px: int
+    top_px: int
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextPage(Place):
+    """A page whose text is in the file already, so that no picture was made of it."""
+
+    words: tuple[TextWord, ...]
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteSound(Place):
+    """A recording that stays where it is; `path` is its address, e.g. `gs://bucket/talk.flac`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFile(Place):
     """A whole video, for tasks that read it in order; nothing of it is decoded yet.
 

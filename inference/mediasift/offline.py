@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from typing import Any
 
@@ -39,3 +40,4 @@ def forbid_sockets() -> None:
             raise UsageError(f"something tried to use the network ({event}), and --offline (or {VARIABLE}) forbids it")
 
     sys.addaudithook(hook)
+    socket.has_ipv6 = False  # urllib3, which RapidOCR imports, would try out a local address

@@ -22,6 +22,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keyframes": ("mediasift.cli.keyframes", "Choose frames of videos; write them as stills."),
     "shots": ("mediasift.cli.shots", "Find the shots of videos and measure them."),
     "timeline": ("mediasift.cli.timeline", "Shots, key frames, labels and objects of videos on one clock."),
+    "ocr": ("mediasift.cli.ocr", "Read the text in pictures and PDFs."),
+    "transcribe": ("mediasift.cli.transcribe", "Write down what is said in sound and video."),
+    "evaluate": ("mediasift.cli.evaluate", "Tell how good a table is, against a table of what is true."),
     "models": ("mediasift.cli.models", "List, show, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }

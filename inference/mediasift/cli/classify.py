@@ -27,6 +27,7 @@ from mediasift.models.registry import DEFAULT_CLASSIFIER
     help="Classify this part instead of the whole, in fractions of width and height; may be given several times.",
 )
 @click.option("--invert", is_flag=True, help="Swap light and dark first: ink on paper for a light-on-dark model.")
+@options.documents
 @options.device
 @options.table
 def command(

@@ -113,17 +113,26 @@ table = _all(
 """Options of every command that ends in a table."""
 
 _SHOWING = ("output", "format_", "spreadsheet_safe", "restart", "update", "quiet")
+documents = _all(
+    click.option(
+        "--dpi",
+        type=click.FloatRange(min=1, max=2400),
+        help="Resolution of PDF pages; less where a page would be too large.  [default: 150; ocr: 300]",
+    ),
+    click.option("--pages", metavar="1-3,5", help="Only these pages of PDFs."),
+    click.option("--password", help="Opens encrypted PDFs."),
+)
+"""Options of every command that reads pictures, and so PDFs."""
 
 
 def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
     """The shared options, parted: those for `api`, and those for `finish`.
 
     Raises:
-        UsageError: Options that make no sense together, or a format that cannot be written.
+        UsageError: Options that make no sense together.
     """
     if chosen["output"] is None and (chosen["restart"] or chosen["update"]):
         raise UsageError("--restart and --update are about the table of -o; name it")
-    format_of(chosen["output"], chosen["format_"])
     showing = {name: chosen[name] for name in _SHOWING}
     keep = [name.strip() for name in (chosen["keep"] or "").split(",") if name.strip()]
     passed = {name: value for name, value in chosen.items() if name not in _SHOWING}

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import EmptyFile, ItemError, Unsupported, UsageError
-from mediasift.items import Clip, FailedItem, Item, VideoFile
+from mediasift.items import Clip, FailedItem, Item, RemoteSound, TextPage, VideoFile
+from mediasift.media.audio import PIECE_S, read_clips
 from mediasift.media.cuts import DETECTORS
+from mediasift.media.documents import DPI, read_pages
 from mediasift.media.every import DEFAULT_EVERY, parse_every
 from mediasift.media.footage import chosen_frames, moves, open_footage
-from mediasift.media.formats import sniff
+from mediasift.media.formats import Format, sniff
 from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.sources import Source, read_bytes, read_head
 
-AnyItem = Item | Clip | VideoFile | FailedItem
+AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | FailedItem
 Size = tuple[int, int]
 
 
@@ -31,6 +34,13 @@ class ReadOptions:
         every: Which frames of a video, and of animated pictures, see `media.every`; None: one a second of a video,
             the first of an animated picture.
         detector: What finds the cuts for `every` shot, see `media.cuts.DETECTORS`.
+        dpi: Resolution at which pages of a PDF become pictures.
+        pages: Which pages of a PDF, e.g. `1-3,5`; None for all.
+        password: For encrypted PDFs.
+        piece_s: Longest piece of sound.
+        channel: Of the sound, from 1; None mixes all.
+        raw_rate: Samples per second of headerless `.raw` sound files.
+        text_layer: Yield a page of a PDF that has a text layer as text, for tasks that want it.
     """
 
     max_megapixels: float = MAX_MEGAPIXELS
@@ -38,11 +48,23 @@ class ReadOptions:
     every: str | None = None
     detector: str = "content"
 
+    dpi: float = DPI
+    pages: str | None = None
+    password: str | None = field(default=None, repr=False)
+    text_layer: bool = False
+    piece_s: float = PIECE_S
+    channel: int | None = None
+    raw_rate: int | None = None
+
     def __post_init__(self) -> None:
         if self.every is not None:
             parse_every(self.every)
         if self.detector not in DETECTORS:
             raise UsageError(f"detector {self.detector!r}: must be one of {', '.join(DETECTORS)}")
+
+    def told(self) -> dict[str, Any]:
+        """What manifest and journal may say of it: everything but the password."""
+        return {name: value for name, value in asdict(self).items() if name != "password"}
 
 
 def read_source(
@@ -67,6 +89,8 @@ def read_source(
         if not head:
             raise EmptyFile("the file is empty (0 bytes)")
         found = sniff(head, source.file.suffix)
+        if reads == "sound" and source.file.suffix.lower() == ".raw":
+            found = Format(name="raw", kind="sound")  # samples without a header look like anything
         reader = _READERS.get((reads, found.kind if found else "picture"))
         if reader is None:
             what = "unknown" if found is None else f"{found.kind} file ({found.name})"
@@ -74,6 +98,10 @@ def read_source(
         yield from reader(source, options, needs, admit)
     elif source.failure is not None:
         raise source.failure
+    elif reads == "sound":
+        yield RemoteSound(path=source.path)
+    else:
+        raise Unsupported(f"an address of remote sound; this command reads {reads}")
 
 
 def _read_video(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:  # noqa: ARG001
@@ -139,6 +167,28 @@ def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admi
             yield Item(path=source.path, **place, image=decoded.image, original_size=decoded.original_size)
 
 
+def _read_document(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    if source.file is None:
+        return
+    yield from read_pages(
+        source.file,
+        source.path,
+        dpi=options.dpi,
+        pages=options.pages,
+        password=options.password,
+        text_layer=options.text_layer,
+        max_megapixels=options.max_megapixels,
+        admit=admit,
+    )
+
+
+def _read_sound(source: Source, options: ReadOptions, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
+    if source.file is not None:
+        yield from read_clips(
+            source.file, source.path, piece_s=options.piece_s, channel=options.channel, raw_rate=options.raw_rate
+        )
+
+
 def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> Item:
     """A caller's array as an item.
 
@@ -168,5 +218,8 @@ _READERS: dict[tuple[str, str], Callable[[Source, ReadOptions, Size | None, Admi
     ("frames", "picture"): _read_video,
     ("video", "video"): _whole_video,
     ("video", "picture"): _whole_video,
+    ("pictures", "document"): _read_document,
+    ("sound", "sound"): _read_sound,
+    ("sound", "video"): _read_sound,
 }
 """(what a task reads, the kind of the file) → its reader."""

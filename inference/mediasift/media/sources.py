@@ -32,7 +32,7 @@ class Source:
 
     Attributes:
         path: The input as typed plus the path below it; what the table's `path` column says.
-        file: Where it is; None when it is an array or a failure.
+        file: Where it is; None when it is an array, an address (`gs://...`) or a failure.
         image: uint8 (H, W, 3) RGB or (H, W) grey given by a Python caller.
         kept: Values from the list it was named in, (column, value).
         failure: Why it cannot even be tried (a folder that cannot be opened, a pattern without matches).
@@ -87,7 +87,14 @@ def find_sources(inputs: Inputs, skipped: Skipped, *, stdin: TextIO | None = Non
             yield from _from_path(os.fspath(named), inputs, skipped)
 
 
+REMOTE = "gs://"
+"""How addresses begin of recordings that stay in the cloud."""
+
+
 def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
+    if name.startswith(REMOTE):
+        yield Source(path=name)
+        return
     try:
         status = os.stat(name)  # noqa: PTH116  (a name that pathlib would normalise must stay as typed)
     except (OSError, ValueError) as error:
@@ -216,7 +223,7 @@ def _split_lines(text: str) -> list[str]:
 
 def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:
     for line in lines:
-        yield Source(path=line, file=_listed(line, folder))
+        yield Source(path=line, file=None if line.startswith(REMOTE) else _listed(line, folder))
 
 
 def _listed(name: str, folder: Path) -> Path:
@@ -241,7 +248,9 @@ def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
         for record in reader:
             path = record[column] or ""
             kept = tuple((name, record[name] or "") for name in inputs.keep)
-            if path.strip():
+            if path.startswith(REMOTE):
+                yield Source(path=path, kept=kept)
+            elif path.strip():
                 yield Source(path=path, file=_listed(path, file.parent), kept=kept)
             else:
                 failure = NotFound(f"line {reader.line_num} of {file.name} has no path")

@@ -53,7 +53,7 @@ def settings(job: Job) -> dict[str, Any]:
         "recursive": job.inputs.recursive,
         "column": job.inputs.column,
         "keep": list(job.inputs.keep),
-        **asdict(job.reading),
+        **job.reading.told(),
     }
 
 

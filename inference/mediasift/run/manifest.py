@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -74,7 +75,7 @@ def manifest(
     """
     data = {
         "mediasift": __version__,
-        "command": sys.argv if sys.argv and "mediasift" in Path(sys.argv[0]).name else None,
+        "command": _command(sys.argv),
         **what,
         "resources": resources,
         "counts": {name: value for name, value in asdict(summary).items() if name != "seconds"},
@@ -84,6 +85,14 @@ def manifest(
         "machine": _platform(),
     }
     return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _command(words: list[str]) -> list[str] | None:
+    """The command line, without a password; None where it is not ours."""
+    if not words or "mediasift" not in words[0]:
+        return None
+    hidden = [re.sub(r"^--password=.*", "--password=***", word, flags=re.DOTALL) for word in words]
+    return ["***" if before == "--password" else word for before, word in zip(["", *hidden], hidden, strict=False)]
 
 
 def _platform() -> dict[str, str]:

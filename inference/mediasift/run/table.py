@@ -15,7 +15,7 @@ from typing import IO, Any, Generic, Protocol, TextIO, TypeVar
 
 import numpy as np
 
-from mediasift.errors import InputError, Interrupted, OutputError
+from mediasift.errors import InputError, Interrupted, OutputError, UsageError
 from mediasift.media.sources import Skipped, Source, find_sources
 from mediasift.models.providers import available_cores
 from mediasift.rows import Row
@@ -26,7 +26,7 @@ from mediasift.run.pipeline import Finished, Pipeline, Seconds, readers
 from mediasift.run.progress import Progress
 from mediasift.run.resume import look, plan, stored_rows
 from mediasift.run.supervisor import Limits, Supervisor
-from mediasift.run.writers import WRITERS, Form, Stored, format_of, write_atomically
+from mediasift.run.writers import READERS, WRITERS, Form, Stored, format_of, write_atomically
 from mediasift.tasks.task import Resources
 
 RowType = TypeVar("RowType", bound=Row)
@@ -159,7 +159,9 @@ class Table(Generic[RowType]):
         """
         try:
             output = Path(output)
-            name = format_of(output, format)
+            name = format_of(output, format, self.job.task.row)
+            if update and name not in READERS:
+                raise UsageError(f"{output}: a .{name} cannot be added to; --update is for {', '.join(READERS)}")
             form = self._form(spreadsheet_safe)
             if not output.parent.is_dir():
                 raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")

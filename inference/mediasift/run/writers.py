@@ -20,6 +20,7 @@ import numpy as np
 from mediasift.errors import MediasiftError, OutputError, UsageError
 from mediasift.optional import require
 from mediasift.rows import Row, columns, kept_names, printable, values
+from mediasift.run.texts import TEXTS, check_columns
 
 _PARQUET_GROUP = 10_000
 
@@ -177,21 +178,37 @@ class Writer(Protocol):
 FORMATS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
 """Name of a format, which is also its suffix → its writer."""
 
-WRITERS: dict[str, Writer] = {**FORMATS, "aligned": write_aligned}
-"""Formats for files, and the one for terminals."""
+
+def _of_texts(name: str) -> Writer:
+    def write(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+        TEXTS[name](rows, form.row_type, file)
+
+    return write
+
+
+WRITERS: dict[str, Writer] = {**FORMATS, **{name: _of_texts(name) for name in TEXTS}, "aligned": write_aligned}
+"""Formats for files, those of text for reading, and the one for terminals."""
 
 _NEEDS = {"parquet": ("pyarrow", "parquet")}
 """Format → (package it needs, extra that installs it)."""
 
 
-def format_of(output: Path | None, chosen: str | None) -> str:
+def format_of(output: Path | None, chosen: str | None, row_type: type[Row] | None = None) -> str:
     """The format by `--format`, else by the suffix of the output, else csv.
+
+    Args:
+        output: The table's file.
+        chosen: What was asked for.
+        row_type: Of the table; text for reading is made only of rows that have the columns for it.
 
     Raises:
         UsageError: The suffix says nothing.
         MissingPackage: The format needs a package that is not installed.
     """
     name = chosen or ("csv" if output is None else output.suffix.lower().lstrip("."))
+    if name in TEXTS and row_type is not None:
+        check_columns(name, row_type)
+        return name
     if name not in WRITERS or (output is not None and name not in FORMATS):
         shown = output.name if output is not None and chosen is None else name
         raise UsageError(f"{shown}: no table format; end the name in .{', .'.join(FORMATS)}, or choose with --format")

@@ -1,0 +1,58 @@
+"""Tables of text against what they should say: path → text out of two files, and the scores."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mediasift.errors import InputError, UsageError
+from mediasift.similarity.error_rates import TextScore, text_scores
+
+
+def evaluate_text(result: Path, reference: Path, *, plain: bool = False) -> list[TextScore]:
+    """A score per path of the reference, and the score of all.
+
+    Args:
+        result: A table of `ocr` or `transcribe` at any level, or any with the columns path and text; rows of one path
+            are joined in their order.
+        reference: The same columns: what each path should say.
+        plain: Compare without case and punctuation.
+
+    Raises:
+        InputError: A table cannot be read, or the two have no path in common.
+        UsageError: A column is missing.
+    """
+    wanted, found = _texts(reference), _texts(result)
+    if not wanted.keys() & found.keys():
+        raise InputError(
+            f"{result} and {reference} have no path in common, e.g. {next(iter(found), 'none')} and "
+            f"{next(iter(wanted), 'none')}"
+        )
+    return text_scores(found, wanted, plain=plain)
+
+
+def _texts(file: Path) -> dict[str, str]:
+    """Path → all its text."""
+    texts: dict[str, list[str]] = {}
+    for row in _rows(file):
+        if "path" not in row or "text" not in row:
+            missing = "path" if "path" not in row else "text"
+            raise UsageError(f"{file}: no column {missing}; it has {', '.join(row)}")
+        texts.setdefault(str(row["path"]), []).append(str(row["text"] or ""))
+    if not texts:
+        raise InputError(f"{file}: holds no rows")
+    return {path: "\n".join(parts) for path, parts in texts.items()}
+
+
+def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            if file.suffix.lower() == ".jsonl":
+                return [json.loads(line) for line in lines if line.strip()]
+            csv.field_size_limit(2**31 - 1)  # a book may stand in one cell
+            return list(csv.DictReader(lines))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{file}: cannot be read as a table ({error})") from error
