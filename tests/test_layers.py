@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "inference" / "mediasift"
 
 FLOORS = {
-    "errors": 0, "optional": 0.1, "items": 0.1, "rows": 0.2,  # the ground floor, from the bottom up
+    "errors": 0, "optional": 0.1, "locks": 0.1, "items": 0.1, "rows": 0.2,  # the ground floor, from the bottom up
     "media": 1,
     "models": 2,
     "tasks": 3, "similarity": 3,
@@ -31,6 +31,8 @@ OWNERS = {
     "pillow_heif": ("media/",),
     "onnxruntime": ("models/",),
     "onnxruntime_ep_openvino": ("models/",),
+    "pooch": ("models/pull",),
+    "requests": ("models/pull",),
     "click": ("cli/",),
     "tqdm": ("run/progress",),
     "pyarrow": ("run/writers",),

@@ -89,8 +89,9 @@ def _fit(
     counts = np.unique(labels, return_counts=True)[1]
     if len(counts) < 2:
         raise InputError("a label is on all pictures to learn from, or on none: there is nothing to tell apart")
-    scaler = StandardScaler().fit(embeddings.astype(np.float64))
-    scaled = scaler.transform(embeddings)
+    exact = embeddings.astype(np.float64)
+    scaler = StandardScaler().fit(exact)
+    scaled = scaler.transform(exact)
     model: Any = LogisticRegression(C=1.0, max_iter=5000)
     accuracy = None
     if counts.min() >= 2:

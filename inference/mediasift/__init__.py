@@ -15,13 +15,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mediasift.api import classify, describe_model, doctor, list_models, show_model, verify_models
+    from mediasift.api import classify, describe_model, doctor, list_models, pull_model, show_model, verify_models
     from mediasift.errors import ItemError, MediasiftError, SetupError
     from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
     from mediasift.models.session import OnnxModel, load_model
 
 _HOMES = {
-    "mediasift.api": ("classify", "describe_model", "doctor", "list_models", "show_model", "verify_models"),
+    "mediasift.api": (
+        "classify",
+        "describe_model",
+        "doctor",
+        "list_models",
+        "pull_model",
+        "show_model",
+        "verify_models",
+    ),
     "mediasift.errors": ("ItemError", "MediasiftError", "SetupError"),
     "mediasift.models.description": ("InputDescription", "ModelDescription", "OutputDescription"),
     "mediasift.models.session": ("OnnxModel", "load_model"),
@@ -40,6 +48,7 @@ __all__ = [
     "doctor",
     "list_models",
     "load_model",
+    "pull_model",
     "show_model",
     "verify_models",
 ]

@@ -16,10 +16,12 @@ from mediasift.media.transforms import Box
 from mediasift.models import report
 from mediasift.models.describe import write_sidecar
 from mediasift.models.description import ModelDescription
+from mediasift.models.pull import pull
 from mediasift.models.registry import DEFAULT_CLASSIFIER, Entry, entries
 from mediasift.models.session import OnnxModel
 from mediasift.run.doctor import Finding, findings
 from mediasift.run.job import Job
+from mediasift.run.progress import Transfer
 from mediasift.run.supervisor import TIMEOUT_S, Limits
 from mediasift.run.table import Table
 from mediasift.tasks.classify import Classification, Classify
@@ -139,6 +141,21 @@ def show_model(model: str) -> Iterator[str]:
 def verify_models() -> Iterator[tuple[str, str]]:
     """(name, empty or what is wrong) of every known model on this machine."""
     return report.verify()
+
+
+def pull_model(model: str, *, source: str | None = None, progress: TextIO | None = None) -> Path:
+    """The file of a known model, fetched if it is not on this machine; resumed if it was cut before.
+
+    Args:
+        model: A name of `list_models`.
+        source: A file or another URL to take it from; the bytes must be the registered ones.
+        progress: Where to tell how far it is.
+    """
+    told = Transfer(progress, model)
+    try:
+        return pull(model, source=source, told=told)
+    finally:
+        told.close()
 
 
 def describe_model(path: str | Path, description: ModelDescription) -> Path:

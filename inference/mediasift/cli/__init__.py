@@ -17,7 +17,7 @@ from mediasift.errors import MediasiftError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
-    "models": ("mediasift.cli.models", "List, show, verify and describe models."),
+    "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }
 """Command → (the module whose `command` it is, what `--help` says of it). Modules are imported when they are used."""

@@ -1,8 +1,9 @@
-"""`mediasift models list | show | verify | describe`."""
+"""`mediasift models list | show | pull | verify | describe`."""
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,7 +30,7 @@ from mediasift.models.labels import read_labels
 
 @click.group()
 def command() -> None:
-    """List, show, verify and describe models."""
+    """List, show, fetch, verify and describe models."""
 
 
 @command.command("list")
@@ -61,6 +62,15 @@ def verify() -> None:
         wrong = wrong or bool(problem)
     if wrong:
         raise click.exceptions.Exit(4)
+
+
+@command.command("pull")
+@click.argument("model")
+@click.option("--from", "source", metavar="FILE|URL", help="Take it from here; its bytes must be the registered ones.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def pull(model: str, source: str | None, *, quiet: bool) -> None:
+    """Fetch a known model: resumed when cut, its SHA-256 checked, put where -m finds it by name."""
+    click.echo(api.pull_model(model, source=source, progress=None if quiet else sys.stderr))
 
 
 def _choice(kind: Any) -> click.Choice[str]:

@@ -111,7 +111,8 @@ def find_model(model: str | Path) -> Path:
             return _checked(folder / entry.file, entry)
     raise ModelNotFound(
         f"the model {entry.name} ({entry.bytes / 1e6:.1f} MB, {entry.licence}) is not on this machine. "
-        f"Fetch it from {entry.url} and put it at {models_folder() / entry.file}, "
+        f"Type: mediasift models pull {entry.name} "
+        f"(or fetch {entry.url} and put it at {models_folder() / entry.file}), "
         "or give the path of another model with -m"
     )
 
@@ -122,7 +123,7 @@ def _checked(path: Path, entry: Entry) -> Path:
     if size != entry.bytes:
         raise ModelError(
             f"{path}: {size:,} bytes, but {entry.name} has {entry.bytes:,}; the file is incomplete or another one. "
-            "Delete it and fetch it again"
+            "Type: mediasift models pull " + entry.name
         )
     return path
 
