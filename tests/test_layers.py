@@ -16,7 +16,7 @@ FLOORS = {
     "errors": 0, "optional": 0.1, "locks": 0.1, "items": 0.1, "rows": 0.2,  # the ground floor, from the bottom up
     "media": 1,
     "models": 2,
-    "tasks": 3, "similarity": 3,
+    "tasks": 3, "similarity": 3, "evaluation": 3,
     "run": 4,
     "api": 5,
     "cli": 6, "__main__": 7,
@@ -35,7 +35,8 @@ OWNERS = {
     "requests": ("models/pull",),
     "click": ("cli/",),
     "tqdm": ("run/progress",),
-    "pyarrow": ("run/writers",),
+    "matplotlib": ("evaluation/plots",),
+    "pyarrow": ("run/writers", "run/tables"),
     "pytesseract": ("tasks/ocr",),
     "rapidocr": ("tasks/ocr",),
     "pocketsphinx": ("tasks/transcribe",),

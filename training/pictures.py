@@ -170,6 +170,39 @@ def split(labelled: Labelled, positions: Sequence[int], *, test_share: float, se
     return part(labelled, sorted(train)), part(labelled, sorted(test))
 
 
+def split_in_three(labelled: Labelled, positions: Sequence[int], *, seed: int) -> tuple[Part, Part, Part]:
+    """Pictures to train on, to stop by, and to test on: 64, 16 and 20 %, each label shared out alike.
+
+    Raises:
+        InputError: A label has fewer than three pictures.
+    """
+    counts = Counter(label for position in positions for label in labelled.labels[position])
+    if few := sorted(label for label in labelled.classes if counts[label] < 3):
+        raise InputError(f"{labelled.name}: {few[0]!r} has {counts[few[0]]} readable pictures; fine-tuning needs three")
+    rest, test = split(labelled, positions, test_share=0.2, seed=seed)
+    kept = set(rest.files)
+    left = [position for position in positions if labelled.files[position] in kept]
+    train, validation = split(labelled, left, test_share=0.2, seed=seed)
+    return train, validation, test
+
+
+def load(labelled: Labelled, wanted: InputDescription) -> tuple[np.ndarray, list[int]]:
+    """All readable pictures, uint8 (N, H, W, 3) or (N, H, W), and their positions in the set.
+
+    Raises:
+        InputError: As in `readable`.
+    """
+    found: dict[int, np.ndarray] = {}
+    broken: dict[int, str] = {}
+    for position, pixels, error in read_pictures(labelled.files, wanted):
+        if pixels is None:
+            broken[position] = error
+        else:
+            found[position] = pixels
+    left = readable(labelled, broken)
+    return np.stack([found[position] for position in left]), left
+
+
 def sha256_of(labelled: Labelled) -> str:
     """One SHA-256 for the whole set: of each file's path below the set, labels and content."""
     digest = hashlib.sha256()

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mediasift.api import classify, describe_model, doctor, list_models, pull_model, show_model, verify_models
+    from mediasift.api import (
+        classify,
+        describe_model,
+        doctor,
+        evaluate,
+        list_models,
+        pull_model,
+        show_model,
+        verify_models,
+    )
     from mediasift.errors import ItemError, MediasiftError, SetupError
     from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
     from mediasift.models.session import OnnxModel, load_model
@@ -25,6 +34,7 @@ _HOMES = {
         "classify",
         "describe_model",
         "doctor",
+        "evaluate",
         "list_models",
         "pull_model",
         "show_model",
@@ -46,6 +56,7 @@ __all__ = [
     "classify",
     "describe_model",
     "doctor",
+    "evaluate",
     "list_models",
     "load_model",
     "pull_model",

@@ -9,6 +9,8 @@ from typing import Any, TextIO, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.evaluation.labels import Evaluation, evaluate_labels
+from mediasift.evaluation.plots import need_plots
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.media.readers import ReadOptions
 from mediasift.media.sources import Inputs
@@ -20,10 +22,12 @@ from mediasift.models.pull import pull
 from mediasift.models.registry import DEFAULT_CLASSIFIER, Entry, entries
 from mediasift.models.session import OnnxModel
 from mediasift.run.doctor import Finding, findings
+from mediasift.run.evaluation import said_labels, true_labels, write_report
 from mediasift.run.job import Job
 from mediasift.run.progress import Transfer
 from mediasift.run.supervisor import TIMEOUT_S, Limits
 from mediasift.run.table import Table
+from mediasift.run.tables import read_table
 from mediasift.tasks.classify import Classification, Classify
 from mediasift.tasks.task import Task
 
@@ -161,6 +165,32 @@ def pull_model(model: str, *, source: str | None = None, progress: TextIO | None
 def describe_model(path: str | Path, description: ModelDescription) -> Path:
     """Write a foreign ONNX file's description beside it, once it has run as described; returns the sidecar's path."""
     return write_sidecar(Path(path), description)
+
+
+def evaluate(
+    result: str | Path, reference: str | Path, *, report: str | Path | None = None, seed: int = 0
+) -> Evaluation:
+    """How good a table of labels is, measured against a table of what is true.
+
+    Args:
+        result: Written by `classify`, or any table with the columns path and label (score, rank and label_id count).
+        reference: With the columns path and label.
+        report: Folder for tables and plots.
+        seed: Of the bootstrap that the intervals come from.
+
+    Raises:
+        InputError: A table cannot be read, lacks a column, or they have no path in common.
+        MissingPackage: A report needs matplotlib.
+    """
+    result, reference = Path(result), Path(reference)
+    if report is not None:
+        need_plots()
+    true = true_labels(reference, read_table(reference))
+    known = {label for labels in true.values() for label in labels}
+    found = evaluate_labels(said_labels(result, read_table(result), known), true, seed=seed)
+    if report is not None:
+        write_report(found, Path(report))
+    return found
 
 
 def doctor() -> list[Finding]:

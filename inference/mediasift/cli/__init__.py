@@ -17,6 +17,7 @@ from mediasift.errors import MediasiftError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
+    "evaluate": ("mediasift.cli.evaluate", "Tell how good a table is, beside a table of what is true."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }

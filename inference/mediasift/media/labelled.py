@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def _from_table(data: Path) -> dict[Path, list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{data}: the table cannot be read as UTF-8 text ({error})") from error
     first = text.partition("\n")[0]
-    reader = csv.DictReader(text.splitlines(keepends=True), delimiter=max(",;\t", key=first.count))
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     names = reader.fieldnames or ()
     if not {"path", "label"} <= set(names):
         raise InputError(f"{data}: needs the columns path and label; it has {', '.join(names) or 'nothing'}")
