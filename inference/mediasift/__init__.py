@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "mediasift.api": (
+        "check_model",
         "classify",
         "describe_model",
         "doctor",
@@ -53,6 +54,7 @@ __all__ = [
     "OnnxModel",
     "OutputDescription",
     "SetupError",
+    "check_model",
     "classify",
     "describe_model",
     "doctor",

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from mediasift.evaluation.labels import Evaluation, evaluate_labels
 from mediasift.evaluation.plots import need_plots
 from mediasift.media.images import MAX_MEGAPIXELS
+from mediasift.media.labelled import read_labelled
 from mediasift.media.readers import ReadOptions
 from mediasift.media.sources import Inputs
 from mediasift.media.transforms import Box
 from mediasift.models import report
+from mediasift.models.checking import Check, check_description
 from mediasift.models.describe import write_sidecar
 from mediasift.models.description import ModelDescription
 from mediasift.models.pull import pull
 from mediasift.models.registry import DEFAULT_CLASSIFIER, Entry, entries
-from mediasift.models.session import OnnxModel
+from mediasift.models.session import OnnxModel, load_model
 from mediasift.run.doctor import Finding, findings
 from mediasift.run.evaluation import said_labels, true_labels, write_report
 from mediasift.run.job import Job
@@ -165,6 +167,11 @@ def pull_model(model: str, *, source: str | None = None, progress: TextIO | None
 def describe_model(path: str | Path, description: ModelDescription) -> Path:
     """Write a foreign ONNX file's description beside it, once it has run as described; returns the sidecar's path."""
     return write_sidecar(Path(path), description)
+
+
+def check_model(model: str | Path, folder: str | Path) -> Check:
+    """How well a model's description does on a folder with a folder per label (or a CSV), and what would do better."""
+    return check_description(load_model(model), read_labelled(Path(folder)))
 
 
 def evaluate(

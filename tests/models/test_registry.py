@@ -105,6 +105,17 @@ def test_verify_finds_nothing_wrong_here():
         ("l.json", '[["n1", "cat"], ["n2", "dog"]]', ("cat", "dog"), ("n1", "n2")),
         ("l.json", '{"1": "dog", "0": "cat"}', ("cat", "dog"), ()),
         ("l.json", '{"0": ["n1", "cat"]}', ("cat",), ("n1",)),
+        ("l.json", '{"dog": 1, "cat": 0}', ("cat", "dog"), ()),
+        ("l.json", '{"model_type": "vit", "id2label": {"0": "cat", "1": "dog"}}', ("cat", "dog"), ()),
+        ("l.txt", "0 cat\n1 big dog\n", ("cat", "big dog"), ()),
+        ("l.txt", "0: cat\n1: dog\n", ("cat", "dog"), ()),
+        ("l.txt", "1 cat\n2 dog\n", ("1 cat", "2 dog"), ()),
+        (
+            "synset.txt",
+            "n01440764 tench, Tinca tinca\nn01443537 goldfish\n",
+            ("tench, Tinca tinca", "goldfish"),
+            ("n01440764", "n01443537"),
+        ),
     ],
 )
 def test_label_files(tmp_path: Path, name: str, text: str, labels, ids):
