@@ -13,6 +13,7 @@ import mediasift as ms
 from mediasift.errors import InputError, ModelError
 from mediasift.models.describe import write_sidecar
 from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.models.protobuf import encode
 from tests.pictures import save
 from training.head import activate, fit_head, main
 from training.pictures import read_pictures
@@ -226,6 +227,65 @@ def test_a_model_without_a_weighted_layer_is_no_backbone(tmp_path: Path):
     done = call("--backbone", "digits-forest", "--data", colours(tmp_path / "data"), "-o", tmp_path / "head.onnx")
     assert done.exit_code == ModelError.exit_code
     assert "no layer with weights" in done.stderr
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def nonsense(path: Path) -> None:
+    path.write_bytes(b"\x08\x07nonsense")
+
+
+def secrets(path: Path) -> None:
+    """Weights that lie outside the model's folder."""
+    import onnx
+
+    model = onnx.load(path)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    path.write_bytes(model.SerializeToString())
+
+
+def a_million_nodes(path: Path) -> None:
+    """A chain, written byte by byte."""
+    link = encode(1, encode(1, b"x") + encode(2, b"x") + encode(4, b"Identity"))
+    path.write_bytes(encode(1, 8) + encode(7, link * 1_000_000) + encode(8, encode(1, b"") + encode(2, 13)))
+
+
+def wrong_types(path: Path) -> None:
+    import onnx
+
+    model = onnx.load(path)
+    model.graph.initializer[0].data_type = onnx.TensorProto.STRING
+    path.write_bytes(model.SerializeToString())
+
+
+def other_labels(path: Path) -> None:
+    sidecar = path.with_suffix(".json")
+    sidecar.write_text(sidecar.read_text().replace('"a", "b"', '"a"'))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (truncated, "not a usable ONNX file: truncated"),
+        (nonsense, "not a usable ONNX file"),
+        (secrets, "refers to data outside its folder"),
+        (a_million_nodes, "more than 200,000 nodes"),
+        (wrong_types, "ONNX Runtime refuses the model"),
+        (other_labels, "field labels: 4 of them, but the model gives 5"),
+    ],
+)
+def test_a_backbone_that_is_broken_or_hostile_ends_in_one_sentence(tmp_path: Path, spoil, message: str):
+    backbone = foreign(tmp_path, "gemm")
+    spoil(backbone)
+    done = call("--backbone", backbone, "--data", colours(tmp_path / "data", count=2), "-o", tmp_path / "head.onnx")
+    assert done.exit_code == ModelError.exit_code
+    assert message in done.stderr
+    assert not (tmp_path / "head.onnx").exists()
 
 
 def test_broken_pictures_are_left_out_by_name(tmp_path: Path):
