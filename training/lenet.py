@@ -27,7 +27,7 @@ from training.pictures import load, sha256_of, split
 if TYPE_CHECKING:
     import keras
 
-FILTERS = (20, 40)
+FILTERS = (12, 24)
 HIDDEN = 84
 RATE = 2e-3
 BATCH = 128

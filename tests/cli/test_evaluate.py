@@ -47,7 +47,8 @@ def test_the_measures_as_a_table(tables: Path):
     assert found["precision", "red"] == pytest.approx(3 / 4)
 
 
-def test_a_report_with_tables_and_plots(tables: Path):
+def test_a_report_with_tables_and_plots(tables: Path, package):
+    package("matplotlib", "evaluate")
     assert call("said.csv", "true.csv", "-d", "report").exit_code == 0
     assert sorted(path.name for path in Path("report").iterdir()) == [
         "confusion.csv", "confusion.png", "measures.csv", "mistakes.csv", "mistakes.png", "reliability.png",
@@ -100,6 +101,7 @@ def test_tables_that_cannot_be_used(tables: Path, name: str, text: str, message:
         assert call("said.csv", name).exit_code == 3
 
 
-def test_a_report_that_cannot_be_written(tables: Path):
+def test_a_report_that_cannot_be_written(tables: Path, package):
+    package("matplotlib", "evaluate")
     Path("report").write_text("a file")
     assert call("said.csv", "true.csv", "-d", "report").exit_code == 6
