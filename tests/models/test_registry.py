@@ -57,6 +57,17 @@ def test_imagenet_labels_are_in_the_models_order(test_data: Path):
     assert entry_description(entries()["mobilenetv2-12-int8"]).label_ids == ids
 
 
+def test_another_copy_of_a_known_model_needs_no_sidecar(test_data: Path, tmp_path: Path, monkeypatch):
+    """The test data hold the network as somebody saved it again: other bytes, the same recipe."""
+    copy = tmp_path / "mobilenetv2-12-int8.onnx"
+    copy.write_bytes((test_data / "models" / copy.name).read_bytes())
+    entry = entries()["mobilenetv2-12-int8"]
+    assert find_description(copy) == entry_description(entry)
+    monkeypatch.setenv("MEDIASIFT_MODELS", str(tmp_path))
+    assert find_model(entry.name) == copy
+    assert dict(verify())[entry.name] == ""
+
+
 def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MEDIASIFT_MODELS", str(tmp_path))
     with pytest.raises(ModelNotFound, match=r"102\.6 MB, Apache-2\.0.*resnet50-v1-12\.onnx"):

@@ -103,7 +103,7 @@ def fetch(
 
 
 def _is(path: Path, entry: Entry) -> bool:
-    return path.is_file() and path.stat().st_size == entry.bytes and sha256(path) == entry.sha256
+    return path.is_file() and path.stat().st_size in entry.sizes.values() and sha256(path) in entry.sizes
 
 
 def _silent(_here: int, _total: int) -> None:
