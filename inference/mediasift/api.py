@@ -9,7 +9,8 @@ from typing import Any, TextIO, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.evaluation.labels import Evaluation, evaluate_labels
+from mediasift.evaluation.labels import Evaluation
+from mediasift.evaluation.labels import evaluate_labels as measured
 from mediasift.evaluation.plots import need_plots
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.media.labelled import read_labelled
@@ -174,7 +175,7 @@ def check_model(model: str | Path, folder: str | Path) -> Check:
     return check_description(load_model(model), read_labelled(Path(folder)))
 
 
-def evaluate(
+def evaluate_labels(
     result: str | Path, reference: str | Path, *, report: str | Path | None = None, seed: int = 0
 ) -> Evaluation:
     """How good a table of labels is, measured against a table of what is true.
@@ -194,7 +195,7 @@ def evaluate(
         need_plots()
     true = true_labels(reference, read_table(reference))
     known = {label for labels in true.values() for label in labels}
-    found = evaluate_labels(said_labels(result, read_table(result), known), true, seed=seed)
+    found = measured(said_labels(result, read_table(result), known), true, seed=seed)
     if report is not None:
         write_report(found, Path(report))
     return found

@@ -31,7 +31,11 @@ def command(*, result: Path, reference: Path, report: Path | None, seed: int) ->
     columns path and label, written as in RESULT; several labels of a picture are several rows, or a cell such as
     dog|cat: then use a RESULT made with --top 0.
     """
-    found = api.evaluate(result, reference, report=report, seed=seed)
+    _tell_labels(result, reference, report=report, seed=seed)
+
+
+def _tell_labels(result: Path, reference: Path, *, report: Path | None, seed: int) -> None:
+    found = api.evaluate_labels(result, reference, report=report, seed=seed)
     rows = [["" if cell is None else str(cell) for cell in row] for row in (MEASURES, *measure_rows(found))]
     if sys.stdout.isatty():
         widths = [max(len(row[column]) for row in rows) for column in range(len(MEASURES))]
