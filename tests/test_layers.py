@@ -13,10 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "inference" / "mediasift"
 
 FLOORS = {
-    "errors": 0, "optional": 0.1, "offline": 0.1, "items": 0.1, "rows": 0.2,  # the ground floor, from the bottom up
+    # the ground floor, from the bottom up
+    "errors": 0, "optional": 0.1, "offline": 0.1, "locks": 0.1, "items": 0.1, "rows": 0.2,
     "media": 1,
     "models": 2,
-    "tasks": 3, "similarity": 3,
+    "tasks": 3, "similarity": 3, "evaluation": 3,
     "run": 4,
     "api": 5,
     "cli": 6, "__main__": 7,
@@ -32,9 +33,12 @@ OWNERS = {
     "pillow_heif": ("media/",),
     "onnxruntime": ("models/providers",),
     "onnxruntime_ep_openvino": ("models/providers",),
+    "pooch": ("models/pull",),
+    "requests": ("models/pull",),
     "click": ("cli/",),
     "tqdm": ("run/progress",),
-    "pyarrow": ("run/writers",),
+    "matplotlib": ("evaluation/plots",),
+    "pyarrow": ("run/writers", "run/tables"),
     "pytesseract": ("tasks/ocr",),
     "rapidocr": ("tasks/ocr",),
     "pocketsphinx": ("tasks/transcribe",),

@@ -33,18 +33,27 @@ output_option = click.option(
 seed_option = click.option("--seed", default=42, show_default=True, help="Makes the training repeatable.")
 
 
-def recorded(ctx: click.Context) -> str:
+def recorded(ctx: click.Context, name: str | None = None) -> str:
     """The command that repeats this run anywhere: all options, without the places on this machine.
 
-    Folders that are read become `DIR`, the output keeps its file name only.
+    Folders that are read become `DIR`, models keep their file name only.
+
+    Args:
+        ctx: Of the running command.
+        name: The command's full name, where it is one of a group.
     """
-    words = [str(ctx.command.name)]
+    words = [name or str(ctx.command.name)]
     for parameter in ctx.command.params:
         value = ctx.params.get(str(parameter.name))
         if value is None:
             continue
+        if isinstance(value, bool) and isinstance(parameter, click.Option) and parameter.is_flag:
+            words += [parameter.opts[0]] if value else []
+            continue
         if isinstance(parameter.type, click.Path):
-            value = value.name if parameter.name == "output" else "DIR"
+            value = value.name if value.suffix == ".onnx" else "DIR"
+        elif str(value).endswith(".onnx"):
+            value = Path(value).name
         words += [parameter.opts[0], str(value)]
     return " ".join(words)
 

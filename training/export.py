@@ -20,7 +20,7 @@ import numpy as np
 
 from mediasift.errors import ModelError, OutputError
 from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription
-from mediasift.models.providers import ort_errors, runtime
+from mediasift.models.providers import open_session, ort_errors
 
 if TYPE_CHECKING:
     import onnx
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from training.datasets import Dataset
 
 ROWS_AT_ONCE = 1000
+BYTES_AT_ONCE = 200_000_000
 
 
 class ParityError(ModelError):
@@ -71,11 +72,27 @@ def provenance(dataset: Dataset, *, command: str, seed: int, packages: Iterable[
         seed: Of every random choice.
         packages: Names of the distributions whose versions matter.
     """
+    rows = (len(dataset.train_labels), len(dataset.test_labels))
+    return origin(dataset.name, dict(dataset.sha256), rows=rows, command=command, seed=seed, packages=packages)
+
+
+def origin(
+    data: str,
+    sha256: str | dict[str, str],
+    *,
+    rows: tuple[int, int],
+    command: str,
+    seed: int,
+    packages: Iterable[str],
+    **more: Any,
+) -> dict[str, Any]:
+    """As `provenance`, of any data: their name and SHA-256, and how many rows were trained and tested on."""
     return {
-        "data": dataset.name,
-        "data_sha256": dict(dataset.sha256),
-        "train_rows": len(dataset.train_labels),
-        "test_rows": len(dataset.test_labels),
+        "data": data,
+        "data_sha256": sha256,
+        "train_rows": rows[0],
+        "test_rows": rows[1],
+        **more,
         "command": command,
         "seed": seed,
         "date": _date(),
@@ -100,6 +117,7 @@ def export(
     output: Path,
     inputs: np.ndarray,
     expected: np.ndarray,
+    batch: int | None = None,
 ) -> Agreement:
     """Write the model with its description, if ONNX Runtime agrees with the trained model.
 
@@ -109,6 +127,7 @@ def export(
         output: Where to; an older file of this name is replaced at once, or stays as it is.
         inputs: Held-out data as the graph takes it, (N, ...).
         expected: What the trained model says to it: float (N, labels), or (N, 1) for output kind binary.
+        batch: Batch size that a backbone from elsewhere has built in; None demands a free axis.
 
     Raises:
         ParityError: Shapes or labels differ, scores differ by more than the tolerance, or the graph fails.
@@ -121,7 +140,7 @@ def export(
             file.write(model.SerializeToString())
             file.flush()
             os.fsync(file.fileno())
-        agreement = compare(temporary, inputs=inputs, expected=expected)
+        agreement = compare(temporary, inputs=inputs, expected=expected, batch=batch)
         temporary.replace(output)
     except ParityError as error:
         raise ParityError(f"{output}: not written: {error}") from error
@@ -134,21 +153,20 @@ def export(
     return agreement
 
 
-def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray) -> Agreement:
+def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray, batch: int | None = None) -> Agreement:
     """How well an ONNX file with a description reproduces `expected`.
 
     Args:
         path: The file.
         inputs: Held-out data as the graph takes it, (N, ...).
         expected: float (N, labels), or (N, 1) for output kind binary.
+        batch: As in `export`.
 
     Raises:
         ParityError: As in `export`.
     """
-    ort = runtime()
-
     try:
-        session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session, _ = open_session(str(path), "cpu")
     except ort_errors() as error:
         raise ParityError(f"ONNX Runtime refuses the graph: {error}") from error
     text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
@@ -156,10 +174,11 @@ def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray) -> Agreemen
     columns = 1 if description.output.kind == "binary" else len(description.labels)
     if not len(inputs) or expected.shape != (len(inputs), columns):
         raise ParityError(f"{len(inputs)} inputs need scores ({len(inputs)}, {columns}), found {expected.shape}")
-    starts = range(0, len(inputs), ROWS_AT_ONCE)
-    scores = np.concatenate([_scores(session, inputs[i : i + ROWS_AT_ONCE], description) for i in starts])
+    at_once = batch or max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // inputs[0].nbytes))
+    starts = range(0, len(inputs), at_once)
+    scores = np.concatenate([_scores(session, inputs[i : i + at_once], description, batch) for i in starts])
     # One row alone: a graph with a fixed batch axis would serve the held-out data and fail in use.
-    single = _scores(session, inputs[:1], description)
+    single = _scores(session, inputs[:1], description, batch)
     if scores.shape != expected.shape or single.shape != expected[:1].shape:
         raise ParityError(f"the graph's output is {scores.shape} for scores {expected.shape}")
     difference = max(np.abs(scores - expected).max(), np.abs(single - expected[:1]).max())
@@ -172,12 +191,15 @@ def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray) -> Agreemen
     return Agreement(rows=len(inputs), max_difference=float(difference))
 
 
-def _scores(session: Any, rows: np.ndarray, description: ModelDescription) -> np.ndarray:
-    """The graph's output for these rows."""
+def _scores(session: Any, rows: np.ndarray, description: ModelDescription, batch: int | None) -> np.ndarray:
+    """The graph's output for these rows, which are filled up to a fixed batch."""
+    count = len(rows)
+    if batch is not None and count < batch:
+        rows = np.concatenate([rows, np.repeat(rows[-1:], batch - count, axis=0)])
     feed = {description.input.name or session.get_inputs()[0].name: rows}
     names = [description.output.name] if description.output.name else None
     try:
-        return np.asarray(session.run(names, feed)[0])
+        return np.asarray(session.run(names, feed)[0])[:count]
     except ort_errors() as error:
         raise ParityError(f"the graph cannot take input {rows.dtype} {rows.shape}: {error}") from error
 

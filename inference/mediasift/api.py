@@ -11,22 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import UsageError
+from mediasift.evaluation.labels import Evaluation
+from mediasift.evaluation.labels import evaluate_labels as measured
+from mediasift.evaluation.plots import need_plots
 from mediasift.media.audio import PIECE_S, duration_s
 from mediasift.media.documents import DPI, parse_pages
 from mediasift.media.images import MAX_MEGAPIXELS
+from mediasift.media.labelled import read_labelled
 from mediasift.media.readers import ReadOptions
 from mediasift.media.sources import Inputs, Skipped, find_sources
 from mediasift.media.transforms import Box
 from mediasift.models import report
+from mediasift.models.checking import Check, check_description
 from mediasift.models.describe import write_sidecar
 from mediasift.models.description import ModelDescription
+from mediasift.models.pull import pull
 from mediasift.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR, Entry, entries
-from mediasift.models.session import OnnxModel
+from mediasift.models.session import OnnxModel, load_model
 from mediasift.run.doctor import Finding, findings
 from mediasift.run.evaluate_text import evaluate_text as score_texts
+from mediasift.run.evaluation import said_labels, true_labels, write_report
 from mediasift.run.job import Job
+from mediasift.run.progress import Transfer
 from mediasift.run.supervisor import TIMEOUT_S, Limits
 from mediasift.run.table import Table
+from mediasift.run.tables import read_table
 from mediasift.similarity.error_rates import TextScore
 from mediasift.tasks.classify import Classification, Classify
 from mediasift.tasks.detect import Detect, Detection
@@ -386,6 +395,16 @@ def sound_minutes(inputs: Named, *, raw_rate: int | None = None, **options: Unpa
     return minutes, unknown
 
 
+def evaluated_column(reference: str | Path) -> str:
+    """What a table of what is true tells: `text` if it has such a column and none `label`, else `label`.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    names = read_table(Path(reference))[0]
+    return "text" if "text" in names and "label" not in names else "label"
+
+
 def evaluate_text(result: str | Path, reference: str | Path, *, plain: bool = False) -> list[TextScore]:
     """Word and character error rates of a table of text, per path and in all (path `(all)`).
 
@@ -443,9 +462,55 @@ def verify_models() -> Iterator[tuple[str, str]]:
     return report.verify()
 
 
+def pull_model(model: str, *, source: str | None = None, progress: TextIO | None = None) -> Path:
+    """The file of a known model, fetched if it is not on this machine; resumed if it was cut before.
+
+    Args:
+        model: A name of `list_models`.
+        source: A file or another URL to take it from; the bytes must be the registered ones.
+        progress: Where to tell how far it is.
+    """
+    told = Transfer(progress, model)
+    try:
+        return pull(model, source=source, told=told)
+    finally:
+        told.close()
+
+
 def describe_model(path: str | Path, description: ModelDescription) -> Path:
     """Write a foreign ONNX file's description beside it, once it has run as described; returns the sidecar's path."""
     return write_sidecar(Path(path), description)
+
+
+def check_model(model: str | Path, folder: str | Path) -> Check:
+    """How well a model's description does on a folder with a folder per label (or a CSV), and what would do better."""
+    return check_description(load_model(model), read_labelled(Path(folder)))
+
+
+def evaluate_labels(
+    result: str | Path, reference: str | Path, *, report: str | Path | None = None, seed: int = 0
+) -> Evaluation:
+    """How good a table of labels is, measured against a table of what is true.
+
+    Args:
+        result: Written by `classify`, or any table with the columns path and label (score, rank and label_id count).
+        reference: With the columns path and label.
+        report: Folder for tables and plots.
+        seed: Of the bootstrap that the intervals come from.
+
+    Raises:
+        InputError: A table cannot be read, lacks a column, or they have no path in common.
+        MissingPackage: A report needs matplotlib.
+    """
+    result, reference = Path(result), Path(reference)
+    if report is not None:
+        need_plots()
+    true = true_labels(reference, read_table(reference))
+    known = {label for labels in true.values() for label in labels}
+    found = measured(said_labels(result, read_table(result), known), true, seed=seed)
+    if report is not None:
+        write_report(found, Path(report))
+    return found
 
 
 def doctor() -> list[Finding]:

@@ -59,7 +59,7 @@ def test_describe_writes_what_the_options_say(tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        ([], 2, "--size"),
+        ([], 4, "field labels: missing"),
         (["--size", "8"], 2, "WIDTHxHEIGHT"),
         (["--size", "8x8"], 4, "field labels: missing"),
         (["--size", "8x8", "--labels", "LABELS"], 4, "field labels: 2 of them, but the model gives 3"),

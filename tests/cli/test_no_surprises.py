@@ -97,7 +97,12 @@ def test_a_run_writes_beside_its_output_only_and_opens_no_connection(tmp_path: P
 
 COMMAND_LINES = {
     "classify": [["classify", "photos", "-m", "tiny.onnx"], ["classify", "photos", "-m", "resnet50-v1-12"]],
-    "models": [["models", "list"], ["models", "show", "tiny.onnx"], ["models", "verify"]],
+    "models": [
+        ["models", "list"],
+        ["models", "pull", "squeezenet1.1-7"],
+        ["models", "show", "tiny.onnx"],
+        ["models", "verify"],
+    ],
     "detect": [["detect", "photos", "-m", "tiny.onnx"], ["detect", "photos", "-m", "yolov3-12"]],
     "keyframes": [["keyframes", "clip.gif", "-d", "out"]],
     "shots": [["shots", "clip.gif"], ["shots", "clip.gif", "--summary"]],

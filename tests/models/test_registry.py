@@ -49,12 +49,23 @@ def test_models_from_elsewhere_are_described_and_downloadable():
             assert entry.url.startswith("https://")
             assert len(entry.sha256) == 64
             description = entry_description(entry)
-            assert len(description.labels) in {"classify": (1000,), "detect": (80, 1)}[description.task]
+            assert len(description.labels) in {"classify": (1000, 8), "detect": (80, 1)}[description.task]
 
 
 def test_imagenet_labels_are_in_the_models_order(test_data: Path):
     _, ids = read_labels(test_data / "models" / "imagenet_class_index.json")
     assert entry_description(entries()["mobilenetv2-12-int8"]).label_ids == ids
+
+
+def test_another_copy_of_a_known_model_needs_no_sidecar(test_data: Path, tmp_path: Path, monkeypatch):
+    """The test data hold the network as somebody saved it again: other bytes, the same recipe."""
+    copy = tmp_path / "mobilenetv2-12-int8.onnx"
+    copy.write_bytes((test_data / "models" / copy.name).read_bytes())
+    entry = entries()["mobilenetv2-12-int8"]
+    assert find_description(copy) == entry_description(entry)
+    monkeypatch.setenv("MEDIASIFT_MODELS", str(tmp_path))
+    assert find_model(entry.name) == copy
+    assert dict(verify())[entry.name] == ""
 
 
 def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -106,6 +117,17 @@ def test_verify_finds_nothing_wrong_here():
         ("l.json", '[["n1", "cat"], ["n2", "dog"]]', ("cat", "dog"), ("n1", "n2")),
         ("l.json", '{"1": "dog", "0": "cat"}', ("cat", "dog"), ()),
         ("l.json", '{"0": ["n1", "cat"]}', ("cat",), ("n1",)),
+        ("l.json", '{"dog": 1, "cat": 0}', ("cat", "dog"), ()),
+        ("l.json", '{"model_type": "vit", "id2label": {"0": "cat", "1": "dog"}}', ("cat", "dog"), ()),
+        ("l.txt", "0 cat\n1 big dog\n", ("cat", "big dog"), ()),
+        ("l.txt", "0: cat\n1: dog\n", ("cat", "dog"), ()),
+        ("l.txt", "1 cat\n2 dog\n", ("1 cat", "2 dog"), ()),
+        (
+            "synset.txt",
+            "n01440764 tench, Tinca tinca\nn01443537 goldfish\n",
+            ("tench, Tinca tinca", "goldfish"),
+            ("n01440764", "n01443537"),
+        ),
     ],
 )
 def test_label_files(tmp_path: Path, name: str, text: str, labels, ids):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mediasift import locks
 from mediasift.errors import OutputError
 from mediasift.media.sources import Source
-from mediasift.run import locks
 from mediasift.run.journal import Journal, journal_path, state
 from mediasift.run.writers import Stored
 from tests.pictures import solid

@@ -72,7 +72,7 @@ def test_tables_that_cannot_be_compared_are_refused(tmp_path: Path):
         ms.evaluate_text(tmp_path / "a.csv", tmp_path / "b.csv")
     with pytest.raises(UsageError, match="no column text; it has path, label"):
         ms.evaluate_text(tmp_path / "a.csv", tmp_path / "c.csv")
-    with pytest.raises(InputError, match="no rows"):
+    with pytest.raises(InputError, match="is empty"):
         ms.evaluate_text(tmp_path / "a.csv", tmp_path / "d.csv")
     with pytest.raises(InputError, match="cannot be read"):
         ms.evaluate_text(tmp_path / "a.csv", tmp_path / "nowhere.csv")

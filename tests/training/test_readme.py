@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 import mediasift as ms
@@ -33,6 +34,8 @@ def test_every_script_and_data_file_is_named():
 def test_commands_that_are_shown_exist(line: str):
     module, *words = shlex.split(line)
     command = importlib.import_module(module).main
+    if isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= known
 

@@ -1,8 +1,9 @@
-"""`mediasift models list | show | verify | describe`."""
+"""`mediasift models list | show | pull | verify | describe`."""
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ import click
 
 from mediasift import api
 from mediasift.errors import UsageError
+from mediasift.models.checking import Check
 from mediasift.models.decoders import DECODERS
 from mediasift.models.description import (
     Colour,
@@ -25,12 +27,13 @@ from mediasift.models.description import (
     Resample,
     Values,
 )
+from mediasift.models.foreign import Hints, read_hints
 from mediasift.models.labels import read_labels
 
 
 @click.group()
 def command() -> None:
-    """List, show, verify and describe models."""
+    """List, show, fetch, verify and describe models."""
 
 
 @command.command("list")
@@ -64,6 +67,15 @@ def verify() -> None:
         raise click.exceptions.Exit(4)
 
 
+@command.command("pull")
+@click.argument("model")
+@click.option("--from", "source", metavar="FILE|URL", help="Take it from here; its bytes must be the registered ones.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def pull(model: str, source: str | None, *, quiet: bool) -> None:
+    """Fetch a known model: resumed when cut, its SHA-256 checked, put where -m finds it by name."""
+    click.echo(api.pull_model(model, source=source, progress=None if quiet else sys.stderr))
+
+
 def _choice(kind: Any) -> click.Choice[str]:
     return click.Choice(list(get_args(kind)))
 
@@ -72,19 +84,17 @@ def _choice(kind: Any) -> click.Choice[str]:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--task", type=_choice(ModelTask), default="classify", show_default=True)
 @click.option("--labels", "labels_file", type=click.Path(path_type=Path), help="A label a line, or JSON.")
-@click.option("--size", required=True, metavar="WxH", help="Size of the model's input, e.g. 224x224.")
+@click.option("--size", metavar="WxH", help="Size of the model's input, e.g. 224x224.  [default: the graph's]")
 @click.option("--fit", type=_choice(Fit), default="stretch", show_default=True, help="How a picture gets that size.")
 @click.option("--shorter-side", type=int, help="For fit crop: resize the shorter side to this first, e.g. 256.")
 @click.option("--anchor", type=click.Choice(["center", "top-left"]), default="center", show_default=True)
 @click.option("--pad-value", type=int, default=0, show_default=True, help="For fit pad: grey level 0 to 255.")
 @click.option("--resample", type=_choice(Resample), default="area", show_default=True)
-@click.option("--colour", type=_choice(Colour), default="rgb", show_default=True)
-@click.option("--scale", default="1", show_default=True, help="Factor for pixels 0..255, e.g. 1/255.")
-@click.option(
-    "--mean", default="0", show_default=True, help="Subtracted after scaling: one number, or one per channel."
-)
-@click.option("--std", default="1", show_default=True, help="Divided by after that: one number, or one per channel.")
-@click.option("--layout", type=_choice(Layout), default="NCHW", show_default=True)
+@click.option("--colour", type=_choice(Colour), help="[default: what the file says, else rgb]")
+@click.option("--scale", help="Factor for pixels 0..255, e.g. 1/255.  [default: what the file says, else 1]")
+@click.option("--mean", help="Subtracted after scaling: one number, or one per channel.  [default: 0]")
+@click.option("--std", help="Divided by after that: one number, or one per channel.  [default: 1]")
+@click.option("--layout", type=_choice(Layout), help="[default: what the graph's input shows, else NCHW]")
 @click.option("--dtype", type=_choice(Dtype), default="float32", show_default=True)
 @click.option("--polarity", type=_choice(Polarity), default="any", show_default=True)
 @click.option("--input-name", help="The graph's input, where it has several.")
@@ -94,10 +104,21 @@ def _choice(kind: Any) -> click.Choice[str]:
 @click.option("--decoder", type=click.Choice(list(DECODERS)), help="For task detect: what the outputs mean.")
 @click.option("--licence", help="Noted in the description.")
 @click.option("--source", help="Where the model comes from; noted in the description.")
-def describe(*, file: Path, labels_file: Path | None, size: str, **given: Any) -> None:
-    """Describe a foreign ONNX file once: writes NAME.json beside it, after the model has run as described."""
-    labels, label_ids = read_labels(labels_file) if labels_file else ((), ())
-    width, height = _size(size)
+@click.option(
+    "--check",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Classify these pictures, a folder per label or a .csv, and say if another recipe fits better.",
+)
+def describe(*, file: Path, labels_file: Path | None, size: str | None, folder: Path | None, **given: Any) -> None:
+    """Describe a foreign ONNX file once: writes NAME.json beside it, after the model has run as described.
+
+    Size, layout, labels and colours that are not given are taken from the file, where it has them, and told.
+    """
+    hints = read_hints(file, given["input_name"])
+    labels, label_ids = read_labels(labels_file) if labels_file else (hints.labels, ())
+    width, height = _size(size) if size else _size_from(hints)
+    _fill_in(given, hints, own_labels=labels_file is not None, own_size=size is not None)
     picture = InputDescription(
         width=width,
         height=height,
@@ -135,6 +156,45 @@ def describe(*, file: Path, labels_file: Path | None, size: str, **given: Any) -
         provenance={name: given[name] for name in ("source", "licence") if given[name]},
     )
     click.echo(api.describe_model(file, description))
+    if folder is not None:
+        _tell(api.check_model(file, folder))
+
+
+def _size_from(hints: Hints) -> tuple[int, int]:
+    if hints.size is None:
+        raise UsageError("--size is needed: the graph's input has no fixed width and height")
+    return hints.size
+
+
+def _fill_in(given: dict[str, Any], hints: Hints, *, own_labels: bool, own_size: bool) -> None:
+    """Options that were not given: what the file says, which is told on stderr, else the usual."""
+    taken = [] if own_labels or not hints.labels else [f"{len(hints.labels)} labels"]
+    if not own_size and hints.size:
+        taken.append(f"--size {hints.size[0]}x{hints.size[1]}")
+    scaling = dict(zip(("scale", "mean", "std"), hints.scaling or (None,) * 3, strict=True))
+    if any(given[name] is not None for name in scaling):
+        scaling = dict.fromkeys(scaling)  # half of one recipe and half of another would be neither
+    usual = {"colour": "rgb", "layout": "NCHW", "scale": "1", "mean": "0", "std": "1"}
+    for name, otherwise in usual.items():
+        said = {"colour": hints.colour, "layout": hints.layout, **scaling}[name]
+        if given[name] is None and said is not None and said != otherwise:
+            taken.append(f"--{name} {said}")
+        given[name] = given[name] or said or otherwise
+    if taken:
+        click.echo(f"taken from the file: {', '.join(taken)}", err=True)
+
+
+def _tell(check: Check) -> None:
+    """The check's outcome, on stderr."""
+    given, better = check.given, check.better
+    click.echo(f"check: {given.accuracy:.3f} of {len(given.right)} pictures are right", err=True)
+    if given.like_chance:
+        click.echo(
+            f"Warning: that looks like chance ({given.chance:.3f}). Labels in another order, or another recipe?",
+            err=True,
+        )
+    if better is not None:
+        click.echo(f"Warning: {better.accuracy:.3f} are right with: {better.options}", err=True)
 
 
 _USUAL_VALUES: dict[str, Values] = {"classify": "logits", "detect": "boxes", "embed": "embedding"}

@@ -1,19 +1,28 @@
-"""Reading label files: one label a line, or the JSON forms that come with ImageNet models."""
+"""Reading label files: the forms that come with classifiers, as text or JSON."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from mediasift.errors import DescriptionError
 
+Labels = tuple[tuple[str, ...], tuple[str, ...]]
+"""Labels and their identifiers (empty when there are none), in the order of the model's outputs."""
 
-def read_labels(file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+_NUMBERED = re.compile(r"(\d+)(?:\s*[:,;\t]\s*|\s+)(\S.*)")
+_WORDNET = re.compile(r"(n\d{8})[\s,:]+(\S.*)")
+
+
+def read_labels(file: Path) -> Labels:
     """Labels and their identifiers (empty when the file has none), in the order of the model's outputs.
 
-    Understood are: text, one label a line; JSON `["cat", "dog"]`; JSON `[["n02123045", "tabby"], ...]`; JSON
-    `{"0": "cat", "1": "dog"}`; JSON `{"0": ["n02123045", "tabby"], ...}` (Keras' `imagenet_class_index.json`).
+    Text, one label a line; each may have its number (`0 cat`, `0: cat`, `0,cat`; all of them, counting from 0) or its
+    WordNet id (`n02123045 tabby, tabby cat`). JSON `["cat", "dog"]`; `[["n02123045", "tabby"], ...]`; `{"0": "cat"}`;
+    `{"0": ["n02123045", "tabby"], ...}` (Keras' `imagenet_class_index.json`); `{"cat": 0, "dog": 1}` (Keras'
+    `class_indices`); an object whose `id2label` is one of these (the `config.json` of a Transformers model).
 
     Raises:
         DescriptionError: The file cannot be read or is none of these.
@@ -23,19 +32,39 @@ def read_labels(file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DescriptionError(f"{file}: the labels cannot be read ({error})") from error
     if file.suffix.lower() != ".json":
-        labels = tuple(line.strip() for line in text.splitlines() if line.strip())
-        if not labels:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not lines:
             raise DescriptionError(f"{file}: no labels in it")
-        return labels, ()
+        return _from_lines(lines)
     try:
-        return _from_json(json.loads(text))
+        return labels_from_json(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DescriptionError(f"{file}: not a JSON list of labels ({error})") from error
 
 
-def _from_json(data: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _from_lines(lines: list[str]) -> Labels:
+    known = [found for line in lines if (found := _WORDNET.fullmatch(line))]
+    if len(known) == len(lines):
+        return tuple(found[2] for found in known), tuple(found[1] for found in known)
+    numbered = [found for line in lines if (found := _NUMBERED.fullmatch(line))]
+    if [int(found[1]) for found in numbered] == list(range(len(lines))):
+        return tuple(found[2] for found in numbered), ()
+    return tuple(lines), ()
+
+
+def labels_from_json(data: Any) -> Labels:
+    """The labels in a JSON value of one of the forms that `read_labels` names.
+
+    Raises:
+        ValueError, KeyError: It is none of them.
+    """
+    if isinstance(data, dict) and "id2label" in data:
+        data = data["id2label"]
+    if isinstance(data, dict) and data and all(type(number) is int for number in data.values()):
+        data = {str(number): label for label, number in data.items()}
     if isinstance(data, dict):
-        data = [data[str(position)] for position in range(len(data))]
+        named = {str(position): label for position, label in data.items()}
+        data = [named[str(position)] for position in range(len(named))]
     if not isinstance(data, list) or not data:
         raise ValueError("a list or an object with the keys 0, 1, 2 ... is needed")
     if all(isinstance(entry, str) for entry in data):

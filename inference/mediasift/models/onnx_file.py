@@ -11,6 +11,7 @@ import mmap
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -266,6 +267,36 @@ def _pair(data: memoryview) -> tuple[str, str]:
 def _first_text(data: memoryview) -> str:
     """Field 1 of a message, a ValueInfoProto's name."""
     return next((text(value) for number, _, value in walk(data) if number == 1), "")
+
+
+def read_input_shape(path: Path, name: str | None = None) -> tuple[int | None, ...]:
+    """The shape of a graph's input, None where an axis is free; () where it has several and none is named.
+
+    Raises:
+        ModelError: It is no usable ONNX file.
+    """
+    facts = read_facts(path)
+    wanted = name or (facts.inputs[0] if len(facts.inputs) == 1 else None)
+    try:
+        graph = next((message(value) for number, _, value in walk(_mapped(path)) if number == 7), memoryview(b""))
+        for number, kind, value in walk(graph):
+            if number == 11 and kind == BYTES and _first_text(message(value)) == wanted:
+                return tuple(_axes(message(value)))
+    except ModelError as error:
+        raise ModelError(f"{path}: not a usable ONNX file: {error}") from error
+    return ()
+
+
+def _axes(value_info: memoryview) -> Iterator[int | None]:
+    """ValueInfoProto.type (2) → TypeProto.tensor_type (1) → shape (2) → dim (1) → dim_value (1)."""
+    levels = [value_info]
+    for wanted in (2, 1, 2):
+        levels = [message(value) for level in levels for number, _, value in walk(level) if number == wanted]
+    for shape in levels:
+        for number, _, dimension in walk(shape):
+            if number == 1:
+                sizes = [value for field, _, value in walk(message(dimension)) if field == 1]
+                yield sizes[0] if sizes and isinstance(sizes[0], int) and sizes[0] > 0 else None
 
 
 def check_external_data(path: Path, facts: OnnxFacts) -> None:

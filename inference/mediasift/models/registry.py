@@ -38,6 +38,7 @@ class Entry:
         about: One line.
         url: Where it can be fetched; empty for models that come with mediasift.
         description: For files that do not describe themselves, the description's JSON object.
+        copies: SHA-256 → size of other files in circulation that hold the same network; they are as good.
     """
 
     name: str
@@ -48,6 +49,12 @@ class Entry:
     about: str
     url: str = ""
     description: Mapping[str, Any] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """SHA-256 → size of every file that is this model."""
+        return {self.sha256: self.bytes, **self.copies}
 
 
 @cache
@@ -113,7 +120,8 @@ def find_model(model: str | Path) -> Path:
             return _checked(folder / entry.file, entry)
     raise ModelNotFound(
         f"the model {entry.name} ({entry.bytes / 1e6:.1f} MB, {entry.licence}) is not on this machine. "
-        f"Fetch it from {entry.url} and put it at {models_folder() / entry.file}, "
+        f"Type: mediasift models pull {entry.name} "
+        f"(or fetch {entry.url} and put it at {models_folder() / entry.file}), "
         "or give the path of another model with -m"
     )
 
@@ -121,10 +129,10 @@ def find_model(model: str | Path) -> Path:
 def _checked(path: Path, entry: Entry) -> Path:
     """The path, if its size is the registry's: cheap, and what a broken download gets wrong."""
     size = path.stat().st_size
-    if size != entry.bytes:
+    if size not in entry.sizes.values():
         raise ModelError(
             f"{path}: {size:,} bytes, but {entry.name} has {entry.bytes:,}; the file is incomplete or another one. "
-            "Delete it and fetch it again"
+            "Type: mediasift models pull " + entry.name
         )
     return path
 
@@ -153,7 +161,7 @@ def find_description(path: Path) -> ModelDescription:
         return described
     digest = sha256(path)
     for entry in entries().values():
-        if entry.sha256 == digest and entry.description:
+        if digest in entry.sizes and entry.description:
             return entry_description(entry)
     raise DescriptionError(
         f"{path}: has no description, and nothing is guessed. Write one with: mediasift models describe {path} "

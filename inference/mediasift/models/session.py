@@ -93,6 +93,11 @@ class OnnxModel:
             )
 
     @property
+    def input_name(self) -> str:
+        """The graph's input that the pictures go into."""
+        return str(self._input.name)
+
+    @property
     def fixed_batch(self) -> int | None:
         """Batch size built into the graph; None when it is free."""
         if self._sizes:

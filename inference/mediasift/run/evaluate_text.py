@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from mediasift.errors import InputError, UsageError
+from mediasift.run.tables import read_table
 from mediasift.similarity.error_rates import TextScore, text_scores
 
 
@@ -37,7 +34,7 @@ def evaluate_text(result: Path, reference: Path, *, plain: bool = False) -> list
 def _texts(file: Path) -> dict[str, str]:
     """Path → all its text."""
     texts: dict[str, list[str]] = {}
-    for row in _rows(file):
+    for row in read_table(file):
         if "path" not in row or "text" not in row:
             missing = "path" if "path" not in row else "text"
             raise UsageError(f"{file}: no column {missing}; it has {', '.join(row)}")
@@ -45,14 +42,3 @@ def _texts(file: Path) -> dict[str, str]:
     if not texts:
         raise InputError(f"{file}: holds no rows")
     return {path: "\n".join(parts) for path, parts in texts.items()}
-
-
-def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            if file.suffix.lower() == ".jsonl":
-                return [json.loads(line) for line in lines if line.strip()]
-            csv.field_size_limit(2**31 - 1)  # a book may stand in one cell
-            return list(csv.DictReader(lines))
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{file}: cannot be read as a table ({error})") from error

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from mediasift.errors import OutputError
+from mediasift.locks import lock, unlock
 from mediasift.media.sources import Source
 from mediasift.rows import Row, from_json, printable, to_json
-from mediasift.run.locks import lock, unlock
 from mediasift.run.writers import Stored, faults
 
 SYNC_S = 5.0

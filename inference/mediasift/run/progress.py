@@ -61,6 +61,47 @@ class Progress:
             self._bar.close()
 
 
+class Transfer:
+    """Tells how far a download is; call it with the bytes that are here and the bytes there will be.
+
+    Args:
+        stream: Where to write; None writes nothing.
+        name: What is fetched.
+    """
+
+    def __init__(self, stream: TextIO | None, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._told = time.monotonic()
+        self._bar: tqdm[None] | None = None
+
+    def __call__(self, here: int, total: int) -> None:
+        """So many bytes are here."""
+        if self._stream is None:
+            return
+        if self._stream.isatty():
+            if self._bar is None:
+                self._bar = tqdm(
+                    total=total,
+                    initial=here,
+                    desc=self._name,
+                    unit="B",
+                    unit_scale=True,
+                    file=self._stream,
+                    leave=False,
+                )
+            self._bar.update(here - self._bar.n)
+        elif time.monotonic() - self._told >= _EVERY_S:
+            self._told = time.monotonic()
+            self._stream.write(f"{self._name}: {here / 1e6:.1f} of {total / 1e6:.1f} MB\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
