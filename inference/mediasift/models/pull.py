@@ -89,6 +89,8 @@ def fetch(
     target = folder / entry.file
     if _is(target, entry):
         return target
+    if (source or entry.url).startswith(("http://", "https://")):
+        refuse_if_offline(f"fetching {entry.name}")
     transfer = _Transfer(entry, target, told or _silent, patience or Patience())
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +148,6 @@ class _Transfer:
     def __call__(self, source: str, output: str, _pooch: Any) -> None:
         """Bring all bytes into `output`."""
         if source.startswith(("http://", "https://")):
-            refuse_if_offline(f"fetching {source}")
             self._from_server(source, Path(output))
         elif "://" in source:
             raise UsageError(f"--from {source}: a file, or an address that begins with https:// or http://")
