@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.pictures import encoded, save, scene, solid
 from tests.tiny_models import mean_colour, write
+from tests.videos import make_video, numbered
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 100
@@ -43,13 +44,15 @@ def environment() -> dict[str, str]:
 
 
 def pictures(folder: Path, count: int) -> Path:
-    """Pictures, some of several pages, one broken, one with a name that needs care."""
+    """Pictures, some of several pages, a video, a PDF, one broken, one with a name that needs care."""
     folder.mkdir()
     for number in range(count):
         save(folder / f"{number:04}.png", solid((number % 256, 0, 0), 4, 4))
     pages = [Image.fromarray(solid((page, 0, 0), 4, 4)) for page in range(10)]
     for number in (50, 150, 250):
         pages[0].save(folder / f"{number:04}-pages.tif", save_all=True, append_images=pages[1:])
+    make_video(folder / "0120-clip.mp4", numbered(50), range(0, 5000, 100))
+    pages[0].save(folder / "0180-pages.pdf", save_all=True, append_images=pages[1:4])
     (folder / "0100-broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     save(folder / "0200 😀, \u202e;\n.png", scene(4, 4))
     return folder
@@ -69,6 +72,9 @@ def test_killed_a_hundred_times_at_random_moments_it_gives_the_same_bytes(tmp_pa
     command = [sys.executable, "-c", CODE, str(photos)]
     subprocess.run([*command, str(expected), str(log)], check=True, env=environment(), cwd=ROOT)
     log.unlink()
+    whole = expected.read_text()
+    assert whole.count("0120-clip.mp4") > 1
+    assert whole.count("0180-pages.pdf") == 4
 
     chance, journal, kills = random.Random(1), tmp_path / "out.csv.journal.jsonl", 0
     while kills < KILLS:
