@@ -7,12 +7,16 @@ import io
 import itertools
 import json
 import os
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mediasift.errors import OutputError, UsageError
 from mediasift.optional import require
@@ -100,12 +104,29 @@ def write_parquet(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
         np.ndarray: pyarrow.list_(pyarrow.float32()),
     }
     kinds = {column.name: column.type for column in columns(form.row_type)}
+    rows, length = vector_length(rows, form)
+    if length is not None:
+        types[np.ndarray] = pyarrow.list_(pyarrow.float32(), length)
     schema = pyarrow.schema([(name, types[kinds.get(name, str)]) for name in form.names])
     with parquet.ParquetWriter(file, schema) as writer:
         for group in _groups(rows, _PARQUET_GROUP):
             cells = zip(*(form.cells(row) for row in group), strict=True)
             arrays = [pyarrow.array(column, type=kind) for column, kind in zip(cells, schema.types, strict=True)]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def vector_length(rows: Iterable[Row], form: Form) -> tuple[Iterable[Row], int | None]:
+    """The same rows, and how long their vectors are; None where the table has none, or no row holds one."""
+    at = next((form.names.index(one.name) for one in columns(form.row_type) if one.type is np.ndarray), None)
+    if at is None:
+        return rows, None
+    looked_at: list[Row] = []
+    remaining = iter(rows)
+    for row in remaining:
+        looked_at.append(row)
+        if (vector := form.cells(row)[at]) is not None:
+            return itertools.chain(looked_at, remaining), len(vector)
+    return looked_at, None
 
 
 def _groups(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
@@ -117,6 +138,45 @@ def _groups(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
             group = []
     if group:
         yield group
+
+
+def write_npz(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
+    """A numpy archive with an array for each column, all of one length; `numpy.load` needs no pickle.
+
+    Text is unicode, empty where there is none; numbers are float64 and not a number where there is none; vectors are
+    float32 (N, D), not a number for rows without one. Vectors go to the disk as they come, the rest waits in memory.
+    """
+    kinds = {column.name: column.type for column in columns(form.row_type)}
+    rows, length = vector_length(rows, form)
+    names = form.names
+    waiting: dict[str, list[Any]] = {name: [] for name in names if kinds.get(name) is not np.ndarray}
+    none = np.full(length or 0, np.nan, dtype="<f4")
+    with tempfile.TemporaryFile() as vectors, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        count = 0
+        for count, row in enumerate(rows, start=1):  # noqa: B007  (used after the loop)
+            for name, cell in zip(names, form.cells(row), strict=True):
+                if name in waiting:
+                    waiting[name].append(cell)
+                else:
+                    vectors.write((none if cell is None else np.asarray(cell, dtype="<f4")).tobytes())
+        for name in names:
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                if name in waiting:
+                    np.lib.format.write_array(
+                        member, _array(waiting.pop(name), kinds.get(name, str)), allow_pickle=False
+                    )
+                    continue
+                header = {"descr": "<f4", "fortran_order": False, "shape": (count, length or 0)}
+                np.lib.format.write_array_header_1_0(member, header)
+                vectors.seek(0)
+                shutil.copyfileobj(vectors, member, 1 << 20)
+
+
+def _array(cells: list[Any], kind: type) -> NDArray[Any]:
+    """A column as an array of one type."""
+    if kind is str:
+        return np.array(["" if cell is None else cell for cell in cells], dtype=np.str_)
+    return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
 
 
 def write_aligned(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
@@ -151,7 +211,7 @@ class Writer(Protocol):
         """Consume `rows`; `file` stays open."""
 
 
-FORMATS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
+FORMATS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet, "npz": write_npz}
 """Name of a format, which is also its suffix → its writer."""
 
 WRITERS: dict[str, Writer] = {**FORMATS, "aligned": write_aligned}
