@@ -38,10 +38,12 @@ class Item(Place):
     Attributes:
         original_size: (width, height) of the upright picture in the file, before any reduced-scale
             decoding; equal to the array's own size when nothing was reduced.
+        file: The file it was read from; None for a caller's array.
     """
 
     image: NDArray[np.uint8]
     original_size: tuple[int, int]
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +58,13 @@ class Clip(Place):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFile(Place):
     """A whole video, for tasks that read it in order; nothing of it is decoded yet."""
+
+    file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFile(Place):
+    """A file of any kind, for tasks that look at headers only; nothing of it is read yet but its first bytes."""
 
     file: Path
 

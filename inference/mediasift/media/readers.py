@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import EmptyFile, Unsupported, UsageError
-from mediasift.items import Clip, FailedItem, Item, VideoFile
-from mediasift.media.formats import sniff
+from mediasift.items import Clip, FailedItem, Item, MediaFile, VideoFile
+from mediasift.media.formats import Kind, sniff
 from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.sources import Source, read_bytes, read_head
 
-AnyItem = Item | Clip | VideoFile | FailedItem
+AnyItem = Item | Clip | VideoFile | MediaFile | FailedItem
 Size = tuple[int, int]
 
 
@@ -77,7 +78,18 @@ def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admi
         if isinstance(decoded, Undecoded):
             yield FailedItem(path=source.path, **place, error=decoded.error)
         else:
-            yield Item(path=source.path, **place, image=decoded.image, original_size=decoded.original_size)
+            yield Item(
+                path=source.path,
+                **place,
+                image=decoded.image,
+                original_size=decoded.original_size,
+                file=source.file,
+            )
+
+
+def _whole_file(source: Source, _options: ReadOptions, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
+    if source.file is not None:
+        yield MediaFile(path=source.path, file=source.file)
 
 
 def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> Item:
@@ -104,5 +116,6 @@ def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> It
 
 _READERS: dict[tuple[str, str], Callable[[Source, ReadOptions, Size | None, Admit], Iterator[AnyItem]]] = {
     ("pictures", "picture"): _read_picture,
+    **{("files", kind): _whole_file for kind in get_args(Kind)},
 }
 """(what a task reads, the kind of the file) → its reader."""

@@ -260,6 +260,19 @@ def _path_column(file: Path, names: Sequence[str], wanted: str | None) -> str:
     return column
 
 
+def common_folder(named: Sequence[str | Path | NDArray[np.uint8]]) -> str:
+    """The folder in which all named files and folders lie, as typed; empty where there is none, or for lists."""
+    folders: list[str] = []
+    for name in named:
+        if isinstance(name, np.ndarray) or not Path(name).exists() or Path(name).suffix.lower() in (".csv", ".txt"):
+            return ""
+        folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))  # noqa: PTH112, PTH120
+    try:
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:  # absolute and relative ones, or several drives
+        return ""
+
+
 def read_head(file: Path) -> bytes:
     """The first `HEAD_BYTES` bytes of a regular file.
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from mediasift.rows import Row
 
-Reads = Literal["pictures", "sound", "video"]
+Reads = Literal["pictures", "sound", "video", "files"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class StartedTask(Protocol):
         """What produced the rows (model sha256, provider, engine version), for journal and manifest."""
 
     def prepare(self, item: Any) -> Any:
-        """Cheap work on one item (an Item, Clip or VideoFile, as the task `reads`)."""
+        """Cheap work on one item (an Item, Clip, VideoFile or MediaFile, as the task `reads`)."""
 
     def infer(self, batch: Sequence[Any]) -> Sequence[Sequence[Row]]:
         """The rows of each prepared item, in order, without their place. No rows: one empty row is made."""
