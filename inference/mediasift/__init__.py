@@ -9,19 +9,51 @@ One function per command of the `mediasift` program. Nothing heavy is imported u
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mediasift.api import classify, describe_model, doctor, list_models, show_model, verify_models
+    from mediasift.api import (
+        classify,
+        compare,
+        compare_pairs,
+        convert,
+        describe_model,
+        doctor,
+        duplicates,
+        embed,
+        info,
+        list_models,
+        search,
+        show_model,
+        similarity,
+        verify_models,
+    )
     from mediasift.errors import ItemError, MediasiftError, SetupError
     from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
     from mediasift.models.session import OnnxModel, load_model
 
 _HOMES = {
-    "mediasift.api": ("classify", "describe_model", "doctor", "list_models", "show_model", "verify_models"),
+    "mediasift.api": (
+        "classify",
+        "compare",
+        "compare_pairs",
+        "convert",
+        "describe_model",
+        "doctor",
+        "duplicates",
+        "embed",
+        "info",
+        "list_models",
+        "search",
+        "show_model",
+        "similarity",
+        "verify_models",
+    ),
     "mediasift.errors": ("ItemError", "MediasiftError", "SetupError"),
     "mediasift.models.description": ("InputDescription", "ModelDescription", "OutputDescription"),
     "mediasift.models.session": ("OnnxModel", "load_model"),
@@ -36,13 +68,41 @@ __all__ = [
     "OutputDescription",
     "SetupError",
     "classify",
+    "compare",
+    "compare_pairs",
+    "convert",
     "describe_model",
     "doctor",
+    "duplicates",
+    "embed",
+    "info",
     "list_models",
     "load_model",
+    "search",
     "show_model",
+    "similarity",
     "verify_models",
 ]
+
+
+class _Package(ModuleType):
+    """This package's own class: `mediasift.similarity` is the function, whatever was imported before.
+
+    The room of the same name stays importable (`from mediasift.similarity import cosine`); but importing it makes
+    Python set the attribute to the module, over any function of that name.
+    """
+
+    @property
+    def similarity(self) -> Any:
+        """See `mediasift.api.similarity`."""
+        return import_module("mediasift.api").similarity
+
+    @similarity.setter
+    def similarity(self, module: ModuleType) -> None:
+        pass  # what the import system sets; `sys.modules` has it too
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

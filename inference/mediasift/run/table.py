@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from mediasift.media.sources import Inputs, Skipped, Source, find_sources
 from mediasift.models.providers import available_cores
 from mediasift.rows import Row
 from mediasift.run.manifest import Summary, manifest, manifest_path
-from mediasift.run.pipeline import Pipeline
+from mediasift.run.pipeline import Finished, Pipeline
 from mediasift.run.progress import Progress
 from mediasift.run.writers import WRITERS, Form, format_of, write_atomically
 from mediasift.tasks.task import Resources, Task
@@ -136,6 +136,23 @@ class Table(Generic[RowType]):
         if progress is None or "-" in [name for name in self.job.inputs.named if isinstance(name, str)]:
             return None
         return sum(1 for _ in find_sources(self.job.inputs, Skipped()))
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What the rows depend on, besides their inputs: the task's settings, its model, how pictures are read."""
+        inputs = ("inputs", "recursive", "column", "keep")
+        own = {name: value for name, value in settings(self.job).items() if name not in inputs}
+        return {**own, **self._task.facts}
+
+    def by_source(self, sources: Iterable[Source], progress: TextIO | None, total: int) -> Iterator[Finished]:
+        """Each of the given sources with its rows, instead of those that the job names."""
+        shown = Progress(progress, total)
+        try:
+            for finished in self._pipeline.run(sources):
+                yield finished
+                shown.advance(sum(1 for row in finished.rows if row.error))
+        finally:
+            shown.close()
 
     def _rows(self, progress: Progress) -> Iterator[Any]:
         try:
