@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription, OutputDescription
 from mediasift.models.protobuf import encode
 
@@ -81,3 +83,28 @@ def write(folder: Path, data: bytes, name: str = "tiny.onnx") -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+def constants(
+    outputs: dict[str, np.ndarray],
+    *,
+    size: tuple[int, int] = (8, 8),
+    metadata: dict[str, str] | None = None,
+    extra_inputs: tuple[bytes, ...] = (),
+    batch: int | str = 1,
+) -> bytes:
+    """A model that gives these float32 arrays whatever it is shown: (width, height) pictures at the input `x`."""
+    tensors = tuple(
+        b"".join(encode(1, side) for side in array.shape)
+        + encode(2, 1)
+        + encode(8, f"{name}_value".encode())
+        + encode(9, array.astype("<f4").tobytes())
+        for name, array in outputs.items()
+    )
+    return model(
+        [node("Identity", (f"{name}_value",), (name,)) for name in outputs],
+        [value_info("x", (batch, 3, size[1], size[0])), *extra_inputs],
+        [value_info(name, array.shape) for name, array in outputs.items()],
+        initializers=tensors,
+        metadata=metadata,
+    )

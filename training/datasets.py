@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mediasift.errors import InputError
+from mediasift.optional import require
 
 FILES = {
     "train_images": "train-images-idx3-ubyte.gz",
@@ -136,15 +137,15 @@ def from_openml(source: Source) -> Arrays:
     """The arrays from https://www.openml.org, which scikit-learn keeps for the next time.
 
     Raises:
-        InputError: OpenML cannot be reached or does not have the data as expected.
+        InputError: OpenML cannot be reached, the download is cut off, or the data are not as expected.
+        MissingPackage: scikit-learn is not installed.
     """
-    from sklearn.datasets import fetch_openml
-
+    fetch_openml = require("sklearn.datasets", extra="training").fetch_openml
     print(f"{source.name}: downloading {source.openml} from OpenML, 15 to 40 MB, once; a minute or so ...", flush=True)
     started = time.monotonic()
     try:
         table = fetch_openml(source.openml, version=1, as_frame=False, parser="liac-arff")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise InputError(
             f"{source.name} cannot be downloaded ({error}). Put {', '.join(FILES.values())} "
             "into a folder and name it with --data FOLDER"

@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.optional import require
 from training.command import TrainingCommand, check_output, data_option, output_option, recorded, seed_option
 from training.datasets import Dataset, load
 from training.export import export, provenance, to_input
@@ -64,9 +65,11 @@ def describe(dataset: Dataset, *, positive: int | None, accuracy: float, command
 @click.pass_context
 def main(ctx: click.Context, data: Path | None, trees: int, positive: int | None, seed: int, output: Path) -> None:
     """Train a random forest on MNIST and write it as an ONNX file."""
+    check_output(output)
+    for package in ("sklearn", "onnx"):
+        require(package, extra="training")
     from training.forest_onnx import forest_to_onnx
 
-    check_output(output)
     dataset = load("mnist", folder=data)
     binary = positive is not None
     train_labels, test_labels = (

@@ -6,6 +6,7 @@ model on held-out data, and the same scores within the tolerance that stands in 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ import numpy as np
 
 from mediasift.errors import ModelError, OutputError
 from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription
+from mediasift.models.providers import ort_errors, runtime
 
 if TYPE_CHECKING:
     import onnx
@@ -126,7 +128,9 @@ def export(
     except OSError as error:
         raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where it could not even be created (a name too long, a file for a folder), this fails as well.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return agreement
 
 
@@ -141,9 +145,12 @@ def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray) -> Agreemen
     Raises:
         ParityError: As in `export`.
     """
-    import onnxruntime as ort
+    ort = runtime()
 
-    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    try:
+        session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except ort_errors() as error:
+        raise ParityError(f"ONNX Runtime refuses the graph: {error}") from error
     text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
     description = ModelDescription.from_json(text, source=path.name)
     columns = 1 if description.output.kind == "binary" else len(description.labels)
@@ -167,13 +174,11 @@ def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray) -> Agreemen
 
 def _scores(session: Any, rows: np.ndarray, description: ModelDescription) -> np.ndarray:
     """The graph's output for these rows."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
-
     feed = {description.input.name or session.get_inputs()[0].name: rows}
     names = [description.output.name] if description.output.name else None
     try:
         return np.asarray(session.run(names, feed)[0])
-    except (ValueError, ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.RuntimeException) as error:
+    except ort_errors() as error:
         raise ParityError(f"the graph cannot take input {rows.dtype} {rows.shape}: {error}") from error
 
 

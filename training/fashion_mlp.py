@@ -14,6 +14,7 @@ import click
 import numpy as np
 
 from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.optional import require
 from training.command import TrainingCommand, check_output, data_option, output_option, recorded, seed_option
 from training.datasets import Dataset, load
 from training.export import export, provenance, to_input
@@ -101,6 +102,8 @@ def main(ctx: click.Context, data: Path | None, epochs: int, optimizer: str, see
     dataset = load("fashion-mnist", folder=data)
     # TensorFlow greets with a page of hints about its build; it reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for package in ("tensorflow", "tf2onnx"):
+        require(package, extra="training")
     from training.keras_onnx import keras_to_onnx
 
     model = train(dataset.train_images, dataset.train_labels, epochs=epochs, optimizer=optimizer, seed=seed)

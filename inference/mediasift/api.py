@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,23 +21,28 @@ from mediasift.models import report
 from mediasift.models.describe import write_sidecar
 from mediasift.models.description import ModelDescription
 from mediasift.models.providers import available_cores
-from mediasift.models.registry import DEFAULT_CLASSIFIER, Entry, entries
+from mediasift.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR, Entry, entries
 from mediasift.models.session import OnnxModel
-from mediasift.run.collection import read_collection
 from mediasift.run.comparing import DEFAULT_METHOD, PIXELS_SIDE, Comparing
 from mediasift.run.doctor import Finding, findings
 from mediasift.run.exact import byte_rows, pixel_rows
 from mediasift.run.groups import Decode, Duplicate, Prefer, duplicate_rows
+from mediasift.run.job import Job
 from mediasift.run.neighbours import Neighbour, neighbour_rows
 from mediasift.run.pairs import Pair, pair_rows, similarity_matrix
 from mediasift.run.reduction import Reading, Reduced
-from mediasift.run.table import Job, Table
+from mediasift.run.supervisor import TIMEOUT_S, Limits
+from mediasift.run.table import Table
 from mediasift.tasks.classify import Classification, Classify
 from mediasift.tasks.convert import Convert, Converted
+from mediasift.tasks.detect import Detect, Detection
 from mediasift.tasks.embed import Embed, Embedding
 from mediasift.tasks.fingerprint import TakeFingerprints
 from mediasift.tasks.info import Info, Inform
+from mediasift.tasks.keyframes import KeyFrame, KeyFrames
+from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
 from mediasift.tasks.task import Task
+from mediasift.tasks.timeline import PARTS, Moment, Part, Timeline
 
 Named = str | Path | NDArray[np.uint8] | Sequence[str | Path | NDArray[np.uint8]]
 
@@ -50,10 +56,15 @@ class TableOptions(TypedDict, total=False):
         keep: Columns of a `.csv` list to carry into every row.
         max_megapixels: Largest picture that is decoded (default 100).
         every_frame: All frames of animated pictures instead of the first.
+        every: Which frames of videos and animations: `2s`, `1000f`, `iframe` or `shot` (default: `1s` of a video).
         batch_size: Items per model call; default: the task's own.
         jobs: Reader threads; default one per core, 0 for none of ours.
         threads: Threads of the model; default every core.
         stdin: Where the input `-` reads paths from.
+        isolate: Read and compute in a process of its own, as the command line does: whatever crashes there, stands
+            still or eats memory costs one error row, and Ctrl-C leaves an output that can be continued.
+        timeout_s: With `isolate`: seconds that one item may take.
+        max_memory_gb: With `isolate`: memory that process may hold, in 10^9 bytes.
     """
 
     recursive: bool
@@ -61,10 +72,14 @@ class TableOptions(TypedDict, total=False):
     keep: Sequence[str]
     max_megapixels: float
     every_frame: bool
+    every: str | None
     batch_size: int | None
     jobs: int | None
     threads: int | None
     stdin: TextIO | None
+    isolate: bool
+    timeout_s: float
+    max_memory_gb: float | None
 
 
 def classify(
@@ -102,15 +117,155 @@ def classify(
         crops=tuple(crops),
         invert=invert,
     )
-    return Table(_job(task, inputs, options), stdin=options.get("stdin"))
+    return _table(task, inputs, options)
 
 
-def _table(task: Task, inputs: Named, options: TableOptions) -> Table[Any]:
+def _table(task: Task, inputs: Named, options: TableOptions, *, detector: str = "content") -> Table[Any]:
     """The started table of a task over inputs."""
-    return Table(_job(task, inputs, options), stdin=options.get("stdin"))
+    limits = None
+    if options.get("isolate", False):
+        limits = Limits(timeout_s=options.get("timeout_s", TIMEOUT_S), max_memory_gb=options.get("max_memory_gb"))
+    return Table(_job(task, inputs, options, detector=detector), stdin=options.get("stdin"), limits=limits)
 
 
-def _job(task: Task, inputs: Named, options: TableOptions) -> Job:
+def detect(
+    inputs: Named,
+    *,
+    model: str | Path | OnnxModel = DEFAULT_DETECTOR,
+    device: str = "cpu",
+    min_score: float = 0.3,
+    iou: float = 0.5,
+    labels: Sequence[str] = (),
+    draw: str | Path | None = None,
+    **options: Unpack[TableOptions],
+) -> Table[Detection]:
+    """A row for each object in pictures and frames of videos, with its box.
+
+    Args:
+        inputs: See `classify`.
+        model: Name, path of an ONNX file, or what `load_model` gave.
+        device: See `classify`.
+        min_score: Leave out lower scores, 0..1.
+        iou: Of boxes of one label that overlap more (intersection over union), only the best stays.
+        labels: Only these; none for all.
+        draw: Write copies of the pictures with boxes into this folder.
+        **options: See `TableOptions`.
+
+    Raises:
+        ModelError: The model is not here or cannot be used.
+        UsageError: An option is out of range, or a label is none of the model's.
+    """
+    task = Detect(
+        model=model if isinstance(model, OnnxModel) else str(model),
+        device=device,
+        min_score=min_score,
+        iou=iou,
+        labels=tuple(labels),
+        draw=None if draw is None else str(draw),
+    )
+    return _table(task, inputs, options)
+
+
+def keyframes(
+    inputs: Named,
+    *,
+    directory: str | Path | None = None,
+    image_format: str = "jpeg",
+    detector: str = "content",
+    **options: Unpack[TableOptions],
+) -> Table[KeyFrame]:
+    """A row for each chosen frame of videos; also stills where a folder for them is named.
+
+    Args:
+        inputs: Paths, folders, globs or lists of videos and animated pictures.
+        directory: Write stills here, named by video, time and frame.
+        image_format: jpeg, png or webp.
+        detector: What finds the cuts for `every` shot: content or adaptive.
+        **options: See `TableOptions`; `every` is `shot` here unless something else is asked for.
+
+    Raises:
+        UsageError: An option is out of range.
+        OutputError: The folder cannot be made.
+    """
+    task = KeyFrames(directory=None if directory is None else str(directory), image_format=image_format)
+    every = options.get("every") or "shot"
+    return _table(task, inputs, {**options, "every": every}, detector=detector)
+
+
+def shots(
+    inputs: Named, *, detector: str = "content", fades: bool = True, **options: Unpack[TableOptions]
+) -> Table[Shot]:
+    """A row for each shot of videos: when it begins and ends, and what it looks like.
+
+    Args:
+        inputs: Paths, folders, globs or lists of videos and animated pictures.
+        detector: What finds hard cuts: content or adaptive.
+        fades: Whether black between two shots parts them, too.
+        **options: See `TableOptions`.
+    """
+    return _table(Shots(fades=fades), inputs, options, detector=detector)
+
+
+def shot_summary(
+    inputs: Named, *, detector: str = "content", fades: bool = True, **options: Unpack[TableOptions]
+) -> Table[ShotSummary]:
+    """A row for each video: cuts per minute, mean and median length of its shots; see `shots`."""
+    return _table(ShotsSummary(fades=fades), inputs, options, detector=detector)
+
+
+def timeline(
+    inputs: Named,
+    *,
+    parts: Sequence[str] = ("shots", "keyframes"),
+    classify_model: str | Path = DEFAULT_CLASSIFIER,
+    detect_model: str | Path = DEFAULT_DETECTOR,
+    device: str = "cpu",
+    top: int = 1,
+    min_score: float = 0.3,
+    labels: Sequence[str] = (),
+    detector: str = "content",
+    fades: bool = True,
+    vtt: str | Path | None = None,
+    **options: Unpack[TableOptions],
+) -> Table[Moment]:
+    """One table on one clock for videos, each decoded once.
+
+    Args:
+        inputs: Paths, folders, globs or lists of videos and animated pictures.
+        parts: What it holds: shots, keyframes, classify, detect.
+        classify_model: For `classify`.
+        detect_model: For `detect`.
+        device: See `classify`.
+        top: Labels per frame at most; 0 for all.
+        min_score: Leave out lower scores, 0..1.
+        labels: Only these objects; none for all.
+        detector: What finds hard cuts: content or adaptive.
+        fades: Whether black between two shots parts them, too.
+        vtt: Write a WebVTT file per video into this folder.
+        **options: See `TableOptions`; `every` says which frames are classified and searched for objects.
+
+    Raises:
+        ModelError: A model is not here or cannot be used.
+        UsageError: An option is out of range, or a part is none.
+    """
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise UsageError(f"part {unknown[0]!r}: a timeline can hold {', '.join(PARTS)}")
+    shared = {"device": device, "min_score": min_score}
+    settings = {
+        "classify": {"model": str(classify_model), "top": top, **shared},
+        "detect": {"model": str(detect_model), "labels": list(labels), **shared},
+    }
+    task = Timeline(
+        shots="shots" in parts,
+        keyframes="keyframes" in parts,
+        parts=tuple(Part(name=name, settings=json.dumps(settings[name])) for name in settings if name in parts),
+        fades=fades,
+        vtt=None if vtt is None else str(vtt),
+    )
+    return _table(task, inputs, options, detector=detector)
+
+
+def _job(task: Task, inputs: Named, options: TableOptions, *, detector: str = "content") -> Job:
     named = [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else list(inputs)
     return Job(
         task=task,
@@ -121,7 +276,10 @@ def _job(task: Task, inputs: Named, options: TableOptions) -> Job:
             keep=tuple(options.get("keep", ())),
         ),
         reading=ReadOptions(
-            max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS), every_frame=options.get("every_frame", False)
+            max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS),
+            every_frame=options.get("every_frame", False),
+            every=options.get("every"),
+            detector=detector,
         ),
         batch_size=options.get("batch_size"),
         jobs=options.get("jobs"),
@@ -255,9 +413,7 @@ def compare(inputs: Named, *, method: str = DEFAULT_METHOD, **options: Unpack[Co
         **options: See `CompareOptions`.
     """
     comparing = _comparing(method, options, every_pixel=True)
-    reading = _reading(comparing, [[], inputs], options, {})
-    index = reading.index
-    collection = read_collection(reading.table, reading.sources, index, None)
+    collection = _reading(comparing, [[], inputs], options, {}).collect(None, None)
     return similarity_matrix(collection, comparing.space(collection))
 
 
@@ -297,7 +453,7 @@ def compare_pairs(
     comparing = _comparing(method, options, every_pixel=True)
     if min_similarity is not None:
         comparing.least(min_similarity)
-    reading = _reading(comparing, [[], inputs], options, {"command": "compare", "min_similarity": min_similarity})
+    reading = _reading(comparing, [[], inputs], options, {"task": "compare", "min_similarity": min_similarity})
     threads = options.get("threads") or available_cores()
     return Reduced(
         Pair,
@@ -337,8 +493,9 @@ def duplicates(
         return _exact_duplicates(inputs, match, options)
     comparing = _comparing(method, options, turns=turns, sharpness=prefer == "sharpest")
     least = comparing.least(min_similarity)
-    settings = {"command": "duplicates", "min_similarity": least, "turns": turns, "prefer": prefer}
-    reading = _reading(comparing, [[] if against is None else against, inputs], options, settings)
+    old = [] if against is None else _named(against)
+    settings = {"task": "duplicates", "match": match, "min_similarity": least, "prefer": prefer, "against": _told(old)}
+    reading = _reading(comparing, [old, inputs], options, settings)
     return Reduced(
         Duplicate,
         reading,
@@ -356,19 +513,19 @@ def duplicates(
 
 def _exact_duplicates(inputs: Named, match: str, options: CompareOptions) -> Reduced[Duplicate]:
     skipped = Skipped()
-    named = [_shown(one) for one in _named(inputs)]
     reading = Reading(
         table=_table(Inform(), inputs, options),
         sources=_sources(inputs, options, skipped),
         skipped=skipped,
-        settings={"command": "duplicates", "match": match, "inputs": named},
+        settings={"task": "duplicates", "match": match},
         fingerprints=False,
         keep=tuple(options.get("keep", ())),
     )
     if match == "bytes":
         return Reduced(Duplicate, reading, byte_rows)
     digests = _reader(TakeFingerprints(digest=True), options)
-    return Reduced(Duplicate, reading, lambda found: pixel_rows(found, _reader(Inform(), options), digests))
+    headers, frames = _reader(Inform(), options), bool(options.get("every_frame") or options.get("every"))
+    return Reduced(Duplicate, reading, lambda found: pixel_rows(found, headers, digests, every_frame=frames))
 
 
 def search(
@@ -397,7 +554,7 @@ def search(
     comparing = _comparing(method, options, turns=turns)
     if min_similarity is not None:
         comparing.least(min_similarity)
-    settings = {"command": "search", "top": top, "min_similarity": min_similarity, "turns": turns}
+    settings = {"task": "search", "top": top, "min_similarity": min_similarity, "query": _told(_named(query))}
     reading = _reading(comparing, [query, inputs], options, settings)
     if reading.first in (0, len(reading.sources)):
         raise InputError("search needs a query and pictures to search among; one of them names no media")
@@ -438,13 +595,12 @@ def _reading(
     skipped = Skipped()
     first, rest = (_sources(group, options, skipped) for group in groups)
     index = options.get("index")
-    named = [one for group in groups for one in _named(group)]
     return Reading(
-        table=_table(comparing.task(), named, options),
+        table=_table(comparing.task(), groups[-1], options),
         sources=[*first, *rest],
         first=len(first),
         skipped=skipped,
-        settings={**settings, **asdict(comparing), "inputs": [_shown(one) for one in named]},
+        settings={**asdict(comparing), **settings},
         index=None if index is None else Path(index),
         keep=tuple(options.get("keep", ())),
     )
@@ -464,8 +620,8 @@ def _named(inputs: Named) -> list[str | Path | NDArray[np.uint8]]:
     return [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else list(inputs)
 
 
-def _shown(name: str | Path | NDArray[np.uint8]) -> str:
-    return "array" if isinstance(name, np.ndarray) else str(name)
+def _told(named: Sequence[str | Path | NDArray[np.uint8]]) -> list[str]:
+    return ["array" if isinstance(name, np.ndarray) else str(name) for name in named]
 
 
 def list_models() -> list[tuple[Entry, Path | None]]:

@@ -10,7 +10,8 @@ MediasiftError                      exit code
 │   │   └── ProviderUnavailable
 │   ├── EngineError                     5   an engine, program or package that is missing or broken
 │   │   └── MissingPackage (ImportError)
-│   └── OutputError (OSError)           6   the table or the files beside it cannot be written
+│   ├── OutputError (OSError)           6   the table or the files beside it cannot be written
+│   └── Interrupted                   130   Ctrl-C or SIGTERM; what is done is kept
 └── ItemError                       1   one item fails, ends as a row, and the run goes on
     ├── NotFound        "not-found"     a named input that does not exist
     ├── Unreadable      "unreadable"    permission, a folder, a device, an input/output error
@@ -86,6 +87,12 @@ class OutputError(SetupError, OSError):
     """The output cannot be written."""
 
     exit_code = 6
+
+
+class Interrupted(SetupError):
+    """Somebody wants the run to stop; with an output, the same command goes on with it."""
+
+    exit_code = 130
 
 
 class ItemError(MediasiftError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -38,11 +39,13 @@ class Item(Place):
     Attributes:
         original_size: (width, height) of the upright picture in the file, before any reduced-scale
             decoding; equal to the array's own size when nothing was reduced.
+        shot: For a frame that stands for a shot of a video: the shot's number, from 1.
         file: The file it was read from; None for a caller's array.
     """
 
     image: NDArray[np.uint8]
     original_size: tuple[int, int]
+    shot: int | None = None
     file: Path | None = None
 
 
@@ -57,16 +60,34 @@ class Clip(Place):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFile(Place):
-    """A whole video, for tasks that read it in order; nothing of it is decoded yet."""
+    """A whole video, for tasks that read it in order; nothing of it is decoded yet.
+
+    Attributes:
+        file: Where it is.
+        max_megapixels: Larger frames are refused.
+        every: Which frames are looked at by tasks that do not look at all; None lets the task choose.
+        detector: What finds hard cuts, see `media.cuts.DETECTORS`.
+        alive: Called now and then by whoever reads it: it goes on, however long the video is.
+    """
 
     file: Path
+    max_megapixels: float
+    every: str | None = None
+    detector: str = "content"
+    alive: Callable[[], None] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFile(Place):
-    """A file of any kind, for tasks that look at headers only; nothing of it is read yet but its first bytes."""
+    """A file of any kind, for tasks that look at headers only; nothing of it is read yet but its first bytes.
+
+    Attributes:
+        file: Where it is.
+        alive: As that of `VideoFile`.
+    """
 
     file: Path
+    alive: Callable[[], None] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

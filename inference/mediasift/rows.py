@@ -98,6 +98,11 @@ def values(row: Row) -> dict[str, Any]:
     return own
 
 
+def printable(text: str) -> str:
+    """File names that are not valid UTF-8 hold lone surrogates; each is written as a backslash, x and two digits."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def to_json(row: Row) -> dict[str, Any]:
     """The row as JSON values; empty fields left out, vectors as base64 of little-endian float32."""
     out: dict[str, Any] = {}

@@ -169,17 +169,21 @@ def test_new_pictures_against_an_old_collection(tmp_path: Path):
 
 
 def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the files whose pixels are decoded from now on."""
-    from mediasift.media import readers
+    """Names of the files that are given to be read from now on."""
+    from mediasift.run.table import Table
 
     seen: list[str] = []
-    original = readers.read_bytes
+    original = Table.by_source
 
-    def noted(file: Path) -> bytes:
-        seen.append(file.name)
-        return original(file)
+    def noted(self, sources, progress, total):
+        def listed():
+            for source in sources:
+                seen.append(source.file.name)
+                yield source
 
-    monkeypatch.setattr(readers, "read_bytes", noted)
+        return original(self, listed(), progress, total)
+
+    monkeypatch.setattr(Table, "by_source", noted)
     return seen
 
 

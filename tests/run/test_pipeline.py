@@ -89,6 +89,21 @@ def test_a_failing_batch_is_retried_one_by_one():
     assert task.batches == [[0, 1, 2, 3], [0], [1], [2], [3], [4]]
 
 
+def test_sources_that_fail_do_not_pile_up_behind_one_that_waits_for_its_batch():
+    asked = []
+
+    def sources():
+        for i in range(1000):
+            asked.append(i)
+            yield Source(path=str(i), image=solid((1 if i == 0 else 3, 0, 0), 2, 2))
+
+    pipeline = Pipeline(Shades(8, refuse_prepare=3), row_type=Shade, reads="pictures", options=ReadOptions(), jobs=2)
+    running = pipeline.run(sources())
+    assert next(running).rows[0].red == 1
+    assert len(asked) < 2 * pipeline.ahead
+    running.close()
+
+
 def test_an_item_in_which_nothing_is_found_is_one_empty_row():
     (row,) = run(Shades(), [99])
     assert (row.path, row.red, row.error) == ("0", None, "")

@@ -42,7 +42,7 @@ def test_the_manifest_says_what_produced_the_table(photos: Path, model: Path, tm
     assert (counts["sources"], counts["rows"], counts["error_rows"]) == (6, 11, 1)
     assert counts["skipped"] == {"other": 1}
     assert sum(counts["errors"].values()) == 1
-    assert {"read", "prepare", "infer", "total"} == set(manifest["seconds"])
+    assert {"read", "prepare", "infer", "longest_item", "total"} == set(manifest["seconds"])
     assert "numpy" in manifest["versions"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.csv.run.json", "photos", "tiny.onnx"]
 
@@ -50,8 +50,11 @@ def test_the_manifest_says_what_produced_the_table(photos: Path, model: Path, tm
 def test_the_same_bytes_whatever_the_batch_and_the_jobs(photos: Path, model: Path, tmp_path: Path):
     tables = set()
     for batch_size, jobs in ((1, 0), (2, 1), (8, 3)):
-        ms.classify(photos, model=model, batch_size=batch_size, jobs=jobs).write(tmp_path / "out.csv")
-        tables.add((tmp_path / "out.csv").read_bytes())
+        out = tmp_path / f"{batch_size}.csv"
+        ms.classify(photos, model=model, batch_size=batch_size, jobs=jobs).write(out)
+        tables.add(out.read_bytes())
+    ms.classify(photos, model=model, isolate=True).write(tmp_path / "isolated.csv")
+    tables.add((tmp_path / "isolated.csv").read_bytes())
     assert len(tables) == 1
 
 

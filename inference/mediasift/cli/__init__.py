@@ -14,6 +14,7 @@ import click
 
 from mediasift import __version__
 from mediasift.errors import MediasiftError
+from mediasift.offline import no_telemetry
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
@@ -23,6 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "duplicates": ("mediasift.cli.duplicates", "Find pictures that are the same, or nearly."),
     "search": ("mediasift.cli.search", "Find the pictures that are most like a given one."),
     "embed": ("mediasift.cli.embed", "Turn pictures into vectors with a model."),
+    "detect": ("mediasift.cli.detect", "Find objects in pictures and videos, with boxes."),
+    "keyframes": ("mediasift.cli.keyframes", "Choose frames of videos; write them as stills."),
+    "shots": ("mediasift.cli.shots", "Find the shots of videos and measure them."),
+    "timeline": ("mediasift.cli.timeline", "Shots, key frames, labels and objects of videos on one clock."),
     "models": ("mediasift.cli.models", "List, show, verify and describe models."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }
@@ -51,10 +56,11 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run; say an error in one line on stderr and leave with its exit code."""
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+        no_telemetry()
         try:
             return super().invoke(ctx)
         except MediasiftError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {_shown(str(error))}", err=True)
             raise click.exceptions.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
@@ -63,6 +69,11 @@ class Commands(click.Group):
             # Whoever read our rows has read enough; what is left in the buffer must not fail again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
+
+
+def _shown(text: str) -> str:
+    """A message without anything that a terminal would obey: it may hold the name of a file."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

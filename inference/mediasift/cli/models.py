@@ -10,6 +10,7 @@ import click
 
 from mediasift import api
 from mediasift.errors import UsageError
+from mediasift.models.decoders import DECODERS
 from mediasift.models.description import (
     Colour,
     Dtype,
@@ -88,9 +89,9 @@ def _choice(kind: Any) -> click.Choice[str]:
 @click.option("--polarity", type=_choice(Polarity), default="any", show_default=True)
 @click.option("--input-name", help="The graph's input, where it has several.")
 @click.option("--output-name", help="The graph's output, where it has several.")
-@click.option("--output-values", "values", type=_choice(Values), default="logits", show_default=True)
+@click.option("--output-values", "values", type=_choice(Values), help="[default: logits, boxes or embedding, by task]")
 @click.option("--kind", type=_choice(Kind), default="single", show_default=True, help="Which labels can be true.")
-@click.option("--decoder", help="For boxes: the detector's decoder.")
+@click.option("--decoder", type=click.Choice(list(DECODERS)), help="For task detect: what the outputs mean.")
 @click.option("--licence", help="Noted in the description.")
 @click.option("--source", help="Where the model comes from; noted in the description.")
 def describe(*, file: Path, labels_file: Path | None, size: str, **given: Any) -> None:
@@ -120,7 +121,10 @@ def describe(*, file: Path, labels_file: Path | None, size: str, **given: Any) -
         },
     )
     output = OutputDescription(
-        values=given["values"], kind=given["kind"], decoder=given["decoder"], name=given["output_name"]
+        values=given["values"] or _USUAL_VALUES[given["task"]],
+        kind=given["kind"],
+        decoder=given["decoder"],
+        name=given["output_name"],
     )
     description = ModelDescription(
         task=given["task"],
@@ -131,6 +135,9 @@ def describe(*, file: Path, labels_file: Path | None, size: str, **given: Any) -
         provenance={name: given[name] for name in ("source", "licence") if given[name]},
     )
     click.echo(api.describe_model(file, description))
+
+
+_USUAL_VALUES: dict[str, Values] = {"classify": "logits", "detect": "boxes", "embed": "embedding"}
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any, TypeVar
 import click
 
 from mediasift.api import TableOptions
+from mediasift.errors import UsageError
+from mediasift.media.cuts import DETECTORS
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.models.providers import DEVICES
+from mediasift.offline import VARIABLE
 from mediasift.run.comparing import DEFAULT_METHOD, PIXELS_SIDE
 from mediasift.run.reduction import Reduced
+from mediasift.run.supervisor import TIMEOUT_S
 from mediasift.run.table import Table
-from mediasift.run.writers import WRITERS, format_of
+from mediasift.run.writers import WRITERS, format_of, printable_text
 from mediasift.similarity.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,12 +39,38 @@ def _all(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
 
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 
+
+def _go_offline(ctx: click.Context, _option: click.Parameter, chosen: bool) -> None:
+    """For this command and the processes it starts."""
+    if chosen:
+        before = os.environ.get(VARIABLE)
+        os.environ[VARIABLE] = "1"
+        ctx.call_on_close(lambda: os.environ.pop(VARIABLE) if before is None else os.environ.update({VARIABLE: before}))
+
+
+offline = click.option(
+    "--offline",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_go_offline,
+    help="Open no connection; the same as MEDIASIFT_OFFLINE=1.",
+)
+
 device = click.option(
     "--device",
     type=click.Choice(["cpu", "auto", *(name for name in DEVICES if name != "cpu")]),
     default="cpu",
     show_default=True,
     help="Where the model runs. What is asked for is what runs, or the command stops; auto takes the first that works.",
+)
+
+detector = click.option(
+    "--detector",
+    type=click.Choice(list(DETECTORS)),
+    default="content",
+    show_default=True,
+    help="What finds hard cuts: content compares neighbouring frames; adaptive also those around, for fast movement.",
 )
 
 table = _all(
@@ -57,9 +88,29 @@ table = _all(
         help="Larger pictures end as an error row.",
     ),
     click.option("--every-frame", is_flag=True, help="All frames of animated pictures instead of the first."),
+    click.option("--every", metavar="2s|1000f|iframe|shot", help="Which frames of a video.  [default: 1s]"),
     click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per model call."),
     click.option("--jobs", type=click.IntRange(min=0), help="Reader threads, 0 for none.  [default: one per core]"),
     click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: one per core]"),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        default=TIMEOUT_S,
+        show_default=True,
+        metavar="SECONDS",
+        help="An item that takes longer ends as an error row.",
+    ),
+    click.option(
+        "--max-memory",
+        "max_memory_gb",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="GB",
+        help="An item that makes the run need more ends as an error row.  [default: 3/4 of the machine's]",
+    ),
+    click.option("--restart", is_flag=True, help="Begin the table of -o anew instead of going on with it."),
+    click.option("--update", is_flag=True, help="Add inputs that are not in the finished table of -o."),
+    offline,
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
 )  # fmt: skip
 """Options of every command that ends in a table."""
@@ -79,24 +130,39 @@ def split_comparing(chosen: dict[str, Any]) -> tuple[dict[str, Any], dict[str, A
     return how, dict(passed), showing
 
 
-_SHOWING = ("output", "format_", "spreadsheet_safe", "quiet")
+_SHOWING = ("output", "format_", "spreadsheet_safe", "restart", "update", "quiet")
 
 
 def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
-    """The shared options, parted: those for `api`, and those for `finish`."""
+    """The shared options, parted: those for `api`, and those for `finish`.
+
+    Raises:
+        UsageError: Options that make no sense together, or a format that cannot be written.
+    """
+    if chosen["output"] is None and (chosen["restart"] or chosen["update"]):
+        raise UsageError("--restart and --update are about the table of -o; name it")
+    format_of(chosen["output"], chosen["format_"])
     showing = {name: chosen[name] for name in _SHOWING}
     keep = [name.strip() for name in (chosen["keep"] or "").split(",") if name.strip()]
     passed = {name: value for name, value in chosen.items() if name not in _SHOWING}
-    return TableOptions(**{**passed, "keep": keep, "stdin": sys.stdin}), showing  # type: ignore[typeddict-item]
+    return TableOptions(**{**passed, "keep": keep, "stdin": sys.stdin, "isolate": True}), showing  # type: ignore[typeddict-item]
 
 
 def finish(
-    rows: Table[Any] | Reduced[Any], *, output: Path | None, format_: str | None, spreadsheet_safe: bool, quiet: bool
+    rows: Table[Any] | Reduced[Any],
+    *,
+    output: Path | None,
+    format_: str | None,
+    spreadsheet_safe: bool,
+    restart: bool,
+    update: bool,
+    quiet: bool,
 ) -> None:
     """Write the table where it was asked for; leave with 1 when some rows carry an error."""
     progress = None if quiet else sys.stderr
     if output is not None:
-        rows.write(output, format=format_, spreadsheet_safe=spreadsheet_safe, progress=progress)
+        how = {"format": format_, "spreadsheet_safe": spreadsheet_safe, "restart": restart, "update": update}
+        rows.write(output, progress=progress, **how)  # type: ignore[arg-type]
         if progress is not None:
             click.echo(_told(rows, output), err=True)
     else:
@@ -109,12 +175,25 @@ def finish(
         raise click.exceptions.Exit(1)
 
 
+_NAMED = 10
+"""Vanished inputs that are named on the terminal; the manifest has all of them."""
+
+
 def _told(rows: Table[Any] | Reduced[Any], output: Path) -> str:
     summary = rows.summary
+    if rows.left_alone:
+        return (
+            f"{output}: is finished ({summary.rows:,} rows from {summary.sources:,} files); nothing was done. "
+            "To add new files: --update; to begin anew: --restart"
+        )
     errors = "".join(f", {count:,} {code}" for code, count in summary.errors.items())
     skipped = sum(summary.skipped.values())
     left_out = f"; {skipped:,} files left out, see {output.name}.run.json" if skipped else ""
-    return f"{output}: {summary.rows:,} rows from {summary.sources:,} files{errors}{left_out}"
+    old = f"; {summary.taken_over:,} were done before" if summary.taken_over else ""
+    gone = ", ".join(printable_text(path) for path in summary.vanished[:_NAMED])
+    more = ", ..." if len(summary.vanished) > _NAMED else ""
+    vanished = f"; {len(summary.vanished):,} are no longer there (their rows stay): {gone}{more}" if gone else ""
+    return f"{output}: {summary.rows:,} rows from {summary.sources:,} files{errors}{left_out}{old}{vanished}"
 
 
 _METHODS = "phash, dhash, ahash, disc, pixels, or a model's name or .onnx file"

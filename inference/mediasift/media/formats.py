@@ -104,15 +104,20 @@ _SUFFIXES: dict[str, tuple[str, Kind]] = {
         for name in ("gif", "bmp", "webp", "avif", "tga", "ico", "psd", "svg", "pcx", "qoi", "jxl", "hdr", "exr", "dds")
     },
     ".pdf": ("pdf", "document"),
-    **dict.fromkeys((".mp4", ".m4v", ".mov", ".3gp"), ("mp4", "video")),
+    **dict.fromkeys((".mp4", ".m4v", ".mov", ".3gp", ".3g2"), ("mp4", "video")),
     **dict.fromkeys((".mkv", ".webm"), ("matroska", "video")),
-    **dict.fromkeys((".mpg", ".mpeg", ".ts", ".m2ts"), ("mpeg", "video")),
+    **dict.fromkeys((".mpg", ".mpeg", ".ts", ".m2ts", ".mts"), ("mpeg", "video")),
     **dict.fromkeys((".avi",), ("avi", "video")),
     **dict.fromkeys((".wmv",), ("asf", "video")),
     **dict.fromkeys((".flv",), ("flv", "video")),
     **{f".{name}": (name, "sound") for name in ("wav", "mp3", "flac", "ogg", "m4a", "aac", "amr", "aiff", "au", "caf")},
     **dict.fromkeys((".oga", ".opus"), ("ogg", "sound")),
 }
+
+
+_TS_PACKETS = ((0, 188), (4, 192))
+"""MPEG transport stream: where the first packet's sync byte stands, and how far the next one's; Blu-ray's have a time
+before each packet."""
 
 
 def sniff(head: bytes, suffix: str = "") -> Format | None:
@@ -170,7 +175,7 @@ def _weak_signature(head: bytes) -> tuple[str, Kind] | None:
         return "pnm", "picture"
     if head[:1] == b"\x0a" and head[1:2] in b"\0\2\3\5" and head[2:3] == b"\1" and head[3:4] in b"\1\2\4\x08":
         return "pcx", "picture"
-    if len(head) > 188 and head[0] == 0x47 and head[188] == 0x47:
+    if any(len(head) > start + step and set(head[start : 5 * step : step]) == {0x47} for start, step in _TS_PACKETS):
         return "mpeg", "video"
     if len(head) > 4 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 and head[2] & 0xF0 != 0xF0:
         return "mp3", "sound"

@@ -79,20 +79,33 @@ PILLOW_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, SyntaxErr
 
 @contextmanager
 def opened(data: bytes, name: str) -> Iterator[Image.Image]:
-    """A lazily opened Pillow picture, its errors turned into ours.
+    """A lazily opened Pillow picture, its errors turned into ours."""
+    with guarded(name), open_lazily(data, name) as picture:
+        yield picture
+
+
+def open_lazily(data: bytes, name: str) -> Image.Image:
+    """A picture of which only the header is read; call it, and what it gives, inside `guarded`."""
+    if name == "heif":
+        _register_heif()
+    return Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS.get(name))
+
+
+@contextmanager
+def guarded(name: str) -> Iterator[None]:
+    """Whatever Pillow does inside, its errors become ours.
 
     One at a time: Pillow reports oddities as Python warnings, and silencing those is a process-wide switch.
     """
-    if name == "heif":
-        _register_heif()
     with _pillow_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS.get(name)) as picture:
-                yield picture
+            yield
         except Image.DecompressionBombError as error:
             raise TooLarge(f"{name}: {error}") from error
         except UnidentifiedImageError as error:
+            if name in _WHOLLY_READ:
+                raise Damaged(f"{name.upper()} whose header is damaged") from error
             raise Unsupported(
                 f"{name.upper()} whose header is damaged or of a kind that cannot be read here"
             ) from error
@@ -123,7 +136,6 @@ _PILLOW_FORMATS: dict[str, list[str] | None] = {
     "qoi": ["QOI"],
     "sun-raster": ["SUN"],
     "dds": ["DDS"],
-    "blp": ["BLP"],
     "icns": ["ICNS"],
     "sgi": ["SGI"],
     "xpm": ["XPM"],
@@ -134,7 +146,8 @@ _PILLOW_FORMATS: dict[str, list[str] | None] = {
     "tga": ["TGA"],
     "pnm": ["PPM"],
 }
-"""Our name of a format → the only Pillow plugins that may read it. EPS is missing on purpose: it runs Ghostscript."""
+"""Our name of a format → the only Pillow plugins that may read it. EPS is missing on purpose: it runs Ghostscript.
+So is BLP, a format of games whose decoder is pure Python and needs eight times the memory of the picture."""
 
 
 def pillow_reads(name: str) -> bool:

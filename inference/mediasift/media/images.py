@@ -18,13 +18,16 @@ from PIL import Image
 
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported
 from mediasift.media.formats import HEAD_BYTES, Format, sniff
-from mediasift.media.headers import Header, opened, pillow_header, pillow_reads, read_header
+from mediasift.media.headers import Header, guarded, open_lazily, opened, pillow_header, pillow_reads, read_header
 from mediasift.media.vector_graphics import rasterised
 
 Picture = NDArray[np.uint8]
 
 MAX_MEGAPIXELS = 100.0
 """Largest picture decoded unless asked otherwise; a 12,000 x 8,000 scan is 96."""
+
+MAX_FRAMES = 100_000
+"""Pages of a TIFF or frames of an animation that are read; an animation of an hour has some 90,000."""
 
 _OPENCV_READS = frozenset({"jpeg", "png", "bmp", "webp", "tiff", "pnm", "hdr"})
 _OPENCV_SECOND = frozenset({"tiff", "bmp", "jpeg2000", "avif", "sun-raster"})
@@ -220,17 +223,21 @@ def _loaded(picture: Image.Image, **place: int) -> Decoded:
 def _all_frames(
     data: bytes, name: str, max_megapixels: float, admit: Admit, pages: int | None
 ) -> Iterator[Decoded | Undecoded]:
-    """Every page or frame by Pillow. The picture is opened anew for each: others may use Pillow in between.
+    """Every page or frame by Pillow, which others may use between two of them.
 
     Args:
         pages: How many a TIFF says it has; None for an animation.
     """
+    with guarded(name):
+        picture = open_lazily(data, name)
     for index in itertools.count():
         place = {"frame": index} if pages is None else {"page": index + 1}
         if index == pages:
             return
         try:
-            with opened(data, name) as picture:
+            with guarded(name):
+                if index == MAX_FRAMES:
+                    raise TooLarge(f"more than {MAX_FRAMES:,} pages or frames; the rest is left out")
                 try:
                     picture.seek(index)
                 except EOFError:
@@ -240,14 +247,12 @@ def _all_frames(
                 header = pillow_header(picture)
             check_size(header.width, header.height, max_megapixels)
             admit(header.width * header.height / 1e6)
-            with opened(data, name) as picture:
-                picture.seek(index)
+            with guarded(name):
                 decoded = _loaded(picture, **place)
-        except TooLarge as error:
-            yield Undecoded(error=error, **place)
         except ItemError as error:
             yield Undecoded(error=error, **place)
-            return
+            if not isinstance(error, TooLarge) or index == MAX_FRAMES:
+                return
         else:
             yield decoded
 

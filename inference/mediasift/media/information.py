@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mediasift.errors import Damaged, EmptyFile, NotMedia
-from mediasift.media.formats import HEAD_BYTES, Format, sniff
+from mediasift.media.formats import Format, sniff
 from mediasift.media.headers import Header, opened, pillow_header, pillow_reads, read_header
-from mediasift.media.sources import read_bytes
+from mediasift.media.sources import read_bytes, read_head, read_sha256
 from mediasift.media.vector_graphics import drawing_size
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
@@ -62,36 +62,34 @@ class Information:
     sha256: str
 
 
-def file_sha256(file: Path) -> str:
-    """SHA-256 of a file, hexadecimal.
-
-    Raises:
-        NotFound, Unreadable: It cannot be read.
-    """
-    return hashlib.sha256(read_bytes(file)).hexdigest()
-
-
-def information(file: Path) -> Iterator[Information]:
+def information(file: Path, alive: Callable[[], None] = lambda: None) -> Iterator[Information]:
     """What the file's headers say: one for a picture, video or sound, one for each page.
+
+    Args:
+        file: The file. Videos and sounds are not taken into memory.
+        alive: Called now and then while it is read.
 
     Raises:
         ItemError: It cannot be read, or is damaged so far that its header says nothing.
     """
-    data = read_bytes(file)
-    if not data:
+    head = read_head(file)
+    if not head:
         raise EmptyFile("the file is empty (0 bytes)")
-    found = sniff(data[:HEAD_BYTES], file.suffix)
+    found = sniff(head, file.suffix)
     if found is None:
         raise NotMedia(f"neither its content nor its suffix {file.suffix!r} is that of a known format")
     if not found.recognised:
         raise Damaged(f"named {file.suffix}, but its content is no {found.name.upper()} or any other known format")
+    if found.kind not in ("picture", "document"):
+        size, sha256 = read_sha256(file, alive)
+        yield _stream(file, Information(kind=found.kind, format=found.name, bytes=size, sha256=sha256))
+        return
+    data = read_bytes(file)
     start = Information(kind=found.kind, format=found.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
     if found.kind == "picture":
         yield from _picture(data, found, start)
-    elif found.kind == "document":
-        yield from _document(data, start)
     else:
-        yield _stream(file, start)
+        yield from _document(data, start)
 
 
 def _picture(data: bytes, found: Format, start: Information) -> Iterator[Information]:

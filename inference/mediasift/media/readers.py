@@ -9,8 +9,11 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import EmptyFile, Unsupported, UsageError
+from mediasift.errors import EmptyFile, ItemError, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem, Item, MediaFile, VideoFile
+from mediasift.media.cuts import DETECTORS
+from mediasift.media.every import DEFAULT_EVERY, parse_every
+from mediasift.media.footage import chosen_frames, moves, open_footage
 from mediasift.media.formats import Kind, sniff
 from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.sources import Source, read_bytes, read_head
@@ -26,10 +29,21 @@ class ReadOptions:
     Attributes:
         max_megapixels: Largest picture that is decoded.
         every_frame: All frames of animated pictures instead of the first.
+        every: Which frames of a video, and of animated pictures, see `media.every`; None: one a second of a video,
+            the first of an animated picture.
+        detector: What finds the cuts for `every` shot, see `media.cuts.DETECTORS`.
     """
 
     max_megapixels: float = MAX_MEGAPIXELS
     every_frame: bool = False
+    every: str | None = None
+    detector: str = "content"
+
+    def __post_init__(self) -> None:
+        if self.every is not None:
+            parse_every(self.every)
+        if self.detector not in DETECTORS:
+            raise UsageError(f"detector {self.detector!r}: must be one of {', '.join(DETECTORS)}")
 
 
 def read_source(
@@ -63,9 +77,55 @@ def read_source(
         raise source.failure
 
 
+def _read_video(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:  # noqa: ARG001
+    """The chosen frames of a video; a last failed item where some of them did not decode."""
+    if source.file is None:
+        return
+    every = parse_every(options.every or DEFAULT_EVERY)
+    with open_footage(source.file, max_megapixels=options.max_megapixels, alive=lambda: admit(0.0)) as footage:
+        for frame, shot in chosen_frames(footage, every, detector=options.detector):
+            width, height = frame.size
+            admit(width * height / 1e6)
+            try:
+                image = frame.rgb()
+            except ItemError as error:
+                yield FailedItem(path=source.path, frame=frame.number, time_s=frame.time_s, error=error)
+            else:
+                yield Item(
+                    path=source.path,
+                    frame=frame.number,
+                    time_s=frame.time_s,
+                    image=image,
+                    original_size=(width, height),
+                    shot=shot,
+                    file=source.file,
+                )
+        if complaint := footage.complaint():
+            yield FailedItem(path=source.path, error=complaint)
+
+
+def _whole_video(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:  # noqa: ARG001
+    """The video itself. Whoever decodes it says through `admit` that it goes on, as reading does."""
+    if source.file is not None:
+        yield VideoFile(
+            path=source.path,
+            file=source.file,
+            max_megapixels=options.max_megapixels,
+            every=options.every,
+            detector=options.detector,
+            alive=lambda: admit(0.0),
+        )
+
+
 def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     if source.file is None:
         return
+    if options.every is not None and not options.every_frame:
+        head = read_head(source.file)
+        found = sniff(head, source.file.suffix)
+        if found is not None and moves(found.name, head):
+            yield from _read_video(source, options, needs, admit)
+            return
     for decoded in decode(
         read_bytes(source.file),
         suffix=source.file.suffix,
@@ -87,9 +147,9 @@ def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admi
             )
 
 
-def _whole_file(source: Source, _options: ReadOptions, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
+def _whole_file(source: Source, _options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     if source.file is not None:
-        yield MediaFile(path=source.path, file=source.file)
+        yield MediaFile(path=source.path, file=source.file, alive=lambda: admit(0.0))
 
 
 def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> Item:
@@ -116,6 +176,11 @@ def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> It
 
 _READERS: dict[tuple[str, str], Callable[[Source, ReadOptions, Size | None, Admit], Iterator[AnyItem]]] = {
     ("pictures", "picture"): _read_picture,
+    ("pictures", "video"): _read_video,
+    ("frames", "video"): _read_video,
+    ("frames", "picture"): _read_video,
+    ("video", "video"): _whole_video,
+    ("video", "picture"): _whole_video,
     **{("files", kind): _whole_file for kind in get_args(Kind)},
 }
 """(what a task reads, the kind of the file) → its reader."""

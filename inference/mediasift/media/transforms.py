@@ -77,12 +77,21 @@ def fit(
         grown = resize(image, new_width, new_height, resample)
         left, top = (new_width - width) // 2, (new_height - height) // 2
         return grown[top : top + height, left : left + width]
-    factor = min(width / image.shape[1], height / image.shape[0])
-    inner = resize(image, _scaled(image.shape[1], factor, width), _scaled(image.shape[0], factor, height), resample)
+    inner_width, inner_height, left, top = padded_place(image.shape[1], image.shape[0], width, height, anchor)
     filled = np.full((height, width, *image.shape[2:]), pad_value, dtype=np.uint8)
-    left, top = (0, 0) if anchor == "top-left" else ((width - inner.shape[1]) // 2, (height - inner.shape[0]) // 2)
-    filled[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    filled[top : top + inner_height, left : left + inner_width] = resize(image, inner_width, inner_height, resample)
     return filled
+
+
+def padded_place(
+    width: int, height: int, target_width: int, target_height: int, anchor: Anchor
+) -> tuple[int, int, int, int]:
+    """(width, height, left, top) of a picture that is fitted inside, proportions kept."""
+    factor = min(target_width / width, target_height / height)
+    inner_width, inner_height = _scaled(width, factor, target_width), _scaled(height, factor, target_height)
+    if anchor == "top-left":
+        return inner_width, inner_height, 0, 0
+    return inner_width, inner_height, (target_width - inner_width) // 2, (target_height - inner_height) // 2
 
 
 def covering_size(
@@ -154,9 +163,12 @@ def sharpness(image: Picture) -> float:
     """Variance of the Laplacian of the grey picture, 0 for a plain one; comparable between pictures of one size.
 
     Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a comparative study", ICPR 2000.
+
+    Args:
+        image: uint8 (H, W, 3) RGB, or (H, W).
     """
     gray = to_gray(image) if image.ndim == 3 else image
-    return float(cv2.Laplacian(gray, cv2.CV_64F).var())
+    return float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))[1].item() ** 2)
 
 
 def padded(

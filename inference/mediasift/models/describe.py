@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mediasift.errors import DescriptionError, InferenceFailed, OutputError
+from mediasift.models.decoders import DECODERS
 from mediasift.models.description import ModelDescription
 from mediasift.models.recipe import input_shape
 from mediasift.models.registry import sidecar
@@ -35,7 +36,7 @@ def write_sidecar(path: Path, description: ModelDescription) -> Path:
 
 
 def check_by_one_run(model: OnnxModel) -> None:
-    """Run two grey pictures through the model and compare the output's shape with the labels.
+    """Run two grey pictures through the model and compare the outputs' shapes with the labels, by its decoder if any.
 
     Raises:
         DescriptionError: The model does not run, or gives another number of values than there are labels.
@@ -43,9 +44,16 @@ def check_by_one_run(model: OnnxModel) -> None:
     wanted = model.description.input
     grey = np.full((model.fixed_batch or 2, *input_shape(wanted)), 0.5, dtype=np.float32).astype(wanted.dtype)
     try:
+        if model.description.task == "detect":
+            DECODERS[str(model.description.output.decoder)](
+                model.run_all(grey), (wanted.width, wanted.height), len(model.description.labels)
+            )
+            return
         result = model.run(grey)
     except InferenceFailed as error:
         raise DescriptionError(f"{model.path}: does not run as described: {error}") from error
+    except DescriptionError as error:
+        raise DescriptionError(f"{model.path}: {error}") from error
     if model.description.task == "classify":
         check_output_width(model, result.reshape(len(grey), -1).shape[1])
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from mediasift.errors import DescriptionError
+from mediasift.models.decoders import DECODERS
 
 SCHEMA = 1
 """Version of the description's form. A higher one is refused: it may mean something we do not know."""
@@ -87,7 +88,7 @@ class OutputDescription:
         kind: `single`: one label of many is true. `binary`: one number, the probability (or logit) of the
             second label. `multilabel`: every label on its own.
         decoder: For `boxes`, the name of a detector's decoder.
-        name: The graph's output; None takes the only one.
+        name: The graph's output; None takes the only one (of a detector's several, the decoder knows which is which).
     """
 
     values: Values
@@ -233,11 +234,18 @@ def _check(description: ModelDescription) -> None:
     wanted = {"classify": ("logits", "probabilities"), "detect": ("boxes",), "embed": ("embedding",)}[description.task]
     if output.values not in wanted:
         raise DescriptionError(f"field output.values: {output.values}; for {description.task}: {', '.join(wanted)}")
-    if (output.decoder is None) == (description.task == "detect"):
-        raise DescriptionError("field output.decoder: for task detect, and only there")
+    _check_decoder(description)
     if description.task != "embed" and not description.labels:
         raise DescriptionError("field labels: missing")
     if output.kind == "binary" and len(description.labels) != 2:
         raise DescriptionError(f"field labels: binary needs two, found {len(description.labels)}")
     if description.label_ids and len(description.label_ids) != len(description.labels):
         raise DescriptionError(f"field label_ids: {len(description.label_ids)} for {len(description.labels)} labels")
+
+
+def _check_decoder(description: ModelDescription) -> None:
+    decoder = description.output.decoder
+    if (decoder is None) == (description.task == "detect"):
+        raise DescriptionError(f"field output.decoder: for task detect, and only there; one of {', '.join(DECODERS)}")
+    if decoder is not None and decoder not in DECODERS:
+        raise DescriptionError(f"field output.decoder: {decoder!r}; must be one of {', '.join(DECODERS)}")

@@ -9,6 +9,7 @@ import hashlib
 import math
 import mmap
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,9 @@ class OnnxFacts:
         """Numbers stored in floating-point and 8-bit tensors of the graph (shapes and indices left out)."""
         return sum(math.prod(t.shape) for t in self.initializers if t.data_type in _PARAMETER_TYPES)
 
+
+_LISTED_NUMBERS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x3d[\x00-\xff]{4})++")
+"""Fields `ints` (8) and `floats` (7) of an AttributeProto, one number each."""
 
 _PARAMETER_TYPES = frozenset({1, 2, 3, 10, 11, 16})  # float, uint8, int8, float16, double, bfloat16
 
@@ -211,7 +215,7 @@ class _Reader:
         return Node(name=name, op_type=op_type, domain=domain, inputs=tuple(inputs), outputs=tuple(outputs))
 
     def _attribute(self, data: memoryview, depth: int) -> None:
-        for number, kind, value in walk(data):
+        for number, kind, value in walk(data, skip=_LISTED_NUMBERS):
             if kind != BYTES:
                 continue
             if number in (5, 10):

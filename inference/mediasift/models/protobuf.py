@@ -5,6 +5,7 @@ Source: https://protobuf.dev/programming-guides/encoding/. Field numbers of ONNX
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -13,8 +14,12 @@ from mediasift.errors import ModelError
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
-def walk(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
+def walk(data: memoryview, *, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, int | memoryview]]:
     """The (field number, wire type, value) of one message, in file order.
+
+    Args:
+        data: The message's bytes.
+        skip: Matches whole fields that nobody wants; a forest has millions of them, too many to look at one by one.
 
     Varints and fixed-width values come as unsigned integers; strings, bytes, sub-messages and packed lists
     as slices of `data` that copy nothing.
@@ -24,6 +29,9 @@ def walk(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
     """
     position, end = 0, len(data)
     while position < end:
+        if skip is not None and (skipped := skip.match(data, position)):
+            position = skipped.end()
+            continue
         key, position = _varint(data, position)
         number, kind = key >> 3, key & 7
         if number == 0:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from mediasift.errors import ProviderUnavailable
 from mediasift.models.protobuf import encode
+from mediasift.offline import no_telemetry
 from mediasift.optional import is_installed, require
 
 Device = Literal["cpu", "auto", "openvino", "cuda", "tensorrt", "coreml", "directml"]
@@ -34,10 +35,18 @@ class Provider:
     plugin: Callable[[], None] | None = None
 
 
+def runtime() -> Any:
+    """The module onnxruntime, which is imported nowhere else in mediasift."""
+    no_telemetry()
+    import onnxruntime
+
+    return onnxruntime
+
+
 @cache
 def _register_openvino() -> None:
     """Once per process; ONNX Runtime refuses a second time."""
-    import onnxruntime as ort
+    ort = runtime()
 
     package = require("onnxruntime_ep_openvino", extra="openvino")
     ort.register_execution_provider_library("openvino", package.get_library_path())
@@ -98,7 +107,7 @@ def _quota(root: Path = Path("/sys/fs/cgroup")) -> int:
 
 def provider_is_here(device: str) -> bool:
     """Whether ONNX Runtime offers the provider; whether it works only a session tells."""
-    import onnxruntime as ort
+    ort = runtime()
 
     provider = DEVICES[device]
     if provider.plugin is not None:
@@ -133,7 +142,7 @@ def open_session(
 
 
 def _open(model: str | bytes, device: str, threads: int | None, data_folder: Path | None) -> Any:
-    import onnxruntime as ort
+    ort = runtime()
 
     if device not in DEVICES:
         raise ProviderUnavailable(f"device {device!r} is unknown; there are auto, {', '.join(DEVICES)}")
@@ -174,6 +183,7 @@ def _open(model: str | bytes, device: str, threads: int | None, data_folder: Pat
 
 def ort_errors() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises; its classes share no base of their own."""
+    runtime()
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = ("Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",

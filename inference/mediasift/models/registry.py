@@ -1,7 +1,7 @@
 """Names of models, where their files are, and what is known of them: `exported_models/registry.toml`.
 
-A file's description is looked for in a sidecar `NAME.json`, then in the file's metadata, then in the registry under
-the file's SHA-256.
+A file's description is looked for in a sidecar `NAME.json`, then in the file's metadata (ours, else Ultralytics'), then
+in the registry under the file's SHA-256.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from typing import Any
 from mediasift.errors import DescriptionError, ModelError, ModelNotFound
 from mediasift.models.description import METADATA_KEY, SCHEMA, ModelDescription
 from mediasift.models.onnx_file import read_facts, sha256
+from mediasift.models.ultralytics import from_ultralytics
 
 DEFAULT_CLASSIFIER = "mobilenetv2-12-int8"
+DEFAULT_DETECTOR = "yolox-nano"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,8 @@ def find_description(path: Path) -> ModelDescription:
     metadata = read_facts(path).metadata
     if METADATA_KEY in metadata:
         return ModelDescription.from_json(metadata[METADATA_KEY], source=f"{path}, metadata {METADATA_KEY!r}")
+    if (described := from_ultralytics(metadata, path)) is not None:
+        return described
     digest = sha256(path)
     for entry in entries().values():
         if entry.sha256 == digest and entry.description:

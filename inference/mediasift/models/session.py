@@ -17,6 +17,7 @@ from mediasift.models.providers import open_session, ort_errors
 from mediasift.models.recipe import input_shape
 from mediasift.models.registry import find_description, find_model
 
+_NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
 _DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "uint8": "tensor(uint8)"}
 
 
@@ -52,8 +53,24 @@ class OnnxModel:
             raise ModelError(f"{path}: ONNX Runtime refuses the model: {_first_line(error)}") from error
         self.provider: str = self._session.get_providers()[0]
         self._input = self._pick(self._session.get_inputs(), description.input.name, "input.name")
-        self._output = self._pick(self._session.get_outputs(), output, "output.name")
+        outputs = self._session.get_outputs()
+        if description.task == "detect" and output is None:
+            self._outputs = [one.name for one in outputs]
+        else:
+            self._outputs = [self._pick(outputs, output, "output.name").name]
+        self._sizes = self._size_inputs()
         self._check_input()
+
+    def _size_inputs(self) -> dict[str, NDArray[Any]]:
+        """Detectors of the ONNX Model Zoo also want the picture's (height, width); ours is that of the input itself."""
+        others = [one for one in self._session.get_inputs() if one.name != self._input.name]
+        size = [self.description.input.height, self.description.input.width]
+        given: dict[str, NDArray[Any]] = {}
+        for one in others:
+            if self.description.output.decoder != "yolov3" or one.shape[-1:] != [2] or one.type not in _NUMPY:
+                raise DescriptionError(f"{self.path}: the graph wants another input, {one.name} {one.shape}")
+            given[one.name] = np.array([size], dtype=_NUMPY[one.type])
+        return given
 
     def _pick(self, found: list[Any], wanted: str | None, field: str) -> Any:
         """The graph's input or output that the description means."""
@@ -86,11 +103,13 @@ class OnnxModel:
     @property
     def output_name(self) -> str:
         """The tensor that `run` returns."""
-        return str(self._output.name)
+        return str(self._outputs[0])
 
     @property
     def fixed_batch(self) -> int | None:
         """Batch size built into the graph; None when it is free."""
+        if self._sizes:
+            return 1
         first = self._input.shape[0] if self._input.shape else None
         return first if isinstance(first, int) and first > 0 else None
 
@@ -108,20 +127,24 @@ class OnnxModel:
         Raises:
             InferenceFailed: ONNX Runtime refuses the batch.
         """
+        return self.run_all(batch, pad_to=pad_to)[0]
+
+    def run_all(self, batch: NDArray[Any], *, pad_to: int | None = None) -> list[NDArray[Any]]:
+        """As `run`; for a detector whose description names no output, all of the graph's, in its order."""
         count = len(batch)
         size = self.fixed_batch or max(pad_to or count, 1)
         parts = [self._call(batch[start : start + size], size) for start in range(0, count, size)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else [np.concatenate(same) for same in zip(*parts, strict=True)]
 
-    def _call(self, batch: NDArray[Any], size: int) -> NDArray[Any]:
+    def _call(self, batch: NDArray[Any], size: int) -> list[NDArray[Any]]:
         count = len(batch)
         if count < size:
             batch = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
         try:
-            (result,) = self._session.run([self._output.name], {self._input.name: batch})
+            results = self._session.run(self._outputs, {self._input.name: batch, **self._sizes})
         except ort_errors() as error:
             raise InferenceFailed(f"the model failed: {_first_line(error)}") from error
-        return np.asarray(result)[:count]
+        return [np.asarray(result)[:count] for result in results]
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import Unreadable
+from mediasift.errors import Interrupted, Unreadable
 from mediasift.items import Place
 from mediasift.media.sources import Source
 from mediasift.rows import Row
-from mediasift.run.index import Index
+from mediasift.run.journal import Journal
+from mediasift.run.journal import state as journal_state
 from mediasift.run.table import Table
 from mediasift.tasks.fingerprint import Fingerprint
 
@@ -89,42 +91,106 @@ class Collection:
         return [np.ascontiguousarray(stacked[:, turn]) for turn in range(turns)]
 
 
+class Store(Protocol):
+    """Where fingerprints wait for the next run, or for this one when it is continued."""
+
+    path: Path
+
+    def state(self, source: Source) -> Any:
+        """What tells whether a file is still the one that was read."""
+
+    def knows(self, source: Source) -> bool:
+        """Whether it has the rows of an input whose file has not changed since."""
+
+    def find(self, source: Source) -> list[Row] | None:
+        """Those rows; None when the file must be read."""
+
+    def add(self, source: Source, state: Any, rows: Sequence[Row]) -> None:
+        """Keep the rows of an input, which was in that state before it was read."""
+
+
+class JournalStore:
+    """The journal of an unfinished table as a store.
+
+    Args:
+        journal: It is begun already.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.path = journal.path
+        self._journal = journal
+
+    def state(self, source: Source) -> Any:
+        """See `journal.state`."""
+        return journal_state(source)
+
+    def knows(self, source: Source) -> bool:
+        """Whether `find` would find it."""
+        return self._journal.find(source) is not None
+
+    def find(self, source: Source) -> list[Row] | None:
+        """The rows of an input that an earlier run has read."""
+        place = self._journal.find(source)
+        if place is None:
+            return None
+        return [row for row in self._journal.rows(place, Fingerprint) if isinstance(row, Row)]
+
+    def add(self, source: Source, state: Any, rows: Sequence[Row]) -> None:
+        """Append them."""
+        self._journal.append(source, state, rows)
+
+
 def read_collection(
-    table: Table[Any], sources: Sequence[Source], index_path: Path | None, progress: TextIO | None
+    table: Table[Any], sources: Sequence[Source], store: Store | None, progress: TextIO | None
 ) -> Collection:
-    """Every source's fingerprints: from the index where its file is unchanged, else from the file.
+    """Every source's fingerprints: from the store where its file is unchanged, else from the file.
 
     Raises:
-        UsageError: The index was made in another way.
+        Interrupted: Somebody wants to stop; what was read is in the store.
     """
     collection = Collection(sources=sources)
-    if index_path is None:
-        for number, finished in enumerate(table.by_source(sources, progress, len(sources))):
-            for row in finished.rows:
-                collection.add(number, row)
-        return collection
-    with Index(index_path, table.made_by, Fingerprint) as index:
-        for number, rows in enumerate(_indexed(table, sources, index, progress)):
-            for row in rows:
-                collection.add(number, row)
+    rows_of: Iterable[list[Row]]
+    if store is None:
+        rows_of = (finished.rows for finished in table.by_source(sources, progress, len(sources)))
+    else:
+        rows_of = _stored(table, sources, store, progress)
+    for number, rows in enumerate(rows_of):
+        for row in rows:
+            collection.add(number, row)
     return collection
 
 
-def _indexed(
-    table: Table[Any], sources: Sequence[Source], index: Index, progress: TextIO | None
-) -> Iterator[Sequence[Row]]:
-    new = [source for source in sources if not index.knows(source)]
-    fresh = iter(table.by_source(new, progress, len(new)) if new else ())
+def _stored(table: Table[Any], sources: Sequence[Source], store: Store, progress: TextIO | None) -> Iterator[list[Row]]:
+    new = [source for source in sources if not store.knows(source)]
+    states: deque[Any] = deque()
+
+    def noted() -> Iterator[Source]:
+        for source in new:
+            states.append(store.state(source))
+            yield source
+
+    fresh = table.by_source(noted(), progress, len(new))
     waiting = iter(new)
     awaited = next(waiting, None)
-    for source in sources:
-        if source is awaited:
-            finished = next(fresh)
-            index.add(source, finished.rows)
-            awaited = next(waiting, None)
-            yield finished.rows
-        else:
-            rows = index.find(source)
-            gone = Unreadable("was changed while the command ran; run it again")
-            yield [Fingerprint(path=source.path, error=gone.as_cell())] if rows is None else rows
-    next(fresh, None)  # lets the readers go
+    kept = 0
+    try:
+        for source in sources:
+            if source is awaited:
+                rows = next(fresh).rows
+                store.add(source, states.popleft(), rows)
+                awaited = next(waiting, None)
+                kept += 1
+                yield rows
+            else:
+                found = store.find(source)
+                gone = Unreadable("was changed while the command ran; run it again")
+                yield [Fingerprint(path=source.path, error=gone.as_cell())] if found is None else found
+        next(fresh, None)  # lets the readers go
+    except Interrupted as error:
+        done = len(sources) - len(new) + kept
+        raise Interrupted(
+            f"interrupted; {done:,} inputs are read and kept in {store.path.name}. "
+            "To go on, type the same command again"
+        ) from error
+    finally:
+        fresh.close()

@@ -8,8 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mediasift.errors import EmptyFile, ItemError
-from mediasift.media.information import file_sha256
-from mediasift.media.sources import Source, read_head
+from mediasift.media.sources import Source, read_head, read_sha256
 from mediasift.rows import Row
 from mediasift.run.collection import Collection
 from mediasift.run.groups import Decode, Duplicate, file_size
@@ -43,10 +42,12 @@ def _byte_key(source: Source, sizes: Counter[int | None]) -> Hashable:
         )
     if not read_head(source.file):
         raise EmptyFile("the file is empty (0 bytes)")
-    return file_sha256(source.file) if sizes[file_size(source)] > 1 else None
+    return read_sha256(source.file)[1] if sizes[file_size(source)] > 1 else None
 
 
-def pixel_rows(collection: Collection, headers: Decode, decode: Decode) -> Iterator[Duplicate]:
+def pixel_rows(
+    collection: Collection, headers: Decode, decode: Decode, *, every_frame: bool = False
+) -> Iterator[Duplicate]:
     """A row for each picture, grouped by equal pixels.
 
     Only pictures of a size that another file with other bytes has, too, are decoded; a damaged file of a size of its
@@ -56,6 +57,7 @@ def pixel_rows(collection: Collection, headers: Decode, decode: Decode) -> Itera
         collection: The inputs.
         headers: Gives the `info` rows of sources.
         decode: Gives the fingerprints, with digests, of sources.
+        every_frame: Whether animated pictures, which headers do not tell from others, are looked at frame by frame.
     """
     found = [one.rows for one in headers(collection.sources)]
     files: defaultdict[tuple[int | None, int | None], set[str | None]] = defaultdict(set)
@@ -63,7 +65,7 @@ def pixel_rows(collection: Collection, headers: Decode, decode: Decode) -> Itera
         for row in rows:
             if isinstance(row, Info):
                 files[row.width, row.height].add(row.sha256)
-    doubtful = [number for number, rows in enumerate(found) if not _is_settled(rows, files)]
+    doubtful = [number for number, rows in enumerate(found) if every_frame or not _is_settled(rows, files)]
     decoded = dict(zip(doubtful, decode([collection.sources[number] for number in doubtful]), strict=True))
     places: list[Duplicate] = []
     keys: list[Hashable] = []

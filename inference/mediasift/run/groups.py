@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mediasift.errors import ItemError
-from mediasift.media.information import file_sha256
-from mediasift.media.sources import Source
+from mediasift.media.sources import Source, read_sha256
 from mediasift.rows import Row
 from mediasift.run.collection import Collection, Entry
 from mediasift.run.pipeline import Finished
@@ -169,7 +168,7 @@ class _SameFile:
     def _sha256(self, number: int) -> str | None:
         file = self._sources[number].file
         try:
-            return None if file is None else file_sha256(file)
+            return None if file is None else read_sha256(file)[1]
         except ItemError:
             return None
 

@@ -103,6 +103,10 @@ class Index:
                 f"{self.path}: cannot be written ({error.strerror}); run the same command again to go on"
             ) from error
 
+    def state(self, source: Source) -> tuple[str, int, int] | None:
+        """What tells whether a file is still the one that was read."""
+        return _state(source)
+
     def find(self, source: Source) -> list[Row] | None:
         """The rows of an input whose file has not changed since; None when it must be read."""
         state = _state(source)
@@ -121,9 +125,8 @@ class Index:
         state = _state(source)
         return state is not None and self._places.get(state[0], ())[:2] == state[1:]
 
-    def add(self, source: Source, rows: Sequence[Row]) -> None:
-        """Keep the rows of an input that was read without error."""
-        state = _state(source)
+    def add(self, source: Source, state: tuple[str, int, int] | None, rows: Sequence[Row]) -> None:  # noqa: ARG002
+        """Keep the rows of an input that was read without error, and was in that state before."""
         if state is not None and not any(row.error for row in rows):
             kept = [{k: v for k, v in to_json(row).items() if k not in ("path", "kept")} for row in rows]
             self._write({"file": state[0], "size": state[1], "mtime_ns": state[2], "rows": kept})

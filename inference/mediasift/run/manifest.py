@@ -27,7 +27,10 @@ class Summary:
         error_rows: Those with `error` filled.
         errors: Error code → rows.
         skipped: Files in named folders that are no rows, by reason.
-        seconds: Per stage.
+        taken_over: Inputs whose rows an earlier run had computed.
+        vanished: Inputs of an earlier run that are no longer there; their rows stay, at the end of the table.
+        worker_restarts: How often the worker process died.
+        seconds: Per stage; `longest_item` is the slowest to read and prepare.
     """
 
     sources: int = 0
@@ -35,7 +38,15 @@ class Summary:
     error_rows: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    taken_over: int = 0
+    vanished: list[str] = field(default_factory=list)
+    worker_restarts: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Summary:
+        """The counts of a finished table."""
+        return cls(**{name: value for name, value in manifest["counts"].items() if name in cls.__slots__})
 
     def count(self, error: str) -> None:
         """Count one row; `error` is its error cell."""
@@ -54,30 +65,44 @@ def manifest_path(output: Path) -> Path:
 def manifest(
     summary: Summary,
     *,
-    settings: Mapping[str, Any],
-    facts: Mapping[str, Any],
+    what: Mapping[str, Any],
     resources: Mapping[str, Any],
     started: datetime,
 ) -> str:
-    """The manifest as indented JSON."""
+    """The manifest as indented JSON.
+
+    Args:
+        summary: Counts.
+        what: What was computed, and how: JSON objects under `settings`, `model`, `versions`, `table`.
+        resources: Threads and batch size.
+        started: When.
+    """
     data = {
         "mediasift": __version__,
         "command": sys.argv if sys.argv and "mediasift" in Path(sys.argv[0]).name else None,
-        "settings": settings,
-        "model": facts,
+        **what,
         "resources": resources,
         "counts": {name: value for name, value in asdict(summary).items() if name != "seconds"},
         "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
+        "machine": _platform(),
     }
     return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
+def _platform() -> dict[str, str]:
+    return {"python": platform.python_version(), "platform": platform.platform()}
+
+
 def versions() -> dict[str, str]:
     """Python, platform, and the packages that decode and compute."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    return {**_platform(), **computing()}
+
+
+def computing() -> dict[str, str]:
+    """Versions of what decodes and computes: with others, the same settings may give other rows."""
+    found = {"mediasift": __version__}
     for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)

@@ -7,11 +7,12 @@ when the source is done. Nothing grows with the number of inputs.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from mediasift.errors import ItemError
 from mediasift.items import FailedItem, Place
 from mediasift.media.readers import AnyItem, ReadOptions, read_source
 from mediasift.media.sources import Source
+from mediasift.models.providers import available_cores
 from mediasift.rows import Row, placed
 from mediasift.tasks.task import Reads, StartedTask
 
@@ -52,6 +54,7 @@ class _Entry:
     """An item on its way: prepared, or failed."""
 
     place: Place
+    name: Culprit
     prepared: Any = None
     error: ItemError | None = None
     rows: list[Row] | None = None
@@ -63,15 +66,59 @@ class _Entry:
 
 _END = object()
 
+Culprit = tuple[int, int]
+"""(number of a source in its run, number of an item in the source), both from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is known of an item from an earlier attempt that did not survive it.
+
+    Attributes:
+        item: Its number in the source, from 0.
+        reading: It was being read: the source cannot be read from here on. Else it was prepared or computed, and is
+            left out.
+        error: What its row says.
+    """
+
+    item: int
+    reading: bool
+    error: ItemError
+
+
+class Watch:
+    """Told what is being worked on, so that somebody outside can tell what a crash or a standstill is due to.
+
+    This one does not care. Its methods are called from several threads.
+    """
+
+    def reading(self, item: Culprit) -> None:
+        """A reader begins to read an item, or goes on after waiting."""
+
+    def preparing(self, item: Culprit) -> None:
+        """The item is read; its reader prepares it."""
+
+    def waiting(self, item: Culprit) -> None:
+        """The reader waits, or is done with its source."""
+
+    def inferring(self, items: Sequence[Culprit]) -> None:
+        """The model is called on these; none: the call is over."""
+
 
 @dataclass(slots=True, eq=False)
 class _Work:
     """A source, the queue its reader fills, and what has become of its items."""
 
+    number: int
     source: Source
     queue: queue.Queue[Any]
     entries: list[_Entry] = field(default_factory=list)
     ended: bool = False
+
+
+def readers(jobs: int | None) -> int:
+    """Reader threads: as asked for, else one per core."""
+    return available_cores() if jobs is None else jobs
 
 
 class Budget:
@@ -82,11 +129,18 @@ class Budget:
         self._used = 0.0
         self._changed = threading.Condition()
 
-    def take(self, megapixels: float) -> None:
-        """Wait for room, then hold it."""
+    def take(self, megapixels: float, *, wait: bool = True) -> bool:
+        """Hold room for a picture; without `wait`, only if there is some now. Whether it is held."""
+
+        def has_room() -> bool:
+            return self._used == 0 or self._used + megapixels <= self._limit
+
         with self._changed:
-            self._changed.wait_for(lambda: self._used == 0 or self._used + megapixels <= self._limit)
+            if not wait and not has_room():
+                return False
+            self._changed.wait_for(has_room)
             self._used += megapixels
+            return True
 
     def give_back(self, megapixels: float) -> None:
         """Make room again."""
@@ -102,10 +156,12 @@ class _Share:
         self._budget = budget
         self._held = 0.0
 
-    def take(self, megapixels: float) -> None:
+    def take(self, megapixels: float, *, wait: bool = True) -> bool:
         self.give_back()
-        self._budget.take(megapixels)
-        self._held = megapixels
+        if self._budget.take(megapixels, wait=wait):
+            self._held = megapixels
+            return True
+        return False
 
     def give_back(self) -> None:
         if self._held:
@@ -122,10 +178,18 @@ class Pipeline:
         reads: What it reads.
         options: How to read.
         jobs: Reader threads; 0 reads in the calling thread.
+        watch: Told what is being worked on.
     """
 
     def __init__(
-        self, task: StartedTask, *, row_type: type[Row], reads: Reads, options: ReadOptions, jobs: int
+        self,
+        task: StartedTask,
+        *,
+        row_type: type[Row],
+        reads: Reads,
+        options: ReadOptions,
+        jobs: int,
+        watch: Watch | None = None,
     ) -> None:
         self.task = task
         self.seconds = Seconds()
@@ -133,39 +197,62 @@ class Pipeline:
         self._reads = reads
         self._options = options
         self._jobs = jobs
+        self._watch = watch or Watch()
+        self._troubles: Mapping[int, Trouble] = {}
+        self._batch_size = task.batch_size
         self._needs = task.needs
         self._budget = Budget(_BUDGET_MEGAPIXELS)
         self._stop = threading.Event()
         self._clock = threading.Lock()
 
-    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
-        """Each source with its rows, in the order of `sources`."""
+    @property
+    def ahead(self) -> int:
+        """How many sources are taken in before the first is finished, at most."""
+        return max(2 * self._jobs, self._batch_size + self._jobs) + self._batch_size
+
+    def run_singly(self, number: int, source: Source, troubles: Iterable[Trouble]) -> Finished:
+        """One source alone, item by item, with what is known of its items from attempts that failed."""
+        self._troubles = {trouble.item: trouble for trouble in troubles}
+        self._batch_size = 1
+        try:
+            (finished,) = self._batched(self._read_here([source], first=number))
+        finally:
+            self._troubles = {}
+            self._batch_size = self.task.batch_size
+        return finished
+
+    def run(self, sources: Iterable[Source], *, first: int = 0) -> Iterator[Finished]:
+        """Each source with its rows, in the order of `sources`; they are numbered from `first` for the watch."""
         if self._jobs == 0:
-            yield from self._batched(self._read_here(sources))
+            yield from self._batched(self._read_here(sources, first=first))
             return
+        self._stop.clear()
         pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="mediasift-reader")
-        works = self._read_ahead(sources, pool)
+        works = self._read_ahead(sources, pool, first=first)
         try:
             yield from self._batched(works)
         finally:
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _read_here(self, sources: Iterable[Source]) -> Iterator[tuple[_Work, _Entry | None]]:
-        for source in sources:
-            work = _Work(source, queue.Queue())
-            for entry in self._entries(source):
+    def _read_here(self, sources: Iterable[Source], *, first: int) -> Iterator[tuple[_Work, _Entry | None]]:
+        for number, source in enumerate(sources, first):
+            work = _Work(number, source, queue.Queue())
+            for entry in self._entries(work):
+                self._watch.waiting(entry.name)
                 yield work, entry
             yield work, None
 
-    def _read_ahead(self, sources: Iterable[Source], pool: ThreadPoolExecutor) -> Iterator[tuple[_Work, _Entry | None]]:
+    def _read_ahead(
+        self, sources: Iterable[Source], pool: ThreadPoolExecutor, *, first: int
+    ) -> Iterator[tuple[_Work, _Entry | None]]:
         """(work, entry) in order, None at the end of each source, while the readers are some sources ahead."""
-        ahead = max(2 * self._jobs, self.task.batch_size + self._jobs)
+        ahead = self.ahead - self._batch_size
         waiting: deque[_Work] = deque()
-        remaining = iter(sources)
+        remaining = enumerate(sources, first)
         while True:
-            while len(waiting) < ahead and (source := next(remaining, None)) is not None:
-                work = _Work(source, queue.Queue(_QUEUE))
+            while len(waiting) < ahead and (found := next(remaining, None)) is not None:
+                work = _Work(*found, queue.Queue(_QUEUE))
                 pool.submit(self._fill, work)
                 waiting.append(work)
             if not waiting:
@@ -180,7 +267,7 @@ class Pipeline:
     def _fill(self, work: _Work) -> None:
         """Reader thread: items of one source into its queue, then the end or the exception that no row may hide."""
         try:
-            for entry in self._entries(work.source):
+            for entry in self._entries(work):
                 if not self._put(work, entry):
                     return
             self._put(work, _END)
@@ -188,30 +275,60 @@ class Pipeline:
             self._put(work, error)
 
     def _put(self, work: _Work, entry: Any) -> bool:
+        patience = 0.0
         while not self._stop.is_set():
             try:
-                work.queue.put(entry, timeout=0.1)
+                work.queue.put(entry, timeout=patience)
             except queue.Full:
+                if not patience and isinstance(entry, _Entry):
+                    self._watch.waiting(entry.name)
+                patience = 0.1
                 continue
             return True
         return False
 
-    def _entries(self, source: Source) -> Iterator[_Entry]:
+    def _entries(self, work: _Work) -> Iterator[_Entry]:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
         share = _Share(self._budget)
         started = time.perf_counter()
+        name: Culprit = (work.number, 0)
+        place = Place(path=work.source.path)
+
+        def admit(megapixels: float) -> None:
+            if megapixels == 0:  # a sign of life from somebody who reads for long
+                self._watch.reading(name)
+            elif not share.take(megapixels, wait=False):
+                self._watch.waiting(name)
+                share.take(megapixels)
+                self._watch.reading(name)
+
         try:
-            for item in read_source(source, self._reads, self._options, needs=self._needs, admit=share.take):
+            items = read_source(work.source, self._reads, self._options, needs=self._needs, admit=admit)
+            for index in itertools.count():
+                name = (work.number, index)
+                trouble = self._troubles.get(index)
+                if trouble is not None and trouble.reading:
+                    yield _Entry(_next_place(place, index), name, error=trouble.error)
+                    return
+                self._watch.reading(name)
+                item = next(items, None)
+                if item is None:
+                    return
                 read = time.perf_counter()
-                entry = self._prepared(item)
+                place = Place(path=item.path, page=item.page, frame=item.frame, time_s=item.time_s)
+                if trouble is not None:
+                    entry = _Entry(place, name, error=trouble.error)
+                else:
+                    entry = self._prepared(item, place, name)
                 del item
                 share.give_back()
                 self._count(read - started, time.perf_counter() - read)
                 yield entry
                 started = time.perf_counter()
         except ItemError as error:
-            yield _Entry(Place(path=source.path), error=error)
+            yield _Entry(Place(path=work.source.path), name, error=error)
         finally:
+            self._watch.waiting(name)
             share.give_back()
 
     def _count(self, read: float, prepare: float) -> None:
@@ -219,14 +336,14 @@ class Pipeline:
             self.seconds.read += read
             self.seconds.prepare += prepare
 
-    def _prepared(self, item: AnyItem) -> _Entry:
-        place = Place(path=item.path, page=item.page, frame=item.frame, time_s=item.time_s)
+    def _prepared(self, item: AnyItem, place: Place, name: Culprit) -> _Entry:
         if isinstance(item, FailedItem):
-            return _Entry(place, error=item.error)
+            return _Entry(place, name, error=item.error)
+        self._watch.preparing(name)
         try:
-            return _Entry(place, prepared=self.task.prepare(item))
+            return _Entry(place, name, prepared=self.task.prepare(item))
         except ItemError as error:
-            return _Entry(place, error=error)
+            return _Entry(place, name, error=error)
 
     def _batched(self, read: Iterable[tuple[_Work, _Entry | None]]) -> Iterator[Finished]:
         """Collect full batches across sources; finish sources in order."""
@@ -241,7 +358,8 @@ class Pipeline:
                 work.entries.append(entry)
                 if entry.error is None:
                     batch.append(entry)
-            if len(batch) >= self.task.batch_size:
+            # Behind a picture that waits for its batch, sources that failed may pile up: then it waits no longer.
+            if len(batch) >= self._batch_size or (batch and len(works) > self.ahead):
                 self._infer(batch)
                 batch = []
             yield from self._finished(works)
@@ -252,7 +370,7 @@ class Pipeline:
         """Sources at the front that have ended and wait for no batch."""
         while works and works[0].ended and all(entry.is_done for entry in works[0].entries):
             work = works.popleft()
-            entries = work.entries or [_Entry(Place(path=work.source.path), rows=[])]
+            entries = work.entries or [_Entry(Place(path=work.source.path), (work.number, 0), rows=[])]
             yield Finished(source=work.source, rows=[row for entry in entries for row in self._rows(work, entry)])
 
     def _rows(self, work: _Work, entry: _Entry) -> list[Row]:
@@ -271,6 +389,7 @@ class Pipeline:
 
     def _try(self, batch: list[_Entry]) -> None:
         """A batch that fails is tried one by one to find the culprit."""
+        self._watch.inferring([entry.name for entry in batch])
         try:
             results = self.task.infer([entry.prepared for entry in batch])
         except ItemError as error:
@@ -282,5 +401,12 @@ class Pipeline:
         else:
             for entry, rows in zip(batch, results, strict=True):
                 entry.rows = list(rows)
+        finally:
+            self._watch.inferring(())
         for entry in batch:
             entry.prepared = None
+
+
+def _next_place(place: Place, index: int) -> Place:
+    """Where the item after `place` is, as far as it is known without reading it."""
+    return Place(path=place.path, page=None if place.page is None else index + 1)

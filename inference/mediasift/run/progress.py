@@ -23,6 +23,7 @@ class Progress:
         self._total = total
         self._started = self._told = time.monotonic()
         self.done = 0
+        self._taken_over = 0
         self.errors = 0
         self._bar: tqdm[None] | None = None
         if stream is not None and stream.isatty():
@@ -40,8 +41,16 @@ class Progress:
             self._stream.write(self._line() + "\n")
             self._stream.flush()
 
+    def take_over(self) -> None:
+        """One source was done by an earlier run: it counts, but not as speed."""
+        self.done += 1
+        self._taken_over += 1
+        if self._bar is not None:
+            self._bar.initial += 1
+            self._bar.update()
+
     def _line(self) -> str:
-        rate = self.done / max(time.monotonic() - self._started, 1e-9)
+        rate = (self.done - self._taken_over) / max(time.monotonic() - self._started, 1e-9)
         of_total = f" of {self._total:,}" if self._total is not None else ""
         left = f", {_duration((self._total - self.done) / rate)} left" if self._total is not None and rate else ""
         return f"{self.done:,}{of_total} files, {rate:.1f} per second{left}, {self.errors:,} errors"

@@ -4,47 +4,74 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+import weakref
+from array import array
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Generic, TextIO, TypeVar
+from typing import IO, Any, Generic, Protocol, TextIO, TypeVar
 
 import numpy as np
 
-from mediasift.errors import InputError, OutputError
-from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs, Skipped, Source, find_sources
+from mediasift.errors import InputError, Interrupted, OutputError
+from mediasift.media.sources import Skipped, Source, find_sources
 from mediasift.models.providers import available_cores
 from mediasift.rows import Row
-from mediasift.run.manifest import Summary, manifest, manifest_path
-from mediasift.run.pipeline import Finished, Pipeline
+from mediasift.run.job import Job, settings
+from mediasift.run.journal import Journal, state
+from mediasift.run.manifest import Summary, computing, manifest, manifest_path
+from mediasift.run.pipeline import Finished, Pipeline, Seconds, readers
 from mediasift.run.progress import Progress
-from mediasift.run.writers import WRITERS, Form, format_of, write_atomically
-from mediasift.tasks.task import Resources, Task
+from mediasift.run.resume import look, plan, stored_rows
+from mediasift.run.supervisor import Limits, Supervisor
+from mediasift.run.writers import WRITERS, Form, Stored, format_of, write_atomically
+from mediasift.tasks.task import Resources
 
 RowType = TypeVar("RowType", bound=Row)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """All that decides what a table says, and how it is computed.
+class Engine(Protocol):
+    """What computes: this process (`Here`) or a worker (`supervisor.Supervisor`)."""
 
-    Attributes:
-        task: The task's settings.
-        inputs: What to read.
-        reading: How.
-        batch_size: Items per model call; None lets the task choose.
-        jobs: Reader threads; None for one per core, 0 to read in the calling thread.
-        threads: Threads of the model; None for every core.
-    """
+    facts: Mapping[str, Any]
+    batch_size: int
+    seconds: Seconds
+    restarts: int
 
-    task: Task
-    inputs: Inputs
-    reading: ReadOptions
-    batch_size: int | None = None
-    jobs: int | None = None
-    threads: int | None = None
+    @property
+    def longest_item_s(self) -> float:
+        """Longest time that reading and preparing an item took, seconds; 0 where nobody looked."""
+
+    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
+        """Each source with its rows, in order."""
+
+    def close(self) -> None:
+        """Let go of everything; `run` does it by itself when it ends."""
+
+
+class Here:
+    """Computes in the calling process."""
+
+    longest_item_s = 0.0
+    restarts = 0
+
+    def __init__(self, job: Job) -> None:
+        task = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
+        self.facts = task.facts
+        self.batch_size = task.batch_size
+        self._pipeline = Pipeline(
+            task, row_type=job.task.row, reads=job.task.reads, options=job.reading, jobs=readers(job.jobs)
+        )
+        self.seconds = self._pipeline.seconds
+
+    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
+        """Each source with its rows, in order."""
+        return self._pipeline.run(sources)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Table(Generic[RowType]):
@@ -55,26 +82,35 @@ class Table(Generic[RowType]):
     Args:
         job: What to do.
         stdin: Where the input `-` reads paths from.
+        limits: Compute in a process of its own, within these limits; None computes in this process.
 
     Attributes:
         summary: Counts, filled in while it runs.
+        left_alone: Whether `write` found the table finished and did nothing.
     """
 
-    def __init__(self, job: Job, *, stdin: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        stdin: TextIO | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.job = job
         self.summary = Summary()
+        self.left_alone = False
         self._skipped = Skipped()
         self._stdin = stdin
+        self._limits = limits
         self._begun = datetime.now(UTC)
         self._clock = time.perf_counter()
-        self._task = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
-        self._pipeline = Pipeline(
-            self._task,
-            row_type=job.task.row,
-            reads=job.task.reads,
-            options=job.reading,
-            jobs=available_cores() if job.jobs is None else job.jobs,
-        )
+        self._engine: Engine = Here(job) if limits is None else Supervisor(job, limits)
+        weakref.finalize(self, self._engine.close)  # for a table that is made and then neither read nor written
+        self._what: dict[str, Any] = {
+            "settings": settings(job),
+            "model": dict(self.facts),
+            "versions": computing(),
+        }
 
     def __iter__(self) -> Iterator[RowType]:
         """Each row, in input order.
@@ -99,31 +135,110 @@ class Table(Generic[RowType]):
         format: str | None = None,
         spreadsheet_safe: bool = False,
         progress: TextIO | None = None,
+        restart: bool = False,
+        update: bool = False,
     ) -> None:
-        """Write the table and its manifest, each at once and whole.
+        """Write the table and its manifest, each at once and whole, when all inputs are done.
+
+        Until then finished inputs stand in `OUTPUT.journal.jsonl`. If the run ends in any way, the same call goes on
+        where it ended. A finished table is left alone.
+
+        Args:
+            output: The table's file.
+            format: csv, jsonl or parquet; None takes the suffix.
+            spreadsheet_safe: Put a `'` before text cells that a spreadsheet would take for a formula.
+            progress: Where to tell how far it is.
+            restart: Begin anew. A table that was changed since it was written is not overwritten even then.
+            update: Add inputs that are not in the finished table; rows of inputs that are gone stay.
 
         Raises:
-            UsageError: The name says no format.
-            OutputError: The folder is not there or cannot be written to; tried before the first file is read.
+            UsageError: The name says no format; or the table was begun, or written, with other settings.
+            OutputError: It cannot be written (tried before the first file is read), another run is writing it, or the
+                table there is not ours.
+            Interrupted: With `limits`, after Ctrl-C or SIGTERM.
         """
-        output = Path(output)
-        writer = WRITERS[format_of(output, format)]
-        if not output.parent.is_dir():
-            raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
-        rows = self._rows(Progress(progress, self._total(progress)))
-        write_atomically(output, lambda file: writer(rows, self._form(spreadsheet_safe), file))
-        write_atomically(manifest_path(output), self._write_manifest)
+        try:
+            output = Path(output)
+            name = format_of(output, format)
+            form = self._form(spreadsheet_safe)
+            if not output.parent.is_dir():
+                raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
+            what = {**self._what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
+            with Journal(output) as journal:
+                found = look(output)
+                todo = plan(output, found, journal, what, restart=restart, update=update)
+                if todo == "finished":
+                    self.left_alone = True
+                    self.summary = Summary.of(found.manifest)
+                    return
+                if todo != "continue":
+                    stored = stored_rows(output, name, form) if todo == "extend" else ()
+                    journal.begin({"what": what, "replaces": found.table_sha256}, stored)
+                order = self._fill(journal, Progress(progress, self._total(progress)))
+                self._publish(journal, order, output, form, what)
+        finally:
+            self._engine.close()
+
+    def _fill(self, journal: Journal, progress: Progress) -> array[int]:
+        """Do what is not in the journal yet; returns where the rows of each input stand in it, in input order."""
+        order = array("q")
+        waiting: deque[tuple[int, Any]] = deque()
+
+        def undone() -> Iterator[Source]:
+            for source in self._sources():
+                place = journal.find(source)
+                order.append(-1 if place is None else place)
+                if place is None:
+                    waiting.append((len(order) - 1, state(source)))
+                    yield source
+                else:
+                    self.summary.taken_over += 1
+                    progress.take_over()
+
+        try:
+            for finished in self._engine.run(undone()):
+                position, found = waiting.popleft()
+                order[position] = journal.append(finished.source, found, finished.rows)
+                progress.advance(sum(1 for row in finished.rows if row.error))
+        except Interrupted as error:
+            raise Interrupted(
+                f"interrupted; {progress.done:,} inputs are done and kept in {journal.path.name}. "
+                "To go on, type the same command again"
+            ) from error
+        finally:
+            progress.close()
+        self.summary.sources = len(order)
+        if not order:
+            raise InputError(self._nothing())
+        vanished = journal.vanished()
+        self.summary.vanished = [journal.path_at(place) for place in vanished]
+        order.extend(vanished)
+        return order
+
+    def _publish(self, journal: Journal, order: array[int], output: Path, form: Form, what: dict[str, Any]) -> None:
+        """Put the rows in input order into the table; then the manifest; then the journal goes."""
+        self._tell_engine()
+        rows = self._journaled(journal, order)
+        publish(rows, form, output, journal, what=what, told=lambda: self._manifest(what))
+
+    def _journaled(self, journal: Journal, order: array[int]) -> Iterator[Row | Stored]:
+        """All rows. Those taken from an older table stand there once, however often their input is named."""
+        taken: set[int] = set()
+        for place in order:
+            if place in taken:
+                continue
+            for row in journal.rows(place, self.job.task.row):
+                if isinstance(row, Stored):
+                    taken.add(place)
+                self.summary.count(row.error)
+                yield row
 
     def manifest(self) -> str:
         """What produced the rows, as JSON; complete when they are."""
-        job = self.job
-        resources = {"batch_size": self._task.batch_size, "jobs": job.jobs, "threads": job.threads or available_cores()}
-        return manifest(
-            self.summary, settings=settings(job), facts=self._task.facts, resources=resources, started=self._begun
-        )
+        return self._manifest({**self._what, "table": {}})
 
-    def _write_manifest(self, file: IO[bytes]) -> None:
-        file.write(self.manifest().encode())
+    def _manifest(self, what: Mapping[str, Any]) -> str:
+        return manifest(self.summary, what=what, resources=self.resources, started=self._begun)
 
     def _form(self, spreadsheet_safe: bool) -> Form:
         return Form(row_type=self.job.task.row, kept=self.job.inputs.keep, spreadsheet_safe=spreadsheet_safe)
@@ -138,25 +253,48 @@ class Table(Generic[RowType]):
         return sum(1 for _ in find_sources(self.job.inputs, Skipped()))
 
     @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the task says of itself: its model, the device."""
+        return self._engine.facts
+
+    @property
     def made_by(self) -> dict[str, Any]:
         """What the rows depend on, besides their inputs: the task's settings, its model, how pictures are read."""
         inputs = ("inputs", "recursive", "column", "keep")
         own = {name: value for name, value in settings(self.job).items() if name not in inputs}
-        return {**own, **self._task.facts}
+        return {**own, **self.facts}
 
-    def by_source(self, sources: Iterable[Source], progress: TextIO | None, total: int) -> Iterator[Finished]:
+    @property
+    def resources(self) -> dict[str, Any]:
+        """Threads, batch size and limits: what the rows cost, not what they say."""
+        return {
+            "batch_size": self._engine.batch_size,
+            "jobs": readers(self.job.jobs),
+            "threads": self.job.threads or available_cores(),
+            "limits": None if self._limits is None else asdict(self._limits),
+        }
+
+    def by_source(
+        self, sources: Iterable[Source], progress: TextIO | None, total: int
+    ) -> Generator[Finished, None, None]:
         """Each of the given sources with its rows, instead of those that the job names."""
         shown = Progress(progress, total)
         try:
-            for finished in self._pipeline.run(sources):
-                yield finished
+            for finished in self._engine.run(sources):
                 shown.advance(sum(1 for row in finished.rows if row.error))
+                yield finished
         finally:
             shown.close()
+            self._engine.close()
+        self._tell_engine()
+
+    def close(self) -> None:
+        """Let go of what computes, for a table of which nothing is wanted."""
+        self._engine.close()
 
     def _rows(self, progress: Progress) -> Iterator[Any]:
         try:
-            for finished in self._pipeline.run(self._sources()):
+            for finished in self._engine.run(self._sources()):
                 self.summary.sources += 1
                 before = self.summary.error_rows
                 for row in finished.rows:
@@ -165,11 +303,21 @@ class Table(Generic[RowType]):
                 progress.advance(self.summary.error_rows - before)
         finally:
             progress.close()
-        self.summary.skipped = dict(self._skipped.counts)
-        spent = asdict(self._pipeline.seconds)
-        self.summary.seconds = {**spent, "total": time.perf_counter() - self._clock}
+            self._engine.close()
+        self._tell_engine()
         if self.summary.sources == 0:
             raise InputError(self._nothing())
+
+    def _tell_engine(self) -> None:
+        """What the engine knows of the run, into the summary."""
+        engine = self._engine
+        self.summary.skipped = dict(self._skipped.counts)
+        self.summary.worker_restarts = engine.restarts
+        self.summary.seconds = {
+            **asdict(engine.seconds),
+            "longest_item": engine.longest_item_s,
+            "total": time.perf_counter() - self._clock,
+        }
 
     def _nothing(self) -> str:
         named = ", ".join("an array" if isinstance(name, np.ndarray) else str(name) for name in self.job.inputs.named)
@@ -177,20 +325,23 @@ class Table(Generic[RowType]):
         return f"nothing to read in {named or 'no input'}" + (f" ({other:,} files there are no media)" if other else "")
 
 
-def settings(job: Job) -> dict[str, Any]:
-    """The job's settings as JSON values."""
-    task = {field.name: _plain(getattr(job.task, field.name)) for field in fields(job.task)}
-    return {
-        "task": job.task.name,
-        **task,
-        "inputs": ["array" if isinstance(name, np.ndarray) else str(name) for name in job.inputs.named],
-        "recursive": job.inputs.recursive,
-        "column": job.inputs.column,
-        "keep": list(job.inputs.keep),
-        **asdict(job.reading),
-    }
+def publish(
+    rows: Iterable[Row | Stored],
+    form: Form,
+    output: Path,
+    journal: Journal,
+    *,
+    what: dict[str, Any],
+    told: Callable[[], str],
+) -> None:
+    """The rows into the table; then the manifest that is `told`; then the journal goes."""
+    writer = WRITERS[what["table"]["format"]]
 
+    def then(sha256: str) -> None:
+        what["table"]["sha256"] = sha256
+        journal.finish(sha256)
 
-def _plain(value: Any) -> Any:
-    """A loaded model is named by its file; all other settings are JSON values already."""
-    return str(value.path) if hasattr(value, "path") else value
+    write_atomically(output, lambda file: writer(rows, form, file), then=then)
+    text = told().encode()
+    write_atomically(manifest_path(output), lambda file: file.write(text))
+    journal.remove()

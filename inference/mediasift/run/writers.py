@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
+import hashlib
 import io
 import itertools
 import json
@@ -18,11 +21,23 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import OutputError, UsageError
+from mediasift.errors import MediasiftError, OutputError, UsageError
 from mediasift.optional import require
-from mediasift.rows import Row, columns, kept_names, values
+from mediasift.rows import Row, columns, kept_names, printable, values
 
 _PARQUET_GROUP = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A row as it stood in a table that was written before: its cells, which are written again as they are."""
+
+    cells: tuple[Any, ...]
+
+    @property
+    def error(self) -> str:
+        """The last column."""
+        return self.cells[-1] or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +58,24 @@ class Form:
     def names(self) -> list[str]:
         """Column names, in order."""
         own = [column.name for column in columns(self.row_type)]
-        return [*own[:-1], *kept_names(dict.fromkeys(self.kept, ""), self.row_type), own[-1]]
+        return [*own[:-1], *self.kept_columns, own[-1]]
 
-    def cells(self, row: Row) -> list[Any]:
+    @property
+    def kept_columns(self) -> tuple[str, ...]:
+        """Names of the carried-along columns in this table."""
+        return kept_names(dict.fromkeys(self.kept, ""), self.row_type)
+
+    def cells(self, row: Row | Stored) -> list[Any]:
         """The row's values in the order of `names`; None for what does not apply."""
+        if isinstance(row, Stored):
+            return list(row.cells)
         found = values(row)
         cells = [_printable(found.get(name)) for name in self.names]
         return [_neutral(cell) for cell in cells] if self.spreadsheet_safe else cells
 
 
 def _printable(value: Any) -> Any:
-    """File names that are not valid UTF-8 hold lone surrogates; each is written as a backslash, x and two digits."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return value
+    return printable(value) if isinstance(value, str) else value
 
 
 def _neutral(value: Any) -> Any:
@@ -72,7 +91,7 @@ def _text(value: Any) -> Any:
     return " ".join(f"{number:.7g}" for number in value) if isinstance(value, np.ndarray) else value
 
 
-def write_csv(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
+def write_csv(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """RFC 4180 with a header line, UTF-8, lines ending in LF."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")  # so that it quotes cells with either of them, on every Python
@@ -84,7 +103,7 @@ def write_csv(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
         text.truncate()
 
 
-def write_jsonl(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
+def write_jsonl(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """One JSON object a line, every column in each; vectors are lists of numbers."""
     names = form.names
     for row in rows:
@@ -92,7 +111,7 @@ def write_jsonl(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
         file.write(json.dumps(dict(zip(names, cells, strict=True)), ensure_ascii=False).encode("utf-8") + b"\n")
 
 
-def write_parquet(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
+def write_parquet(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """Apache Parquet with the columns' types; vectors are lists of float32."""
     pyarrow = require("pyarrow", extra="parquet")
     parquet = require("pyarrow.parquet", extra="parquet")
@@ -115,12 +134,12 @@ def write_parquet(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 
-def vector_length(rows: Iterable[Row], form: Form) -> tuple[Iterable[Row], int | None]:
+def vector_length(rows: Iterable[Row | Stored], form: Form) -> tuple[Iterable[Row | Stored], int | None]:
     """The same rows, and how long their vectors are; None where the table has none, or no row holds one."""
     at = next((form.names.index(one.name) for one in columns(form.row_type) if one.type is np.ndarray), None)
     if at is None:
         return rows, None
-    looked_at: list[Row] = []
+    looked_at: list[Row | Stored] = []
     remaining = iter(rows)
     for row in remaining:
         looked_at.append(row)
@@ -129,8 +148,8 @@ def vector_length(rows: Iterable[Row], form: Form) -> tuple[Iterable[Row], int |
     return looked_at, None
 
 
-def _groups(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    group: list[Row] = []
+def _groups(rows: Iterable[Row | Stored], size: int) -> Iterator[list[Row | Stored]]:
+    group: list[Row | Stored] = []
     for row in rows:
         group.append(row)
         if len(group) == size:
@@ -140,7 +159,7 @@ def _groups(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
         yield group
 
 
-def write_npz(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
+def write_npz(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """A numpy archive with an array for each column, all of one length; `numpy.load` needs no pickle.
 
     Text is unicode, empty where there is none; numbers are float64 and not a number where there is none; vectors are
@@ -151,7 +170,7 @@ def write_npz(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
     names = form.names
     waiting: dict[str, list[Any]] = {name: [] for name in names if kinds.get(name) is not np.ndarray}
     none = np.full(length or 0, np.nan, dtype="<f4")
-    with tempfile.TemporaryFile() as vectors, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+    with _beside(file) as vectors, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         count = 0
         for count, row in enumerate(rows, start=1):  # noqa: B007  (used after the loop)
             for name, cell in zip(names, form.cells(row), strict=True):
@@ -172,6 +191,12 @@ def write_npz(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
                 shutil.copyfileobj(vectors, member, 1 << 20)
 
 
+def _beside(file: IO[bytes]) -> IO[bytes]:
+    """A nameless file in the folder of an open one; in memory beside a stream that has no folder."""
+    name = getattr(file, "name", None)
+    return tempfile.TemporaryFile(dir=Path(name).parent) if name and Path(str(name)).is_file() else io.BytesIO()
+
+
 def _array(cells: list[Any], kind: type) -> NDArray[Any]:
     """A column as an array of one type."""
     if kind is str:
@@ -179,7 +204,7 @@ def _array(cells: list[Any], kind: type) -> NDArray[Any]:
     return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
 
 
-def write_aligned(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
+def write_aligned(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """Columns aligned for reading on a terminal; columns that are empty everywhere are left out.
 
     Widths come from the first thousand rows, so that a long table begins to show before it ends.
@@ -196,7 +221,11 @@ def write_aligned(rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
 
 def _shown(value: Any) -> str:
     """A cell for the terminal, with nothing in it that a terminal would obey."""
-    text = f"{value:.4f}" if isinstance(value, float) else str(_text(value))
+    return printable_text(f"{value:.4f}" if isinstance(value, float) else str(_text(value)))
+
+
+def printable_text(text: str) -> str:
+    """Text for the terminal: what a terminal would obey is shown as an escape sequence instead."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
@@ -207,7 +236,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> bytes:
 class Writer(Protocol):
     """Writes all rows of a table to an open binary file."""
 
-    def __call__(self, rows: Iterable[Row], form: Form, file: IO[bytes]) -> None:
+    def __call__(self, rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
         """Consume `rows`; `file` stays open."""
 
 
@@ -238,26 +267,117 @@ def format_of(output: Path | None, chosen: str | None) -> str:
     return name
 
 
-def write_atomically(output: Path, write: Callable[[IO[bytes]], None]) -> None:
+def read_csv(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
+    """The cells of each row that `write_csv` wrote; empty ones as empty text."""
+    text = io.TextIOWrapper(file, "utf-8", newline="")
+    try:
+        lines = csv.reader(text)
+        next(lines, None)
+        yield from map(tuple, lines)
+    finally:
+        text.detach()
+
+
+def read_jsonl(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
+    """The cells of each row that `write_jsonl` wrote."""
+    for line in file:
+        yield tuple(json.loads(line).values())
+
+
+def read_npz(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
+    """The cells of each row that `write_npz` wrote; of vectors only one at a time is in memory."""
+    with zipfile.ZipFile(file) as archive, contextlib.ExitStack() as stack:
+        members = [stack.enter_context(archive.open(name)) for name in archive.namelist()]
+        yield from zip(*(_npz_column(member) for member in members), strict=True)
+
+
+def _npz_column(member: IO[bytes]) -> Iterator[Any]:
+    np.lib.format.read_magic(member)
+    (count, *length), _, kind = np.lib.format.read_array_header_1_0(member)
+    size = int(kind.itemsize * np.prod(length, dtype=np.int64))
+    for _ in range(count):
+        cell = np.frombuffer(member.read(size), dtype=kind).reshape(length)
+        yield None if kind.kind == "f" and np.isnan(cell).all() else cell.tolist()
+
+
+def read_parquet(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
+    """The cells of each row that `write_parquet` wrote."""
+    parquet = require("pyarrow.parquet", extra="parquet")
+    for batch in parquet.ParquetFile(file).iter_batches():
+        for row in batch.to_pylist():
+            yield tuple(row.values())
+
+
+READERS: dict[str, Callable[[IO[bytes]], Iterator[tuple[Any, ...]]]] = {
+    "csv": read_csv,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "npz": read_npz,
+}
+"""Name of a format → what reads its rows back, so that a finished table can be added to."""
+
+
+def write_atomically(
+    output: Path, write: Callable[[IO[bytes]], object], *, then: Callable[[str], object] = str
+) -> None:
     """Write a temporary file in the same folder, flush it to the disk and rename it.
+
+    Args:
+        output: The file to be.
+        write: Writes its contents.
+        then: Called with the SHA-256 of the contents, before the file appears under its name.
 
     Raises:
         OutputError: The file cannot be written; nothing half-written is left.
     """
-    temporary = output.with_name(f".{output.name[:200]}.{os.getpid()}.part")
+    # Named after the output, so that what a killed run left behind is overwritten, and goes, when it is continued.
+    temporary = output.with_name(f".mediasift-{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:12]}.part")
+    with faults(output):
+        try:
+            with temporary.open("w+b") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+                file.seek(0)
+                then(hashlib.file_digest(file, "sha256").hexdigest())
+            temporary.replace(output)
+            _sync_folder(output.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the disk keep the new name; where folders cannot be opened (Windows), it does so by itself."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def faults(output: Path) -> Iterator[None]:
+    """Whatever the operating system refuses inside becomes an OutputError about `output`."""
     try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(output)
+        yield
+    except MediasiftError:
+        raise
     except OSError as error:
         raise OutputError(_advice(output, error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _advice(output: Path, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
+    """What happened to the file, and what to do; what is done so far is in the journal, if there is one."""
+    code = error.errno
+    if code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return f"{output}: the disk or your quota is full; free some space and run the same command again to go on"
+    if code == errno.EFBIG:
+        return f"{output}: larger than this system allows; raise the limit (ulimit -f) and run the same command again"
+    if code in (errno.ENOENT, errno.ENOTDIR):
         return f"{output}: the folder {output.parent} does not exist; make it first"
-    return f"{output}: cannot be written ({error.strerror or error})"
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{output}: may not be written ({error.strerror}); choose a folder of yours with -o"
+    if code == errno.ENAMETOOLONG:
+        return f"{output}: the name is too long for files beside it; choose a shorter one with -o"
+    return f"{output}: cannot be written ({error.strerror or error}); mend that and run the same command again to go on"

@@ -62,7 +62,7 @@ class StartedInform:
             raise Unsupported("an array, not a file: it has no header")
         return [
             Info(**{field.name: getattr(found, field.name) for field in fields(found)})
-            for found in information(item.file)
+            for found in information(item.file, item.alive)
         ]
 
     def infer(self, batch: Sequence[list[Row]]) -> Sequence[list[Row]]:

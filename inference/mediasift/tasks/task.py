@@ -16,7 +16,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from mediasift.rows import Row
 
-Reads = Literal["pictures", "sound", "video", "files"]
+Reads = Literal["pictures", "frames", "sound", "video", "files"]
+"""Pictures (and chosen frames of videos), chosen frames of what moves, clips of sound, whole videos, files of any kind
+of which nothing but headers is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

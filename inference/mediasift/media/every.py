@@ -1,0 +1,71 @@
+"""Which frames of a video: `--every 2s`, `1000f`, `iframe` or `shot`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from mediasift.errors import UsageError
+
+DEFAULT_EVERY = "1s"
+"""A frame a second: enough to count what is seen how long, and seldom two frames of one movement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Every:
+    """A rule that chooses frames.
+
+    Attributes:
+        unit: `s` the frame shown every `amount` seconds, `f` every `amount`-th frame, `iframe` the frames the codec
+            stored whole, `shot` the sharpest frame near the middle of each shot.
+        amount: Seconds or frames; 1 where it does not apply.
+    """
+
+    unit: Literal["s", "f", "iframe", "shot"]
+    amount: Fraction = Fraction(1)
+
+
+def parse_every(text: str) -> Every:
+    """The rule that `2s`, `0.5s`, `1000f`, `iframe` or `shot` names.
+
+    Raises:
+        UsageError: None of these.
+    """
+    if text == "iframe":
+        return Every(unit="iframe")
+    if text == "shot":
+        return Every(unit="shot")
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([sf])", text, re.ASCII)
+    amount = Fraction(found[1]) if found else Fraction(0)
+    if found is None or amount == 0 or (found[2] == "f" and amount.denominator != 1):
+        raise UsageError(f"every {text!r}: needs 2s or 0.5s (seconds), 1000f (whole number of frames), iframe or shot")
+    return Every(unit="s" if found[2] == "s" else "f", amount=amount)
+
+
+def chosen_numbers(every: Every, ticks: Sequence[int], time_base: Fraction) -> list[int]:
+    """Numbers of the frames that a rule in seconds or frames chooses, ascending.
+
+    Args:
+        every: With unit `s` or `f`.
+        ticks: Presentation time of each frame in units of `time_base`, ascending.
+        time_base: Seconds per tick.
+
+    Seconds count from the first frame; at each such moment the frame then shown is taken, once.
+    """
+    if every.unit == "f":
+        return list(range(0, len(ticks), int(every.amount)))
+    step = every.amount / time_base
+    chosen: list[int] = []
+    for number, tick in enumerate(ticks):
+        since = int(tick) - int(ticks[0])
+        moment = -(-since * step.denominator // step.numerator) * step  # the first one at or after this frame
+        if number + 1 == len(ticks):
+            shown = moment == since or not chosen
+        else:
+            shown = moment < int(ticks[number + 1]) - int(ticks[0])
+        if shown:
+            chosen.append(number)
+    return chosen

@@ -1,0 +1,330 @@
+"""Video files: frames with their number and the container's time, decoding no more than is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import av.error
+import av.stream
+
+from mediasift.errors import Damaged, Unreadable, Unsupported
+from mediasift.media.frames import CodedFrame, Turn, display_turn, seconds
+from mediasift.media.images import MAX_MEGAPIXELS, check_size
+
+_MAX_THREADS = 8
+"""Of one decoder. Each holds frames in flight, so memory grows with it."""
+
+_SEEK_GAIN = 16
+"""Frames by which a seek must shorten the way: it throws away the frames in flight in the decoder's threads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timetable:
+    """Every frame of a video, read from the packets' headers without decoding.
+
+    Attributes:
+        ticks: Presentation times in units of `time_base`, ascending; position is the frame's number.
+        keys: Those of the I-frames, ascending.
+        seeks: Where to jump to for each of them.
+        time_base: Seconds per tick.
+        problem: Why reading ended early; empty when it did not.
+    """
+
+    ticks: Sequence[int]
+    keys: Sequence[int]
+    seeks: Sequence[int]
+    time_base: Fraction
+    problem: str = ""
+
+    def number(self, ticks: int) -> int:
+        """Number of the frame shown at that time."""
+        return bisect_left(self.ticks, ticks)
+
+    def time_s(self, number: int) -> float:
+        """Presentation time of a frame, in seconds."""
+        return seconds(self.ticks[number], self.time_base)
+
+    def key_before(self, number: int) -> int:
+        """Position in `keys` of the last I-frame at or before a frame; -1 when there is none."""
+        return bisect_right(self.keys, self.ticks[number]) - 1
+
+
+class Video:
+    """An opened video; a context manager.
+
+    Args:
+        file: Where it is.
+        demuxer: FFmpeg's name for its format; no other is tried.
+        max_megapixels: Larger frames are refused.
+        alive: Called about once a second while packets are read and frames decoded.
+
+    Attributes:
+        timetable: Numbers and times of all frames.
+        missing: Frames that were wanted and did not decode, as (number, time_s).
+
+    Raises:
+        ItemError: It cannot be read, holds no video, or is no video at all.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        demuxer: str,
+        *,
+        max_megapixels: float = MAX_MEGAPIXELS,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._alive = alive
+        self._spoke = time.monotonic()
+        self._file = file
+        self._max_megapixels = max_megapixels
+        self._demuxer = demuxer
+        self._sequential = False
+        self._turn: Turn | None = None
+        self._wanted = 0
+        self.missing: list[tuple[int, float]] = []
+        self._container, self._stream = self._open()
+        try:
+            self.timetable = self._read_timetable()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file and the decoder."""
+        self._container.close()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) as stored."""
+        return self._stream.codec_context.width, self._stream.codec_context.height
+
+    def frames(self) -> Iterator[CodedFrame]:
+        """Every frame in order."""
+        self._reopen()
+        self._wanted += len(self.timetable.ticks)
+        following = 0
+        for frame in self._decoded(self._packets()):
+            self._note(range(following, frame.number))
+            following = max(following, frame.number + 1)
+            yield frame
+        self._note(range(following, len(self.timetable.ticks)))
+
+    def iframes(self) -> Iterator[CodedFrame]:
+        """The frames that the codec stored whole; nothing else is decoded."""
+        self._reopen()
+        keys = [self.timetable.number(ticks) for ticks in self.timetable.keys]
+        self._wanted += len(keys)
+        remaining = set(keys)
+        for frame in self._decoded(packet for packet in self._packets() if packet.is_keyframe):
+            if frame.number in remaining:
+                remaining.discard(frame.number)
+                yield frame
+        self._note(sorted(remaining))
+
+    def at(self, numbers: Sequence[int]) -> Iterator[CodedFrame]:
+        """The frames of these numbers, which ascend; jumps over what lies between where that is shorter."""
+        self._wanted += len(numbers)
+        frames: Iterator[CodedFrame] | None = None
+        position = waiting = 0
+        while waiting < len(numbers):
+            target = numbers[waiting]
+            if frames is None or self._is_far(position, target):
+                frames = self._from(target)
+            found = next((frame for frame in frames if frame.number >= target), None)
+            if found is None:
+                self._note(numbers[waiting:])
+                return
+            position = found.number + 1
+            passed = bisect_left(numbers, found.number, waiting)
+            self._note(numbers[waiting:passed])
+            waiting = passed
+            if waiting < len(numbers) and numbers[waiting] == found.number:
+                waiting += 1
+                yield found
+
+    def complaint(self) -> Damaged | None:
+        """What was wrong with the frames read so far; None when nothing was."""
+        if self.missing:
+            number, time_s = self.missing[0]
+            return Damaged(
+                f"{len(self.missing):,} of {self._wanted:,} frames do not decode and are left out, "
+                f"the first of them frame {number} at {time_s:.3f} s"
+            )
+        return Damaged(self.timetable.problem) if self.timetable.problem else None
+
+    def _open(self) -> tuple[Any, Any]:
+        """A container with its first video stream.
+
+        The name goes to FFmpeg with `file:` before it and no other protocol is let through: nothing that a file says
+        can make it open another place.
+        """
+        try:
+            container = av.open(
+                "file:" + os.path.abspath(self._file),  # noqa: PTH100  (a link must stay a link)
+                format=self._demuxer,
+                container_options={"protocol_whitelist": "file"},  # not `options`: those are for streams, too
+                metadata_errors="replace",
+            )
+        except (av.error.FFmpegError, ValueError) as error:
+            raise _explained(error) from error
+        try:
+            stream = _picture_stream(container)
+            check_size(stream.codec_context.width, stream.codec_context.height, self._max_megapixels)
+            stream.codec_context.thread_count = min(_cores(), _MAX_THREADS)
+            stream.thread_type = "AUTO"
+        except BaseException:
+            container.close()
+            raise
+        return container, stream
+
+    def _reopen(self) -> None:
+        self.close()
+        self._container, self._stream = self._open()
+
+    def _read_timetable(self) -> Timetable:
+        """Read all packets once, decoding none.
+
+        Raises:
+            Damaged: There is no frame.
+        """
+        ticks, keys, seeks = array("q"), array("q"), array("q")
+        early = self._demuxer in ("mpegts", "mpeg")  # these are searched by decoding time
+        problem, packets = "", 0
+        hidden = self._stream.codec_context.name in ("vp8", "libvpx")
+        try:
+            for packet in self._container.demux(self._stream):
+                self._say_alive()
+                shown = packet.pts if packet.pts is not None else packet.dts
+                packets += packet.size > 0
+                if shown is None or packet.size == 0 or packet.is_discard:
+                    continue
+                if hidden and not bytes(packet)[0] & 0x10:  # VP8's show_frame, RFC 6386, 9.1
+                    continue
+                ticks.append(shown)
+                if packet.is_keyframe:
+                    keys.append(shown)
+                    seeks.append(packet.dts if early and packet.dts is not None else shown)
+        except (av.error.FFmpegError, ValueError) as error:
+            problem = f"reading ends early, after {len(ticks):,} frames ({_reason(error)})"
+        if not ticks:
+            raise Damaged(f"there is no frame in it{': ' + problem if problem else ''}")
+        promised = self._stream.frames if self._demuxer == "mp4" else 0
+        if not problem and packets < promised:
+            problem = f"the file ends early: it announces {promised:,} frames and holds {packets:,}"
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        return Timetable(
+            ticks=array("q", sorted(ticks)),
+            keys=array("q", (keys[i] for i in order)),
+            seeks=array("q", (seeks[i] for i in order)),
+            time_base=Fraction(self._stream.time_base),
+            problem=problem,
+        )
+
+    def _say_alive(self) -> None:
+        now = time.monotonic()
+        if now - self._spoke > 1:
+            self._spoke = now
+            self._alive()
+
+    def _is_far(self, position: int, target: int) -> bool:
+        """Whether jumping to the I-frame before `target` is shorter than decoding on from `position`."""
+        key = self.timetable.key_before(target)
+        if self._sequential or key < 0:
+            return False
+        return self.timetable.number(self.timetable.keys[key]) > position + _SEEK_GAIN
+
+    def _from(self, target: int) -> Iterator[CodedFrame]:
+        """Frames from the I-frame before `target`, or from the beginning where jumping does not work."""
+        key = self.timetable.key_before(target)
+        if not self._sequential and key > 0:
+            expected = self.timetable.number(self.timetable.keys[key])
+            with contextlib.suppress(av.error.FFmpegError):
+                self._container.seek(self.timetable.seeks[key], stream=self._stream)
+                frames = self._decoded(self._packets())
+                first = next((frame for frame in frames if frame.number >= expected), None)
+                if first is not None and first.number == expected:
+                    yield first
+                    yield from frames
+                    return
+            self._sequential = True  # the container's index cannot be trusted, or this I-frame is none
+        self._reopen()
+        yield from self._decoded(self._packets())
+
+    def _packets(self) -> Iterator[Any]:
+        """The stream's packets, the empty last one left out; ends where the file is broken."""
+        with contextlib.suppress(av.error.FFmpegError):
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    yield packet
+
+    def _decoded(self, packets: Iterator[Any]) -> Iterator[CodedFrame]:
+        """Frames in order; packets that do not decode give none."""
+        context, last = self._stream.codec_context, len(self.timetable.ticks) - 1
+        number = -1
+        for packet in itertools.chain(packets, [None]):  # None: give what is still held back
+            self._say_alive()
+            try:
+                raws = context.decode(packet)
+            except (av.error.FFmpegError, ValueError):
+                continue
+            for raw in raws:
+                check_size(raw.width, raw.height, self._max_megapixels)
+                ticks = raw.pts if raw.pts is not None else raw.dts
+                number = min(number + 1 if ticks is None else self.timetable.number(ticks), last)
+                time_s = self.timetable.time_s(number) if ticks is None else seconds(ticks, self.timetable.time_base)
+                if self._turn is None:
+                    self._turn = display_turn(raw)
+                yield CodedFrame(raw=raw, turn=self._turn, number=number, time_s=time_s)
+
+    def _note(self, numbers: Iterable[int]) -> None:
+        """Remember frames that were wanted and are not there."""
+        self.missing.extend((number, self.timetable.time_s(number)) for number in numbers)
+
+
+def _picture_stream(container: Any) -> Any:
+    """The first video stream that is no cover picture.
+
+    Raises:
+        Unsupported: There is none, or nothing here decodes it.
+    """
+    streams = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+    if not streams:
+        kinds = sorted({one.type for one in container.streams}) or ["nothing"]
+        raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")
+    if streams[0].codec_context is None:
+        raise Unsupported("its video is in a coding that cannot be read here")
+    return streams[0]
+
+
+def _explained(error: Exception) -> Damaged | Unreadable:
+    if isinstance(error, (PermissionError, FileNotFoundError)):
+        return Unreadable(f"cannot be opened ({_reason(error)})")
+    return Damaged(f"the video cannot be opened ({_reason(error)})")
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+def _cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

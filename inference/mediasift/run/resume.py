@@ -1,0 +1,131 @@
+"""Whether a run begins, goes on where another ended, or has nothing to do: what stands beside the output decides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mediasift.errors import OutputError, UsageError
+from mediasift.run.journal import Journal
+from mediasift.run.manifest import manifest_path
+from mediasift.run.writers import READERS, Form, Stored, faults
+
+Plan = Literal["begin", "continue", "extend", "finished"]
+"""Start anew; go on with the journal; add to the finished table; leave the finished table alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What stands beside the output.
+
+    Attributes:
+        table_sha256: Of the table that is there; None if there is none.
+        manifest: The manifest's JSON; empty if there is none.
+    """
+
+    table_sha256: str | None
+    manifest: Mapping[str, Any]
+
+
+def look(output: Path) -> Found:
+    """What earlier runs left at the output.
+
+    Raises:
+        OutputError: Something is there that cannot be read.
+    """
+    beside = manifest_path(output)
+    table = None
+    with faults(output):
+        if output.exists():
+            with output.open("rb") as file:
+                table = hashlib.file_digest(file, "sha256").hexdigest()
+        text = beside.read_text(encoding="utf-8") if beside.exists() else "{}"
+    try:
+        manifest = json.loads(text)
+    except ValueError:
+        manifest = {}
+    return Found(table_sha256=table, manifest=manifest if isinstance(manifest, dict) else {})
+
+
+def plan(output: Path, found: Found, journal: Journal, now: Mapping[str, Any], *, restart: bool, update: bool) -> Plan:
+    """What is to be done.
+
+    Args:
+        output: The table.
+        found: What stands there.
+        journal: What an unfinished run left.
+        now: What this run would compute, and how: JSON objects under `settings`, `model`, `versions`, `table`.
+        restart: Begin anew, whatever is there; but never over a table that somebody has changed.
+        update: Add inputs that are not in the finished table.
+
+    Raises:
+        OutputError: The table there was not written by us, or was changed since.
+        UsageError: It was begun, or written, in another way.
+    """
+    header = journal.header or {}
+    ours = {found.manifest.get("table", {}).get("sha256"), header.get("replaces"), journal.table_sha256}
+    if found.table_sha256 is not None and found.table_sha256 not in ours:
+        raise OutputError(
+            f"{output}: was changed since mediasift wrote it, or was written by something else; it is never "
+            "overwritten. Move it away, or choose another name with -o"
+        )
+    if restart:
+        return "begin"
+    inputs = () if update else ("inputs",)
+    if header:
+        _refuse(output, "begun", differences(header["what"], now, ("settings", "model", "versions", "table"), inputs))
+        return "continue"
+    if found.table_sha256 is None:
+        return "begin"
+    sections = ("settings", "model", "versions", "table") if update else ("settings", "model", "table")
+    _refuse(output, "written", differences(found.manifest, now, sections, inputs))
+    return "extend" if update else "finished"
+
+
+def _refuse(output: Path, how: str, different: list[str]) -> None:
+    if different:
+        raise UsageError(
+            f"{output}: was {how} with other settings: {'; '.join(different)}. Repeat them, choose another name with "
+            "-o, or begin anew with --restart"
+        )
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], sections: tuple[str, ...], inputs: tuple[str, ...] = ("inputs",)
+) -> list[str]:
+    """`name: was this, now that`, for each value that differs in the sections; `inputs` only where named there."""
+    found = []
+    for section in sections:
+        old, new = before.get(section, {}), json.loads(json.dumps(now[section]))
+        for name in dict.fromkeys((*old, *new)):
+            skipped = (name == "inputs" and not inputs) or name == "sha256"
+            if not skipped and old.get(name) != new.get(name):
+                found.append(f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}")
+    return found
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:200]
+
+
+def stored_rows(output: Path, format: str, form: Form) -> Iterator[tuple[str, dict[str, str], list[Stored]]]:
+    """(path, carried-along values, rows) of each input in a finished table: neighbouring rows of the same path."""
+    names = form.names
+    kept = {name: names.index(column) for name, column in zip(form.kept, form.kept_columns, strict=True)}
+    group: list[Stored] = []
+    with output.open("rb") as file:
+        for cells in READERS[format](file):
+            if group and group[0].cells[0] != cells[0]:
+                yield group[0].cells[0], _kept(group[0], kept), group
+                group = []
+            group.append(Stored(cells=cells))
+    if group:
+        yield group[0].cells[0], _kept(group[0], kept), group
+
+
+def _kept(row: Stored, places: Mapping[str, int]) -> dict[str, str]:
+    return {name: row.cells[place] or "" for name, place in places.items()}

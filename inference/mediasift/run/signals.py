@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM on the command line: the first asks to stop soon, the second to stop at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+
+class Signals:
+    """Whether somebody wants us to stop. As a context manager it listens; outside, nobody ever does.
+
+    Attributes:
+        requested: Once: finish what has begun.
+        insistent: Twice: stop now.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.insistent = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+        if self.requested:
+            self.insistent = True
+            raise KeyboardInterrupt
+        self.requested = True

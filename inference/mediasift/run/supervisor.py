@@ -1,0 +1,453 @@
+"""Reading and computing in a process of its own, so that whatever happens there costs one row at most.
+
+The supervisor starts the worker, hands it sources, and keeps account of what it is working on. When the worker dies,
+needs more memory than allowed, or an item takes too long, everything that had begun is tried again one by one in a
+new worker; the item that is the cause ends as an error row, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mediasift
+from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
+from mediasift.media.sources import Source
+from mediasift.rows import Row, from_json
+from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
+from mediasift.run.memory import allowed_bytes, peak_bytes, resident_bytes
+from mediasift.run.pipeline import Culprit, Finished, Seconds, Trouble
+from mediasift.run.signals import Signals
+
+TIMEOUT_S = 120.0
+"""For one item, unless asked otherwise: Tesseract may need a minute for a full page of newsprint."""
+
+_POLL_S = 0.1
+_LOOK_S = 0.25
+"""How often memory and time are looked at while messages come without a pause."""
+
+_LULL_S = 0.001
+"""Between two looks at what the worker says: many short lines together cost less than each alone."""
+
+_PATIENCE_S = 1.0
+"""How long what has begun may go on after Ctrl-C."""
+
+_ATTEMPTS = 3
+"""Items of one source that may be given up before the source ends there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an item may cost.
+
+    Attributes:
+        timeout_s: Seconds for reading and preparing one item, or for computing it.
+        max_memory_gb: Resident memory of the worker, in 10^9 bytes; None for three quarters of the machine's.
+    """
+
+    timeout_s: float = TIMEOUT_S
+    max_memory_gb: float | None = None
+
+
+class _Died(Exception):
+    """The worker is gone.
+
+    Attributes:
+        reason: What the error row says.
+        certain: Source → (item, whether it was being read), where the cause is beyond doubt.
+    """
+
+    def __init__(self, reason: ItemError, certain: Mapping[int, tuple[int, bool]] | None = None) -> None:
+        self.reason = reason
+        self.certain = certain or {}
+
+
+class _Worker:
+    """One worker process, its answers, and what it is working on."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self.active: dict[int, tuple[int, bool, float]] = {}  # source → item, whether it is being read, since when
+        self.inferring: list[Culprit] = []
+        self.inferring_since = 0.0
+        self.longest_item_s = 0.0
+        self.stderr: deque[str] = deque(maxlen=20)
+        root = str(Path(mediasift.__file__).resolve().parent.parent)
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mediasift.run.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENCV_LOG_LEVEL": "SILENT"},
+            start_new_session=True,  # Ctrl-C in the terminal is for the supervisor, which asks the worker to stop
+        )
+        self._inbox: queue.Queue[bytes] = queue.Queue()
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._rest = b""
+        self._lines: deque[bytes] = deque()
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._receive, self._send, self._listen_to_stderr)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._order(job)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def order(self, what: str, **values: Any) -> None:
+        self._order({"order": what, **values})
+
+    def read(self, sources: Iterable[tuple[int, Source]]) -> None:
+        """Numbered sources, all at once."""
+        lines = [{"order": "read", "number": number, **source_to_json(source)} for number, source in sources]
+        self._order(*lines)
+
+    def _order(self, *orders: Mapping[str, Any]) -> None:
+        self._outbox.put(b"".join(json.dumps(order).encode() + b"\n" for order in orders))
+
+    def _send(self) -> None:
+        """In a thread: a worker that stands still must not make us stand still."""
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101  (Popen was asked for a pipe)
+        try:
+            while (line := self._outbox.get()) is not None:
+                stdin.write(line)
+                stdin.flush()
+            stdin.close()
+        except OSError:  # it died; the other thread finds the end of its answers
+            return
+
+    def _receive(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101
+        while chunk := os.read(stdout.fileno(), 1 << 16):
+            self._inbox.put(chunk)
+            time.sleep(_LULL_S)
+        self._inbox.put(b"")
+
+    def _listen_to_stderr(self) -> None:
+        stderr = self._process.stderr
+        assert stderr is not None  # noqa: S101
+        for line in stderr:
+            self.stderr.append(line.decode("utf-8", "replace").rstrip()[:500])
+
+    def message(self, timeout_s: float) -> tuple[str, str] | None:
+        """The next answer as (kind, text); None when there is none within the time; kind "" when it has ended."""
+        while not self._lines:
+            try:
+                chunk = self._inbox.get(timeout=timeout_s)
+            except queue.Empty:
+                return None
+            if not chunk:
+                return "", ""
+            *whole, self._rest = (self._rest + chunk).split(b"\n")
+            self._lines.extend(whole)
+        line = self._lines.popleft()
+        return chr(line[0]), line[2:].decode()
+
+    def note(self, kind: str, text: str) -> bool:
+        """Keep account of what it works on; whether the message was of that sort."""
+        if kind == "I":
+            self.inferring = [_culprit(name) for name in text.split()]
+            self.inferring_since = time.monotonic()
+        elif kind == "W":
+            began = self.active.pop(_culprit(text)[0], None)
+            if began is not None:
+                self.longest_item_s = max(self.longest_item_s, time.monotonic() - began[2])
+        elif kind in ("R", "P"):
+            source, item = _culprit(text)
+            since = self.active[source][2] if kind == "P" and source in self.active else time.monotonic()
+            self.active[source] = (item, kind == "R", since)
+        else:
+            return False
+        return True
+
+    def suspects(self) -> dict[int, tuple[int, bool]]:
+        """Source → (item, whether it was being read) of all that is going on."""
+        found = {source: (item, reading) for source, (item, reading, _) in self.active.items()}
+        for source, item in self.inferring:
+            found.setdefault(source, (item, False))
+        return found
+
+    def close(self) -> None:
+        """End it. It holds nothing that needs care: a file it writes appears whole or not at all."""
+        if self._process.stdout is None or self._process.stdout.closed:
+            return
+        self._outbox.put(None)
+        self._process.kill()
+        self._process.wait()
+        for thread in self._threads:
+            thread.join(5)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def obituary(self) -> str:
+        """How it ended."""
+        code = self._process.wait()
+        if code >= 0:
+            return f"ended with exit code {code}"
+        try:
+            return f"was killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was killed by signal {-code}"
+
+
+class Supervisor:
+    """Runs a job in a worker; made like `pipeline.Pipeline`, it gives the same rows.
+
+    Args:
+        job: What to do.
+        limits: What an item may cost.
+
+    Attributes:
+        facts: What the task says of itself.
+        batch_size: Items per model call.
+        restarts: How many workers died.
+        peak_bytes: Largest resident memory of a worker; 0 where the system does not tell.
+
+    Raises:
+        SetupError: The task cannot start.
+    """
+
+    def __init__(self, job: Job, limits: Limits) -> None:
+        self._job = job_to_json(job)
+        self._row_type: type[Row] = job.task.row
+        self._limits = limits
+        self._max_bytes = allowed_bytes(limits.max_memory_gb)
+        self._signals = Signals()
+        self._worker = self._start()
+        self._looked = time.monotonic()
+        self.seconds = Seconds()
+        self._longest_item_s = 0.0
+        self.restarts = 0
+        self.peak_bytes = 0
+
+    @property
+    def longest_item_s(self) -> float:
+        """Longest time that reading and preparing an item took, seconds."""
+        return max(self._longest_item_s, self._worker.longest_item_s)
+
+    def _start(self) -> _Worker:
+        worker = _Worker(self._job)
+        while True:
+            message = worker.message(_POLL_S)
+            if message is None:
+                continue
+            kind, text = message
+            if kind == "S":
+                data = json.loads(text)
+                self.facts: Mapping[str, Any] = data["facts"]
+                self.batch_size: int = data["batch_size"]
+                self._window = 4 * int(data["ahead"])
+                return worker
+            try:
+                self._raise_if_failed(worker, kind, text)
+            finally:
+                worker.close()
+
+    def _raise_if_failed(self, worker: _Worker, kind: str, text: str) -> None:
+        """Raise what the worker could not handle itself."""
+        if kind == "X":
+            raise error_from_json(json.loads(text))
+        if kind == "B":
+            raise RuntimeError(f"a bug in the worker process:\n{json.loads(text)}")
+        if kind == "":
+            said = f": {' / '.join(worker.stderr)}" if worker.stderr else ""
+            raise ModelError(f"the process that should load the model {worker.obituary()}{said[:600]}")
+
+    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
+        """Each source with its rows, in the order of `sources`. Meanwhile Ctrl-C and SIGTERM are listened to.
+
+        Raises:
+            Interrupted: Somebody wants us to stop; what had begun was finished first, if that was quick.
+        """
+        pending: deque[tuple[int, Source]] = deque()
+        with self._signals:
+            try:
+                yield from self._run(enumerate(sources), pending)
+                if self._signals.requested:
+                    yield from self._finish_what_has_begun(pending)
+                    raise Interrupted("interrupted")
+            finally:
+                self.close()
+
+    def _run(self, numbered: Iterator[tuple[int, Source]], pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
+        """Hand out sources and take in results until all is done, or somebody wants us to stop."""
+        more = True
+        while not self._signals.requested and (more or pending):
+            if more and len(pending) <= self._window // 2:
+                more = self._hand_out(numbered, pending)
+            try:
+                if pending and (finished := self._next(pending)) is not None:
+                    yield finished
+            except _Died as death:
+                yield from self._recover(pending, death)
+                if not more:
+                    self._worker.order("end")
+        if not self._signals.requested:
+            self._hear_the_end()
+
+    def _hear_the_end(self) -> None:
+        """All rows are here; what is left is the worker's account of its time."""
+        self.peak_bytes = max(self.peak_bytes, peak_bytes(self._worker.pid))
+        while message := self._worker.message(_PATIENCE_S):
+            kind, text = message
+            if kind == "E":
+                self.seconds = Seconds(**json.loads(text))
+            if kind in ("E", ""):
+                return
+            self._worker.note(kind, text)
+
+    def _hand_out(self, numbered: Iterator[tuple[int, Source]], pending: deque[tuple[int, Source]]) -> bool:
+        """Fill the window; whether there may be more sources."""
+        handed = list(itertools.islice(numbered, self._window - len(pending)))
+        self._worker.read(handed)
+        pending.extend(handed)
+        if len(pending) < self._window:
+            self._worker.order("end")
+            return False
+        return True
+
+    def close(self) -> None:
+        """End the worker."""
+        self._worker.close()
+
+    def _until_end(self, pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
+        while pending and not self._signals.requested:
+            if (finished := self._next(pending)) is not None:
+                yield finished
+
+    def _next(self, pending: deque[tuple[int, Source]]) -> Finished | None:
+        """The next finished source; None when it is time to look around.
+
+        Raises:
+            _Died: The worker is gone, or had to go.
+        """
+        while True:
+            message = self._worker.message(_POLL_S)
+            if look := message is None or time.monotonic() - self._looked > _LOOK_S:
+                self._look(quiet=message is None)
+            if message is None:
+                return None
+            kind, text = message
+            if self._worker.note(kind, text):
+                if look:
+                    return None
+            elif kind == "F":
+                number, _, rows = text.partition(" ")
+                first, source = pending.popleft()
+                if first != int(number):
+                    raise RuntimeError(f"the worker finished source {number} before {first}")
+                return self._finished(source, rows)
+            elif kind == "E":
+                self.seconds = Seconds(**json.loads(text))
+                if self._signals.requested:
+                    return None
+            elif kind == "":
+                raise _Died(Crashed(f"the process that worked on it {self._worker.obituary()}"))
+            else:
+                self._raise_if_failed(self._worker, kind, text)
+
+    def _finished(self, source: Source, rows: str) -> Finished:
+        kept = source.kept
+        return Finished(
+            source=source, rows=[from_json(self._row_type, {**row, "kept": kept}) for row in json.loads(rows)]
+        )
+
+    def _look(self, *, quiet: bool) -> None:
+        """Whether the worker keeps within the limits. Time is judged only when all it said was heard."""
+        self._looked = now = time.monotonic()
+        worker = self._worker
+        self.peak_bytes = max(self.peak_bytes, peak_bytes(worker.pid))
+        if resident_bytes(worker.pid) > self._max_bytes:
+            worker.close()
+            raise _Died(Crashed(f"needs more than {self._max_bytes / 1e9:.1f} GB of memory (--max-memory)"))
+        if not quiet:
+            return
+        limit = self._limits.timeout_s
+        ages = {source: now - since for source, (_, _, since) in worker.active.items()}
+        model_is_late = worker.inferring and now - worker.inferring_since > limit * len(worker.inferring)
+        if model_is_late or max(ages.values(), default=0) > limit:
+            # Readers may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
+            old = [source for source, age in ages.items() if age > limit / 2]
+            certain = {source: worker.active[source][:2] for source in old if len(old) == 1 and not model_is_late}
+            worker.longest_item_s = max(worker.longest_item_s, limit)
+            worker.close()
+            raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
+
+    def _recover(self, pending: deque[tuple[int, Source]], death: _Died) -> Iterator[Finished]:
+        """After a death: everything up to the last suspect one by one, the rest anew."""
+        suspects = death.certain or self._worker.suspects()
+        yield from self._said_before(pending)
+        self._restart()
+        last = max((number for number, _ in pending if number in suspects), default=-1)
+        while pending and pending[0][0] <= last and not self._signals.requested:
+            number, source = pending.popleft()
+            certain = [Trouble(*death.certain[number], death.reason)] if number in death.certain else []
+            yield self._singly(number, source, certain)
+        self._worker.read(pending)
+
+    def _said_before(self, pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
+        """What the worker had finished before it died."""
+        while (message := self._worker.message(0)) is not None and message[0]:
+            if message[0] == "F" and pending:
+                yield self._finished(pending.popleft()[1], message[1].partition(" ")[2])
+
+    def _restart(self) -> None:
+        self._worker.close()
+        self._longest_item_s = self.longest_item_s
+        self.restarts += 1
+        self._worker = self._start()
+
+    def _singly(self, number: int, source: Source, troubles: list[Trouble]) -> Finished:
+        """One source alone; each item that kills the worker is left out in the next attempt."""
+        while True:
+            if troubles and troubles[-1].reading and troubles[-1].item == 0:
+                row = self._row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
+                return Finished(source=source, rows=[row])
+            told = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
+            self._worker.order("singly", number=number, troubles=told, **source_to_json(source))
+            try:
+                alone = deque([(number, source)])
+                while alone:
+                    if (finished := self._next(alone)) is not None:
+                        return finished
+                    if self._signals.requested:
+                        raise Interrupted("interrupted")
+            except _Died as death:
+                item, reading = self._worker.suspects().get(number, (0, True))
+                self._restart()
+                troubles = [*troubles, Trouble(item, reading or len(troubles) >= _ATTEMPTS, death.reason)]
+
+    def _finish_what_has_begun(self, pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
+        """For a moment, results of what the worker had begun are still taken in."""
+        self._worker.order("stop")
+        until = time.monotonic() + _PATIENCE_S
+        try:
+            while pending and time.monotonic() < until and not self._signals.insistent:
+                if (finished := self._next(pending)) is not None:
+                    yield finished
+                elif not self._worker.active and not self._worker.inferring:
+                    return
+        except _Died:
+            return  # whatever it was, it is tried again when the run is continued
+
+
+def _culprit(name: str) -> Culprit:
+    source, _, item = name.partition(":")
+    return int(source), int(item)

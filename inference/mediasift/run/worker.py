@@ -1,0 +1,159 @@
+"""The process that reads and computes: `python -m mediasift.run.worker`, started and watched by `supervisor`.
+
+It takes JSON lines on standard input: the job, then sources. It answers on what was standard output when it started
+(which then becomes standard error, so that no library can write between our lines):
+
+    started   the task's facts, or the error that stops the run
+    R n:i     a reader begins to read item i of source n     P n:i   it prepares it     W n:i   it waits, or is done
+    I n:i ... the model is called on these items             I       the call is over
+    F n {..}  the rows of source n                           E {..}  no more sources; seconds per stage
+
+When standard input ends, it ends at once: nobody would hear of its results.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mediasift.errors import SetupError
+from mediasift.media.sources import Source
+from mediasift.offline import forbid_sockets, is_offline, no_telemetry
+from mediasift.rows import to_json
+from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
+from mediasift.run.pipeline import Culprit, Finished, Pipeline, Trouble, Watch, readers
+from mediasift.tasks.task import Resources, StartedTask
+
+PROTOCOL_ERROR = 70
+"""Exit code after a bug; its traceback was sent."""
+
+
+class Channel(Watch):
+    """The lines to the supervisor. Each is out of our hands before we go on: who dies later is not blamed on others."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+
+    def send(self, kind: str, text: str = "") -> None:
+        """One line."""
+        line = memoryview(f"{kind} {text}\n".encode())
+        with self._lock:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+
+    def reading(self, item: Culprit) -> None:
+        """Line R."""
+        self.send("R", f"{item[0]}:{item[1]}")
+
+    def preparing(self, item: Culprit) -> None:
+        """Line P."""
+        self.send("P", f"{item[0]}:{item[1]}")
+
+    def waiting(self, item: Culprit) -> None:
+        """Line W."""
+        self.send("W", f"{item[0]}:{item[1]}")
+
+    def inferring(self, items: Sequence[Culprit]) -> None:
+        """Line I."""
+        self.send("I", " ".join(f"{source}:{item}" for source, item in items))
+
+    def finished(self, number: int, finished: Finished) -> None:
+        """The rows of a source."""
+        rows = [to_json(row) for row in finished.rows]
+        self.send("F", f"{number} {json.dumps(rows, ensure_ascii=True, separators=(',', ':'))}")
+
+    def failed(self, error: SetupError) -> None:
+        """An error that stops the run."""
+        self.send("X", json.dumps(error_to_json(error)))
+
+
+class Orders:
+    """What the supervisor wants, line by line, read in a thread of its own so that `stop` is heard at once."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines = lines
+        self._waiting: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._stopped = threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        for line in self._lines:
+            order = json.loads(line)
+            if order["order"] == "stop":
+                self._stopped.set()
+            self._waiting.put(order)
+        os._exit(0)  # the supervisor is gone, or wants us gone; whatever we do now is of no use
+
+    def next(self) -> dict[str, Any]:
+        """The next order."""
+        return self._waiting.get()
+
+    def sources(self, first: dict[str, Any]) -> Iterator[Source]:
+        """The sources from `first` until `stop` or `end`."""
+        order = first
+        while order["order"] == "read" and not self._stopped.is_set():
+            yield source_from_json(order)
+            order = self.next()
+
+
+def main() -> None:
+    """Serve one supervisor."""
+    channel = Channel(os.dup(1))
+    os.dup2(2, 1)
+    lines = os.fdopen(os.dup(0), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        _serve(channel, iter(lines))
+    except SetupError as error:
+        channel.failed(error)
+    except BaseException:  # a bug: the supervisor raises it where somebody sees it
+        channel.send("B", json.dumps(traceback.format_exc()))
+        os._exit(PROTOCOL_ERROR)
+    os._exit(0)
+
+
+def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
+    no_telemetry()
+    if is_offline():
+        forbid_sockets()
+    data = json.loads(next(lines))
+    job = job_from_json(data)
+    started = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
+    pipeline = Pipeline(
+        started,
+        row_type=job.task.row,
+        reads=job.task.reads,
+        options=job.reading,
+        jobs=readers(job.jobs),
+        watch=channel,
+    )
+    channel.send("S", json.dumps(_facts(started, pipeline)))
+    orders = Orders(lines)
+    while True:
+        order = orders.next()
+        if order["order"] == "singly":
+            number, source = order["number"], source_from_json(order)
+            troubles = [Trouble(one["item"], one["reading"], error_from_json(one)) for one in order["troubles"]]
+            channel.finished(number, pipeline.run_singly(number, source, troubles))
+        elif order["order"] == "read":
+            first = order["number"]
+            for number, finished in enumerate(pipeline.run(orders.sources(order), first=first), first):
+                channel.finished(number, finished)
+            channel.send("E", json.dumps(asdict(pipeline.seconds)))
+        else:
+            channel.send("E", json.dumps(asdict(pipeline.seconds)))
+
+
+def _facts(started: StartedTask, pipeline: Pipeline) -> dict[str, Any]:
+    return {"facts": dict(started.facts), "batch_size": started.batch_size, "ahead": pipeline.ahead}
+
+
+if __name__ == "__main__":
+    main()

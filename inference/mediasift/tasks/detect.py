@@ -1,0 +1,194 @@
+"""What is where: boxes around objects, from a detector that describes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import DescriptionError, OutputError, UsageError
+from mediasift.items import Item
+from mediasift.media.boxes import Placement, draw, placement, suppress
+from mediasift.media.stills import still_path, write_picture
+from mediasift.models.decoders import DECODERS
+from mediasift.models.describe import check_by_one_run
+from mediasift.models.recipe import prepare, smallest_size
+from mediasift.models.registry import DEFAULT_DETECTOR
+from mediasift.models.session import OnnxModel, load_model
+from mediasift.rows import Row
+from mediasift.tasks.task import Reads, Resources
+
+BATCH_SIZE = 4
+"""Pictures per model call, where the graph leaves it free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection(Row):
+    """One object in one picture.
+
+    Attributes:
+        label: As the model's description names it; None when nothing was found.
+        label_id: An identifier, where the description has them.
+        score: 0..1, rounded to 6 decimals.
+        left_px, top_px, width_px, height_px: The box in pixels of the upright picture, rounded to hundredths.
+        left, top, right, bottom: The same as fractions 0..1 of its width and height, as `--crop` takes them.
+    """
+
+    label: str | None = None
+    label_id: str | None = None
+    score: float | None = None
+    left_px: float | None = None
+    top_px: float | None = None
+    width_px: float | None = None
+    height_px: float | None = None
+    left: float | None = None
+    top: float | None = None
+    right: float | None = None
+    bottom: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detect:
+    """Settings of a detection.
+
+    Attributes:
+        model: Name or path; or a loaded model, in the Python API.
+        device: See `models.providers.DEVICES`.
+        min_score: Leave out lower scores, 0..1.
+        iou: Of boxes of one label that overlap more (intersection over union, 0..1), only the best stays.
+        labels: Only these; none for all.
+        draw: Folder for copies of the pictures with boxes; None for none.
+    """
+
+    name: ClassVar[str] = "detect"
+    reads: ClassVar[Reads] = "pictures"
+    row: ClassVar[type[Row]] = Detection
+
+    model: str | OnnxModel = DEFAULT_DETECTOR
+    device: str = "cpu"
+    min_score: float = 0.3
+    iou: float = 0.5
+    labels: tuple[str, ...] = ()
+    draw: str | None = None
+
+    def start(self, resources: Resources) -> StartedDetect:
+        """Load the model.
+
+        Raises:
+            ModelError: It is not here, no detector, or cannot run on the device.
+            UsageError: A setting is out of range, or a label is none of the model's.
+            OutputError: The folder for drawings cannot be made.
+        """
+        if not (0 <= self.min_score <= 1 and 0 <= self.iou <= 1):
+            raise UsageError("min-score and iou must be from 0 to 1")
+        model = self.model
+        if not isinstance(model, OnnxModel):
+            model = load_model(model, device=self.device, threads=resources.threads)
+        if model.description.task != "detect":
+            raise DescriptionError(f"{model.path}: a model to {model.description.task}, not to detect")
+        known = model.description.labels
+        if missing := [label for label in self.labels if label not in known]:
+            raise UsageError(f"label {missing[0]!r}: {model.path.name} knows {', '.join(known)}")
+        check_by_one_run(model)
+        if self.draw is not None:
+            try:
+                Path(self.draw).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"{self.draw}: the folder cannot be made ({error.strerror})") from error
+        return StartedDetect(self, model, resources.batch_size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """The model's input, and the way back."""
+
+    pixels: NDArray[Any]
+    place: Placement
+    size: tuple[int, int]
+    original_size: tuple[int, int]
+    item: Item | None
+
+
+class StartedDetect:
+    """A loaded detector and the settings; see `tasks.task.StartedTask`."""
+
+    def __init__(self, settings: Detect, model: OnnxModel, batch_size: int | None) -> None:
+        self.settings = settings
+        self.model = model
+        self.batch_size = model.fixed_batch or batch_size or BATCH_SIZE
+        self.facts: Mapping[str, Any] = model.facts
+        labels = model.description.labels
+        self._wanted = np.array([label in settings.labels or not settings.labels for label in labels])
+
+    @property
+    def needs(self) -> tuple[int, int] | None:
+        """The recipe's size; drawings need every pixel."""
+        return None if self.settings.draw is not None else smallest_size(self.model.description.input)
+
+    def prepare(self, item: Item) -> _Prepared:
+        """The model's input for the picture."""
+        wanted = self.model.description.input
+        height, width = item.image.shape[:2]
+        place = placement(
+            width,
+            height,
+            wanted.width,
+            wanted.height,
+            how=wanted.fit,
+            shorter_side=wanted.shorter_side,
+            anchor=wanted.anchor,
+        )
+        kept = item if self.settings.draw is not None else None
+        return _Prepared(prepare(item.image, wanted), place, (width, height), item.original_size, kept)
+
+    def infer(self, batch: Sequence[_Prepared]) -> list[list[Row]]:
+        """The rows of each picture, best score first; drawings are written."""
+        description = self.model.description
+        outputs = self.model.run_all(np.stack([one.pixels for one in batch]), pad_to=self.batch_size)
+        decoder = DECODERS[str(description.output.decoder)]
+        boxes, scores = decoder(outputs, (description.input.width, description.input.height), len(description.labels))
+        return [self._found(one, *pair) for one, *pair in zip(batch, boxes, scores, strict=True)]
+
+    def _found(self, one: _Prepared, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Row]:
+        """Each box has its best label; `labels` chooses among those, so it never changes what else is found."""
+        settings = self.settings
+        labels = scores.argmax(axis=1)
+        best = np.nan_to_num(scores.max(axis=1)).clip(0, 1)
+        chosen = np.flatnonzero((best >= settings.min_score) & np.isfinite(boxes).all(axis=1) & self._wanted[labels])
+        boxes, best, labels = one.place.undo(boxes[chosen], *one.size), best[chosen], labels[chosen]
+        real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        boxes, best, labels = boxes[real], best[real], labels[real]
+        kept = suppress(boxes, best, labels, min_score=settings.min_score, max_overlap=settings.iou)
+        rows = [self._row(one, boxes[i], float(best[i]), int(labels[i])) for i in kept]
+        if settings.draw is not None and one.item is not None:
+            self._draw(settings.draw, one.item, boxes[kept], rows)
+        return list(rows)
+
+    def _row(self, one: _Prepared, box: NDArray[np.float32], score: float, label: int) -> Detection:
+        description = self.model.description
+        fractions = [float(side) / length for side, length in zip(box, one.size * 2, strict=True)]
+        left, top, right, bottom = (
+            fraction * length for fraction, length in zip(fractions, one.original_size * 2, strict=True)
+        )
+        return Detection(
+            label=description.labels[label],
+            label_id=description.label_ids[label] if description.label_ids else None,
+            score=round(score, 6),
+            left_px=round(left, 2),
+            top_px=round(top, 2),
+            width_px=round(right - left, 2),
+            height_px=round(bottom - top, 2),
+            left=round(fractions[0], 6),
+            top=round(fractions[1], 6),
+            right=round(fractions[2], 6),
+            bottom=round(fractions[3], 6),
+        )
+
+    def _draw(self, folder: str, item: Item, boxes: NDArray[np.float32], rows: Sequence[Detection]) -> None:
+        captions = [f"{row.label} {row.score:.2f}" for row in rows]
+        path = still_path(folder, item.path, "jpeg", frame=item.frame, time_s=item.time_s, page=item.page)
+        write_picture(path, draw(item.image, boxes, captions), "jpeg")

@@ -1,0 +1,170 @@
+"""The shots of a video, and the measures of editing that film studies use."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mediasift.items import VideoFile
+from mediasift.media import shots as media_shots
+from mediasift.media.footage import open_footage
+from mediasift.rows import Row
+from mediasift.tasks.task import Reads, Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot(Row):
+    """One shot. `frame` and `time_s` are those of its first frame.
+
+    Attributes:
+        shot: From 1.
+        begins: With the video (`start`), a hard `cut`, or a `fade`.
+        start_s, end_s: The container's clock; it ends where the next one starts.
+        length_s: Between them.
+        frames: How many it has.
+        brightness: Mean luma, 0..1.
+        colourfulness: Hasler and Süsstrunk's M3: 0 for grey, about 100 for the most colourful.
+        motion: Mean change of luma from frame to frame, 0..1.
+    """
+
+    shot: int | None = None
+    begins: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    length_s: float | None = None
+    frames: int | None = None
+    brightness: float | None = None
+    colourfulness: float | None = None
+    motion: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShotSummary(Row):
+    """One video.
+
+    Attributes:
+        duration_s: From its first frame to the end of its last.
+        shots: How many.
+        cuts_per_minute: Borders between shots over the duration.
+        mean_shot_s, median_shot_s: Length of its shots; the mean is film studies' average shot length.
+        shortest_shot_s, longest_shot_s: Their extremes.
+        brightness, colourfulness, motion: Means over all frames, see `Shot`.
+    """
+
+    duration_s: float | None = None
+    shots: int | None = None
+    cuts_per_minute: float | None = None
+    mean_shot_s: float | None = None
+    median_shot_s: float | None = None
+    shortest_shot_s: float | None = None
+    longest_shot_s: float | None = None
+    brightness: float | None = None
+    colourfulness: float | None = None
+    motion: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shots:
+    """Settings.
+
+    Attributes:
+        fades: Whether black between two shots parts them, too.
+    """
+
+    name: ClassVar[str] = "shots"
+    reads: ClassVar[Reads] = "video"
+    row: ClassVar[type[Row]] = Shot
+
+    fades: bool = True
+
+    def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002
+        """Nothing to set up."""
+        return StartedShots(fades=self.fades, summary=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotsSummary:
+    """Settings of the summary; see `Shots`."""
+
+    name: ClassVar[str] = "shots-summary"
+    reads: ClassVar[Reads] = "video"
+    row: ClassVar[type[Row]] = ShotSummary
+
+    fades: bool = True
+
+    def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002
+        """Nothing to set up."""
+        return StartedShots(fades=self.fades, summary=True)
+
+
+class StartedShots:
+    """See `tasks.task.StartedTask`."""
+
+    batch_size = 1
+    needs = None
+    facts: Mapping[str, Any] = {}
+
+    def __init__(self, *, fades: bool, summary: bool) -> None:
+        self._fades = fades
+        self._summary = summary
+
+    def prepare(self, item: VideoFile) -> list[Row]:
+        """The rows of a video. Frames that did not decode leave an error on the last of them."""
+        with open_footage(item.file, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
+            found = list(media_shots.find_shots(footage.frames(), detector=item.detector, fades=self._fades))
+            complaint = footage.complaint()
+        if not found:
+            if complaint is not None:
+                raise complaint
+            return []
+        rows: list[Row] = [summarised(found)] if self._summary else [shot_row(shot) for shot in found]
+        if complaint is not None:
+            kind = ShotSummary if self._summary else Shot
+            rows.append(kind(error=complaint.as_cell()))
+        return rows
+
+    def infer(self, batch: Sequence[list[Row]]) -> list[list[Row]]:
+        """There is no model; the rows are ready."""
+        return list(batch)
+
+
+def shot_row(shot: media_shots.Shot) -> Shot:
+    """A shot as a row."""
+    return Shot(
+        frame=shot.first,
+        time_s=shot.start_s,
+        shot=shot.number,
+        begins=shot.begins,
+        start_s=shot.start_s,
+        end_s=shot.end_s,
+        length_s=round(shot.end_s - shot.start_s, 6),
+        frames=shot.frames,
+        brightness=round(shot.brightness, 4),
+        colourfulness=round(shot.colourfulness, 3),
+        motion=round(shot.motion, 5),
+    )
+
+
+def summarised(shots: Sequence[media_shots.Shot]) -> ShotSummary:
+    """The measures of a video with these shots, of which there is at least one."""
+    lengths = [shot.end_s - shot.start_s for shot in shots]
+    duration = shots[-1].end_s - shots[0].start_s
+    frames = sum(shot.frames for shot in shots)
+
+    def mean(name: str) -> float:
+        return float(sum(getattr(shot, name) * shot.frames for shot in shots) / frames)
+
+    return ShotSummary(
+        duration_s=round(duration, 6),
+        shots=len(shots),
+        cuts_per_minute=round((len(shots) - 1) / duration * 60, 4) if duration > 0 else 0.0,
+        mean_shot_s=round(statistics.fmean(lengths), 6),
+        median_shot_s=round(statistics.median(lengths), 6),
+        shortest_shot_s=round(min(lengths), 6),
+        longest_shot_s=round(max(lengths), 6),
+        brightness=round(mean("brightness"), 4),
+        colourfulness=round(mean("colourfulness"), 3),
+        motion=round(mean("motion"), 5),
+    )

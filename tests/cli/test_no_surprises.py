@@ -1,0 +1,165 @@
+"""What no command does: open a connection when offline, unpickle, write elsewhere, leave temporary files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from mediasift.cli import COMMANDS, main
+from mediasift.errors import UsageError
+from mediasift.offline import is_offline, refuse_if_offline
+from tests.pictures import save, scene
+from tests.tiny_models import mean_colour, write
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SPY = """
+import os, sys
+LOG = os.environ.get("SPY_LOG")
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+def hook(event, arguments):
+    if event.startswith("socket.") or event == "pickle.find_class":
+        note(event, repr(arguments[1:])[:100])
+    elif event == "open" and len(arguments) == 3 and isinstance(arguments[2], int) and arguments[2] & WRITING:
+        note("write", os.path.abspath(os.fsdecode(arguments[0])) if not isinstance(arguments[0], int) else "descriptor")
+def note(event, text):
+    global LOG
+    if LOG:
+        log, LOG = LOG, None
+        with open(log, "a") as file:
+            file.write(f"{event} {text}\\n")
+        LOG = log
+if LOG:
+    sys.addaudithook(hook)
+"""
+"""A sitecustomize module: it watches every Python process, the worker too."""
+
+
+def spied(tmp_path: Path, *arguments: str, cwd: Path) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """A command's result, and what it did: sockets, unpickling, files opened for writing."""
+    spy = tmp_path / "spy"
+    spy.mkdir(exist_ok=True)
+    (spy / "sitecustomize.py").write_text(SPY)
+    log = tmp_path / "spy.log"
+    log.write_text("")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(spy), str(ROOT / "inference")]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SPY_LOG": str(log),
+        "MEDIASIFT_OFFLINE": "1",
+        "TMPDIR": str(tmp_path / "tmp"),
+    }
+    (tmp_path / "tmp").mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "mediasift", *arguments], capture_output=True, text=True, check=False, cwd=cwd,
+        env=environment,
+    )  # fmt: skip
+    assert list((tmp_path / "tmp").iterdir()) == []
+    return done, log.read_text().splitlines()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with pictures, a model, and a folder for outputs."""
+    place = tmp_path / "place"
+    (place / "photos").mkdir(parents=True)
+    (place / "out").mkdir()
+    for number in range(5):
+        save(place / "photos" / f"{number}.png", scene(8, 8, seed=number))
+    frames = [Image.fromarray(scene(16, 16, seed=seed)) for seed in (1, 1, 1, 2, 2, 2)]
+    frames[0].save(place / "clip.gif", save_all=True, append_images=frames[1:], duration=100)
+    (place / "drawing.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="http://example.org/x.png"/></svg>'
+    )
+    write(place, mean_colour())
+    return place
+
+
+def test_a_run_writes_beside_its_output_only_and_opens_no_connection(tmp_path: Path, place: Path):
+    done, did = spied(tmp_path, "classify", "photos", "-m", "tiny.onnx", "-o", "out/out.csv", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert [line for line in did if not line.startswith("write ")] == []
+    written = {line.split(" ", 1)[1] for line in did} - {"descriptor", os.devnull}
+    assert all(Path(path).parent == place / "out" for path in written), written
+    assert sorted(path.name for path in (place / "out").iterdir()) == ["out.csv", "out.csv.run.json"]
+
+
+COMMAND_LINES = {
+    "classify": [["classify", "photos", "-m", "tiny.onnx"], ["classify", "photos", "-m", "resnet50-v1-12"]],
+    "info": [["info", "photos", "clip.gif"]],
+    "convert": [["convert", "photos", "drawing.svg", "-d", "out/copies", "--resize", "50%"]],
+    "compare": [["compare", "photos"], ["compare", "photos", "--method", "tiny.onnx", "--layer", "y"]],
+    "duplicates": [
+        ["duplicates", "photos", "--index", "out/index"],
+        ["duplicates", "photos", "--match", "pixels", "-o", "out/same.csv"],
+    ],
+    "search": [["search", "photos/0.png", "--in", "photos"], ["search", "photos/0.png", "--in", "clip.gif"]],
+    "embed": [
+        ["embed", "photos", "-m", "fashion-mlp", "-o", "out/vectors.npz"],
+        ["embed", "photos", "-m", "tiny.onnx"],
+    ],
+    "models": [["models", "list"], ["models", "show", "tiny.onnx"], ["models", "verify"]],
+    "detect": [["detect", "photos", "-m", "tiny.onnx"], ["detect", "photos", "-m", "yolov3-12"]],
+    "keyframes": [["keyframes", "clip.gif", "-d", "out"]],
+    "shots": [["shots", "clip.gif"], ["shots", "clip.gif", "--summary"]],
+    "timeline": [["timeline", "clip.gif", "--vtt", "out"]],
+    "doctor": [["doctor"]],
+}
+
+
+def test_every_command_is_watched():
+    assert set(COMMAND_LINES) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMAND_LINES)
+def test_offline_no_command_opens_a_connection_or_unpickles(tmp_path: Path, place: Path, command: str):
+    for arguments in COMMAND_LINES[command]:
+        done, did = spied(tmp_path, *arguments, cwd=place)
+        assert done.returncode in (0, 1, 2, 4), done.stderr
+        assert "Traceback" not in done.stderr
+        watched = [line for line in did if not line.startswith("write ")]
+        assert watched == [], (arguments, watched)
+        written = {line.split(" ", 1)[1] for line in did} - {"descriptor", os.devnull}
+        assert all(Path(path).is_relative_to(place) for path in written), written
+
+
+def test_the_spy_sees_what_it_is_there_for(tmp_path: Path):
+    shutil.rmtree(tmp_path / "spy", ignore_errors=True)
+    spied(tmp_path, "--version", cwd=tmp_path)
+    code = (
+        "import socket, pickle, pathlib\npathlib.Path('x').write_text('')\n"
+        "pickle.loads(pickle.dumps(pathlib.Path('y')))\nsocket.socket().connect_ex(('127.0.0.1', 1))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "spy"), "SPY_LOG": str(tmp_path / "spy.log")}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    seen = (tmp_path / "spy.log").read_text()
+    assert all(event in seen for event in ("socket.connect", "pickle.find_class", "write "))
+
+
+def test_offline_is_for_one_command(monkeypatch: pytest.MonkeyPatch, place: Path):
+    monkeypatch.delenv("MEDIASIFT_OFFLINE", raising=False)
+    monkeypatch.chdir(place)
+    done = CliRunner().invoke(main, ["classify", "photos", "-m", "tiny.onnx", "--offline"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert not is_offline()
+    monkeypatch.setenv("MEDIASIFT_OFFLINE", "1")
+    with pytest.raises(UsageError, match="needs the network"):
+        refuse_if_offline("fetching a model")
+
+
+def test_a_worker_that_is_offline_cannot_connect(tmp_path: Path):
+    code = (
+        "from mediasift.offline import forbid_sockets\nimport socket\nforbid_sockets()\n"
+        "try:\n    socket.create_connection(('127.0.0.1', 1))\nexcept Exception as error:\n    print(error)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "inference")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert "--offline" in done.stdout

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mediasift.errors import OutputError
+from mediasift.media.sources import Source
+from mediasift.run import locks
+from mediasift.run.journal import Journal, journal_path, state
+from mediasift.run.writers import Stored
+from tests.pictures import solid
+from tests.run.planted import Red
+
+HEADER = {"what": {"settings": {"top": 1}}, "replaces": None}
+
+
+def source(path: Path | str, **kept: str) -> Source:
+    return Source(path=str(path), file=Path(path), kept=tuple(kept.items()))
+
+
+def filled(output: Path, count: int = 5) -> list[int]:
+    """A journal with so many finished sources, as a killed run leaves it; the places where their lines begin."""
+    with Journal(output) as journal:
+        journal.begin(HEADER)
+        return [
+            journal.append(source(f"{i}.png", post=f"p{i}"), None, [Red(path=f"{i}.png", red=i), Red(red=None)])
+            for i in range(count)
+        ]
+
+
+def test_what_was_appended_is_found_again(tmp_path: Path):
+    output = tmp_path / "out.csv"
+    places = filled(output)
+    with Journal(output) as journal:
+        assert journal.header == {"mediasift_journal": 1, **HEADER, "crc": journal.header["crc"]}
+        assert len(journal) == 5
+        assert [journal.find(source(f"{i}.png", post=f"p{i}")) for i in range(5)] == places
+        assert journal.find(source("0.png", post="other")) is None
+        assert journal.find(source("9.png")) is None
+        first, second = journal.rows(places[3], Red)
+        assert (first.path, first.red, first.kept) == ("3.png", 3, (("post", "p3"),))
+        assert second.red is None
+        assert journal.path_at(places[4]) == "4.png"
+
+
+def test_it_can_be_read_at_any_time_as_json_lines(tmp_path: Path):
+    with Journal(tmp_path / "out.csv") as journal:
+        journal.begin(HEADER)
+        journal.append(source("a.png"), [1, 2], [Red(path="a.png", red=7)])
+        lines = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    assert lines[-1]["rows"] == [{"path": "a.png", "red": 7}]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, data: st.DataObject):
+    output = tmp_path_factory.mktemp("cut") / "out.csv"
+    places = filled(output)
+    whole = journal_path(output).read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    how = data.draw(st.sampled_from(["cut", "zeros", "flip", "garbage"]))
+    damaged = {
+        "cut": whole[:at],
+        "zeros": whole[:at] + bytes(len(whole) - at),
+        "flip": whole[:at] + bytes([whole[at] ^ (1 << data.draw(st.integers(0, 7)))]) + whole[at + 1 :],
+        "garbage": whole[:at] + data.draw(st.binary(min_size=1, max_size=50)),
+    }[how]
+    journal_path(output).write_bytes(damaged)
+    try:
+        journal = Journal(output)
+    except OutputError as error:
+        assert at < len(b'{"mediasift_journal":'), error
+        return
+    with journal:
+        for i, place in enumerate(places):
+            found = journal.find(source(f"{i}.png", post=f"p{i}"))
+            if found is not None:
+                assert found == place
+                assert [row.red for row in journal.rows(place, Red)] == [i, None]
+        ends = [*places[1:], len(whole)]
+        assert len(journal) >= sum(end <= at for end in ends)
+        if journal.header is not None:
+            journal.append(source("new.png"), None, [Red(path="new.png", red=99)])
+    with Journal(output) as journal:
+        if journal.header is not None:
+            assert journal.find(source("new.png")) is not None
+
+
+def test_a_file_that_changed_is_not_finished(tmp_path: Path):
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"one")
+    with Journal(tmp_path / "out.csv") as journal:
+        journal.begin(HEADER)
+        journal.append(source(picture), state(source(picture)), [Red(red=1)])
+    with Journal(tmp_path / "out.csv") as journal:
+        assert journal.find(source(picture)) is not None
+        picture.write_bytes(b"other")
+        assert journal.find(source(picture)) is None
+        assert journal.vanished() == []
+    array = Source(path="array[0]", image=solid((1, 2, 3)))
+    assert state(array) != state(Source(path="array[0]", image=solid((1, 2, 4))))
+
+
+def test_names_of_any_bytes(tmp_path: Path):
+    strange = source("a\udcff\n\x1b[31m😀.png")
+    with Journal(tmp_path / "out.csv") as journal:
+        journal.begin(HEADER)
+        journal.append(strange, None, [Red(path=strange.path, red=1)])
+    with Journal(tmp_path / "out.csv") as journal:
+        place = journal.find(strange)
+        assert place is not None
+        assert next(journal.rows(place, Red)).path == strange.path
+
+
+def test_the_second_run_is_refused_and_the_third_is_not(tmp_path: Path):
+    with Journal(tmp_path / "out.csv"), pytest.raises(OutputError, match="another run is writing this table"):
+        Journal(tmp_path / "out.csv")
+    with Journal(tmp_path / "out.csv") as journal:
+        assert journal.header is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_file_where_the_file_system_has_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def no_locks(_file: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(locks, "_system_lock", no_locks)
+    beside = tmp_path / "out.csv.journal.jsonl.lock"
+    beside.write_text("another-host 1")
+    with pytest.raises(OutputError, match="another run"):
+        Journal(tmp_path / "out.csv")
+    beside.write_text(f"{locks.socket.gethostname()} 4194400")  # larger than any process number of Linux
+    with Journal(tmp_path / "out.csv"):
+        assert beside.read_text() == locks._owner()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_somebody_elses_file_of_that_name_stays(tmp_path: Path):
+    beside = journal_path(tmp_path / "out.csv")
+    beside.write_text("my notes\n")
+    with pytest.raises(OutputError, match="not a journal of mediasift"):
+        Journal(tmp_path / "out.csv")
+    assert beside.read_text() == "my notes\n"
+    beside.unlink()
+    (tmp_path / "elsewhere").write_text("")
+    beside.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError):
+        Journal(tmp_path / "out.csv")
+
+
+def test_rows_of_a_finished_table_are_taken_over_whole_or_not_at_all(tmp_path: Path):
+    output = tmp_path / "out.csv"
+
+    def stored(fail: bool):
+        yield "a.png", {}, [Stored(cells=("a.png", "7", ""))]
+        if fail:
+            raise KeyboardInterrupt
+        yield "b.png", {}, [Stored(cells=("b.png", "8", ""))]
+
+    with pytest.raises(KeyboardInterrupt), Journal(output) as journal:
+        journal.begin(HEADER, stored(fail=True))
+    with Journal(output) as journal:
+        assert (journal.header, len(journal)) == (None, 0)
+        journal.begin(HEADER, stored(fail=False))
+    with Journal(output) as journal:
+        assert len(journal) == 2
+        place = journal.find(source("b.png"))
+        assert list(journal.rows(place, Red)) == [Stored(cells=("b.png", "8", ""))]
+        assert [journal.path_at(gone) for gone in journal.vanished()] == ["a.png"]
+
+
+def test_a_folder_that_was_moved_away_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mediasift.run.journal.SYNC_S", 0)
+    (tmp_path / "here").mkdir()
+    with Journal(tmp_path / "here" / "out.csv") as journal:
+        journal.begin(HEADER)
+        (tmp_path / "here").rename(tmp_path / "there")
+        with pytest.raises(OutputError, match="put its folder back"):
+            journal.append(source("a.png"), None, [Red(red=1)])
+    with Journal(tmp_path / "there" / "out.csv") as journal:
+        assert journal.find(source("a.png")) is not None

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import csv
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import mediasift as ms
+from mediasift.cli import main
+from mediasift.errors import UsageError
+from mediasift.media.webvtt import webvtt
+from mediasift.models.describe import write_sidecar
+from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.tasks.timeline import PARTS
+from tests.pictures import BLUE, solid
+from tests.tiny_models import constants, mean_colour, write
+from tests.videos import make_video
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Two seconds of red, three of blue."""
+    frames = [solid((230, 20, 20), 64, 48)] * 50 + [solid(BLUE, 64, 48)] * 75
+    return make_video(tmp_path / "film.mp4", frames, range(125), time_base=Fraction(1, 25))
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> dict[str, Path]:
+    """A classifier by colour, and a detector that always sees one cat."""
+    (tmp_path / "c").mkdir()
+    (tmp_path / "d").mkdir()
+    head = np.array([[32, 32, 32, 16, 0.9]], np.float32).T[None]
+    detector = write(tmp_path / "d", constants({"y": head}, size=(64, 64)))
+    write_sidecar(detector, ModelDescription(
+        task="detect",
+        input=InputDescription(width=64, height=64, fit="stretch"),
+        output=OutputDescription(values="boxes", kind="multilabel", decoder="yolov8"),
+        labels=("cat",),
+    ))  # fmt: skip
+    return {"classify_model": write(tmp_path / "c", mean_colour()), "detect_model": detector}
+
+
+def test_everything_on_one_clock(clip: Path, models: dict[str, Path]):
+    rows = list(ms.timeline(clip, parts=PARTS, every="2s", **models))
+    assert [(row.kind, row.start_s, row.end_s, row.shot, row.label) for row in rows if row.kind != "keyframe"] == [
+        ("shot", 0.0, 2.0, 1, "start"), ("label", 0.0, 2.0, 1, "red"), ("object", 0.0, 2.0, 1, "cat"),
+        ("shot", 2.0, 5.0, 2, "cut"), ("label", 2.0, 4.0, 2, "blue"), ("object", 2.0, 4.0, 2, "cat"),
+        ("label", 4.0, 5.0, 2, "blue"), ("object", 4.0, 5.0, 2, "cat"),
+    ]  # fmt: skip
+    assert [row.start_s for row in rows] == sorted(row.start_s for row in rows)
+    assert [row.shot for row in rows if row.kind == "keyframe"] == [1, 2]
+    boxes = {(row.left, row.top, row.right, row.bottom) for row in rows if row.kind == "object"}
+    assert boxes == {(0.25, 0.375, 0.75, 0.625)}
+
+
+@pytest.mark.parametrize("every", ["1s", "10f", "iframe"])
+def test_its_rows_are_those_of_the_single_commands(test_data: Path, models: dict[str, Path], every: str):
+    path = test_data / "video" / "bikes.mp4"
+    rows = list(ms.timeline(path, parts=("shots", "keyframes", "classify"), every=every, min_score=0, **models))
+    shots, keyframes = list(ms.shots(path)), list(ms.keyframes(path))
+    labels = list(ms.classify(path, model=models["classify_model"], every=every))
+    assert [(row.frame, row.start_s, row.end_s) for row in rows if row.kind == "shot"] == [
+        (shot.frame, shot.start_s, shot.end_s) for shot in shots
+    ]
+    assert [(row.frame, row.score) for row in rows if row.kind == "keyframe"] == [
+        (frame.frame, frame.sharpness) for frame in keyframes
+    ]
+    assert [(row.frame, row.label, row.score) for row in rows if row.kind == "label"] == [
+        (label.frame, label.label, label.score) for label in labels
+    ]
+    alone = list(ms.timeline(path, parts=("classify",), every=every, min_score=0, **models))
+    assert [(row.frame, row.label, row.score) for row in alone] == [(one.frame, one.label, one.score) for one in labels]
+
+
+def test_a_label_for_each_shot(clip: Path, models: dict[str, Path]):
+    rows = list(ms.timeline(clip, parts=("classify",), every="shot", **models))
+    assert [(row.kind, row.label, row.shot) for row in rows] == [("label", "red", 1), ("label", "blue", 2)]
+
+
+def test_each_video_is_decoded_once(clip: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    """Counted where frames come out of the decoder."""
+    from mediasift.media.video import Video
+
+    counted = []
+    decoded = Video._decoded
+
+    def counting(self, packets):
+        for frame in decoded(self, packets):
+            counted.append(frame.number)
+            yield frame
+
+    monkeypatch.setattr(Video, "_decoded", counting)
+    list(ms.timeline(clip, parts=PARTS, every="1s", **models))
+    assert counted == list(range(125))
+
+
+def test_webvtt_is_what_players_read(
+    clip: Path, models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """FFmpeg's own reader finds the cues, at the written times."""
+    monkeypatch.chdir(tmp_path)
+    list(ms.timeline("film.mp4", parts=("shots", "detect"), every="2s", vtt="out", **models))
+    assert (
+        (tmp_path / "out" / "film.mp4.vtt")
+        .read_text()
+        .startswith("WEBVTT\n\n00:00:00.000 --> 00:00:02.000\nshot 1 (start)\n")
+    )
+    with av.open("out/film.mp4.vtt") as container:
+        cues = [(float(p.pts * p.time_base), float(p.duration * p.time_base), bytes(p).decode())
+                for p in container.demux() if p.size]  # fmt: skip
+    assert cues == [
+        (0.0, 2.0, "shot 1 (start)"), (0.0, 2.0, "object cat 0.90"), (2.0, 3.0, "shot 2 (cut)"),
+        (2.0, 2.0, "object cat 0.90"), (4.0, 1.0, "object cat 0.90"),
+    ]  # fmt: skip
+
+
+def test_webvtt_has_no_markup_and_no_empty_cue():
+    text = webvtt([(-1.0, -1.0, "a < b\n& --> c"), (3599.9996, 3600.0, "x")])
+    assert text == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:00.040\na &lt; b &amp; --&gt; c\n\n01:00:00.000 --> 01:00:00.040\nx\n"
+    )
+
+
+def test_every_video_ends_as_rows(test_data: Path):
+    corrupted = test_data / "malformed" / "video" / "corrupted.mp4"
+    rows = list(ms.timeline([corrupted, test_data / "detection" / "dog.jpg", "nowhere.mp4"]))
+    assert [row.error.partition(":")[0] for row in rows] == ["", "", "damaged", "unsupported", "not-found"]
+
+
+def test_settings_are_checked_before_the_first_file(clip: Path):
+    with pytest.raises(UsageError, match="shots, keyframes, classify, detect"):
+        ms.timeline(clip, parts=("smell",))
+    with pytest.raises(UsageError, match="a timeline of nothing"):
+        ms.timeline(clip, parts=())
+
+
+def test_on_the_command_line(clip: Path, models: dict[str, Path], tmp_path: Path):
+    asked = ["timeline", str(clip), "--with", "shots,classify", "--classify-model", str(models["classify_model"]),
+             "--every", "iframe", "-o", str(tmp_path / "t.csv"), "--quiet"]  # fmt: skip
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["kind"] for row in rows} == {"shot", "label"}
