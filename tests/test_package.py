@@ -49,3 +49,12 @@ def test_it_works_installed_outside_the_checkout(wheel: Path, tmp_path: Path):
         capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_similarity_is_the_function_and_the_room_of_that_name_stays_importable():
+    check = (
+        "import mediasift as ms; from mediasift.similarity import cosine; import mediasift.similarity.hashes; "
+        "from mediasift import similarity; assert callable(ms.similarity); assert similarity is ms.similarity; "
+        "assert cosine.TILE and mediasift_hashes.HASHES"
+    ).replace("mediasift_hashes", "__import__('sys').modules['mediasift.similarity.hashes']")
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=ROOT / "inference")

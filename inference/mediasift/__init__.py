@@ -9,7 +9,9 @@ One function per command of the `mediasift` program. Nothing heavy is imported u
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -17,18 +19,26 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mediasift.api import (
         classify,
+        compare,
+        compare_pairs,
+        convert,
         describe_model,
         detect,
         doctor,
+        duplicates,
+        embed,
         evaluate_labels,
         evaluate_text,
+        info,
         keyframes,
         list_models,
         ocr,
         pull_model,
+        search,
         shot_summary,
         shots,
         show_model,
+        similarity,
         timeline,
         transcribe,
         verify_models,
@@ -41,18 +51,26 @@ _HOMES = {
     "mediasift.api": (
         "check_model",
         "classify",
+        "compare",
+        "compare_pairs",
+        "convert",
         "describe_model",
         "detect",
         "doctor",
+        "duplicates",
+        "embed",
         "evaluate_labels",
         "evaluate_text",
+        "info",
         "keyframes",
         "list_models",
         "ocr",
         "pull_model",
+        "search",
         "shot_summary",
         "shots",
         "show_model",
+        "similarity",
         "timeline",
         "transcribe",
         "verify_models",
@@ -72,23 +90,51 @@ __all__ = [
     "SetupError",
     "check_model",
     "classify",
+    "compare",
+    "compare_pairs",
+    "convert",
     "describe_model",
     "detect",
     "doctor",
+    "duplicates",
+    "embed",
     "evaluate_labels",
     "evaluate_text",
+    "info",
     "keyframes",
     "list_models",
     "load_model",
     "ocr",
     "pull_model",
+    "search",
     "shot_summary",
     "shots",
     "show_model",
+    "similarity",
     "timeline",
     "transcribe",
     "verify_models",
 ]
+
+
+class _Package(ModuleType):
+    """This package's own class: `mediasift.similarity` is the function, whatever was imported before.
+
+    The room of the same name stays importable (`from mediasift.similarity import cosine`); but importing it makes
+    Python set the attribute to the module, over any function of that name.
+    """
+
+    @property
+    def similarity(self) -> Any:
+        """See `mediasift.api.similarity`."""
+        return import_module("mediasift.api").similarity
+
+    @similarity.setter
+    def similarity(self, module: ModuleType) -> None:
+        pass  # what the import system sets; `sys.modules` has it too
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -40,11 +40,13 @@ class Item(Place):
         original_size: (width, height) of the upright picture in the file, before any reduced-scale
             decoding; equal to the array's own size when nothing was reduced.
         shot: For a frame that stands for a shot of a video: the shot's number, from 1.
+        file: The file it was read from; None for a caller's array.
     """
 
     image: NDArray[np.uint8]
     original_size: tuple[int, int]
     shot: int | None = None
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,6 +100,19 @@ class VideoFile(Place):
     max_megapixels: float
     every: str | None = None
     detector: str = "content"
+    alive: Callable[[], None] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFile(Place):
+    """A file of any kind, for tasks that look at headers only; nothing of it is read yet but its first bytes.
+
+    Attributes:
+        file: Where it is.
+        alive: As that of `VideoFile`.
+    """
+
+    file: Path
     alive: Callable[[], None] = field(repr=False, compare=False)
 
 

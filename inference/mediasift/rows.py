@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -24,7 +24,10 @@ class Row:
         path, page, frame, time_s: Where the row comes from, see `mediasift.items.Place`.
         error: `CODE: sentence`, empty when all went well.
         kept: Columns carried along from an input list (`--keep`), as (name, value) pairs.
+        located: Whether the table has the columns of the place; rows about two pictures have their own.
     """
+
+    located: ClassVar[bool] = True
 
     path: str = ""
     page: int | None = None
@@ -53,7 +56,8 @@ def columns(row_type: type[Row]) -> tuple[Column, ...]:
     if row_type not in _known:
         hints = typing.get_type_hints(row_type)
         own = [f.name for f in fields(row_type) if f.name not in (*_PLACE, "error", "kept")]
-        _known[row_type] = tuple(Column(name, _plain(hints[name])) for name in (*_PLACE, *own, "error"))
+        place = _PLACE if row_type.located else ()
+        _known[row_type] = tuple(Column(name, _plain(hints[name])) for name in (*place, *own, "error"))
     return _known[row_type]
 
 

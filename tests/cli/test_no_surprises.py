@@ -82,6 +82,9 @@ def place(tmp_path: Path) -> Path:
         sound.writeframes(bytes(32000))
     (place / "told.csv").write_text("path,text\na.png,one two\n")
     (place / "true.csv").write_text("path,text\na.png,one too\n")
+    (place / "drawing.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="http://example.org/x.png"/></svg>'
+    )
     write(place, mean_colour())
     return place
 
@@ -102,6 +105,18 @@ COMMAND_LINES = {
         ["models", "pull", "squeezenet1.1-7"],
         ["models", "show", "tiny.onnx"],
         ["models", "verify"],
+    ],
+    "info": [["info", "photos", "clip.gif"]],
+    "convert": [["convert", "photos", "drawing.svg", "-d", "out/copies", "--resize", "50%"]],
+    "compare": [["compare", "photos"], ["compare", "photos", "--method", "tiny.onnx", "--layer", "y"]],
+    "duplicates": [
+        ["duplicates", "photos", "--index", "out/index"],
+        ["duplicates", "photos", "--match", "pixels", "-o", "out/same.csv"],
+    ],
+    "search": [["search", "photos/0.png", "--in", "photos"], ["search", "photos/0.png", "--in", "clip.gif"]],
+    "embed": [
+        ["embed", "photos", "-m", "fashion-mlp", "-o", "out/vectors.npz"],
+        ["embed", "photos", "-m", "tiny.onnx"],
     ],
     "detect": [["detect", "photos", "-m", "tiny.onnx"], ["detect", "photos", "-m", "yolov3-12"]],
     "keyframes": [["keyframes", "clip.gif", "-d", "out"]],

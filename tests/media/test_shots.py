@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mediasift.media.cuts import AdaptiveRule, ContentRule, Cut, Cuts, FadeRule
 from mediasift.media.footage import open_footage
 from mediasift.media.frames import PictureFrame, small_bgr
-from mediasift.media.shots import Candidates, colourfulness, find_shots, sharpness
+from mediasift.media.shots import Candidates, colourfulness, find_shots
+from mediasift.media.transforms import sharpness
 from tests.pictures import scene
 from tests.videos import make_video
 

@@ -18,6 +18,12 @@ from mediasift.offline import no_telemetry
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
+    "info": ("mediasift.cli.info", "Tell format, size, duration, date and place of files, from their headers."),
+    "convert": ("mediasift.cli.convert", "Change size, colours, position and format of pictures."),
+    "compare": ("mediasift.cli.compare", "Tell how similar pictures are to each other."),
+    "duplicates": ("mediasift.cli.duplicates", "Find pictures that are the same, or nearly."),
+    "search": ("mediasift.cli.search", "Find the pictures that are most like a given one."),
+    "embed": ("mediasift.cli.embed", "Turn pictures into vectors with a model."),
     "detect": ("mediasift.cli.detect", "Find objects in pictures and videos, with boxes."),
     "keyframes": ("mediasift.cli.keyframes", "Choose frames of videos; write them as stills."),
     "shots": ("mediasift.cli.shots", "Find the shots of videos and measure them."),

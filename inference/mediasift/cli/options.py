@@ -16,9 +16,12 @@ from mediasift.media.cuts import DETECTORS
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.models.providers import DEVICES
 from mediasift.offline import VARIABLE
+from mediasift.run.comparing import DEFAULT_METHOD, PIXELS_SIDE
+from mediasift.run.reduction import Reduced
 from mediasift.run.supervisor import TIMEOUT_S
 from mediasift.run.table import Table
 from mediasift.run.writers import WRITERS, format_of, printable_text
+from mediasift.similarity.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -112,6 +115,21 @@ table = _all(
 )  # fmt: skip
 """Options of every command that ends in a table."""
 
+DEFAULTS = ", ".join(f"{name} {method.min_similarity:g}" for name, method in METHODS.items()) + (
+    f", pixels --centred {CENTRED_MIN_SIMILARITY:g}, models {MODEL_MIN_SIMILARITY:g}"
+)
+"""From which similarity on each method calls pictures the same."""
+
+_COMPARING = ("method", "size", "centred", "resample", "layer", "device", "index")
+
+
+def split_comparing(chosen: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """As `split`, with the options on how to compare first."""
+    how = {name: chosen[name] for name in _COMPARING}
+    passed, showing = split({name: value for name, value in chosen.items() if name not in _COMPARING})
+    return how, dict(passed), showing
+
+
 _SHOWING = ("output", "format_", "spreadsheet_safe", "restart", "update", "quiet")
 documents = _all(
     click.option(
@@ -140,7 +158,7 @@ def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
 
 
 def finish(
-    rows: Table[Any],
+    rows: Table[Any] | Reduced[Any],
     *,
     output: Path | None,
     format_: str | None,
@@ -170,7 +188,7 @@ _NAMED = 10
 """Vanished inputs that are named on the terminal; the manifest has all of them."""
 
 
-def _told(rows: Table[Any], output: Path) -> str:
+def _told(rows: Table[Any] | Reduced[Any], output: Path) -> str:
     summary = rows.summary
     if rows.left_alone:
         return (
@@ -185,6 +203,28 @@ def _told(rows: Table[Any], output: Path) -> str:
     more = ", ..." if len(summary.vanished) > _NAMED else ""
     vanished = f"; {len(summary.vanished):,} are no longer there (their rows stay): {gone}{more}" if gone else ""
     return f"{output}: {summary.rows:,} rows from {summary.sources:,} files{errors}{left_out}{old}{vanished}"
+
+
+_METHODS = "phash, dhash, ahash, disc, pixels, or a model's name or .onnx file"
+
+comparing = _all(
+    click.option("--method", default=DEFAULT_METHOD, show_default=True, metavar="METHOD",
+                 help=f"How to compare: {_METHODS}."),
+    click.option("--size", type=click.IntRange(1, 256), default=PIXELS_SIDE, show_default=True,
+                 help="For pixels: side of the square."),
+    click.option("--centred", is_flag=True, help="For pixels: subtract each picture's mean first."),
+    click.option("--resample", type=click.Choice(["area", "bicubic"]), default="area", show_default=True,
+                 help="For pixels: how to shrink; bicubic is Pillow's."),
+    click.option("--layer", help="For a model: the layer to take.  [default: the penultimate one, or an embedding]"),
+    device,
+    click.option("--index", type=click.Path(path_type=Path),
+                 help="Keep what was taken of each picture here; the next run reads only what is new."),
+)  # fmt: skip
+"""Options of every command that compares pictures."""
+
+turns = click.option(
+    "--turns", is_flag=True, help="Also mirrored and turned by 90, 180 and 270 degrees; by method disc at any angle."
+)
 
 
 def fractions(

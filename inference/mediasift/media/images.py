@@ -19,7 +19,7 @@ from PIL import Image
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported
 from mediasift.media.formats import HEAD_BYTES, Format, sniff
 from mediasift.media.headers import Header, guarded, open_lazily, opened, pillow_header, pillow_reads, read_header
-from mediasift.optional import is_installed, require
+from mediasift.media.vector_graphics import rasterised
 
 Picture = NDArray[np.uint8]
 
@@ -304,11 +304,4 @@ def _upright(image: Picture, orientation: int) -> Picture:
 
 def _svg(data: bytes, max_megapixels: float, admit: Admit) -> Iterator[Decoded | Undecoded]:
     """A drawing at its own size, on white."""
-    if not is_installed("resvg_py"):
-        raise Unsupported("SVG needs a renderer; type: pip install 'mediasift[svg]'")
-    resvg = require("resvg_py", extra="svg")
-    try:
-        png = bytes(resvg.svg_to_bytes(svg_string=data.decode("utf-8"), background="white"))
-    except (ValueError, RuntimeError) as error:
-        raise Damaged(f"SVG does not render ({error})") from error
-    yield from decode(png, max_megapixels=max_megapixels, admit=admit)
+    yield from decode(rasterised(data, max_megapixels=max_megapixels), max_megapixels=max_megapixels, admit=admit)

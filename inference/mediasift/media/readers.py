@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import EmptyFile, ItemError, Unsupported, UsageError
-from mediasift.items import Clip, FailedItem, Item, RemoteSound, TextPage, VideoFile
+from mediasift.items import Clip, FailedItem, Item, MediaFile, RemoteSound, TextPage, VideoFile
 from mediasift.media.audio import PIECE_S, read_clips
 from mediasift.media.cuts import DETECTORS
 from mediasift.media.documents import DPI, read_pages
 from mediasift.media.every import DEFAULT_EVERY, parse_every
 from mediasift.media.footage import chosen_frames, moves, open_footage
-from mediasift.media.formats import Format, sniff
+from mediasift.media.formats import Format, Kind, sniff
 from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.sources import Source, read_bytes, read_head
 
-AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | FailedItem
+AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | MediaFile | FailedItem
 Size = tuple[int, int]
 
 
@@ -125,6 +125,7 @@ def _read_video(source: Source, options: ReadOptions, needs: Size | None, admit:
                     image=image,
                     original_size=(width, height),
                     shot=shot,
+                    file=source.file,
                 )
         if complaint := footage.complaint():
             yield FailedItem(path=source.path, error=complaint)
@@ -164,7 +165,18 @@ def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admi
         if isinstance(decoded, Undecoded):
             yield FailedItem(path=source.path, **place, error=decoded.error)
         else:
-            yield Item(path=source.path, **place, image=decoded.image, original_size=decoded.original_size)
+            yield Item(
+                path=source.path,
+                **place,
+                image=decoded.image,
+                original_size=decoded.original_size,
+                file=source.file,
+            )
+
+
+def _whole_file(source: Source, _options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    if source.file is not None:
+        yield MediaFile(path=source.path, file=source.file, alive=lambda: admit(0.0))
 
 
 def _read_document(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
@@ -221,5 +233,6 @@ _READERS: dict[tuple[str, str], Callable[[Source, ReadOptions, Size | None, Admi
     ("pictures", "document"): _read_document,
     ("sound", "sound"): _read_sound,
     ("sound", "video"): _read_sound,
+    **{("files", kind): _whole_file for kind in get_args(Kind)},
 }
 """(what a task reads, the kind of the file) → its reader."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mediasift.media.cuts import Cut, Cuts
 from mediasift.media.frames import Frame, Picture
+from mediasift.media.transforms import sharpness
 
 _HELD_MEGAPIXELS = 24.0
 """Frames held as candidates for a shot's key frame: a dozen of full HD, three of 4K."""
@@ -78,19 +79,6 @@ def find_shots(
     yield from current.finish()
 
 
-def sharpness(image: Picture) -> float:
-    """Variance of the Laplacian of luma (Pech-Pacheco et al., ICPR 2000); higher is sharper.
-
-    Args:
-        image: uint8 (H, W, 3) RGB.
-    """
-    return _sharpness(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
-
-
-def _sharpness(gray: Picture) -> float:
-    return float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))[1].item() ** 2)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
     """What is measured on a small frame."""
@@ -136,7 +124,7 @@ class _Current:
         colours = colourfulness(seen.bgr) if self._colours else 0.0
         self._values.extend((frame.time_s, cv2.mean(seen.gray)[0] / 255, colours, seen.motion))
         if self._candidates is not None:
-            self._candidates.add(frame, _sharpness(seen.gray))
+            self._candidates.add(frame, sharpness(seen.gray))
 
     def end_at(self, cut: Cut) -> Iterator[Shot]:
         """The shot that ends before a cut; nothing when it has no frame."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import errno
 import glob
+import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -270,6 +271,19 @@ def _path_column(file: Path, names: Sequence[str], wanted: str | None) -> str:
     return column
 
 
+def common_folder(named: Sequence[str | Path | NDArray[np.uint8]]) -> str:
+    """The folder in which all named files and folders lie, as typed; empty where there is none, or for lists."""
+    folders: list[str] = []
+    for name in named:
+        if isinstance(name, np.ndarray) or not Path(name).exists() or Path(name).suffix.lower() in (".csv", ".txt"):
+            return ""
+        folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))  # noqa: PTH112, PTH120
+    try:
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:  # absolute and relative ones, or several drives
+        return ""
+
+
 def read_head(file: Path) -> bytes:
     """The first `HEAD_BYTES` bytes of a regular file.
 
@@ -277,7 +291,7 @@ def read_head(file: Path) -> bytes:
         NotFound, Unreadable: It is gone, not ours to read, or no regular file.
         InputError: This process may not open any more files.
     """
-    return _read(file, HEAD_BYTES)
+    return _read(file, lambda opened: opened.read(HEAD_BYTES))
 
 
 def read_bytes(file: Path) -> bytes:
@@ -287,10 +301,38 @@ def read_bytes(file: Path) -> bytes:
         NotFound, Unreadable: It is gone, not ours to read, or no regular file.
         InputError: This process may not open any more files.
     """
-    return _read(file, -1)
+    return _read(file, lambda opened: opened.read())
 
 
-def _read(file: Path, count: int) -> bytes:
+def read_sha256(file: Path, alive: Callable[[], None] = lambda: None) -> tuple[int, str]:
+    """(bytes, SHA-256 in hexadecimal) of a regular file of any size, of which only pieces are in memory.
+
+    Args:
+        file: The file.
+        alive: Called after each piece.
+
+    Raises:
+        NotFound, Unreadable: It is gone, not ours to read, or no regular file.
+        InputError: This process may not open any more files.
+    """
+
+    def digest(opened: IO[bytes]) -> tuple[int, str]:
+        size, digest = 0, hashlib.sha256()
+        while piece := opened.read(_PIECE_BYTES):
+            size += len(piece)
+            digest.update(piece)
+            alive()
+        return size, digest.hexdigest()
+
+    return _read(file, digest)
+
+
+_PIECE_BYTES = 1 << 22
+
+_Taken = TypeVar("_Taken")
+
+
+def _read(file: Path, take: Callable[[IO[bytes]], _Taken]) -> _Taken:
     """Opened without blocking, so that a FIFO cannot hang us, and looked at before it is read."""
     try:
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -300,7 +342,7 @@ def _read(file: Path, count: int) -> bytes:
                 raise Unreadable(
                     "a folder, not a file" if stat.S_ISDIR(mode) else "a pipe, socket or device, not a file"
                 )
-            return opened.read(count)
+            return take(opened)
     except FileNotFoundError as error:
         if file.is_symlink():
             raise NotFound(f"a link to {os.readlink(file)}, which does not exist") from error  # noqa: PTH115

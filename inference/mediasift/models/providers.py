@@ -115,30 +115,33 @@ def provider_is_here(device: str) -> bool:
     return provider.name in ort.get_available_providers()
 
 
-def open_session(model: str | bytes, device: str, threads: int | None = None) -> tuple[Any, str]:
+def open_session(
+    model: str | bytes, device: str, threads: int | None = None, *, data_folder: Path | None = None
+) -> tuple[Any, str]:
     """An ONNX Runtime session on exactly the device asked for, and that device's name (of use for `auto`).
 
     Args:
         model: Path or bytes of an ONNX file.
         device: A key of `DEVICES`, or `auto`.
         threads: Of the model; None for every core this process may use.
+        data_folder: Where a model given as bytes finds its external data.
 
     Raises:
         ProviderUnavailable: The device cannot run the model here; the message says what can, and what to type.
     """
     if device != "auto":
-        return _open(model, device, threads), device
+        return _open(model, device, threads, data_folder), device
     for candidate in AUTO:
         if candidate == "cpu" or provider_is_here(candidate):
             try:
-                return _open(model, candidate, threads), candidate
+                return _open(model, candidate, threads, data_folder), candidate
             except ProviderUnavailable:
                 if candidate == "cpu":
                     raise
     raise ProviderUnavailable("no provider of ONNX Runtime works here")
 
 
-def _open(model: str | bytes, device: str, threads: int | None) -> Any:
+def _open(model: str | bytes, device: str, threads: int | None, data_folder: Path | None) -> Any:
     ort = runtime()
 
     if device not in DEVICES:
@@ -155,6 +158,8 @@ def _open(model: str | bytes, device: str, threads: int | None) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
+    if isinstance(model, bytes) and data_folder is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(data_folder))
     if provider.plugin is not None:
         provider.plugin()
         devices = [found for found in ort.get_ep_devices() if found.ep_name == provider.name]

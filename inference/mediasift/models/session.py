@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mediasift.errors import DescriptionError, InferenceFailed, ModelError
 from mediasift.models.description import ModelDescription
-from mediasift.models.onnx_file import check_external_data, read_facts, sha256
+from mediasift.models.inner import InnerTensor, with_output
+from mediasift.models.onnx_file import OnnxFacts, check_external_data, read_facts, sha256
 from mediasift.models.providers import open_session, ort_errors
 from mediasift.models.recipe import input_shape
 from mediasift.models.registry import find_description, find_model
@@ -32,7 +33,13 @@ class OnnxModel:
     """
 
     def __init__(
-        self, path: Path, description: ModelDescription, *, device: str = "cpu", threads: int | None = None
+        self,
+        path: Path,
+        description: ModelDescription,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        inner: InnerTensor | None = None,
     ) -> None:
         facts = read_facts(path)
         check_external_data(path, facts)
@@ -40,16 +47,17 @@ class OnnxModel:
         self.description = description
         self.sha256 = sha256(path)
         try:
-            self._session, self.device = open_session(str(path), device, threads)
+            graph, output = (str(path), description.output.name) if inner is None else _opened_up(path, facts, inner)
+            self._session, self.device = open_session(graph, device, threads, data_folder=path.resolve().parent)
         except ort_errors() as error:
             raise ModelError(f"{path}: ONNX Runtime refuses the model: {_first_line(error)}") from error
         self.provider: str = self._session.get_providers()[0]
         self._input = self._pick(self._session.get_inputs(), description.input.name, "input.name")
         outputs = self._session.get_outputs()
-        if description.task == "detect" and description.output.name is None:
+        if description.task == "detect" and output is None:
             self._outputs = [one.name for one in outputs]
         else:
-            self._outputs = [self._pick(outputs, description.output.name, "output.name").name]
+            self._outputs = [self._pick(outputs, output, "output.name").name]
         self._sizes = self._size_inputs()
         self._check_input()
 
@@ -98,6 +106,11 @@ class OnnxModel:
         return str(self._input.name)
 
     @property
+    def output_name(self) -> str:
+        """The tensor that `run` returns."""
+        return str(self._outputs[0])
+
+    @property
     def fixed_batch(self) -> int | None:
         """Batch size built into the graph; None when it is free."""
         if self._sizes:
@@ -142,6 +155,13 @@ class OnnxModel:
     def facts(self) -> Mapping[str, Any]:
         """What a manifest says of the model."""
         return {"model": self.path.name, "model_sha256": self.sha256, "device": self.device, "provider": self.provider}
+
+
+def _opened_up(path: Path, facts: OnnxFacts, inner: InnerTensor) -> tuple[str | bytes, str]:
+    """A graph that gives the inner tensor too, and the name of that output."""
+    if inner.name in facts.outputs and not inner.scale:
+        return str(path), inner.name
+    return with_output(path.read_bytes(), inner)
 
 
 def _first_line(error: Exception) -> str:

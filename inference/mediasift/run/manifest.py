@@ -44,6 +44,11 @@ class Summary:
     worker_restarts: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Summary:
+        """The counts of a finished table."""
+        return cls(**{name: value for name, value in manifest["counts"].items() if name in cls.__slots__})
+
     def count(self, error: str) -> None:
         """Count one row; `error` is its error cell."""
         self.rows += 1

@@ -7,7 +7,7 @@ import time
 import weakref
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,7 +108,7 @@ class Table(Generic[RowType]):
         weakref.finalize(self, self._engine.close)  # for a table that is made and then neither read nor written
         self._what: dict[str, Any] = {
             "settings": settings(job),
-            "model": dict(self._engine.facts),
+            "model": dict(self.facts),
             "versions": computing(),
         }
 
@@ -170,7 +170,8 @@ class Table(Generic[RowType]):
                 found = look(output)
                 todo = plan(output, found, journal, what, restart=restart, update=update)
                 if todo == "finished":
-                    self._leave_alone(found.manifest)
+                    self.left_alone = True
+                    self.summary = Summary.of(found.manifest)
                     return
                 if todo != "continue":
                     stored = stored_rows(output, name, form) if todo == "extend" else ()
@@ -179,11 +180,6 @@ class Table(Generic[RowType]):
                 self._publish(journal, order, output, form, what)
         finally:
             self._engine.close()
-
-    def _leave_alone(self, manifest: Mapping[str, Any]) -> None:
-        counts = manifest["counts"]
-        self.left_alone = True
-        self.summary = Summary(**{name: value for name, value in counts.items() if name in Summary.__slots__})
 
     def _fill(self, journal: Journal, progress: Progress) -> array[int]:
         """Do what is not in the journal yet; returns where the rows of each input stand in it, in input order."""
@@ -224,16 +220,8 @@ class Table(Generic[RowType]):
     def _publish(self, journal: Journal, order: array[int], output: Path, form: Form, what: dict[str, Any]) -> None:
         """Put the rows in input order into the table; then the manifest; then the journal goes."""
         self._tell_engine()
-        writer = WRITERS[what["table"]["format"]]
-
-        def then(sha256: str) -> None:
-            what["table"]["sha256"] = sha256
-            journal.finish(sha256)
-
-        write_atomically(output, lambda file: writer(self._journaled(journal, order), form, file), then=then)
-        text = self._manifest(what).encode()
-        write_atomically(manifest_path(output), lambda file: file.write(text))
-        journal.remove()
+        rows = self._journaled(journal, order)
+        publish(rows, form, output, journal, what=what, told=lambda: self._manifest(what))
 
     def _journaled(self, journal: Journal, order: array[int]) -> Iterator[Row | Stored]:
         """All rows. Those taken from an older table stand there once, however often their input is named."""
@@ -252,14 +240,7 @@ class Table(Generic[RowType]):
         return self._manifest({**self._what, "table": {}})
 
     def _manifest(self, what: Mapping[str, Any]) -> str:
-        job = self.job
-        resources = {
-            "batch_size": self._engine.batch_size,
-            "jobs": readers(job.jobs),
-            "threads": job.threads or available_cores(),
-            "limits": None if self._limits is None else asdict(self._limits),
-        }
-        return manifest(self.summary, what=what, resources=resources, started=self._begun)
+        return manifest(self.summary, what=what, resources=self.resources, started=self._begun)
 
     def _form(self, spreadsheet_safe: bool) -> Form:
         return Form(row_type=self.job.task.row, kept=self.job.inputs.keep, spreadsheet_safe=spreadsheet_safe)
@@ -272,6 +253,46 @@ class Table(Generic[RowType]):
         if progress is None or "-" in [name for name in self.job.inputs.named if isinstance(name, str)]:
             return None
         return sum(1 for _ in find_sources(self.job.inputs, Skipped()))
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the task says of itself: its model, the device."""
+        return self._engine.facts
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What the rows depend on, besides their inputs: the task's settings, its model, how pictures are read."""
+        inputs = ("inputs", "recursive", "column", "keep")
+        own = {name: value for name, value in settings(self.job).items() if name not in inputs}
+        return {**own, **self.facts}
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """Threads, batch size and limits: what the rows cost, not what they say."""
+        return {
+            "batch_size": self._engine.batch_size,
+            "jobs": readers(self.job.jobs),
+            "threads": self.job.threads or available_cores(),
+            "limits": None if self._limits is None else asdict(self._limits),
+        }
+
+    def by_source(
+        self, sources: Iterable[Source], progress: TextIO | None, total: int
+    ) -> Generator[Finished, None, None]:
+        """Each of the given sources with its rows, instead of those that the job names."""
+        shown = Progress(progress, total)
+        try:
+            for finished in self._engine.run(sources):
+                shown.advance(sum(1 for row in finished.rows if row.error))
+                yield finished
+        finally:
+            shown.close()
+            self._engine.close()
+        self._tell_engine()
+
+    def close(self) -> None:
+        """Let go of what computes, for a table of which nothing is wanted."""
+        self._engine.close()
 
     def _rows(self, progress: Progress) -> Iterator[Any]:
         try:
@@ -304,3 +325,25 @@ class Table(Generic[RowType]):
         named = ", ".join("an array" if isinstance(name, np.ndarray) else str(name) for name in self.job.inputs.named)
         other = sum(self._skipped.counts.values())
         return f"nothing to read in {named or 'no input'}" + (f" ({other:,} files there are no media)" if other else "")
+
+
+def publish(
+    rows: Iterable[Row | Stored],
+    form: Form,
+    output: Path,
+    journal: Journal,
+    *,
+    what: dict[str, Any],
+    told: Callable[[], str],
+) -> None:
+    """The rows into the table; then the manifest that is `told`; then the journal goes."""
+    writer = WRITERS[what["table"]["format"]]
+
+    def then(sha256: str) -> None:
+        what["table"]["sha256"] = sha256
+        journal.finish(sha256)
+
+    write_atomically(output, lambda file: writer(rows, form, file), then=then)
+    text = told().encode()
+    write_atomically(manifest_path(output), lambda file: file.write(text))
+    journal.remove()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import hashlib
@@ -9,13 +10,16 @@ import io
 import itertools
 import json
 import os
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mediasift.errors import MediasiftError, OutputError, UsageError
 from mediasift.optional import require
@@ -120,12 +124,29 @@ def write_parquet(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> 
         np.ndarray: pyarrow.list_(pyarrow.float32()),
     }
     kinds = {column.name: column.type for column in columns(form.row_type)}
+    rows, length = vector_length(rows, form)
+    if length is not None:
+        types[np.ndarray] = pyarrow.list_(pyarrow.float32(), length)
     schema = pyarrow.schema([(name, types[kinds.get(name, str)]) for name in form.names])
     with parquet.ParquetWriter(file, schema) as writer:
         for group in _groups(rows, _PARQUET_GROUP):
             cells = zip(*(form.cells(row) for row in group), strict=True)
             arrays = [pyarrow.array(column, type=kind) for column, kind in zip(cells, schema.types, strict=True)]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def vector_length(rows: Iterable[Row | Stored], form: Form) -> tuple[Iterable[Row | Stored], int | None]:
+    """The same rows, and how long their vectors are; None where the table has none, or no row holds one."""
+    at = next((form.names.index(one.name) for one in columns(form.row_type) if one.type is np.ndarray), None)
+    if at is None:
+        return rows, None
+    looked_at: list[Row | Stored] = []
+    remaining = iter(rows)
+    for row in remaining:
+        looked_at.append(row)
+        if (vector := form.cells(row)[at]) is not None:
+            return itertools.chain(looked_at, remaining), len(vector)
+    return looked_at, None
 
 
 def _groups(rows: Iterable[Row | Stored], size: int) -> Iterator[list[Row | Stored]]:
@@ -137,6 +158,51 @@ def _groups(rows: Iterable[Row | Stored], size: int) -> Iterator[list[Row | Stor
             group = []
     if group:
         yield group
+
+
+def write_npz(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+    """A numpy archive with an array for each column, all of one length; `numpy.load` needs no pickle.
+
+    Text is unicode, empty where there is none; numbers are float64 and not a number where there is none; vectors are
+    float32 (N, D), not a number for rows without one. Vectors go to the disk as they come, the rest waits in memory.
+    """
+    kinds = {column.name: column.type for column in columns(form.row_type)}
+    rows, length = vector_length(rows, form)
+    names = form.names
+    waiting: dict[str, list[Any]] = {name: [] for name in names if kinds.get(name) is not np.ndarray}
+    none = np.full(length or 0, np.nan, dtype="<f4")
+    with _beside(file) as vectors, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        count = 0
+        for count, row in enumerate(rows, start=1):  # noqa: B007  (used after the loop)
+            for name, cell in zip(names, form.cells(row), strict=True):
+                if name in waiting:
+                    waiting[name].append(cell)
+                else:
+                    vectors.write((none if cell is None else np.asarray(cell, dtype="<f4")).tobytes())
+        for name in names:
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                if name in waiting:
+                    np.lib.format.write_array(
+                        member, _array(waiting.pop(name), kinds.get(name, str)), allow_pickle=False
+                    )
+                    continue
+                header = {"descr": "<f4", "fortran_order": False, "shape": (count, length or 0)}
+                np.lib.format.write_array_header_1_0(member, header)
+                vectors.seek(0)
+                shutil.copyfileobj(vectors, member, 1 << 20)
+
+
+def _beside(file: IO[bytes]) -> IO[bytes]:
+    """A nameless file in the folder of an open one; in memory beside a stream that has no folder."""
+    name = getattr(file, "name", None)
+    return tempfile.TemporaryFile(dir=Path(name).parent) if name and Path(str(name)).is_file() else io.BytesIO()
+
+
+def _array(cells: list[Any], kind: type) -> NDArray[Any]:
+    """A column as an array of one type."""
+    if kind is str:
+        return np.array(["" if cell is None else cell for cell in cells], dtype=np.str_)
+    return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
 
 
 def write_aligned(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
@@ -175,7 +241,7 @@ class Writer(Protocol):
         """Consume `rows`; `file` stays open."""
 
 
-FORMATS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
+FORMATS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet, "npz": write_npz}
 """Name of a format, which is also its suffix → its writer."""
 
 
@@ -235,6 +301,22 @@ def read_jsonl(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
         yield tuple(json.loads(line).values())
 
 
+def read_npz(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
+    """The cells of each row that `write_npz` wrote; of vectors only one at a time is in memory."""
+    with zipfile.ZipFile(file) as archive, contextlib.ExitStack() as stack:
+        members = [stack.enter_context(archive.open(name)) for name in archive.namelist()]
+        yield from zip(*(_npz_column(member) for member in members), strict=True)
+
+
+def _npz_column(member: IO[bytes]) -> Iterator[Any]:
+    np.lib.format.read_magic(member)
+    (count, *length), _, kind = np.lib.format.read_array_header_1_0(member)
+    size = int(kind.itemsize * np.prod(length, dtype=np.int64))
+    for _ in range(count):
+        cell = np.frombuffer(member.read(size), dtype=kind).reshape(length)
+        yield None if kind.kind == "f" and np.isnan(cell).all() else cell.tolist()
+
+
 def read_parquet(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
     """The cells of each row that `write_parquet` wrote."""
     parquet = require("pyarrow.parquet", extra="parquet")
@@ -247,6 +329,7 @@ READERS: dict[str, Callable[[IO[bytes]], Iterator[tuple[Any, ...]]]] = {
     "csv": read_csv,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
+    "npz": read_npz,
 }
 """Name of a format → what reads its rows back, so that a finished table can be added to."""
 
@@ -290,7 +373,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-@contextmanager
+@contextlib.contextmanager
 def faults(output: Path) -> Iterator[None]:
     """Whatever the operating system refuses inside becomes an OutputError about `output`."""
     try:

@@ -1,1 +1,1 @@
-"""Vectors become pairs: pure functions, arrays in, pairs out."""
+"""Everything compared with everything: arrays in, pairs, groups and neighbours out. Pure: no files, no rows."""

@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from mediasift.rows import Row
 
-Reads = Literal["pictures", "frames", "sound", "video"]
-"""Pictures (and chosen frames of videos), chosen frames of what moves, clips of sound, whole videos."""
+Reads = Literal["pictures", "frames", "sound", "video", "files"]
+"""Pictures (and chosen frames of videos), chosen frames of what moves, clips of sound, whole videos, files of any kind
+of which nothing but headers is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class StartedTask(Protocol):
         """What produced the rows (model sha256, provider, engine version), for journal and manifest."""
 
     def prepare(self, item: Any) -> Any:
-        """Cheap work on one item (an Item, Clip or VideoFile, as the task `reads`)."""
+        """Cheap work on one item (an Item, Clip, VideoFile or MediaFile, as the task `reads`)."""
 
     def infer(self, batch: Sequence[Any]) -> Sequence[Sequence[Row]]:
         """The rows of each prepared item, in order, without their place. No rows: one empty row is made."""

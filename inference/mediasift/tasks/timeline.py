@@ -17,8 +17,9 @@ from mediasift.items import Item, VideoFile
 from mediasift.media.every import DEFAULT_EVERY, Every, chosen_numbers, parse_every
 from mediasift.media.footage import Footage, open_footage
 from mediasift.media.frames import Frame
-from mediasift.media.shots import Shot, find_shots, sharpness
+from mediasift.media.shots import Shot, find_shots
 from mediasift.media.stills import write_text
+from mediasift.media.transforms import sharpness
 from mediasift.media.webvtt import webvtt
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources, StartedTask, Task

@@ -1,0 +1,205 @@
+"""What headers say of a file of any kind: size, colour model, pages, duration, when and where it was taken.
+
+No pixel and no sound is decoded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mediasift.errors import Damaged, EmptyFile, NotMedia
+from mediasift.media.formats import Format, sniff
+from mediasift.media.headers import Header, opened, pillow_header, pillow_reads, read_header
+from mediasift.media.sources import read_bytes, read_head, read_sha256
+from mediasift.media.vector_graphics import drawing_size
+
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_TAKEN, _OFFSET, _CHANGED = 0x9003, 0x9011, 0x0132  # EXIF 2.32: DateTimeOriginal, OffsetTimeOriginal, DateTime
+
+
+_PNG_EXIF = frozenset({"exif", "Raw profile type exif"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Information:
+    """One picture, page, video or sound.
+
+    Attributes:
+        kind: picture, document, video or sound.
+        format: By the content, whatever the suffix says.
+        width, height: Upright, in pixels; of a PDF page, in points of 1/72 inch.
+        color_model: Pillow's name of the mode (RGB, L, CMYK, P ...), or a video's pixel format.
+        page, pages: Of a document or a TIFF.
+        duration_s: Of a video or sound, by its container.
+        fps: Frames per second on average.
+        sample_rate_hz, channels: Of a sound, or a video's.
+        captured: When it was taken, ISO 8601, in the camera's own time, with its offset where it is known.
+        latitude, longitude: Where, in degrees, north and east positive.
+        bytes, sha256: Of the file.
+    """
+
+    kind: str
+    format: str
+    width: int | None = None
+    height: int | None = None
+    color_model: str | None = None
+    page: int | None = None
+    pages: int | None = None
+    duration_s: float | None = None
+    fps: float | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    captured: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    bytes: int
+    sha256: str
+
+
+def information(file: Path, alive: Callable[[], None] = lambda: None) -> Iterator[Information]:
+    """What the file's headers say: one for a picture, video or sound, one for each page.
+
+    Args:
+        file: The file. Videos and sounds are not taken into memory.
+        alive: Called now and then while it is read.
+
+    Raises:
+        ItemError: It cannot be read, or is damaged so far that its header says nothing.
+    """
+    head = read_head(file)
+    if not head:
+        raise EmptyFile("the file is empty (0 bytes)")
+    found = sniff(head, file.suffix)
+    if found is None:
+        raise NotMedia(f"neither its content nor its suffix {file.suffix!r} is that of a known format")
+    if not found.recognised:
+        raise Damaged(f"named {file.suffix}, but its content is no {found.name.upper()} or any other known format")
+    if found.kind not in ("picture", "document"):
+        size, sha256 = read_sha256(file, alive)
+        yield _stream(file, Information(kind=found.kind, format=found.name, bytes=size, sha256=sha256))
+        return
+    data = read_bytes(file)
+    start = Information(kind=found.kind, format=found.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    if found.kind == "picture":
+        yield from _picture(data, found, start)
+    else:
+        yield from _document(data, start)
+
+
+def _picture(data: bytes, found: Format, start: Information) -> Iterator[Information]:
+    if found.name == "svg":
+        width, height = drawing_size(data)
+        yield replace(start, width=width, height=height)
+        return
+    header = read_header(data, found.name)
+    if header.pages > 1:
+        for page in range(1, header.pages + 1):
+            with opened(data, found.name) as picture:
+                picture.seek(page - 1)
+                one = pillow_header(picture)
+                yield replace(start, **_upright(one), color_model=picture.mode, page=page, pages=header.pages)
+        return
+    mode, more = header.mode, {}
+    if pillow_reads(found.name):
+        with opened(data, found.name) as picture:
+            mode = picture.mode
+            if found.name != "png" or _PNG_EXIF & set(
+                picture.info
+            ):  # else Pillow decodes a PNG to look behind its pixels
+                more = exif_facts(picture.getexif())
+    yield replace(start, **_upright(header), color_model=mode or None, **more)
+
+
+def _upright(header: Header) -> dict[str, Any]:
+    wide = (header.width, header.height) if header.orientation < 5 else (header.height, header.width)
+    return {"width": wide[0], "height": wide[1]}
+
+
+def exif_facts(exif: Any) -> dict[str, Any]:
+    """`captured`, `latitude`, `longitude` of a Pillow EXIF block; None for what it does not say."""
+    taken = exif.get_ifd(_EXIF_IFD)
+    place = exif.get_ifd(_GPS_IFD)
+    when = _moment(taken.get(_TAKEN) or exif.get(_CHANGED), taken.get(_OFFSET))
+    return {"captured": when, "latitude": _degrees(place, 1, 90), "longitude": _degrees(place, 3, 180)}
+
+
+def _moment(text: Any, offset: Any) -> str | None:
+    """EXIF's `2021:05:03 12:00:00` as ISO 8601."""
+    found = re.match(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)", str(text or ""))
+    if not found or found[1] == "0000":
+        return None
+    zone = re.fullmatch(r"[+-]\d\d:\d\d", str(offset or "").strip())
+    return f"{found[1]}-{found[2]}-{found[3]}T{found[4]}{zone[0] if zone else ''}"
+
+
+def _degrees(place: Mapping[int, Any], tag: int, limit: float) -> float | None:
+    """Degrees from the GPS tags `tag` (N, S, E or W) and `tag + 1` (degrees, minutes, seconds); EXIF 2.32, 4.6.6."""
+    side, parts = str(place.get(tag, "")).strip("\0 ").upper(), place.get(tag + 1)
+    try:
+        degrees, minutes, seconds = (float(part) for part in parts or ())
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    value = degrees + minutes / 60 + seconds / 3600
+    if side not in ("N", "S", "E", "W") or not math.isfinite(value) or value > limit:
+        return None
+    return round(-value if side in ("S", "W") else value, 7)
+
+
+def _document(data: bytes, start: Information) -> Iterator[Information]:
+    import pypdfium2 as pdfium
+
+    try:
+        document = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        raise Damaged(f"PDF does not open ({error})") from error
+    try:
+        count = len(document)
+        if not count:
+            raise Damaged("PDF without pages")
+        for number in range(count):
+            try:
+                width, height = document.get_page_size(number)
+            except pdfium.PdfiumError as error:
+                raise Damaged(f"PDF page {number + 1} of {count} does not open ({error})") from error
+            yield replace(start, width=round(width), height=round(height), page=number + 1, pages=count)
+    finally:
+        document.close()
+
+
+def _stream(file: Path, start: Information) -> Information:
+    """A video or sound, as its container describes it."""
+    import av
+
+    try:
+        with av.open(str(file)) as container:
+            duration = container.duration / av.time_base if container.duration else None
+            video = next((one for one in container.streams.video if not _is_cover(one)), None)
+            sound = next(iter(container.streams.audio), None)
+            captured = _moment(container.metadata.get("creation_time"), None)
+            if video is None and sound is None:
+                raise Damaged(f"{start.format} without a picture or sound track")
+            return replace(
+                start,
+                kind="sound" if video is None else "video",
+                width=None if video is None else video.codec_context.width,
+                height=None if video is None else video.codec_context.height,
+                color_model=None if video is None else video.codec_context.pix_fmt,
+                fps=None if video is None or not video.average_rate else round(float(video.average_rate), 3),
+                duration_s=None if duration is None else round(duration, 3),
+                sample_rate_hz=None if sound is None else sound.codec_context.sample_rate,
+                channels=None if sound is None else sound.codec_context.channels,
+                captured=captured,
+            )
+    except (av.FFmpegError, ValueError) as error:
+        raise Damaged(f"{start.format} does not open ({error})") from error
+
+
+def _is_cover(stream: Any) -> bool:
+    """A still picture that comes with a sound file (FFmpeg's disposition "attached picture", 0x400)."""
+    return bool(int(getattr(stream, "disposition", 0) or 0) & 0x400)

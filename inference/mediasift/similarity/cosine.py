@@ -1,0 +1,169 @@
+"""Cosine similarity of vectors: a matrix, or all pairs above a threshold without ever holding N x N numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+TILE = 1024
+"""Vectors per side of a tile: 4 MB of products, which stay in the cache while they are looked through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pairs:
+    """Positions of pairs and how similar they are.
+
+    Attributes:
+        left, right: int64 (P,), left < right where a collection is compared with itself.
+        similarity: float32 (P,).
+    """
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+
+
+def unit(vectors: NDArray[np.generic]) -> Vectors:
+    """The vectors at length 1, with one more number at their end.
+
+    A vector of zeros (a black picture; a plain one, once it is centred) has no direction, and its cosine is undefined.
+    Here it gets a direction of its own, the additional number: so its similarity is 1 to another such vector and 0 to
+    all others, and no comparison ever yields "not a number".
+
+    Args:
+        vectors: (N, D), numbers of any type; what is not finite counts as 0.
+
+    Returns:
+        float32 (N, D + 1).
+    """
+    out = np.zeros((len(vectors), vectors.shape[1] + 1), dtype=np.float32)
+    for start in range(0, len(vectors), _AT_ONCE):
+        part = np.nan_to_num(vectors[start : start + _AT_ONCE].astype(np.float64), posinf=0, neginf=0)
+        largest = np.abs(part).max(axis=1, keepdims=True, initial=0)
+        part /= np.where(largest > 0, largest, 1)  # so that squares neither overflow nor vanish
+        lengths = np.sqrt(np.einsum("nd,nd->n", part, part))
+        none = lengths == 0
+        out[start : start + _AT_ONCE, :-1] = part / np.where(none, 1, lengths)[:, None]
+        out[start : start + _AT_ONCE, -1] = none
+    return out
+
+
+_AT_ONCE = 1024
+"""Vectors that are worked on as float64 at a time."""
+
+
+def centred(vectors: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Each vector minus its own mean, so that the cosine becomes Pearson's correlation; float64 (N, D)."""
+    numbers = vectors.astype(np.float64)
+    return np.asarray(numbers - numbers.mean(axis=1, keepdims=True))
+
+
+def matrix(units: Vectors, others: Vectors | None = None) -> NDArray[np.float64]:
+    """Similarity of each with each: float64 (N, M), -1..1, rounded to 6 decimals.
+
+    Args:
+        units: What `unit` gave, (N, D).
+        others: (M, D); None compares `units` with themselves.
+    """
+    products = units.astype(np.float64) @ (units if others is None else others).astype(np.float64).T
+    return np.asarray(np.round(products, 6).clip(-1, 1))
+
+
+def pairs(units: Vectors, min_similarity: float, *, others: Vectors | None = None) -> Iterator[Pairs]:
+    """All pairs whose cosine is at least `min_similarity`, some at a time; exact, none is missed.
+
+    Vectors of pictures lie near a few directions. So their numbers along these principal axes are computed first: the
+    cosine of a pair is at most the product of those, plus the product of the lengths of what is left (Cauchy and
+    Schwarz). Where that does not reach the threshold, nothing else need be computed.
+
+    Products are float32; those so near to the threshold that rounding could decide are computed again as float64.
+
+    Args:
+        units: What `unit` gave, (N, D).
+        min_similarity: -1..1.
+        others: (M, D); None compares `units` with themselves, each pair once.
+    """
+    margin = np.float32((units.shape[1] + 3) * 2.0**-22)
+    axes = _principal_axes(units)
+    left = _Side(units, axes)
+    right = left if others is None else _Side(others, axes)
+    least = np.float32(min_similarity) - margin
+    for top in range(0, len(units), TILE):
+        for start in range(top if others is None else 0, len(right.units), TILE):
+            a, b, similarity = _tile(left, right, top, start, least)
+            if others is None and top == start:
+                upper = a < b
+                a, b, similarity = a[upper], b[upper], similarity[upper]
+            if len(a):
+                found = Pairs(left=a, right=b, similarity=similarity)
+                yield from _decided(found, units, units if others is None else others, min_similarity, margin)
+
+
+_LEADING = 64
+"""Numbers of each vector that are looked at first."""
+
+_FEW = 0.005
+"""Up to this share of a tile's pairs it takes less time to compute them one by one than the whole tile."""
+
+
+class _Side:
+    """Vectors, and their leading numbers along the axes with the length of the rest behind them.
+
+    That length is what is missing to 1, with the rounding error of that difference added: never too short.
+    """
+
+    def __init__(self, units: Vectors, axes: Vectors | None) -> None:
+        self.units = units
+        self.leading: Vectors | None = None
+        if axes is not None:
+            self.leading = np.empty((len(units), _LEADING + 1), dtype=np.float32)
+            np.matmul(units, axes, out=self.leading[:, :-1])
+            rest = 1 - np.einsum("nd,nd->n", self.leading[:, :-1], self.leading[:, :-1])
+            self.leading[:, -1] = np.sqrt(rest.clip(0) + units.shape[1] * 2.0**-21)
+
+
+def _principal_axes(units: Vectors) -> Vectors | None:
+    """Orthonormal axes (D, 64), along which a sample extends most; None for vectors too short or few to gain."""
+    if units.shape[1] < 4 * _LEADING or len(units) < TILE:
+        return None
+    sample = units[:: max(1, len(units) // 2048)].astype(np.float64)
+    _, axes = np.linalg.eigh(sample.T @ sample)
+    return np.ascontiguousarray(axes[:, : -_LEADING - 1 : -1], dtype=np.float32)
+
+
+Tile = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+
+
+def _tile(left: _Side, right: _Side, top: int, start: int, least: np.float32) -> Tile:
+    """The pairs of one tile that may reach the threshold: positions on both sides, and their products."""
+    rows, columns = left.units[top : top + TILE], right.units[start : start + TILE]
+    if left.leading is not None and right.leading is not None:
+        most = left.leading[top : top + TILE] @ right.leading[start : start + TILE].T
+        places = np.flatnonzero(most >= least)
+        if len(places) <= _FEW * most.size:
+            a, b = np.divmod(places, len(columns))
+            products = np.einsum("pd,pd->p", rows[a], columns[b])
+            near = np.flatnonzero(products >= least)
+            return a[near] + top, b[near] + start, products[near]
+    products = rows @ columns.T
+    places = np.flatnonzero(products >= least)
+    a, b = np.divmod(places, len(columns))
+    return a + top, b + start, products.ravel()[places]
+
+
+def _decided(found: Pairs, units: Vectors, others: Vectors, threshold: float, margin: np.float32) -> Iterator[Pairs]:
+    """The candidates that truly reach the threshold."""
+    keep = found.similarity >= threshold
+    doubtful = np.flatnonzero(np.abs(found.similarity - np.float32(threshold)) <= margin)
+    for start in range(0, len(doubtful), _AT_ONCE):
+        some = doubtful[start : start + _AT_ONCE]
+        a, b = units[found.left[some]].astype(np.float64), others[found.right[some]].astype(np.float64)
+        keep[some] = np.round(np.einsum("pd,pd->p", a, b), 6) >= threshold
+    if keep.any():
+        similarity = found.similarity[keep].clip(-1, 1)
+        yield Pairs(left=found.left[keep], right=found.right[keep], similarity=similarity)

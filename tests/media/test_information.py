@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
+
+import mediasift as ms
+from tests.pictures import save, scene
+
+
+def rows(*inputs: Path) -> list:
+    return list(ms.info(list(inputs)))
+
+
+def test_the_books_pictures(test_data: Path):
+    jpeg, png = rows(*sorted((test_data / "book-pictures").iterdir()))
+    assert (jpeg.format, jpeg.width, jpeg.height, jpeg.color_model) == ("jpeg", 805, 453, "RGB")
+    assert (png.format, png.width, png.height, png.color_model) == ("png", 1540, 978, "RGBA")
+    file = test_data / "book-pictures" / "259_3_32_15.jpg"
+    assert jpeg.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert jpeg.bytes == file.stat().st_size
+
+
+def test_sizes_are_upright(test_data: Path):
+    found = rows(test_data / "exif-orientation")
+    assert len({(row.width, row.height) for row in found}) == 1
+    assert all(row.width > row.height for row in found)
+
+
+def test_videos_and_sounds(test_data: Path):
+    (video,) = rows(test_data / "video" / "testvideo.mp4")
+    assert (video.kind, video.width, video.height) == ("video", 1280, 720)
+    assert video.fps == pytest.approx(30, abs=0.05)
+    assert video.duration_s == pytest.approx(24, abs=0.1)
+    for name in ("jfk.wav", "jfk.flac", "jfk.mp3"):
+        (sound,) = rows(test_data / "speech" / name)
+        assert sound.kind == "sound"
+        assert sound.duration_s == pytest.approx(11.0, abs=0.1)
+        assert sound.sample_rate_hz in (16000, 44100)
+
+
+def test_pages(test_data: Path, tmp_path: Path):
+    pages = [Image.fromarray(scene(width=30 + page)) for page in range(3)]
+    pages[0].save(tmp_path / "scan.tiff", save_all=True, append_images=pages[1:])
+    assert [(row.page, row.pages, row.width) for row in rows(tmp_path / "scan.tiff")] == [
+        (1, 3, 30),
+        (2, 3, 31),
+        (3, 3, 32),
+    ]
+    for pdf in (test_data / "pdf").glob("*.pdf"):
+        found = rows(pdf)
+        if not found[0].error:
+            assert [row.page for row in found] == list(range(1, found[0].pages + 1))
+            assert all(row.width > 0 and row.height > 0 for row in found)
+            assert found[0].kind == "document"
+
+
+def with_exif(path: Path, *, south_west: bool = True, date: str = "2016:08:14 07:05:33") -> Path:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0x9003] = date
+    exif.get_ifd(0x8769)[0x9011] = "+02:00"
+    exif.get_ifd(0x8825).update({
+        1: "S" if south_west else "N", 2: (IFDRational(33), IFDRational(51), IFDRational(3540, 100)),
+        3: "W" if south_west else "E", 4: (IFDRational(151), IFDRational(12), IFDRational(40)),
+    })  # fmt: skip
+    Image.fromarray(scene()).save(path, exif=exif)
+    return path
+
+
+def test_when_and_where_it_was_taken(tmp_path: Path):
+    (row,) = rows(with_exif(tmp_path / "a.jpg"))
+    assert row.captured == "2016-08-14T07:05:33+02:00"
+    assert row.latitude == pytest.approx(-(33 + 51 / 60 + 35.4 / 3600), abs=1e-6)
+    assert row.longitude == pytest.approx(-(151 + 12 / 60 + 40 / 3600), abs=1e-6)
+    assert (row.width, row.height) == (32, 48)
+    (row,) = rows(with_exif(tmp_path / "b.jpg", south_west=False, date="0000:00:00 00:00:00"))
+    assert row.captured is None
+    assert row.latitude > 0
+    assert row.longitude > 0
+    (row,) = rows(save(tmp_path / "c.jpg", scene()))
+    assert (row.captured, row.latitude, row.longitude) == (None, None, None)
+
+
+def test_no_pixel_is_decoded(tmp_path: Path):
+    data = io.BytesIO()
+    Image.fromarray(scene(400, 300)).save(data, "PNG")
+    (tmp_path / "cut.png").write_bytes(data.getvalue()[:2000])
+    (row,) = rows(tmp_path / "cut.png")
+    assert (row.width, row.height, row.error) == (400, 300, "")
+
+
+def test_whatever_is_in_the_test_data_is_a_row(test_data: Path):
+    folders = [test_data / name for name in ("valid-images", "malformed", "video", "speech", "pdf", "ocr")]
+    found = rows(*folders)
+    assert all(bool(row.error) != bool(row.sha256) for row in found)
+    valid = [row for row in found if "valid-images" in row.path]
+    assert sum(1 for row in valid if row.width) > 0.95 * len([row for row in valid if not row.error])
+
+
+def test_arrays_have_no_header():
+    (row,) = ms.info(scene())
+    assert row.error.startswith("unsupported: ")

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import colorsys
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+import mediasift as ms
+from mediasift.cli import main
+from mediasift.errors import UsageError
+from mediasift.items import Item
+from mediasift.media.transforms import padded, resize, rotate, rotated_size, to_color_model
+from mediasift.tasks.convert import Convert, output_name
+from tests.media.test_information import with_exif
+from tests.pictures import save, scene, solid
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(main, ["convert", *map(str, arguments)], catch_exceptions=False)
+
+
+def one(tmp_path: Path, image: np.ndarray, **options) -> np.ndarray:
+    """The picture converted, read back."""
+    (row,) = ms.convert(image, tmp_path / "out", **options)
+    assert row.error == ""
+    if row.output.endswith((".npy", ".npz")):
+        loaded = np.load(row.output)
+        found = loaded["image"] if row.output.endswith("npz") else loaded
+    else:
+        found = np.asarray(Image.open(row.output))
+    assert found.shape[:2] == (row.height, row.width)
+    return found
+
+
+def test_nothing_asked_nothing_changed(tmp_path: Path):
+    picture = scene()
+    for to in ("png", "npy", "npz"):
+        np.testing.assert_array_equal(one(tmp_path, picture, to=to), picture)
+    for to in ("jpg", "webp", "avif"):
+        assert np.abs(one(tmp_path, picture, to=to, quality=95).astype(int) - picture).mean() < 4
+
+
+def test_flip_crop_and_right_angles_move_pixels(tmp_path: Path):
+    picture = scene()
+    reference = Image.fromarray(picture)
+    np.testing.assert_array_equal(one(tmp_path, picture, flip="h"), ImageOps.mirror(reference))
+    np.testing.assert_array_equal(one(tmp_path, picture, flip="v"), ImageOps.flip(reference))
+    for degrees in (90, 180, 270, 360, -90, 450):
+        expected = reference.rotate(-degrees, expand=True)
+        np.testing.assert_array_equal(one(tmp_path, picture, rotate=degrees), expected)
+    np.testing.assert_array_equal(one(tmp_path, picture, crop=(0.25, 0.5, 1, 1)), picture[16:, 12:])
+
+
+@pytest.mark.parametrize("canvas", ["keep", "grow"])
+@pytest.mark.parametrize("degrees", [45, 10, -33.3, 135, 200, 300])
+def test_any_angle_as_pillow_clockwise(canvas: str, degrees: float):
+    picture = scene(120, 80)
+    reference = Image.fromarray(picture).rotate(
+        -degrees, Image.Resampling.BILINEAR, expand=canvas == "grow", fillcolor=(255, 0, 0)
+    )
+    turned = rotate(picture, degrees, canvas=canvas, color=(255, 0, 0))
+    assert abs(turned.shape[0] - reference.height) <= 2
+    assert abs(turned.shape[1] - reference.width) <= 2
+    height, width = min(turned.shape[0], reference.height), min(turned.shape[1], reference.width)
+
+    def middle(found: np.ndarray) -> np.ndarray:
+        top, left = (found.shape[0] - height) // 2, (found.shape[1] - width) // 2
+        return found[top : top + height, left : left + width].astype(int)
+
+    # the corners' edges fall half a pixel elsewhere
+    assert np.abs(middle(turned) - middle(np.asarray(reference))).mean() < 6
+    assert turned[0, 0].tolist() == [255, 0, 0] or canvas == "keep"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.floats(-720, 720))
+def test_a_grown_canvas_holds_all_of_the_picture(width: int, height: int, degrees: float):
+    turned = rotate(np.full((height, width, 3), 255, np.uint8), degrees, canvas="grow")
+    assert turned.shape[:2] == rotated_size(width, height, degrees, "grow")[::-1]
+    assert turned.astype(float).sum() / 765 == pytest.approx(width * height, rel=0.05, abs=width + height)
+
+
+def test_the_canvas_is_capped_before_it_is_made(tmp_path: Path):
+    (row,) = ms.convert(scene(1000, 10), tmp_path / "out", rotate=45, max_megapixels=0.1)
+    assert row.error.startswith("too-large: 715 x 715")
+    (row,) = ms.convert(scene(), tmp_path / "out", size=(100_000, 100_000))
+    assert row.error.startswith("too-large: ")
+
+
+@pytest.mark.parametrize("size", [(224, 224), (15, 15), (30, 7), (100, 90), (160, 20)])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_bicubic_agrees_with_pillow_within_one_level(size: tuple[int, int], seed: int):
+    picture = np.random.default_rng(seed).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+    assert np.abs(resize(picture, *size, "bicubic").astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("resample", ["area", "bicubic", "bilinear", "lanczos"])
+def test_shrinking_never_aliases(resample: str):
+    checks = ((np.indices((240, 240)).sum(axis=0) % 2) * 255).astype(np.uint8)
+    picture = np.repeat(checks[:, :, None], 3, axis=2)
+    for side in (120, 80, 48, 31, 15):
+        assert (
+            np.abs(resize(picture, side, side, resample).astype(int) - 127).max() <= 15
+        )  # the mean of 3 x 3 fields is 5/9 or 4/9
+
+
+def test_fits(tmp_path: Path):
+    wide = np.concatenate([solid((255, 0, 0), 20, 40), solid((0, 255, 0), 40, 40), solid((0, 0, 255), 20, 40)], axis=1)
+    assert one(tmp_path, wide, size=(40, 40)).shape == (40, 40, 3)
+    np.testing.assert_array_equal(one(tmp_path, wide, size=(20, 20), fit="crop"), solid((0, 255, 0), 20, 20))
+    small = one(tmp_path, wide, size=(40, 40), fit="pad", color=(9, 8, 7))
+    assert small[0, 0].tolist() == small[-1, -1].tolist() == [9, 8, 7]
+    np.testing.assert_array_equal(small[10:30], resize(wide, 40, 20))
+    mirrored = one(tmp_path, wide, size=(40, 40), fit="pad", filling="reflect")
+    np.testing.assert_array_equal(mirrored[:10], mirrored[10:20][::-1])
+    blurred = padded(scene(80, 40, seed=4), 40, 40, filling="blur")
+    np.testing.assert_array_equal(blurred[10:30], resize(scene(80, 40, seed=4), 40, 20))
+    assert blurred[:10].std() > 0
+    for filling in ("reflect", "blur", "color"):  # one pixel, thin pictures, larger targets
+        for shape in ((1, 1), (1, 50), (50, 1)):
+            assert padded(np.zeros((*shape, 3), np.uint8), 33, 20, filling=filling).shape == (20, 33, 3)
+
+
+def test_colour_models_against_the_standard_library_and_known_colours(tmp_path: Path):
+    picture = scene(12, 9, seed=5)
+    gray = one(tmp_path, picture, color_model="gray")
+    assert np.abs(gray.astype(int) - np.asarray(Image.fromarray(picture).convert("L"))).max() <= 1
+    hsv = one(tmp_path, picture, color_model="hsv", to="npy")
+    expected = np.array([[colorsys.rgb_to_hsv(*(pixel / 255)) for pixel in row] for row in picture])
+    assert hsv.dtype == np.float32
+    np.testing.assert_allclose(hsv / [360, 1, 1], expected, atol=1e-5)
+    lab = to_color_model(np.array([[[255, 0, 0], [0, 0, 255], [255, 255, 255], [128, 128, 128]]], np.uint8), "lab")
+    known = [[53.24, 80.09, 67.20], [32.30, 79.19, -107.86], [100, 0, 0], [53.59, 0, 0]]
+    np.testing.assert_allclose(lab[0], known, atol=0.6)  # the figures of CIE 1976 for sRGB and D65
+
+
+def test_exif_goes_unless_it_is_kept(tmp_path: Path):
+    source = with_exif(tmp_path / "a.jpg")
+    found = {}
+    for exif in ("strip", "keep", "without-place"):
+        for to in ("jpg", "png", "webp"):
+            (row,) = ms.convert(source, tmp_path / exif, exif=exif, to=to)
+            (info,) = ms.info(row.output)
+            found[exif, to] = (info.captured is not None, info.latitude is not None)
+            assert (info.width, info.height) == (32, 48)  # upright already, and not turned again
+            np.testing.assert_allclose(np.asarray(Image.open(row.output).convert("RGB")).shape, (48, 32, 3))
+    for to in ("jpg", "png", "webp"):
+        assert found["strip", to] == (False, False)
+        assert found["keep", to] == (True, True)
+        assert found["without-place", to] == (True, False)
+
+
+def test_where_the_copies_go(tmp_path: Path):
+    photos = tmp_path / "photos"
+    (photos / "sub").mkdir(parents=True)
+    save(photos / "x.jpg", scene())
+    save(photos / "x.png", scene())
+    save(photos / "sub" / "x.png", scene())
+    (photos / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    done = call(photos, "-d", tmp_path / "out", "--quiet")
+    assert done.exit_code == 1
+    names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
+    assert names == ["sub/x.png", "x.jpg.png", "x.png"]
+    table = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [bool(row["error"]) for row in table] == [True, False, False, False]
+    for row in table[1:]:
+        assert Path(row["output"]).is_file()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_two_pictures_have_one_name(data: st.DataObject):
+    names = st.sampled_from(["x", "x.png", "x.jpg", "x.png.png", "x.jpg.png", "x.png.jpg", "x.PNG", "x.tif", "x.old",
+                             "x.old.png", "a/x.png", "x.tif.page1.png", "x.page1"])  # fmt: skip
+    paths = data.draw(st.lists(st.tuples(names, st.sampled_from([None, 1])), min_size=2, max_size=8, unique=True))
+    to = data.draw(st.sampled_from(["png", "jpg", "npy"]))
+    settings_ = Convert(folder="out", to=to)
+    made = [
+        output_name(Item(path=path, page=page, image=scene(), original_size=(1, 1), file=Path(path)), settings_)
+        for path, page in paths
+    ]
+    clash = {("x.tif", 1), ("x.tif.page1.png", None)}
+    if not clash <= set(paths):
+        assert len(set(made)) == len(made)
+
+
+def test_the_same_bytes_when_it_is_done_again(tmp_path: Path):
+    save(tmp_path / "a.png", scene())
+    for to in ("png", "jpg", "webp", "avif", "npy", "npz"):
+        ((first,), (second,)) = (list(ms.convert(tmp_path / "a.png", tmp_path / name, to=to)) for name in ("x", "y"))
+        assert Path(first.output).read_bytes() == Path(second.output).read_bytes(), to
+
+
+def test_the_command_line(tmp_path: Path):
+    save(tmp_path / "a.png", scene(80, 40))
+    done = call(tmp_path / "a.png", "-d", tmp_path / "out", "--resize", "25%", "--format", "jsonl", "--quiet")
+    row = json.loads(done.stdout)
+    assert (row["width"], row["height"], row["color_model"]) == (20, 10, "rgb")
+    many = (
+        "--resize 30x30 --fit pad --background #0a0b0c --rotate 90 --flip v --crop 0,0,.5,1 --color-model gray --to npy"
+    )
+    done = call(tmp_path / "a.png", "-d", tmp_path / "out", *many.split())
+    assert done.exit_code == 0
+    assert np.load(tmp_path / "out" / "a.png.npy").shape == (30, 30)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resize", "half"], "must be a percentage"),
+        (["--resize", "0x5"], "each side"),
+        (["--resize", "0%"], "above 0"),
+        (["--fit", "pad"], "needs a size"),
+        (["--fit", "crop", "--resize", "25%"], "needs a size"),
+        (["--color-model", "lab"], "--to npy"),
+        (["--exif", "keep", "--to", "npz"], "arrays hold no EXIF"),
+        (["--background", "pink"], "must be #rrggbb"),
+        (["--background", "1,2,300"], "must be #rrggbb"),
+        (["--crop", "1,0,0,1"], "crop box"),
+        (["--rotate", "nan"], "number of degrees"),
+    ],
+)
+def test_options_that_cannot_be(arguments: list[str], message: str, tmp_path: Path):
+    save(tmp_path / "a.png", scene())
+    done = call(tmp_path / "a.png", "-d", tmp_path / "out", *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_folders_that_cannot_be(tmp_path: Path):
+    save(tmp_path / "a.png", scene())
+    before = (tmp_path / "a.png").read_bytes()
+    with pytest.raises(UsageError, match="lies in the input"):
+        ms.convert(tmp_path, tmp_path / "out")
+    with pytest.raises(UsageError, match="would overwrite its own input"):
+        list(ms.convert(tmp_path / "a.png", tmp_path, flip="h"))
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert call(tmp_path / "a.png", "-d", tmp_path / "a.png" / "sub").exit_code == 6
