@@ -124,6 +124,7 @@ def test_a_run_that_was_cut_off_goes_on(photos: Path, tmp_path: Path, maker: str
     engine.run = noted
     again.write(out)
     assert len(read) == again.summary.sources - 5
+    assert again.summary.taken_over == 5
     assert out.read_bytes() == whole.read_bytes()
     assert not (tmp_path / "out.csv.journal.jsonl").exists()
 

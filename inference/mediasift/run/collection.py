@@ -51,6 +51,8 @@ class Collection:
         entries: Their pictures, in order.
         pixels: The shrunken pixels of the readable ones, one after another.
         vectors: Their vectors.
+        readable: Their entries.
+        taken_over: How many inputs an earlier run had read.
     """
 
     sources: Sequence[Source]
@@ -58,6 +60,7 @@ class Collection:
     pixels: bytearray = field(default_factory=bytearray)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
     readable: list[Entry] = field(default_factory=list)
+    taken_over: int = 0
 
     def add(self, source: int, row: Row) -> None:
         """Take one row of the fingerprint task."""
@@ -153,15 +156,19 @@ def read_collection(
     if store is None:
         rows_of = (finished.rows for finished in table.by_source(sources, progress, len(sources)))
     else:
-        rows_of = _stored(table, sources, store, progress)
+        new = [source for source in sources if not store.knows(source)]
+        collection.taken_over = len(sources) - len(new)
+        rows_of = _stored(table, sources, new, store, progress=progress)
     for number, rows in enumerate(rows_of):
         for row in rows:
             collection.add(number, row)
     return collection
 
 
-def _stored(table: Table[Any], sources: Sequence[Source], store: Store, progress: TextIO | None) -> Iterator[list[Row]]:
-    new = [source for source in sources if not store.knows(source)]
+def _stored(
+    table: Table[Any], sources: Sequence[Source], new: Sequence[Source], store: Store, *, progress: TextIO | None
+) -> Iterator[list[Row]]:
+    """The rows of each source; `new` are those that the store does not know."""
     states: deque[Any] = deque()
 
     def noted() -> Iterator[Source]:

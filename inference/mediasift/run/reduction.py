@@ -179,7 +179,7 @@ class Reduced(Generic[RowType]):
     def _rows(self, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType]:
         reading, summary = self._reading, self.summary
         collection = reading.collect(journal, progress)
-        summary.sources = len(reading.sources)
+        summary.sources, summary.taken_over = len(reading.sources), collection.taken_over
         summary.skipped = dict(reading.skipped.counts)
         summary.worker_restarts = reading.table.summary.worker_restarts
         read = time.perf_counter() - self._clock
