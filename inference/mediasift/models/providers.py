@@ -115,6 +115,17 @@ def provider_is_here(device: str) -> bool:
     return provider.name in ort.get_available_providers()
 
 
+def session_options(threads: int | None = None) -> Any:
+    """ONNX Runtime's options for every session: quiet, so many threads (None: every core this process may use)."""
+    options = runtime().SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads or available_cores()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
+    return options
+
+
 def open_session(model: str | bytes, device: str, threads: int | None = None) -> tuple[Any, str]:
     """An ONNX Runtime session on exactly the device asked for, and that device's name (of use for `auto`).
 
@@ -149,12 +160,7 @@ def _open(model: str | bytes, device: str, threads: int | None) -> Any:
         raise ProviderUnavailable(
             f"device {device} is not installed; here are: {here}. To get it, type: {provider.install}"
         )
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads or available_cores()
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
+    options = session_options(threads)
     if provider.plugin is not None:
         provider.plugin()
         devices = [found for found in ort.get_ep_devices() if found.ep_name == provider.name]
