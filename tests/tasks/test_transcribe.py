@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
+import os
 import re
+import subprocess
+import sys
 import wave
 from collections.abc import Iterable
 from functools import cache
@@ -18,7 +22,9 @@ from click.testing import CliRunner
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import UsageError
+from tests.conftest import ROOT
 from tests.media.test_audio import RATE, tone, wav
+from tests.null_speech import long_recording
 from tests.words import wer
 
 JFK = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country"
@@ -122,6 +128,22 @@ def test_a_truncated_mp3_is_transcribed_as_far_as_it_goes(test_data: Path, tmp_p
     data = (test_data / "speech" / "jfk.mp3").read_bytes()
     (tmp_path / "cut.mp3").write_bytes(data[: len(data) // 2])
     assert "fellow" in said(list(ms.transcribe(tmp_path / "cut.mp3")))
+
+
+def test_an_hour_of_sound_needs_no_more_memory_than_five_minutes(tmp_path: Path):
+    """The whole way with an engine that understands nothing; ten hours are in benchmarks/bench_speech_memory.py."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "inference"), str(ROOT)])}
+
+    def transcribed(seconds: int) -> dict:
+        path = long_recording(tmp_path / f"{seconds}.wav", seconds)
+        command = [sys.executable, "-m", "tests.null_speech", str(path)]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)
+
+    short, long = transcribed(300), transcribed(3600)
+    assert (short["heard_s"], long["heard_s"]) == (300, 3600)
+    assert long["rows"] > 10 * short["rows"]
+    assert long["peak_mib"] < short["peak_mib"] + 20  # measured: 4 more; the hour is 230 MiB of floats
 
 
 @pytest.mark.parametrize(
