@@ -135,7 +135,7 @@ def test_boxes_are_those_of_the_original_also_after_cleaning(test_data: Path):
 def test_every_pdf_yields_one_row_per_page_or_an_error_row(test_data: Path, engine: str):
     pages = {"blank.pdf": 1, "cmyk.pdf": 1, "linn.pdf": 1, "skew.pdf": 1, "text.pdf": 2, "toc_circular.pdf": 2}
     files = sorted(path for folder in ("ocr", "pdf") for path in (test_data / folder).glob("*.pdf"))
-    rows = list(ms.ocr(files, engine=engine, dpi=50))
+    rows = list(ms.ocr(files, engine=engine, dpi=12))  # nothing to read: only the rows count here
     for file in files:
         mine = [row for row in rows if row.path == str(file)]
         if file.name in ("invalid.pdf", "encrypted.pdf"):

@@ -6,8 +6,13 @@ import csv
 import io
 import itertools
 import json
+import os
 import re
+import subprocess
+import sys
 import wave
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +21,10 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.errors import ModelError, ModelNotFound, UsageError
+from mediasift.errors import UsageError
+from tests.conftest import ROOT
 from tests.media.test_audio import RATE, tone, wav
+from tests.null_speech import long_recording
 from tests.words import wer
 
 JFK = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country"
@@ -30,19 +37,25 @@ def _engine(package):
     package("webrtcvad", "speech")
 
 
-def words(path: Path, **options) -> list:
+def words(path: Path | list[Path], **options) -> list:
     rows = list(ms.transcribe(path, level="word", **options))
     assert not [row.error for row in rows if row.error]
     return rows
 
 
-def said(rows: list) -> str:
+@cache
+def heard(path: Path) -> tuple:
+    """The words of a recording that several tests look at."""
+    return tuple(words(path))
+
+
+def said(rows: Iterable) -> str:
     return " ".join(row.text for row in rows)
 
 
 def test_wav_and_flac_give_the_same_words_at_the_same_times_and_mp3_nearly(test_data: Path):
     folder = test_data / "speech"
-    from_wav, from_flac, from_mp3 = (words(folder / f"jfk.{form}") for form in ("wav", "flac", "mp3"))
+    from_wav, from_flac, from_mp3 = (heard(folder / f"jfk.{form}") for form in ("wav", "flac", "mp3"))
     assert [(row.text, row.start_s, row.end_s) for row in from_wav] == [
         (row.text, row.start_s, row.end_s) for row in from_flac
     ]
@@ -54,7 +67,7 @@ def test_wav_and_flac_give_the_same_words_at_the_same_times_and_mp3_nearly(test_
 
 def test_a_clear_question_is_understood_from_wav_and_raw(test_data: Path):
     folder = test_data / "speech"
-    from_wav, from_raw = words(folder / "google-audio.wav"), words(folder / "google-audio.raw", raw_rate=16000)
+    from_wav, from_raw = heard(folder / "google-audio.wav"), words(folder / "google-audio.raw", raw_rate=16000)
     assert wer(BRIDGE, said(from_wav)) == 0
     assert [(row.text, row.start_s) for row in from_wav] == [(row.text, row.start_s) for row in from_raw]
     assert all(0 <= row.confidence <= 1 and row.time_s == row.start_s < row.end_s for row in from_wav)
@@ -63,9 +76,9 @@ def test_a_clear_question_is_understood_from_wav_and_raw(test_data: Path):
 def test_the_odd_encodings_and_a_video_are_heard(test_data: Path):
     for path in sorted((test_data / "speech" / "numbers").iterdir()):
         assert "three" in said(words(path)), path
-    heard = said(words(test_data / "video" / "obama_speech.mp4"))
-    assert "united states" in heard
-    assert "international" in heard
+    speech = said(words(test_data / "video" / "obama_speech.mp4"))
+    assert "united states" in speech
+    assert "international" in speech
 
 
 def test_times_are_those_of_the_whole_recording(test_data: Path, tmp_path: Path):
@@ -73,7 +86,7 @@ def test_times_are_those_of_the_whole_recording(test_data: Path, tmp_path: Path)
     with wave.open(str(test_data / "speech" / "google-audio.wav")) as file:
         question = np.frombuffer(file.readframes(file.getnframes()), "<i2")
     rows = words(wav(tmp_path / "late.wav", np.concatenate([np.zeros(40 * RATE), question])))
-    early = words(test_data / "speech" / "google-audio.wav")
+    early = heard(test_data / "speech" / "google-audio.wav")
     assert [(row.text, row.start_s) for row in rows if row.text] == [
         (row.text, pytest.approx(40 + row.start_s, abs=0.02)) for row in early
     ]
@@ -81,15 +94,15 @@ def test_times_are_those_of_the_whole_recording(test_data: Path, tmp_path: Path)
 
 def test_what_a_recording_says_does_not_depend_on_what_was_heard_before(test_data: Path):
     folder = test_data / "speech"
-    alone = words(folder / "google-audio.wav")
-    after = [row for row in words([folder / "cards" / "005.wav", folder / "google-audio.wav"]) if "google" in row.path]
+    alone = heard(folder / "google-audio.wav")
+    after = [row for row in words([folder / "cards" / "002.wav", folder / "google-audio.wav"]) if "google" in row.path]
     assert [(row.text, row.start_s) for row in alone] == [(row.text, row.start_s) for row in after]
 
 
 def test_segments_hold_the_same_words(test_data: Path):
     path = test_data / "speech" / "google-audio.wav"
     segments = list(ms.transcribe(path))
-    assert said(segments) == said(words(path))
+    assert said(segments) == said(heard(path))
     assert all(before.end_s <= after.start_s for before, after in itertools.pairwise(segments))
 
 
@@ -115,6 +128,22 @@ def test_a_truncated_mp3_is_transcribed_as_far_as_it_goes(test_data: Path, tmp_p
     data = (test_data / "speech" / "jfk.mp3").read_bytes()
     (tmp_path / "cut.mp3").write_bytes(data[: len(data) // 2])
     assert "fellow" in said(list(ms.transcribe(tmp_path / "cut.mp3")))
+
+
+def test_an_hour_of_sound_needs_no_more_memory_than_five_minutes(tmp_path: Path):
+    """The whole way with an engine that understands nothing; ten hours are in benchmarks/bench_speech_memory.py."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "inference"), str(ROOT)])}
+
+    def transcribed(seconds: int) -> dict:
+        path = long_recording(tmp_path / f"{seconds}.wav", seconds)
+        command = [sys.executable, "-m", "tests.null_speech", str(path)]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)
+
+    short, long = transcribed(300), transcribed(3600)
+    assert (short["heard_s"], long["heard_s"]) == (300, 3600)
+    assert long["rows"] > 10 * short["rows"]
+    assert long["peak_mib"] < short["peak_mib"] + 20  # measured: 4 more; the hour is 230 MiB of floats
 
 
 @pytest.mark.parametrize(
@@ -149,19 +178,6 @@ def test_an_address_in_the_cloud_is_not_read_by_offline_engines():
     assert row.error.startswith("unsupported: an address of remote sound")
     (row,) = ms.classify("gs://bucket/a.png", model="fashion-mlp")
     assert row.error.startswith("unsupported")
-
-
-def test_a_model_folder_that_is_not_there_or_holds_no_model(tmp_path: Path, package):
-    package("onnx_asr", "onnx-speech")
-    with pytest.raises(ModelNotFound, match="no such folder"):
-        ms.transcribe("a.wav", engine="onnx", model=tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="--model-kind"):
-        ms.transcribe("a.wav", engine="onnx", model=tmp_path)
-    with pytest.raises(ModelError, match="does not load"):
-        ms.transcribe("a.wav", engine="onnx", model=tmp_path, model_kind="nemo-conformer-ctc")
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "nemo-conformer-ctc"}))
-    with pytest.raises(UsageError, match="cannot be told de-DE"):
-        ms.transcribe("a.wav", engine="onnx", model=tmp_path, language="de-DE")
 
 
 def test_subtitles_and_plain_text(test_data: Path, tmp_path: Path):

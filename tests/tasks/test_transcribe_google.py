@@ -23,7 +23,8 @@ from tests.conftest import ROOT
 from tests.media.test_audio import RATE, tone, wav
 
 grpc = pytest.importorskip("grpc")
-serving = pytest.importorskip("tests.speech_server").serving
+speech_server = pytest.importorskip("tests.speech_server")
+serving, Cable = speech_server.serving, speech_server.Cable
 Code = grpc.StatusCode
 
 
@@ -94,6 +95,32 @@ def test_a_slow_answer_is_an_error_row(google, talk: Path):
     server.delay_s = 3
     (row,) = ms.transcribe(talk, **{**options, "request_timeout_s": 0.5})
     assert row.error.startswith("inference: Google")
+
+
+@pytest.fixture
+def cable(google):
+    """The way to the server goes through a cable that can be cut."""
+    server, options = google
+    server.cable = Cable(int(options["endpoint"].rpartition(":")[2]))
+    yield server.cable, server, {**options, "endpoint": f"http://127.0.0.1:{server.cable.port}"}
+    server.cable.close()
+
+
+def test_a_connection_that_drops_is_made_again(cable, talk: Path):
+    line, server, options = cable
+    server.cuts = 1
+    (row,) = ms.transcribe(talk, **options)
+    assert (row.text, row.error) == ("Hello world.", "")
+    assert (len(server.requests), line.connections) == (2, 2)
+
+
+def test_a_connection_that_drops_again_and_again_is_an_error_row(cable, talk: Path):
+    line, server, options = cable
+    server.cuts = 1000
+    (row,) = ms.transcribe(talk, **{**options, "request_timeout_s": 3})
+    assert row.error.startswith("inference: Google did not answer within 3 s")
+    assert line.connections >= 2
+    assert not list(options["paid"].glob("*.json"))
 
 
 @pytest.mark.parametrize("code", [Code.UNAUTHENTICATED, Code.PERMISSION_DENIED])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -182,7 +182,7 @@ def _whole_file(source: Source, _options: ReadOptions, _needs: Size | None, admi
 def _read_document(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     if source.file is None:
         return
-    yield from read_pages(
+    for item in read_pages(
         source.file,
         source.path,
         dpi=options.dpi,
@@ -191,7 +191,8 @@ def _read_document(source: Source, options: ReadOptions, _needs: Size | None, ad
         text_layer=options.text_layer,
         max_megapixels=options.max_megapixels,
         admit=admit,
-    )
+    ):
+        yield replace(item, file=source.file) if isinstance(item, Item) else item
 
 
 def _read_sound(source: Source, options: ReadOptions, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:

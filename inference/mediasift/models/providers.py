@@ -115,6 +115,17 @@ def provider_is_here(device: str) -> bool:
     return provider.name in ort.get_available_providers()
 
 
+def session_options(threads: int | None = None) -> Any:
+    """ONNX Runtime's options for every session: quiet, so many threads (None: every core this process may use)."""
+    options = runtime().SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads or available_cores()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
+    return options
+
+
 def open_session(
     model: str | bytes, device: str, threads: int | None = None, *, data_folder: Path | None = None
 ) -> tuple[Any, str]:
@@ -152,12 +163,7 @@ def _open(model: str | bytes, device: str, threads: int | None, data_folder: Pat
         raise ProviderUnavailable(
             f"device {device} is not installed; here are: {here}. To get it, type: {provider.install}"
         )
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads or available_cores()
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
+    options = session_options(threads)
     if isinstance(model, bytes) and data_folder is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(data_folder))
     if provider.plugin is not None:

@@ -147,8 +147,8 @@ class Reduced(Generic[RowType]):
         """
         try:
             output = Path(output)
-            name = format_of(output, format)
             form = self._form(spreadsheet_safe)
+            name = format_of(output, format, form.row_type)
             if not output.parent.is_dir():
                 raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
             what = {**self._what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
