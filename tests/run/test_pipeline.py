@@ -171,6 +171,17 @@ def test_the_budget_serialises_what_is_large():
     assert order == ["large"]
 
 
+@given(st.lists(st.floats(0.000001, 60), max_size=30))
+def test_what_was_given_back_leaves_no_rest(pictures: list[float]):
+    """Else a picture that is larger than the whole budget would wait forever to be alone."""
+    budget = Budget(1e9)
+    for megapixels in pictures:
+        budget.take(megapixels)
+    for megapixels in sorted(pictures):
+        budget.give_back(megapixels)
+    assert budget.take(2e9, wait=False)
+
+
 def test_kept_columns_reach_every_row_errors_included(tmp_path: Path):
     save(tmp_path / "a.png", scene())
     kept = (("post", "7"),)

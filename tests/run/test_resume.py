@@ -34,7 +34,8 @@ def photos(tmp_path: Path) -> Path:
 
 def table(photos: Path, **options) -> Table:
     """A run over the folder that notes what it reads in `log`."""
-    task = Planted(evil=False, log=str(photos.parent / "log"), slow_s=options.pop("slow_s", 0))
+    log = options.pop("log", str(photos.parent / "log"))
+    task = Planted(evil=False, log=log, slow_s=options.pop("slow_s", 0))
     keep = options.pop("keep", ())
     named = options.pop("named", [str(photos)])
     return Table(
@@ -309,7 +310,7 @@ def limited(photos: Path, out: Path, limits: str) -> subprocess.CompletedProcess
     code = (
         f"import resource, sys\nfrom pathlib import Path\nfrom tests.run.test_resume import table\n{limits}\n"
         "from mediasift.errors import MediasiftError\n"
-        f"try:\n    table(Path({str(photos)!r})).write({str(out)!r})\n"
+        f"try:\n    table(Path({str(photos)!r}), log='').write({str(out)!r})\n"
         "except MediasiftError as error:\n    print(error)\n    sys.exit(error.exit_code)\n"
     )
     return subprocess.run(

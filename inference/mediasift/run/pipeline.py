@@ -125,28 +125,33 @@ class Budget:
     """Lets at most so many megapixels be decoded at a time; a larger picture waits until it is alone."""
 
     def __init__(self, megapixels: float) -> None:
-        self._limit = megapixels
-        self._used = 0.0
+        self._limit = _pixels(megapixels)
+        self._used = 0  # whole pixels: fractions would leave a rest, and whoever waits to be alone would wait forever
         self._changed = threading.Condition()
 
     def take(self, megapixels: float, *, wait: bool = True) -> bool:
         """Hold room for a picture; without `wait`, only if there is some now. Whether it is held."""
+        pixels = _pixels(megapixels)
 
         def has_room() -> bool:
-            return self._used == 0 or self._used + megapixels <= self._limit
+            return self._used == 0 or self._used + pixels <= self._limit
 
         with self._changed:
             if not wait and not has_room():
                 return False
             self._changed.wait_for(has_room)
-            self._used += megapixels
+            self._used += pixels
             return True
 
     def give_back(self, megapixels: float) -> None:
         """Make room again."""
         with self._changed:
-            self._used = max(0.0, self._used - megapixels)
+            self._used -= _pixels(megapixels)
             self._changed.notify_all()
+
+
+def _pixels(megapixels: float) -> int:
+    return round(megapixels * 1e6)
 
 
 class _Share:
