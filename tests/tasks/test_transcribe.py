@@ -96,7 +96,9 @@ def test_what_a_recording_says_does_not_depend_on_what_was_heard_before(test_dat
     folder = test_data / "speech"
     alone = heard(folder / "google-audio.wav")
     after = [row for row in words([folder / "cards" / "002.wav", folder / "google-audio.wav"]) if "google" in row.path]
-    assert [(row.text, row.start_s) for row in alone] == [(row.text, row.start_s) for row in after]
+    assert [(row.text, row.start_s, row.confidence) for row in alone] == [
+        (row.text, row.start_s, row.confidence) for row in after
+    ]
 
 
 def test_segments_hold_the_same_words(test_data: Path):
