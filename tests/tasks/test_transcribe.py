@@ -92,15 +92,6 @@ def test_times_are_those_of_the_whole_recording(test_data: Path, tmp_path: Path)
     ]
 
 
-def test_what_a_recording_says_does_not_depend_on_what_was_heard_before(test_data: Path):
-    folder = test_data / "speech"
-    alone = heard(folder / "google-audio.wav")
-    after = [row for row in words([folder / "cards" / "002.wav", folder / "google-audio.wav"]) if "google" in row.path]
-    assert [(row.text, row.start_s, row.confidence) for row in alone] == [
-        (row.text, row.start_s, row.confidence) for row in after
-    ]
-
-
 def test_segments_hold_the_same_words(test_data: Path):
     path = test_data / "speech" / "google-audio.wav"
     segments = list(ms.transcribe(path))
