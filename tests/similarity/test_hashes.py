@@ -3,6 +3,7 @@ from __future__ import annotations
 import imagehash
 import numpy as np
 import pytest
+import scipy.fft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -38,7 +39,15 @@ def test_bit_for_bit_the_reference_given_the_same_shrunken_pixels(name: str, dat
     if symmetry in ("top-bottom", "both"):
         pixels = np.maximum(pixels, pixels[::-1])
     reference = REFERENCE[name](Image.fromarray(pixels))  # of this size already, so nothing is resampled
-    assert int(to_hashes(name, pixels[None])[0]) == as_number(reference)
+    different = int(to_hashes(name, pixels[None])[0]) ^ as_number(reference)
+    assert different & ~(ties(pixels) if name == "phash" else 0) == 0
+
+
+def ties(pixels: np.ndarray) -> int:
+    """Bits of phash whose coefficient is the median itself but for rounding, where either answer is right."""
+    low = scipy.fft.dctn(pixels.astype(float), type=2)[:8, :8]
+    near = np.abs(low - np.median(low)) <= 1e-9 * np.abs(low).max()
+    return int("".join("01"[int(bit)] for bit in near.ravel()), 2)
 
 
 @pytest.mark.parametrize("name", HASHES)
