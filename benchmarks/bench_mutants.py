@@ -46,9 +46,10 @@ def main(count: int, seed: int) -> None:
                 ended += 1
                 print(f"ended at {first}: {error!r}")
             lost += len(set(named) - seen)
-            engine = table._engine  # noqa: SLF001
-            restarts, longest = restarts + engine.restarts, max(longest, engine.longest_item_s)
-            peak = max(peak, engine.peak_bytes)
+            summary = table.summary
+            restarts += summary.worker_restarts
+            longest = max(longest, summary.seconds["longest_item"])
+            peak = max(peak, summary.worker_peak_bytes)
         print(f"{first + PER_FOLDER:7,} of {count:,}, {lost} lost, {restarts} crashes or limits", flush=True)
     result = {
         "what": "mutants of small pictures through mediasift classify in its worker process, time limit 20 s",

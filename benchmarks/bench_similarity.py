@@ -236,7 +236,7 @@ def grow(most: int) -> list[dict[str, Any]]:
 @click.option("--no-peer", is_flag=True, help="Leave part (b) out.")
 @click.option("--part", hidden=True)
 @click.option("--count", type=int, hidden=True)
-def main(  # noqa: PLR0917
+def main(
     vector_count: int, photos: int, hashes: int, rounds: int, peer: Path, no_peer: bool, part: str | None, count: int
 ) -> None:
     """Measure and write results/bench_similarity.json."""

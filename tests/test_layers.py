@@ -38,7 +38,7 @@ OWNERS = {
     "click": ("cli/",),
     "tqdm": ("run/progress",),
     "matplotlib": ("evaluation/plots",),
-    "pyarrow": ("run/writers", "run/tables"),
+    "pyarrow": ("run/writers", "run/stored", "run/tables"),
     "pytesseract": ("tasks/ocr",),
     "rapidocr": ("tasks/ocr",),
     "pocketsphinx": ("tasks/transcribe",),

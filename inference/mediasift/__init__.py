@@ -47,38 +47,12 @@ if TYPE_CHECKING:
     from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
     from mediasift.models.session import OnnxModel, load_model
 
-_HOMES = {
-    "mediasift.api": (
-        "check_model",
-        "classify",
-        "compare",
-        "compare_pairs",
-        "convert",
-        "describe_model",
-        "detect",
-        "doctor",
-        "duplicates",
-        "embed",
-        "evaluate_labels",
-        "evaluate_text",
-        "info",
-        "keyframes",
-        "list_models",
-        "ocr",
-        "pull_model",
-        "search",
-        "shot_summary",
-        "shots",
-        "show_model",
-        "similarity",
-        "timeline",
-        "transcribe",
-        "verify_models",
-    ),
+_HOMES: dict[str, tuple[str, ...]] = {
     "mediasift.errors": ("ItemError", "MediasiftError", "SetupError"),
     "mediasift.models.description": ("InputDescription", "ModelDescription", "OutputDescription"),
     "mediasift.models.session": ("OnnxModel", "load_model"),
 }
+"""Where public names live that are no commands; all others are in `mediasift.api`."""
 
 __all__ = [
     "InputDescription",
@@ -138,10 +112,10 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(home), name)
-    raise AttributeError(f"module 'mediasift' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'mediasift' has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "mediasift.api")
+    return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
-from mediasift.media.sources import Inputs, Skipped, Source, find_sources, read_bytes, read_head
+from mediasift.media.files import read_bytes, read_head
+from mediasift.media.sources import Inputs, Skipped, Source, find_sources
 from tests.pictures import save, scene
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import mediasift as ms
 from mediasift.media.images import Undecoded, decode
-from mediasift.run.supervisor import Supervisor
+from mediasift.tasks.classify import Classification
 from tests.mutants import PER_FOLDER, bombs, mutant, seeds, write_mutants
 from tests.pictures import save, scene
 from tests.tiny_models import mean_colour, write
@@ -23,17 +23,15 @@ MOST_BYTES = 1e9
 MOST_S = 25
 
 
-def sift(tmp_path: Path, *named: Path | str, **options) -> list[ms.api.Classification]:
+def sift(tmp_path: Path, *named: Path | str, **options) -> list[Classification]:
     """Rows of a run in a worker, within the limits of this file."""
     model = write(tmp_path, mean_colour(), "hostile.onnx")
     table = ms.classify(
         [str(name) for name in named], model=model, isolate=True, timeout_s=TIMEOUT_S, max_memory_gb=1, **options
     )
     rows = list(table)
-    engine = table._engine
-    assert isinstance(engine, Supervisor)
-    assert engine.peak_bytes < MOST_BYTES
-    assert engine.longest_item_s < MOST_S
+    assert 0 < table.summary.worker_peak_bytes < MOST_BYTES
+    assert table.summary.seconds["longest_item"] < MOST_S
     return rows
 
 

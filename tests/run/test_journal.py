@@ -12,7 +12,7 @@ from mediasift import locks
 from mediasift.errors import OutputError
 from mediasift.media.sources import Source
 from mediasift.run.journal import Journal, journal_path, state
-from mediasift.run.writers import Stored
+from mediasift.run.stored import Stored
 from tests.pictures import solid
 from tests.run.planted import Red
 

@@ -15,7 +15,8 @@ from mediasift.items import Item
 from mediasift.media.readers import ReadOptions
 from mediasift.media.sources import Source
 from mediasift.rows import Row
-from mediasift.run.pipeline import Budget, Pipeline
+from mediasift.run.budget import Budget
+from mediasift.run.pipeline import Pipeline
 from tests.pictures import save, scene, solid
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from mediasift.errors import OutputError, UsageError
 from mediasift.rows import Row, from_json, to_json
-from mediasift.run.writers import FORMATS, WRITERS, Form, format_of, write_atomically
+from mediasift.run.files import write_atomically
+from mediasift.run.writers import FORMATS, WRITERS, Form, format_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from mediasift import api
 from mediasift.errors import UsageError
 from mediasift.evaluation.labels import Evaluation
 from mediasift.run.evaluation import MEASURES, measure_rows
-from mediasift.run.writers import WRITERS, Form, format_of, write_atomically
+from mediasift.run.files import write_atomically
+from mediasift.run.writers import WRITERS, Form, format_of
 from mediasift.similarity.error_rates import TextScore
 
 _NAMED = 3

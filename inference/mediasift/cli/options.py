@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -154,7 +154,7 @@ def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
     showing = {name: chosen[name] for name in _SHOWING}
     keep = [name.strip() for name in (chosen["keep"] or "").split(",") if name.strip()]
     passed = {name: value for name, value in chosen.items() if name not in _SHOWING}
-    return TableOptions(**{**passed, "keep": keep, "stdin": sys.stdin, "isolate": True}), showing  # type: ignore[typeddict-item]
+    return cast("TableOptions", {**passed, "keep": keep, "stdin": sys.stdin, "isolate": True}), showing
 
 
 def finish(
@@ -170,8 +170,14 @@ def finish(
     """Write the table where it was asked for; leave with 1 when some rows carry an error."""
     progress = None if quiet else sys.stderr
     if output is not None:
-        how = {"format": format_, "spreadsheet_safe": spreadsheet_safe, "restart": restart, "update": update}
-        rows.write(output, progress=progress, **how)  # type: ignore[arg-type]
+        rows.write(
+            output,
+            format=format_,
+            spreadsheet_safe=spreadsheet_safe,
+            progress=progress,
+            restart=restart,
+            update=update,
+        )
         if progress is not None:
             click.echo(_told(rows, output), err=True)
     else:

@@ -93,8 +93,10 @@ def evaluate_labels(
         seed: Of the bootstrap.
 
     Raises:
-        InputError: No path is in both.
+        InputError: No path is in both; or a picture has no true label, though none has several.
     """
+    if all(len(labels) <= 1 for labels in true.values()) and (bare := [path for path in true if not true[path]]):
+        raise InputError(f"{bare[0]} has no label in the reference; fill it in, or take its row out")
     judged = [path for path in true if said.get(path)]
     if not judged:
         raise InputError(_nothing_in_common(said, true))

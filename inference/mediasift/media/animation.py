@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from mediasift.errors import Damaged
+from mediasift.media.files import read_bytes
 from mediasift.media.frames import PictureFrame
 from mediasift.media.headers import PILLOW_ERRORS, read_header
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
-from mediasift.media.sources import read_bytes
 from mediasift.media.video import Timetable
 
 _MILLISECOND = Fraction(1, 1000)

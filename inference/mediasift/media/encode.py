@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from mediasift.errors import EngineError, ItemError
+from mediasift.media.files import read_bytes
 from mediasift.media.formats import HEAD_BYTES, sniff
 from mediasift.media.headers import opened, pillow_reads
-from mediasift.media.sources import read_bytes
 
 KeepExif = Literal["strip", "keep", "without-place"]
 
@@ -24,9 +24,9 @@ _ORIENTATION, _GPS_IFD = 0x0112, 0x8825
 def _pillow(form: str, **options: Any) -> Callable[[NDArray[np.generic], int, bytes], bytes]:
     def encode(numbers: NDArray[np.generic], quality: int, exif: bytes) -> bytes:
         out = io.BytesIO()
-        more = {"exif": exif} if exif else {}
+        more: dict[str, Any] = {"exif": exif} if exif else {}
         if form != "PNG":
-            more["quality"] = quality  # type: ignore[assignment]
+            more["quality"] = quality
         Image.fromarray(np.asarray(numbers)).save(out, form, **options, **more)
         return out.getvalue()
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from mediasift.errors import Damaged, EmptyFile, NotMedia, Unsupported
 from mediasift.media.animation import Animation
 from mediasift.media.every import Every, chosen_numbers
+from mediasift.media.files import read_head
 from mediasift.media.formats import sniff
 from mediasift.media.frames import Frame
 from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.media.shots import find_shots
-from mediasift.media.sources import read_head
 from mediasift.media.video import Video
 
 Footage = Video | Animation

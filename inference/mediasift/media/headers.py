@@ -72,8 +72,21 @@ def pillow_header(picture: Image.Image, name: str = "") -> Header:
 
 _pillow_lock = threading.Lock()
 
-PILLOW_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, SyntaxError, EOFError, struct.error,
-                 OverflowError, AttributeError, NotImplementedError, RuntimeError, ZeroDivisionError)  # fmt: skip
+PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    OverflowError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    ZeroDivisionError,
+)
 """What Pillow's plugins raise on damaged files (seen on fuzzed files; its documentation names only OSError)."""
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.errors import Damaged, EmptyFile, NotMedia
+from mediasift.media.files import read_bytes, read_head, read_sha256
 from mediasift.media.formats import Format, sniff
 from mediasift.media.headers import Header, opened, pillow_header, pillow_reads, read_header
-from mediasift.media.sources import read_bytes, read_head, read_sha256
 from mediasift.media.vector_graphics import drawing_size
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825

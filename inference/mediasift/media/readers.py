@@ -15,10 +15,11 @@ from mediasift.media.audio import PIECE_S, read_clips
 from mediasift.media.cuts import DETECTORS
 from mediasift.media.documents import DPI, read_pages
 from mediasift.media.every import DEFAULT_EVERY, parse_every
+from mediasift.media.files import read_bytes, read_head
 from mediasift.media.footage import chosen_frames, moves, open_footage
 from mediasift.media.formats import Format, Kind, sniff
 from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
-from mediasift.media.sources import Source, read_bytes, read_head
+from mediasift.media.sources import Source
 
 AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | MediaFile | FailedItem
 Size = tuple[int, int]
@@ -104,7 +105,7 @@ def read_source(
         raise Unsupported(f"an address of remote sound; this command reads {reads}")
 
 
-def _read_video(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:  # noqa: ARG001
+def _read_video(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     """The chosen frames of a video; a last failed item where some of them did not decode."""
     if source.file is None:
         return
@@ -131,7 +132,7 @@ def _read_video(source: Source, options: ReadOptions, needs: Size | None, admit:
             yield FailedItem(path=source.path, error=complaint)
 
 
-def _whole_video(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:  # noqa: ARG001
+def _whole_video(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     """The video itself. Whoever decodes it says through `admit` that it goes on, as reading does."""
     if source.file is not None:
         yield VideoFile(

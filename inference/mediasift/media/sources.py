@@ -7,22 +7,21 @@ one by one, in an order that depends only on the names.
 from __future__ import annotations
 
 import csv
-import errno
 import glob
-import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TextIO, TypeVar
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import InputError, ItemError, NotFound, Unreadable, UsageError
-from mediasift.media.formats import HEAD_BYTES, sniff
+from mediasift.media.files import read_head
+from mediasift.media.formats import sniff
 
 Kept = tuple[tuple[str, str], ...]
 
@@ -97,7 +96,7 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
         yield Source(path=name)
         return
     try:
-        status = os.stat(name)  # noqa: PTH116  (a name that pathlib would normalise must stay as typed)
+        status = os.stat(name)
     except (OSError, ValueError) as error:
         yield from _from_pattern(name, inputs, skipped, error)
         return
@@ -118,7 +117,7 @@ def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | 
     if not glob.has_magic(name):
         yield Source(path=name, failure=_why(error, name))
         return
-    matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (matches as typed)
+    matches = sorted(glob.glob(name, recursive=True))
     if not matches:
         yield Source(path=name, failure=NotFound(f"the pattern {name} matches nothing"))
     for match in matches:
@@ -156,10 +155,10 @@ class _Folder:
             elif isinstance(found, Source):
                 yield found
             else:
-                path = os.path.join(here, found)  # noqa: PTH118
+                path = os.path.join(here, found)
                 if found.startswith(".") or found == "__MACOSX":
                     self.skipped.counts["hidden"] += 1
-                elif os.path.isdir(path):  # noqa: PTH112
+                elif os.path.isdir(path):
                     if self.recursive and self._enter(path):
                         levels.append((path, self._listed(path)))
                 elif self._is_wanted(path):
@@ -167,12 +166,12 @@ class _Folder:
 
     def _listed(self, folder: str) -> Iterator[str | Source]:
         try:
-            yield from sorted(os.listdir(folder))  # noqa: PTH208
+            yield from sorted(os.listdir(folder))
         except OSError as error:
             yield Source(path=folder, failure=Unreadable(f"the folder cannot be opened ({error.strerror})"))
 
     def _enter(self, path: str) -> bool:
-        if not os.path.islink(path):  # noqa: PTH114
+        if not os.path.islink(path):
             return True
         real = os.path.realpath(path)
         seen = real in self.entered or _contains(self.root, real) or _contains(real, self.root)
@@ -184,13 +183,13 @@ class _Folder:
     def _is_wanted(self, path: str) -> bool:
         """Whether the file is media, by its content or its suffix; a broken link with a media suffix is, too."""
         try:
-            regular = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+            regular = stat.S_ISREG(os.stat(path).st_mode)
         except OSError:
             regular = None
         if regular is False:
             self.skipped.counts["special"] += 1
             return False
-        suffix = os.path.splitext(path)[1]  # noqa: PTH122
+        suffix = os.path.splitext(path)[1]
         if sniff(b"", suffix) is not None:
             return True
         try:
@@ -277,83 +276,8 @@ def common_folder(named: Sequence[str | Path | NDArray[np.uint8]]) -> str:
     for name in named:
         if isinstance(name, np.ndarray) or not Path(name).exists() or Path(name).suffix.lower() in (".csv", ".txt"):
             return ""
-        folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))  # noqa: PTH112, PTH120
+        folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))
     try:
         return os.path.commonpath(folders) if folders else ""
     except ValueError:  # absolute and relative ones, or several drives
         return ""
-
-
-def read_head(file: Path) -> bytes:
-    """The first `HEAD_BYTES` bytes of a regular file.
-
-    Raises:
-        NotFound, Unreadable: It is gone, not ours to read, or no regular file.
-        InputError: This process may not open any more files.
-    """
-    return _read(file, lambda opened: opened.read(HEAD_BYTES))
-
-
-def read_bytes(file: Path) -> bytes:
-    """All bytes of a regular file.
-
-    Raises:
-        NotFound, Unreadable: It is gone, not ours to read, or no regular file.
-        InputError: This process may not open any more files.
-    """
-    return _read(file, lambda opened: opened.read())
-
-
-def read_sha256(file: Path, alive: Callable[[], None] = lambda: None) -> tuple[int, str]:
-    """(bytes, SHA-256 in hexadecimal) of a regular file of any size, of which only pieces are in memory.
-
-    Args:
-        file: The file.
-        alive: Called after each piece.
-
-    Raises:
-        NotFound, Unreadable: It is gone, not ours to read, or no regular file.
-        InputError: This process may not open any more files.
-    """
-
-    def digest(opened: IO[bytes]) -> tuple[int, str]:
-        size, digest = 0, hashlib.sha256()
-        while piece := opened.read(_PIECE_BYTES):
-            size += len(piece)
-            digest.update(piece)
-            alive()
-        return size, digest.hexdigest()
-
-    return _read(file, digest)
-
-
-_PIECE_BYTES = 1 << 22
-
-_Taken = TypeVar("_Taken")
-
-
-def _read(file: Path, take: Callable[[IO[bytes]], _Taken]) -> _Taken:
-    """Opened without blocking, so that a FIFO cannot hang us, and looked at before it is read."""
-    try:
-        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as opened:
-            mode = os.fstat(opened.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise Unreadable(
-                    "a folder, not a file" if stat.S_ISDIR(mode) else "a pipe, socket or device, not a file"
-                )
-            return take(opened)
-    except FileNotFoundError as error:
-        if file.is_symlink():
-            raise NotFound(f"a link to {os.readlink(file)}, which does not exist") from error  # noqa: PTH115
-        raise NotFound("no such file") from error
-    except ItemError:
-        raise
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # not this file's fault
-            raise InputError(
-                f"{file}: too many open files on this machine or in this shell; raise the limit (ulimit -n) and run "
-                "the same command again"
-            ) from error
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise Unreadable(f"cannot be read ({reason})") from error

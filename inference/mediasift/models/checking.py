@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import InputError, ItemError
+from mediasift.media.files import read_bytes
 from mediasift.media.images import Undecoded, decode
 from mediasift.media.labelled import Labelled
-from mediasift.media.sources import read_bytes
 from mediasift.models.description import InputDescription, ModelDescription
 from mediasift.models.recipe import arrange, fitted, smallest_size
 from mediasift.models.session import OnnxModel

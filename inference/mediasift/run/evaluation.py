@@ -12,11 +12,11 @@ from typing import Any
 from mediasift.errors import InputError, ItemError, OutputError
 from mediasift.evaluation.labels import Evaluation, Said
 from mediasift.evaluation.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability
+from mediasift.media.files import read_bytes
 from mediasift.media.images import Picture, Undecoded, decode
 from mediasift.media.labelled import split_labels
-from mediasift.media.sources import read_bytes
+from mediasift.run.files import write_atomically
 from mediasift.run.tables import Record, need_columns
-from mediasift.run.writers import write_atomically
 
 THUMBNAIL = 160
 """Pixels that a mistake's shorter side must have on the contact sheet."""

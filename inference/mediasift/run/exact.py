@@ -8,7 +8,8 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mediasift.errors import EmptyFile, ItemError
-from mediasift.media.sources import Source, read_head, read_sha256
+from mediasift.media.files import read_head, read_sha256
+from mediasift.media.sources import Source
 from mediasift.rows import Row
 from mediasift.run.collection import Collection
 from mediasift.run.groups import Decode, Duplicate, file_size

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from mediasift.errors import ItemError
-from mediasift.media.sources import Source, read_sha256
+from mediasift.media.files import read_sha256
+from mediasift.media.sources import Source
 from mediasift.rows import Row
 from mediasift.run.collection import Collection, Entry
 from mediasift.run.pipeline import Finished

@@ -28,7 +28,8 @@ from mediasift.errors import OutputError
 from mediasift.locks import lock, unlock
 from mediasift.media.sources import Source
 from mediasift.rows import Row, from_json, printable, to_json
-from mediasift.run.writers import Stored, faults
+from mediasift.run.files import faults
+from mediasift.run.stored import Stored
 
 SYNC_S = 5.0
 """Seconds between two calls of fsync."""

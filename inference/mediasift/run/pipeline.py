@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,8 @@ from mediasift.media.readers import AnyItem, ReadOptions, read_source
 from mediasift.media.sources import Source
 from mediasift.models.providers import available_cores
 from mediasift.rows import Row, placed
+from mediasift.run.budget import Budget, Share
+from mediasift.run.watch import Culprit, Trouble, Watch
 from mediasift.tasks.task import Reads, StartedTask
 
 _QUEUE = 4
@@ -66,44 +68,6 @@ class _Entry:
 
 _END = object()
 
-Culprit = tuple[int, int]
-"""(number of a source in its run, number of an item in the source), both from 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What is known of an item from an earlier attempt that did not survive it.
-
-    Attributes:
-        item: Its number in the source, from 0.
-        reading: It was being read: the source cannot be read from here on. Else it was prepared or computed, and is
-            left out.
-        error: What its row says.
-    """
-
-    item: int
-    reading: bool
-    error: ItemError
-
-
-class Watch:
-    """Told what is being worked on, so that somebody outside can tell what a crash or a standstill is due to.
-
-    This one does not care. Its methods are called from several threads.
-    """
-
-    def reading(self, item: Culprit) -> None:
-        """A reader begins to read an item, or goes on after waiting."""
-
-    def preparing(self, item: Culprit) -> None:
-        """The item is read; its reader prepares it."""
-
-    def waiting(self, item: Culprit) -> None:
-        """The reader waits, or is done with its source."""
-
-    def inferring(self, items: Sequence[Culprit]) -> None:
-        """The model is called on these; none: the call is over."""
-
 
 @dataclass(slots=True, eq=False)
 class _Work:
@@ -119,59 +83,6 @@ class _Work:
 def readers(jobs: int | None) -> int:
     """Reader threads: as asked for, else one per core."""
     return available_cores() if jobs is None else jobs
-
-
-class Budget:
-    """Lets at most so many megapixels be decoded at a time; a larger picture waits until it is alone."""
-
-    def __init__(self, megapixels: float) -> None:
-        self._limit = _pixels(megapixels)
-        self._used = 0  # whole pixels: fractions would leave a rest, and whoever waits to be alone would wait forever
-        self._changed = threading.Condition()
-
-    def take(self, megapixels: float, *, wait: bool = True) -> bool:
-        """Hold room for a picture; without `wait`, only if there is some now. Whether it is held."""
-        pixels = _pixels(megapixels)
-
-        def has_room() -> bool:
-            return self._used == 0 or self._used + pixels <= self._limit
-
-        with self._changed:
-            if not wait and not has_room():
-                return False
-            self._changed.wait_for(has_room)
-            self._used += pixels
-            return True
-
-    def give_back(self, megapixels: float) -> None:
-        """Make room again."""
-        with self._changed:
-            self._used -= _pixels(megapixels)
-            self._changed.notify_all()
-
-
-def _pixels(megapixels: float) -> int:
-    return round(megapixels * 1e6)
-
-
-class _Share:
-    """What one source holds of the budget: from before a decode until its item is prepared, never while it waits."""
-
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
-        self._held = 0.0
-
-    def take(self, megapixels: float, *, wait: bool = True) -> bool:
-        self.give_back()
-        if self._budget.take(megapixels, wait=wait):
-            self._held = megapixels
-            return True
-        return False
-
-    def give_back(self) -> None:
-        if self._held:
-            self._budget.give_back(self._held)
-            self._held = 0.0
 
 
 class Pipeline:
@@ -294,7 +205,7 @@ class Pipeline:
 
     def _entries(self, work: _Work) -> Iterator[_Entry]:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
-        share = _Share(self._budget)
+        share = Share(self._budget)
         started = time.perf_counter()
         name: Culprit = (work.number, 0)
         place = Place(path=work.source.path)

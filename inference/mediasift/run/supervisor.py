@@ -9,27 +9,21 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import queue
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import mediasift
 from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
 from mediasift.media.sources import Source
 from mediasift.rows import Row, from_json
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
 from mediasift.run.memory import allowed_bytes, peak_bytes, resident_bytes
-from mediasift.run.pipeline import Culprit, Finished, Seconds, Trouble
+from mediasift.run.pipeline import Finished, Seconds
+from mediasift.run.process import Worker
 from mediasift.run.signals import Signals
+from mediasift.run.watch import Trouble
 
 TIMEOUT_S = 120.0
 """For one item, unless asked otherwise: Tesseract may need a minute for a full page of newsprint."""
@@ -38,8 +32,6 @@ _POLL_S = 0.1
 _LOOK_S = 0.25
 """How often memory and time are looked at while messages come without a pause."""
 
-_LULL_S = 0.001
-"""Between two looks at what the worker says: many short lines together cost less than each alone."""
 
 _PATIENCE_S = 1.0
 """How long what has begun may go on after Ctrl-C."""
@@ -72,139 +64,6 @@ class _Died(Exception):
     def __init__(self, reason: ItemError, certain: Mapping[int, tuple[int, bool]] | None = None) -> None:
         self.reason = reason
         self.certain = certain or {}
-
-
-class _Worker:
-    """One worker process, its answers, and what it is working on."""
-
-    def __init__(self, job: Mapping[str, Any]) -> None:
-        self.active: dict[int, tuple[int, bool, float]] = {}  # source → item, whether it is being read, since when
-        self.inferring: list[Culprit] = []
-        self.inferring_since = 0.0
-        self.longest_item_s = 0.0
-        self.stderr: deque[str] = deque(maxlen=20)
-        root = str(Path(mediasift.__file__).resolve().parent.parent)
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mediasift.run.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENCV_LOG_LEVEL": "SILENT"},
-            start_new_session=True,  # Ctrl-C in the terminal is for the supervisor, which asks the worker to stop
-        )
-        self._inbox: queue.Queue[bytes] = queue.Queue()
-        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._rest = b""
-        self._lines: deque[bytes] = deque()
-        self._threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._receive, self._send, self._listen_to_stderr)
-        ]
-        for thread in self._threads:
-            thread.start()
-        self._order(job)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def order(self, what: str, **values: Any) -> None:
-        self._order({"order": what, **values})
-
-    def read(self, sources: Iterable[tuple[int, Source]]) -> None:
-        """Numbered sources, all at once."""
-        lines = [{"order": "read", "number": number, **source_to_json(source)} for number, source in sources]
-        self._order(*lines)
-
-    def _order(self, *orders: Mapping[str, Any]) -> None:
-        self._outbox.put(b"".join(json.dumps(order).encode() + b"\n" for order in orders))
-
-    def _send(self) -> None:
-        """In a thread: a worker that stands still must not make us stand still."""
-        stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101  (Popen was asked for a pipe)
-        try:
-            while (line := self._outbox.get()) is not None:
-                stdin.write(line)
-                stdin.flush()
-            stdin.close()
-        except OSError:  # it died; the other thread finds the end of its answers
-            return
-
-    def _receive(self) -> None:
-        stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101
-        while chunk := os.read(stdout.fileno(), 1 << 16):
-            self._inbox.put(chunk)
-            time.sleep(_LULL_S)
-        self._inbox.put(b"")
-
-    def _listen_to_stderr(self) -> None:
-        stderr = self._process.stderr
-        assert stderr is not None  # noqa: S101
-        for line in stderr:
-            self.stderr.append(line.decode("utf-8", "replace").rstrip()[:500])
-
-    def message(self, timeout_s: float) -> tuple[str, str] | None:
-        """The next answer as (kind, text); None when there is none within the time; kind "" when it has ended."""
-        while not self._lines:
-            try:
-                chunk = self._inbox.get(timeout=timeout_s)
-            except queue.Empty:
-                return None
-            if not chunk:
-                return "", ""
-            *whole, self._rest = (self._rest + chunk).split(b"\n")
-            self._lines.extend(whole)
-        line = self._lines.popleft()
-        return chr(line[0]), line[2:].decode()
-
-    def note(self, kind: str, text: str) -> bool:
-        """Keep account of what it works on; whether the message was of that sort."""
-        if kind == "I":
-            self.inferring = [_culprit(name) for name in text.split()]
-            self.inferring_since = time.monotonic()
-        elif kind == "W":
-            began = self.active.pop(_culprit(text)[0], None)
-            if began is not None:
-                self.longest_item_s = max(self.longest_item_s, time.monotonic() - began[2])
-        elif kind in ("R", "P"):
-            source, item = _culprit(text)
-            since = self.active[source][2] if kind == "P" and source in self.active else time.monotonic()
-            self.active[source] = (item, kind == "R", since)
-        else:
-            return False
-        return True
-
-    def suspects(self) -> dict[int, tuple[int, bool]]:
-        """Source → (item, whether it was being read) of all that is going on."""
-        found = {source: (item, reading) for source, (item, reading, _) in self.active.items()}
-        for source, item in self.inferring:
-            found.setdefault(source, (item, False))
-        return found
-
-    def close(self) -> None:
-        """End it. It holds nothing that needs care: a file it writes appears whole or not at all."""
-        if self._process.stdout is None or self._process.stdout.closed:
-            return
-        self._outbox.put(None)
-        self._process.kill()
-        self._process.wait()
-        for thread in self._threads:
-            thread.join(5)
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
-
-    def obituary(self) -> str:
-        """How it ended."""
-        code = self._process.wait()
-        if code >= 0:
-            return f"ended with exit code {code}"
-        try:
-            return f"was killed by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"was killed by signal {-code}"
 
 
 class Supervisor:
@@ -242,8 +101,8 @@ class Supervisor:
         """Longest time that reading and preparing an item took, seconds."""
         return max(self._longest_item_s, self._worker.longest_item_s)
 
-    def _start(self) -> _Worker:
-        worker = _Worker(self._job)
+    def _start(self) -> Worker:
+        worker = Worker(self._job)
         while True:
             message = worker.message(_POLL_S)
             if message is None:
@@ -260,7 +119,7 @@ class Supervisor:
             finally:
                 worker.close()
 
-    def _raise_if_failed(self, worker: _Worker, kind: str, text: str) -> None:
+    def _raise_if_failed(self, worker: Worker, kind: str, text: str) -> None:
         """Raise what the worker could not handle itself."""
         if kind == "X":
             raise error_from_json(json.loads(text))
@@ -446,8 +305,3 @@ class Supervisor:
                     return
         except _Died:
             return  # whatever it was, it is tried again when the run is continued
-
-
-def _culprit(name: str) -> Culprit:
-    source, _, item = name.partition(":")
-    return int(source), int(item)

@@ -19,14 +19,16 @@ from mediasift.errors import InputError, Interrupted, OutputError, UsageError
 from mediasift.media.sources import Skipped, Source, find_sources
 from mediasift.models.providers import available_cores
 from mediasift.rows import Row
+from mediasift.run.files import write_atomically
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal, state
 from mediasift.run.manifest import Summary, computing, manifest, manifest_path
 from mediasift.run.pipeline import Finished, Pipeline, Seconds, readers
 from mediasift.run.progress import Progress
 from mediasift.run.resume import look, plan, stored_rows
+from mediasift.run.stored import READERS, Stored
 from mediasift.run.supervisor import Limits, Supervisor
-from mediasift.run.writers import READERS, WRITERS, Form, Stored, format_of, write_atomically
+from mediasift.run.writers import WRITERS, Form, format_of
 from mediasift.tasks.task import Resources
 
 RowType = TypeVar("RowType", bound=Row)
@@ -39,6 +41,7 @@ class Engine(Protocol):
     batch_size: int
     seconds: Seconds
     restarts: int
+    peak_bytes: int
 
     @property
     def longest_item_s(self) -> float:
@@ -56,6 +59,7 @@ class Here:
 
     longest_item_s = 0.0
     restarts = 0
+    peak_bytes = 0
 
     def __init__(self, job: Job) -> None:
         task = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
@@ -315,6 +319,7 @@ class Table(Generic[RowType]):
         engine = self._engine
         self.summary.skipped = dict(self._skipped.counts)
         self.summary.worker_restarts = engine.restarts
+        self.summary.worker_peak_bytes = engine.peak_bytes
         self.summary.seconds = {
             **asdict(engine.seconds),
             "longest_item": engine.longest_item_s,

@@ -27,7 +27,8 @@ from mediasift.media.sources import Source
 from mediasift.offline import forbid_sockets, is_offline, no_telemetry
 from mediasift.rows import to_json
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
-from mediasift.run.pipeline import Culprit, Finished, Pipeline, Trouble, Watch, readers
+from mediasift.run.pipeline import Finished, Pipeline, readers
+from mediasift.run.watch import Culprit, Trouble, Watch
 from mediasift.tasks.task import Resources, StartedTask
 
 PROTOCOL_ERROR = 70

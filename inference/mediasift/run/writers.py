@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import errno
-import hashlib
 import io
 import itertools
 import json
-import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -21,24 +17,13 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import MediasiftError, OutputError, UsageError
+from mediasift.errors import UsageError
 from mediasift.optional import require
 from mediasift.rows import Row, columns, kept_names, printable, values
+from mediasift.run.stored import Stored
 from mediasift.run.texts import TEXTS, check_columns
 
 _PARQUET_GROUP = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """A row as it stood in a table that was written before: its cells, which are written again as they are."""
-
-    cells: tuple[Any, ...]
-
-    @property
-    def error(self) -> str:
-        """The last column."""
-        return self.cells[-1] or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,119 +267,3 @@ def format_of(output: Path | None, chosen: str | None, row_type: type[Row] | Non
         package, extra = _NEEDS[name]
         require(package, extra=extra)
     return name
-
-
-def read_csv(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row that `write_csv` wrote; empty ones as empty text."""
-    text = io.TextIOWrapper(file, "utf-8", newline="")
-    try:
-        lines = csv.reader(text)
-        next(lines, None)
-        yield from map(tuple, lines)
-    finally:
-        text.detach()
-
-
-def read_jsonl(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row that `write_jsonl` wrote."""
-    for line in file:
-        yield tuple(json.loads(line).values())
-
-
-def read_npz(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row that `write_npz` wrote; of vectors only one at a time is in memory."""
-    with zipfile.ZipFile(file) as archive, contextlib.ExitStack() as stack:
-        members = [stack.enter_context(archive.open(name)) for name in archive.namelist()]
-        yield from zip(*(_npz_column(member) for member in members), strict=True)
-
-
-def _npz_column(member: IO[bytes]) -> Iterator[Any]:
-    np.lib.format.read_magic(member)
-    (count, *length), _, kind = np.lib.format.read_array_header_1_0(member)
-    size = int(kind.itemsize * np.prod(length, dtype=np.int64))
-    for _ in range(count):
-        cell = np.frombuffer(member.read(size), dtype=kind).reshape(length)
-        yield None if kind.kind == "f" and np.isnan(cell).all() else cell.tolist()
-
-
-def read_parquet(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row that `write_parquet` wrote."""
-    parquet = require("pyarrow.parquet", extra="parquet")
-    for batch in parquet.ParquetFile(file).iter_batches():
-        for row in batch.to_pylist():
-            yield tuple(row.values())
-
-
-READERS: dict[str, Callable[[IO[bytes]], Iterator[tuple[Any, ...]]]] = {
-    "csv": read_csv,
-    "jsonl": read_jsonl,
-    "parquet": read_parquet,
-    "npz": read_npz,
-}
-"""Name of a format → what reads its rows back, so that a finished table can be added to."""
-
-
-def write_atomically(
-    output: Path, write: Callable[[IO[bytes]], object], *, then: Callable[[str], object] = str
-) -> None:
-    """Write a temporary file in the same folder, flush it to the disk and rename it.
-
-    Args:
-        output: The file to be.
-        write: Writes its contents.
-        then: Called with the SHA-256 of the contents, before the file appears under its name.
-
-    Raises:
-        OutputError: The file cannot be written; nothing half-written is left.
-    """
-    # Named after the output, so that what a killed run left behind is overwritten, and goes, when it is continued.
-    temporary = output.with_name(f".mediasift-{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:12]}.part")
-    with faults(output):
-        try:
-            with temporary.open("w+b") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-                file.seek(0)
-                then(hashlib.file_digest(file, "sha256").hexdigest())
-            temporary.replace(output)
-            _sync_folder(output.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the disk keep the new name; where folders cannot be opened (Windows), it does so by itself."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-@contextlib.contextmanager
-def faults(output: Path) -> Iterator[None]:
-    """Whatever the operating system refuses inside becomes an OutputError about `output`."""
-    try:
-        yield
-    except MediasiftError:
-        raise
-    except OSError as error:
-        raise OutputError(_advice(output, error)) from error
-
-
-def _advice(output: Path, error: OSError) -> str:
-    """What happened to the file, and what to do; what is done so far is in the journal, if there is one."""
-    code = error.errno
-    if code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return f"{output}: the disk or your quota is full; free some space and run the same command again to go on"
-    if code == errno.EFBIG:
-        return f"{output}: larger than this system allows; raise the limit (ulimit -f) and run the same command again"
-    if code in (errno.ENOENT, errno.ENOTDIR):
-        return f"{output}: the folder {output.parent} does not exist; make it first"
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{output}: may not be written ({error.strerror}); choose a folder of yours with -o"
-    if code == errno.ENAMETOOLONG:
-        return f"{output}: the name is too long for files beside it; choose a shorter one with -o"
-    return f"{output}: cannot be written ({error.strerror or error}); mend that and run the same command again to go on"

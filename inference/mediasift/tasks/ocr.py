@@ -114,8 +114,11 @@ class Ocr:
             raise UsageError(f"{self.engine} makes no {lacking[0]} files; --engine {FILES[lacking[0]][0]} does")
         if bool(self.files) != (self.folder is not None):
             raise UsageError("files of each page need a folder to go to, and a folder needs --files")
-        if self.folder is not None and not Path(self.folder).is_dir():
-            raise OutputError(f"{self.folder}: the folder does not exist; make it first")
+        if self.folder is not None:
+            try:
+                Path(self.folder).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"{self.folder}: the folder cannot be made ({error.strerror})") from error
         threads = resources.threads or available_cores()
         settings = EngineSettings(
             language=self.language,

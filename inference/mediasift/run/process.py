@@ -1,0 +1,164 @@
+"""One worker process as the supervisor sees it: orders in, answers out, and what it is working on."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import mediasift
+from mediasift.media.sources import Source
+from mediasift.run.job import source_to_json
+from mediasift.run.watch import Culprit
+
+_LULL_S = 0.001
+"""Between two looks at what the worker says: many short lines together cost less than each alone."""
+
+
+class Worker:
+    """One worker process, its answers, and what it is working on."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self.active: dict[int, tuple[int, bool, float]] = {}  # source → item, whether it is being read, since when
+        self.inferring: list[Culprit] = []
+        self.inferring_since = 0.0
+        self.longest_item_s = 0.0
+        self.stderr: deque[str] = deque(maxlen=20)
+        root = str(Path(mediasift.__file__).resolve().parent.parent)
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mediasift.run.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENCV_LOG_LEVEL": "SILENT"},
+            start_new_session=True,  # Ctrl-C in the terminal is for the supervisor, which asks the worker to stop
+        )
+        self._inbox: queue.Queue[bytes] = queue.Queue()
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._rest = b""
+        self._lines: deque[bytes] = deque()
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._receive, self._send, self._listen_to_stderr)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._order(job)
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def order(self, what: str, **values: Any) -> None:
+        """Send one order; see `worker`."""
+        self._order({"order": what, **values})
+
+    def read(self, sources: Iterable[tuple[int, Source]]) -> None:
+        """Numbered sources, all at once."""
+        lines = [{"order": "read", "number": number, **source_to_json(source)} for number, source in sources]
+        self._order(*lines)
+
+    def _order(self, *orders: Mapping[str, Any]) -> None:
+        self._outbox.put(b"".join(json.dumps(order).encode() + b"\n" for order in orders))
+
+    def _send(self) -> None:
+        """In a thread: a worker that stands still must not make us stand still."""
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101  (Popen was asked for a pipe)
+        try:
+            while (line := self._outbox.get()) is not None:
+                stdin.write(line)
+                stdin.flush()
+            stdin.close()
+        except OSError:  # it died; the other thread finds the end of its answers
+            return
+
+    def _receive(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101
+        while chunk := os.read(stdout.fileno(), 1 << 16):
+            self._inbox.put(chunk)
+            time.sleep(_LULL_S)
+        self._inbox.put(b"")
+
+    def _listen_to_stderr(self) -> None:
+        stderr = self._process.stderr
+        assert stderr is not None  # noqa: S101
+        for line in stderr:
+            self.stderr.append(line.decode("utf-8", "replace").rstrip()[:500])
+
+    def message(self, timeout_s: float) -> tuple[str, str] | None:
+        """The next answer as (kind, text); None when there is none within the time; kind "" when it has ended."""
+        while not self._lines:
+            try:
+                chunk = self._inbox.get(timeout=timeout_s)
+            except queue.Empty:
+                return None
+            if not chunk:
+                return "", ""
+            *whole, self._rest = (self._rest + chunk).split(b"\n")
+            self._lines.extend(whole)
+        line = self._lines.popleft()
+        return chr(line[0]), line[2:].decode()
+
+    def note(self, kind: str, text: str) -> bool:
+        """Keep account of what it works on; whether the message was of that sort."""
+        if kind == "I":
+            self.inferring = [_culprit(name) for name in text.split()]
+            self.inferring_since = time.monotonic()
+        elif kind == "W":
+            began = self.active.pop(_culprit(text)[0], None)
+            if began is not None:
+                self.longest_item_s = max(self.longest_item_s, time.monotonic() - began[2])
+        elif kind in ("R", "P"):
+            source, item = _culprit(text)
+            since = self.active[source][2] if kind == "P" and source in self.active else time.monotonic()
+            self.active[source] = (item, kind == "R", since)
+        else:
+            return False
+        return True
+
+    def suspects(self) -> dict[int, tuple[int, bool]]:
+        """Source → (item, whether it was being read) of all that is going on."""
+        found = {source: (item, reading) for source, (item, reading, _) in self.active.items()}
+        for source, item in self.inferring:
+            found.setdefault(source, (item, False))
+        return found
+
+    def close(self) -> None:
+        """End it. It holds nothing that needs care: a file it writes appears whole or not at all."""
+        if self._process.stdout is None or self._process.stdout.closed:
+            return
+        self._outbox.put(None)
+        self._process.kill()
+        self._process.wait()
+        for thread in self._threads:
+            thread.join(5)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def obituary(self) -> str:
+        """How it ended."""
+        code = self._process.wait()
+        if code >= 0:
+            return f"ended with exit code {code}"
+        try:
+            return f"was killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was killed by signal {-code}"
+
+
+def _culprit(name: str) -> Culprit:
+    source, _, item = name.partition(":")
+    return int(source), int(item)
