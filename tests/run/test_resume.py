@@ -281,7 +281,7 @@ def test_faults_at_random_moments_lose_nothing(
     while failures < 200:
         with monkeypatch.context() as faulty:
             faulty.setattr("mediasift.run.journal.os", _Os(failing))
-            faulty.setattr("mediasift.run.writers.os", _Os(failing))
+            faulty.setattr("mediasift.run.files.os", _Os(failing))
             try:
                 table(photos).write(out)
                 break
@@ -340,9 +340,9 @@ def test_a_real_limit_on_file_sizes_is_exit_6_and_the_run_goes_on_when_it_is_lif
 def test_too_few_file_descriptors_stop_the_run_and_are_no_error_rows(photos: Path, tmp_path: Path):
     out = tmp_path / "out.csv"
     spoil = (
-        "import os\nfrom mediasift.media import sources\nheld = []\n"
+        "import os\nfrom mediasift.media import files\nheld = []\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
-        "read = sources.read_bytes\n"
+        "read = files.read_bytes\n"
         "def spoiled(file):\n"
         "    if file.name == '06.png':\n"
         "        try:\n"

@@ -252,8 +252,14 @@ def test_a_missing_language_is_named_with_its_package(test_data: Path):
 def test_settings_that_make_no_sense_are_refused(options: dict, message: str):
     with pytest.raises(UsageError, match=message):
         ms.ocr("a.png", **options)
-    with pytest.raises(OutputError, match="make it first"):
-        ms.ocr("a.png", files=["txt"], folder="/nowhere/at/all")
+
+
+def test_the_folder_for_files_is_made_or_the_run_does_not_start(tmp_path: Path):
+    ms.ocr("a.png", files=["txt"], folder=tmp_path / "new" / "folder")
+    assert (tmp_path / "new" / "folder").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be made"):
+        ms.ocr("a.png", files=["txt"], folder=tmp_path / "file")
 
 
 def test_the_command_writes_a_table_and_the_text_alone(test_data: Path, tmp_path: Path):
