@@ -262,13 +262,23 @@ def _to_rgb(picture: Image.Image) -> Picture:
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
         return _eight_bit(np.asarray(picture))
-    if mode in ("RGBA", "RGBX", "RGBa"):
-        return np.ascontiguousarray(np.asarray(picture)[:, :, :3])
     if mode == "LAB":
         return _from_lab(picture)
-    if mode == "PA" or (mode == "P" and "transparency" in picture.info):
-        return np.ascontiguousarray(np.asarray(picture.convert("RGBA"))[:, :, :3])
-    return np.array(picture.convert("RGB"), dtype=np.uint8)
+    if mode in ("RGB", "RGBA", "RGBX", "RGBa"):
+        return _by_bands(picture, mode)
+    return _by_bands(picture, "RGBA" if mode == "PA" or (mode == "P" and "transparency" in picture.info) else "RGB")
+
+
+_BAND_ROWS = 256
+
+
+def _by_bands(picture: Image.Image, mode: str) -> Picture:
+    """The first three channels of the picture in `mode`, some rows at a time: whole, it would be held three times."""
+    rgb = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
+    for top in range(0, picture.height, _BAND_ROWS):
+        band = picture.crop((0, top, picture.width, min(top + _BAND_ROWS, picture.height)))
+        rgb[top : top + _BAND_ROWS] = np.asarray(band if band.mode == mode else band.convert(mode))[:, :, :3]
+    return rgb
 
 
 def _from_lab(picture: Image.Image) -> Picture:
