@@ -89,10 +89,10 @@ def pairs(units: Vectors, min_similarity: float, *, others: Vectors | None = Non
         others: (M, D); None compares `units` with themselves, each pair once.
     """
     margin = np.float32((units.shape[1] + 3) * 2.0**-22)
-    axes = _principal_axes(units)
+    least = np.float32(min_similarity) - margin
+    axes = _leading_axes(units, least)
     left = _Side(units, axes)
     right = left if others is None else _Side(others, axes)
-    least = np.float32(min_similarity) - margin
     for top in range(0, len(units), TILE):
         for start in range(top if others is None else 0, len(right.units), TILE):
             a, b, similarity = _tile(left, right, top, start, least)
@@ -104,36 +104,54 @@ def pairs(units: Vectors, min_similarity: float, *, others: Vectors | None = Non
                 yield from _decided(found, units, units if others is None else others, min_similarity, margin)
 
 
-_LEADING = 64
-"""Numbers of each vector that are looked at first."""
+_LEADING = (64, 128, 192)
+"""How many numbers of each vector may be looked at first: as few as leave little else to compute. Pictures need few;
+directions without any structure, 128 for a threshold of 0.9."""
+
+_SAMPLE = 2048
+"""Vectors from which the axes are found, and as many others on which they are tried."""
 
 _FEW = 0.005
 """Up to this share of a tile's pairs it takes less time to compute them one by one than the whole tile."""
 
 
 class _Side:
-    """Vectors, and their leading numbers along the axes with the length of the rest behind them.
-
-    That length is what is missing to 1, with the rounding error of that difference added: never too short.
-    """
+    """Vectors, and what is known of them from their leading numbers."""
 
     def __init__(self, units: Vectors, axes: Vectors | None) -> None:
         self.units = units
-        self.leading: Vectors | None = None
-        if axes is not None:
-            self.leading = np.empty((len(units), _LEADING + 1), dtype=np.float32)
-            np.matmul(units, axes, out=self.leading[:, :-1])
-            rest = 1 - np.einsum("nd,nd->n", self.leading[:, :-1], self.leading[:, :-1])
-            self.leading[:, -1] = np.sqrt(rest.clip(0) + units.shape[1] * 2.0**-21)
+        self.leading = None if axes is None else _leading(units, axes)
 
 
-def _principal_axes(units: Vectors) -> Vectors | None:
-    """Orthonormal axes (D, 64), along which a sample extends most; None for vectors too short or few to gain."""
-    if units.shape[1] < 4 * _LEADING or len(units) < TILE:
+def _leading(units: Vectors, axes: Vectors) -> Vectors:
+    """The numbers along the axes (D, K), and the length of the rest behind them: float32 (N, K + 1).
+
+    That length is what is missing to 1, with the rounding error of that difference added: never too short. So the
+    product of two such rows is at least the cosine.
+    """
+    leading = np.empty((len(units), axes.shape[1] + 1), dtype=np.float32)
+    np.matmul(units, axes, out=leading[:, :-1])
+    rest = 1 - np.einsum("nd,nd->n", leading[:, :-1], leading[:, :-1])
+    leading[:, -1] = np.sqrt(rest.clip(0) + units.shape[1] * 2.0**-21)
+    return leading
+
+
+def _leading_axes(units: Vectors, least: np.float32) -> Vectors | None:
+    """Orthonormal axes (D, K), along which a sample extends most; None where the vectors are too few or none suffice.
+
+    They suffice if among other vectors few pairs could reach the threshold by what they show.
+    """
+    if len(units) < TILE:
         return None
-    sample = units[:: max(1, len(units) // 2048)].astype(np.float64)
-    _, axes = np.linalg.eigh(sample.T @ sample)
-    return np.ascontiguousarray(axes[:, : -_LEADING - 1 : -1], dtype=np.float32)
+    step = max(2, len(units) // _SAMPLE)
+    sample = units[::step].astype(np.float64)
+    axes = np.linalg.eigh(sample.T @ sample)[1][:, ::-1].astype(np.float32)
+    for count in _LEADING:
+        if 3 * count <= units.shape[1]:
+            tried = _leading(units[1::step], np.ascontiguousarray(axes[:, :count]))
+            if np.count_nonzero(tried @ tried.T >= least) - len(tried) <= _FEW * len(tried) ** 2:
+                return np.ascontiguousarray(axes[:, :count])
+    return None
 
 
 Tile = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
