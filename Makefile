@@ -10,6 +10,7 @@ demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
 	$(BIN)/mediasift classify examples/digits -m digits-lenet --format aligned; test $$? -le 1
 	$(BIN)/mediasift classify examples/garments -m fashion-mlp --format aligned
+	$(BIN)/mediasift classify examples/garments -m fashion-lenet --format aligned
 	$(BIN)/mediasift classify examples/paper -m digits-forest --invert --format aligned
 
 test: $(VENV)/.dev

@@ -6,7 +6,8 @@
 (a) all pairs of vectors of 675 numbers above a threshold, against scikit-learn's `cosine_similarity` and a threshold;
 (b) a folder of JPEGs to duplicates, against the `imagededup` library's PHash, in a virtual environment of its own that
     is made in FOLDER (it needs torch: some gigabytes);
-(c) all pairs of up to so many 64-bit hashes within 10 bits, with planted ones: time and memory as the number grows.
+(c) all pairs of up to so many 64-bit hashes within 10 bits, with planted ones: time and memory as the number grows;
+(d) the same beside the exact index of faiss, in the environment of (b): is there a size from which an index wins?
 
 Each measurement of memory is of a process of its own. Needs the extra `training` (scikit-learn) and `dev` (psutil).
 """
@@ -163,6 +164,46 @@ def make_photos(folder: Path, count: int) -> None:
             cv2.imwrite(str(folder / f"{number:05}-half.jpg"), half)
 
 
+INDEX_PROGRAM = """
+import sys, time
+import faiss, numpy as np
+hashes = np.load(sys.argv[1])
+faiss.omp_set_num_threads(int(sys.argv[3]))
+codes = hashes.view(np.uint8).reshape(-1, 8)
+started = time.perf_counter()
+index = faiss.IndexBinaryFlat(64)
+index.add(codes)
+ends, _, found = index.range_search(codes, int(sys.argv[2]) + 1)
+pairs = (len(found) - len(hashes)) // 2
+print(time.perf_counter() - started, pairs)
+"""
+INDEX_SIZES = (10_000, 30_000, 100_000)
+
+
+def compare_index(peer: Path) -> list[dict[str, Any]]:
+    """Part (d): seconds of both for each size, and whether they found as many pairs."""
+    python, found = peer_python(peer), []
+    for count in INDEX_SIZES:
+        hashes, _ = planted(count)
+        seconds: dict[str, list[float]] = {"mediasift": [], "faiss IndexBinaryFlat": []}
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / "hashes.npy"
+            np.save(file, hashes)
+            for _ in range(3):
+                started = time.perf_counter()
+                ours = sum(len(near.left) for near in hamming.pairs(hashes, BITS, threads=available_cores()))
+                seconds["mediasift"].append(round(time.perf_counter() - started, 3))
+                command = [python, "-c", INDEX_PROGRAM, str(file), str(BITS), str(available_cores())]
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                taken, theirs = done.stdout.split()
+                seconds["faiss IndexBinaryFlat"].append(round(float(taken), 3))
+                if ours != int(theirs):
+                    raise SystemExit(f"{ours} pairs, but faiss found {theirs}: nothing to compare")
+        found.append({"count": count, "pairs": ours, "seconds": seconds})
+        print(found[-1], flush=True)
+    return found
+
+
 PEER_PROGRAM = """
 import json, sys
 from imagededup.methods import PHash
@@ -178,7 +219,7 @@ def peer_python(folder: Path) -> Path:
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "imagededup"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "imagededup", "faiss-cpu"], check=True)
     return python
 
 
@@ -233,7 +274,7 @@ def grow(most: int) -> list[dict[str, Any]]:
 @click.option("--hashes", default=1_000_000, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--peer", type=click.Path(path_type=Path), default=Path(".venv-imagededup"), show_default=True)
-@click.option("--no-peer", is_flag=True, help="Leave part (b) out.")
+@click.option("--no-peer", is_flag=True, help="Leave parts (b) and (d) out.")
 @click.option("--part", hidden=True)
 @click.option("--count", type=int, hidden=True)
 def main(
@@ -248,6 +289,7 @@ def main(
         "vectors_without_structure": compare_vectors(vector_count, rounds, "noise"),
         "folder": "left out" if no_peer else compare_folders(photos, rounds, peer.absolute()),
         "hashes": {"what": f"all pairs within {BITS} of 64 bits, one run each", "measured": grow(hashes)},
+        "index": "left out" if no_peer else compare_index(peer.absolute()),
     }
     save("bench_similarity", result, "numpy", "opencv-python-headless", "scikit-learn")
 
