@@ -29,8 +29,8 @@ def skip(reason: str) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs an accelerator is left out, unless MEDIASIFT_GPU=1."""
-    if os.environ.get("MEDIASIFT_GPU") != "1":
+    """What needs an accelerator is left out, unless asked for: `pytest -m gpu`, or all with MEDIASIFT_GPU=1."""
+    if os.environ.get("MEDIASIFT_GPU") != "1" and "gpu" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("gpu")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

@@ -31,7 +31,7 @@ OWNERS = {
     "webrtcvad": ("media/",),
     "resvg_py": ("media/",),
     "pillow_heif": ("media/",),
-    "onnxruntime": ("models/providers",),
+    "onnxruntime": ("models/runtime",),
     "onnxruntime_ep_openvino": ("models/providers",),
     "pooch": ("models/pull",),
     "requests": ("models/pull",),

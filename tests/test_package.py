@@ -58,3 +58,16 @@ def test_similarity_is_the_function_and_the_room_of_that_name_stays_importable()
         "assert cosine.TILE and mediasift_hashes.HASHES"
     ).replace("mediasift_hashes", "__import__('sys').modules['mediasift.similarity.hashes']")
     subprocess.run([sys.executable, "-c", check], check=True, cwd=ROOT / "inference")
+
+
+def test_a_lazy_module_is_loaded_when_it_is_used():
+    code = (
+        "import sys\nfrom mediasift.optional import lazily\n"
+        "colours = lazily('colorsys')\nprint('colorsys' in sys.modules)\n"
+        "print(colours.rgb_to_hsv is __import__('colorsys').rgb_to_hsv)\n"
+        "try:\n    colours.nothing\nexcept AttributeError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "inference"
+    )
+    assert done.stdout.splitlines() == ["False", "True", "module 'colorsys' has no attribute 'nothing'"]

@@ -166,7 +166,7 @@ def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray, batch: int 
         ParityError: As in `export`.
     """
     try:
-        session, _ = open_session(str(path), "cpu")
+        session = open_session(str(path), "cpu")
     except ort_errors() as error:
         raise ParityError(f"ONNX Runtime refuses the graph: {error}") from error
     text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]

@@ -1,4 +1,4 @@
-"""One door to optional packages: imported where they are used, with the line to type when they are missing."""
+"""One door to packages that are imported where they are used: optional ones, with the line to type, and heavy ones."""
 
 from __future__ import annotations
 
@@ -28,3 +28,23 @@ def require(module: str, *, extra: str) -> Any:
 def is_installed(top_level: str) -> bool:
     """Whether a top-level module can be found, without importing it."""
     return importlib.util.find_spec(top_level) is not None
+
+
+class _Lazy:
+    """Stands for a module until one of its names is used; the import system's locks make that safe in threads."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(importlib.import_module(self._module), name)
+        setattr(self, name, found)
+        return found
+
+
+def lazily(module: str) -> Any:
+    """A heavy library that costs nothing until it is used: most commands need few, the supervising process none.
+
+    For type checkers the real import stands beside it, under `TYPE_CHECKING`.
+    """
+    return _Lazy(module)

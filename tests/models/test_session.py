@@ -101,7 +101,7 @@ def test_threads_stay_within_what_the_process_may_use():
 
 
 def test_a_container_quota_limits_the_threads(tmp_path: Path):
-    from mediasift.models.providers import _quota
+    from mediasift.models.runtime import _quota
 
     (tmp_path / "cpu.max").write_text("150000 100000\n")
     assert _quota(tmp_path) == 2
@@ -109,15 +109,6 @@ def test_a_container_quota_limits_the_threads(tmp_path: Path):
     assert _quota(tmp_path) > 1000
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
-def test_accelerators_give_the_cpus_numbers(tmp_path: Path, device: str):
-    path = write(tmp_path, mean_colour())
-    batch = np.random.default_rng(0).random((4, 3, 8, 8), dtype=np.float32)
-    assert np.abs(load_model(path, device=device).run(batch) - load_model(path).run(batch)).max() < 1e-3
-
-
 def test_sessions_come_from_bytes_too():
-    session, device = open_session(mean_colour(), "cpu", 1)
-    assert device == "cpu"
+    session = open_session(mean_colour(), "cpu", 1)
     assert session.get_inputs()[0].name == "x"

@@ -1,14 +1,73 @@
-"""One function per command: what `import mediasift` offers and what the command line calls."""
+"""One function per command: what `import mediasift` offers and what the command line calls.
+
+The module of a function is imported when the function is asked for: no command pays for the others.
+"""
 
 from __future__ import annotations
 
-from mediasift.api.comparing import CompareOptions, compare, compare_pairs, duplicates, search, similarity
-from mediasift.api.evaluation import evaluate_labels, evaluate_text, evaluated_column
-from mediasift.api.models import check_model, describe_model, doctor, list_models, pull_model, show_model, verify_models
-from mediasift.api.pictures import classify, convert, detect, embed, info
-from mediasift.api.tables import TableOptions
-from mediasift.api.videos import keyframes, shot_summary, shots, timeline
-from mediasift.api.words import ocr, sound_minutes, transcribe
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mediasift.api.comparing import CompareOptions, compare, compare_pairs, duplicates, search, similarity
+    from mediasift.api.evaluation import evaluate_labels, evaluate_text, evaluated_column
+    from mediasift.api.models import (
+        check_model,
+        describe_model,
+        doctor,
+        list_models,
+        pull_model,
+        show_model,
+        verify_models,
+    )
+    from mediasift.api.pictures import classify, convert, detect, embed, info
+    from mediasift.api.tables import TableOptions
+    from mediasift.api.videos import keyframes, shot_summary, shots, timeline
+    from mediasift.api.words import ocr, sound_minutes, transcribe
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "mediasift.api.comparing": (
+        "CompareOptions",
+        "compare",
+        "compare_pairs",
+        "duplicates",
+        "search",
+        "similarity",
+    ),
+    "mediasift.api.evaluation": (
+        "evaluate_labels",
+        "evaluate_text",
+        "evaluated_column",
+    ),
+    "mediasift.api.models": (
+        "check_model",
+        "describe_model",
+        "doctor",
+        "list_models",
+        "pull_model",
+        "show_model",
+        "verify_models",
+    ),
+    "mediasift.api.pictures": (
+        "classify",
+        "convert",
+        "detect",
+        "embed",
+        "info",
+    ),
+    "mediasift.api.tables": ("TableOptions",),
+    "mediasift.api.videos": (
+        "keyframes",
+        "shot_summary",
+        "shots",
+        "timeline",
+    ),
+    "mediasift.api.words": (
+        "ocr",
+        "sound_minutes",
+        "transcribe",
+    ),
+}
 
 __all__ = [
     "CompareOptions",
@@ -41,3 +100,15 @@ __all__ = [
     "transcribe",
     "verify_models",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'mediasift.api' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(home), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

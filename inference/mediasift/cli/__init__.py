@@ -15,6 +15,7 @@ import click
 from mediasift import __version__
 from mediasift.errors import MediasiftError
 from mediasift.offline import no_telemetry
+from mediasift.run import launch
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),
@@ -37,8 +38,21 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command → (the module whose `command` it is, what `--help` says of it). Modules are imported when they are used."""
 
 
+_AHEAD = ("classify", "detect", "embed")
+"""Commands whose worker process is started before anything else, because loading what computes takes longest."""
+
+
 class Commands(click.Group):
     """A group whose commands are imported when they are called, and whose errors become exit codes."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is about to run; its worker process begins to load what it needs meanwhile."""
+        if args[0] in _AHEAD and not ctx.resilient_parsing and not {"--help", "-h"} & set(args):
+            ctx.call_on_close(launch.discard)
+            launch.start_ahead(args[0])
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in the order of `COMMANDS`."""

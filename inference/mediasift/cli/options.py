@@ -14,7 +14,7 @@ from mediasift.api import TableOptions
 from mediasift.errors import UsageError
 from mediasift.media.cuts import DETECTORS
 from mediasift.media.images import MAX_MEGAPIXELS
-from mediasift.models.providers import DEVICES
+from mediasift.models.providers import DEVICES, SPECS
 from mediasift.offline import VARIABLE
 from mediasift.run.comparing import DEFAULT_METHOD, PIXELS_SIDE
 from mediasift.run.reduction import Reduced
@@ -59,10 +59,12 @@ offline = click.option(
 
 device = click.option(
     "--device",
-    type=click.Choice(["cpu", "auto", *(name for name in DEVICES if name != "cpu")]),
+    type=click.Choice(["cpu", "auto", *(spec for spec in SPECS if spec != "cpu")]),
+    metavar="DEVICE",
     default="cpu",
     show_default=True,
-    help="Where the model runs. What is asked for is what runs, or the command stops; auto takes the first that works.",
+    help=f"Where the model runs: auto, {', '.join(DEVICES)}; some with a precision, as in openvino:float32. What is "
+    "asked for is what runs, or the command stops; auto takes the fastest whose numbers agree with the CPU's.",
 )
 
 detector = click.option(
@@ -169,6 +171,8 @@ def finish(
 ) -> None:
     """Write the table where it was asked for; leave with 1 when some rows carry an error."""
     progress = None if quiet else sys.stderr
+    if not quiet and isinstance(rows, Table) and getattr(rows.job.task, "device", "") == "auto":
+        click.echo(f"auto: the model runs on {rows.facts.get('device', 'cpu')}", err=True)
     if output is not None:
         rows.write(
             output,

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from PIL import Image
 
 from mediasift.errors import Damaged
 from mediasift.media.files import read_bytes
@@ -18,6 +17,12 @@ from mediasift.media.frames import PictureFrame
 from mediasift.media.headers import PILLOW_ERRORS, read_header
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
 from mediasift.media.video import Timetable
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    from PIL import Image
+else:
+    Image = lazily("PIL.Image")
 
 _MILLISECOND = Fraction(1, 1000)
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotFound, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem
-from mediasift.optional import require
+from mediasift.optional import lazily, require
+
+if TYPE_CHECKING:
+    import av
+else:
+    av = lazily("av")
 
 Waveform = NDArray[np.float32]
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.transforms import Anchor, Fit, covering_size, padded_place
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = lazily("cv2")
 
 Picture = NDArray[np.uint8]
 Boxes = NDArray[np.float32]

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.transforms import Picture, to_gray
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = lazily("cv2")
 
 MAX_SKEW_DEG = 15.0
 _SKEW_STEP_DEG = 0.1

@@ -13,16 +13,22 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, UsageError
 from mediasift.items import FailedItem, Item, TextPage, TextWord
 from mediasift.media.images import check_size
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import pypdfium2 as pdfium
+    import pypdfium2.raw as pdfium_c
+else:
+    pdfium = lazily("pypdfium2")
+    pdfium_c = lazily("pypdfium2.raw")
 
 DPI = 150.0
 """Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""

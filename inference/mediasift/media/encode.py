@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, features
 
 from mediasift.errors import EngineError, ItemError
 from mediasift.media.files import read_bytes
 from mediasift.media.formats import HEAD_BYTES, sniff
 from mediasift.media.headers import opened, pillow_reads
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    from PIL import Image, features
+else:
+    Image, features = lazily("PIL.Image"), lazily("PIL.features")
 
 KeepExif = Literal["strip", "keep", "without-place"]
 

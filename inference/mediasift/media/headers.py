@@ -12,11 +12,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from PIL import Image, UnidentifiedImageError
+from typing import TYPE_CHECKING
 
 from mediasift.errors import Damaged, TooLarge, Unsupported
-from mediasift.optional import is_installed, require
+from mediasift.optional import is_installed, lazily, require
+
+if TYPE_CHECKING:
+    import PIL
+    from PIL import Image
+else:
+    PIL, Image = lazily("PIL"), lazily("PIL.Image")
 
 _ORIENTATION = 0x0112  # EXIF 2.32, tag "Orientation"
 
@@ -116,7 +121,7 @@ def guarded(name: str) -> Iterator[None]:
             yield
         except Image.DecompressionBombError as error:
             raise TooLarge(f"{name}: {error}") from error
-        except UnidentifiedImageError as error:
+        except PIL.UnidentifiedImageError as error:
             if name in _WHOLLY_READ:
                 raise Damaged(f"{name.upper()} whose header is damaged") from error
             raise Unsupported(

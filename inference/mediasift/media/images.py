@@ -9,17 +9,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported
 from mediasift.media.formats import HEAD_BYTES, Format, sniff
 from mediasift.media.headers import Header, guarded, open_lazily, opened, pillow_header, pillow_reads, read_header
 from mediasift.media.vector_graphics import rasterised
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+    from PIL import Image
+else:
+    cv2 = lazily("cv2")
+    Image = lazily("PIL.Image")
 
 Picture = NDArray[np.uint8]
 
@@ -34,6 +40,12 @@ _OPENCV_SECOND = frozenset({"tiff", "bmp", "jpeg2000", "avif", "sun-raster"})
 _ANIMATED = frozenset({"gif", "webp", "png", "avif", "heif", "fli"})
 _REDUCE_MARGIN = 2
 """A JPEG is decoded at half, quarter or eighth scale when that still leaves this many times the size needed."""
+
+
+def get_ready() -> None:
+    """Load what decodes nearly every picture now, rather than with the first."""
+    cv2.imdecode  # noqa: B018
+    Image.open  # noqa: B018
 
 
 def picture_format(data: bytes, suffix: str = "") -> Format:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.cuts import Cut, Cuts
 from mediasift.media.frames import Frame, Picture
 from mediasift.media.transforms import sharpness
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = lazily("cv2")
 
 _HELD_MEGAPIXELS = 24.0
 """Frames held as candidates for a shot's key frame: a dozen of full HD, three of 4K."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import OutputError
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = lazily("cv2")
 
 FORMATS: dict[str, tuple[str, tuple[int, ...]]] = {
     "jpeg": (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95)),

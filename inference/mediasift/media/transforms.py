@@ -5,14 +5,20 @@ All functions take and return uint8 arrays, (H, W, 3) RGB or (H, W) grey, and ne
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mediasift.errors import UsageError
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+    from PIL import Image
+else:
+    cv2 = lazily("cv2")
+    Image = lazily("PIL.Image")
 
 Picture = NDArray[np.uint8]
 Fit = Literal["stretch", "crop", "pad"]
@@ -25,13 +31,6 @@ Color = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 """left, top, right, bottom as fractions 0..1 of the picture's width and height."""
 
-_PILLOW = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-
 
 def resize(image: Picture, width: int, height: int, resample: Resample = "area") -> Picture:
     """The picture at (height, width), proportions ignored.
@@ -43,7 +42,7 @@ def resize(image: Picture, width: int, height: int, resample: Resample = "area")
     if image.shape[:2] == (height, width):
         return image
     if resample != "area":
-        resized = Image.fromarray(image).resize((width, height), _PILLOW[resample])
+        resized = Image.fromarray(image).resize((width, height), Image.Resampling[resample.upper()])
         return np.asarray(resized)
     shrinks = width < image.shape[1] or height < image.shape[0]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -13,15 +13,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import av
-import av.error
-import av.stream
+from typing import TYPE_CHECKING, Any, Self
 
 from mediasift.errors import Damaged, Unreadable, Unsupported
 from mediasift.media.frames import CodedFrame, Turn, display_turn, seconds
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import av
+    import av.error
+    import av.stream
+else:
+    av = lazily("av")
 
 _MAX_THREADS = 8
 """Of one decoder. Each holds frames in flight, so memory grows with it."""

@@ -1,21 +1,44 @@
-"""Devices: a short name → the ONNX Runtime provider that really runs, or an error; and how many threads to use."""
+"""Devices: a short name → the ONNX Runtime provider that really runs, or an error."""
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+import platform
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from mediasift.errors import ProviderUnavailable
 from mediasift.models.protobuf import encode
-from mediasift.offline import no_telemetry
+from mediasift.models.registry import cache_folder
+from mediasift.models.runtime import available_cores, ort_errors, placed_nodes, runtime, session_options, share_of_nodes
 from mediasift.optional import is_installed, require
 
+__all__ = ["DEVICES", "SPECS", "available_cores", "check_device", "open_session", "ort_errors", "provider_is_here",
+           "runtime", "session_options"]  # fmt: skip
+
 Device = Literal["cpu", "auto", "openvino", "cuda", "tensorrt", "coreml", "directml"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a session is made for.
+
+    Attributes:
+        threads: Of the model.
+        precision: In which it computes; None for the provider's own choice.
+        key: Names the graph, where something compiled from it is kept; None keeps nothing.
+    """
+
+    threads: int
+    precision: Precision | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,32 +47,90 @@ class Provider:
 
     Attributes:
         name: As ONNX Runtime calls it.
-        options: Its options.
         install: What to type when it is missing.
+        options: Its options for a setting.
+        precisions: That can be asked for, as in `openvino:float32`.
         plugin: Registers it when it comes as a package of its own; None for built-in ones.
+        prepare: Called before a session is made, with the session's options.
     """
 
     name: str
     install: str
-    options: tuple[tuple[str, str], ...] = ()
+    options: Callable[[Setting], Mapping[str, str]] = field(default=lambda _: {})
+    precisions: tuple[Precision, ...] = ()
     plugin: Callable[[], None] | None = None
-
-
-def runtime() -> Any:
-    """The module onnxruntime, which is imported nowhere else in mediasift."""
-    no_telemetry()
-    import onnxruntime
-
-    return onnxruntime
+    prepare: Callable[[Any], None] = field(default=lambda _: None)
 
 
 @cache
 def _register_openvino() -> None:
     """Once per process; ONNX Runtime refuses a second time."""
-    ort = runtime()
-
     package = require("onnxruntime_ep_openvino", extra="openvino")
-    ort.register_execution_provider_library("openvino", package.get_library_path())
+    runtime().register_execution_provider_library("openvino", package.get_library_path())
+
+
+_OPENVINO_NAMES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+def _openvino_options(setting: Setting) -> Mapping[str, str]:
+    """OpenVINO's own properties: https://docs.openvino.ai, "CPU Device". Without the number it takes every core."""
+    wanted: dict[str, Any] = {"INFERENCE_NUM_THREADS": setting.threads}
+    if setting.precision is not None:
+        wanted["INFERENCE_PRECISION_HINT"] = _OPENVINO_NAMES[setting.precision]
+    return {"load_config": json.dumps({"CPU": wanted})}
+
+
+def _tensorrt_options(setting: Setting) -> Mapping[str, str]:
+    """Engines take minutes to build, and fit one model, one GPU and these versions: each such set has its folder."""
+    options = {"trt_fp16_enable": "1"} if setting.precision == "float16" else {}
+    if setting.precision == "bfloat16":
+        options = {"trt_bf16_enable": "1"}
+    if setting.key is None:
+        return options
+    versions = {name: _version(name) for name in ("onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "tensorrt-cu13")}
+    folder = engine_folder(setting, gpu=_gpu(), versions=versions)
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        **options,
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(folder),
+    }
+
+
+def engine_folder(setting: Setting, *, gpu: str, versions: Mapping[str, str]) -> Path:
+    """Where TensorRT's engines for a graph, a precision, a GPU and these versions of packages are kept."""
+    words = [setting.key or "", setting.precision or "float32", gpu, *(f"{n}-{v}" for n, v in versions.items() if v)]
+    return cache_folder() / "tensorrt" / "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word) for word in words)
+
+
+def _gpu() -> str:
+    """Name and driver of the first GPU, as the driver's own program tells."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return "unknown-gpu"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _load_nvidia(_options: Any) -> None:
+    """CUDA's and cuDNN's libraries from pip's packages, where they are (ONNX Runtime 1.21 and later)."""
+    ort = runtime()
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+
+
+def _without_patterns(options: Any) -> None:
+    """DirectML refuses memory patterns: https://onnxruntime.ai/docs/execution-providers/DirectML-ExecutionProvider.html."""
+    options.enable_mem_pattern = False
 
 
 _GPU = "pip uninstall onnxruntime && pip install onnxruntime-gpu (one of the two, they overwrite each other)"
@@ -57,106 +138,70 @@ _GPU = "pip uninstall onnxruntime && pip install onnxruntime-gpu (one of the two
 DEVICES: dict[str, Provider] = {
     "cpu": Provider(name="CPUExecutionProvider", install="pip install onnxruntime"),
     "openvino": Provider(
-        name="OpenVINOExecutionProvider", install="pip install 'mediasift[openvino]'", plugin=_register_openvino
+        name="OpenVINOExecutionProvider",
+        install="pip install 'mediasift[openvino]'",
+        options=_openvino_options,
+        precisions=("float32", "bfloat16", "float16"),
+        plugin=_register_openvino,
     ),
-    "cuda": Provider(name="CUDAExecutionProvider", install=_GPU, options=(("use_tf32", "0"),)),
-    "tensorrt": Provider(name="TensorrtExecutionProvider", install=_GPU),
+    "cuda": Provider(
+        name="CUDAExecutionProvider", install=_GPU, options=lambda _: {"use_tf32": "0"}, prepare=_load_nvidia
+    ),
+    "tensorrt": Provider(
+        name="TensorrtExecutionProvider",
+        install=_GPU,
+        options=_tensorrt_options,
+        precisions=("float16", "bfloat16"),
+        prepare=_load_nvidia,
+    ),
     "coreml": Provider(name="CoreMLExecutionProvider", install="pip install onnxruntime (on macOS)"),
-    "directml": Provider(name="DmlExecutionProvider", install="pip install onnxruntime-directml (on Windows)"),
+    "directml": Provider(
+        name="DmlExecutionProvider",
+        install="pip install onnxruntime-directml (on Windows)",
+        prepare=_without_patterns,
+    ),
 }
-"""Device on the command line → provider. `auto` takes the first of `AUTO` that works."""
+"""Device on the command line → provider. What `auto` means stands in `models.choice`."""
 
-_EXACT_INT8 = "1"
-"""8-bit products on x86 processors without VNNI would overflow their 16-bit sums, silently: 0.79 instead of 0.85 of the
-test photographs right. ONNX Runtime avoids it at 60 % of the speed; other processors are not affected. See
-https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "When and why do I need to try U8U8?"."""
-
-AUTO = ("tensorrt", "cuda", "coreml", "directml", "openvino", "cpu")
-
-
-def available_cores() -> int:
-    """Cores this process may use: its affinity, cut by the container's CPU quota (cgroup v2 `cpu.max`, v1 `cfs`)."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        cores = os.cpu_count() or 1
-    return max(1, min(cores, _quota()))
-
-
-def _quota(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Whole cores that the quota allows, at least one; a large number where there is none."""
-    try:
-        own = next(
-            (
-                line.rsplit(":", 1)[1]
-                for line in Path("/proc/self/cgroup").read_text().splitlines()
-                if line[:3] == "0::"
-            ),
-            "/",
-        )
-        for folder in (root / own.lstrip("/"), root):
-            if (limit := folder / "cpu.max").exists():
-                quota, period = limit.read_text().split()
-                return 1 << 20 if quota == "max" else max(1, math.ceil(int(quota) / int(period)))
-        quota = (root / "cpu/cpu.cfs_quota_us").read_text()
-        period = (root / "cpu/cpu.cfs_period_us").read_text()
-        return 1 << 20 if int(quota) <= 0 else max(1, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):
-        return 1 << 20
+SPECS = tuple(
+    spec
+    for device, provider in DEVICES.items()
+    for spec in (device, *(f"{device}:{precision}" for precision in provider.precisions))
+)
+"""What can be asked for: a device, or a device and the precision it computes in."""
 
 
 def provider_is_here(device: str) -> bool:
     """Whether ONNX Runtime offers the provider; whether it works only a session tells."""
-    ort = runtime()
-
     provider = DEVICES[device]
     if provider.plugin is not None:
         return is_installed("onnxruntime_ep_openvino")
-    return provider.name in ort.get_available_providers()
-
-
-def session_options(threads: int | None = None) -> Any:
-    """ONNX Runtime's options for every session: quiet, so many threads (None: every core this process may use)."""
-    options = runtime().SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads or available_cores()
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
-    return options
+    return provider.name in runtime().get_available_providers()
 
 
 def open_session(
-    model: str | bytes, device: str, threads: int | None = None, *, data_folder: Path | None = None
-) -> tuple[Any, str]:
-    """An ONNX Runtime session on exactly the device asked for, and that device's name (of use for `auto`).
+    model: str | bytes,
+    spec: str,
+    threads: int | None = None,
+    *,
+    data_folder: Path | None = None,
+    key: str | None = None,
+) -> Any:
+    """An ONNX Runtime session on exactly the device asked for.
 
     Args:
         model: Path or bytes of an ONNX file.
-        device: A key of `DEVICES`, or `auto`.
+        spec: One of `SPECS`.
         threads: Of the model; None for every core this process may use.
         data_folder: Where a model given as bytes finds its external data.
+        key: Names the graph in the folder where compiled engines are kept; None keeps none.
 
     Raises:
         ProviderUnavailable: The device cannot run the model here; the message says what can, and what to type.
     """
-    if device != "auto":
-        return _open(model, device, threads, data_folder), device
-    for candidate in AUTO:
-        if candidate == "cpu" or provider_is_here(candidate):
-            try:
-                return _open(model, candidate, threads, data_folder), candidate
-            except ProviderUnavailable:
-                if candidate == "cpu":
-                    raise
-    raise ProviderUnavailable("no provider of ONNX Runtime works here")
-
-
-def _open(model: str | bytes, device: str, threads: int | None, data_folder: Path | None) -> Any:
-    ort = runtime()
-
-    if device not in DEVICES:
-        raise ProviderUnavailable(f"device {device!r} is unknown; there are auto, {', '.join(DEVICES)}")
+    if spec not in SPECS:
+        raise ProviderUnavailable(f"device {spec!r} is unknown; there are auto, {', '.join(SPECS)}")
+    device, _, precision = spec.partition(":")
     provider = DEVICES[device]
     if not provider_is_here(device):
         here = ", ".join(name for name in DEVICES if provider_is_here(name))
@@ -166,52 +211,74 @@ def _open(model: str | bytes, device: str, threads: int | None, data_folder: Pat
     options = session_options(threads)
     if isinstance(model, bytes) and data_folder is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(data_folder))
-    if provider.plugin is not None:
-        provider.plugin()
-        devices = [found for found in ort.get_ep_devices() if found.ep_name == provider.name]
-        if not devices:
-            raise ProviderUnavailable(
-                f"device {device} is installed, but {provider.name} finds no hardware it can use here"
-            )
-        options.add_provider_for_devices(devices[:1], dict(provider.options))
-        session = ort.InferenceSession(model, options)
-    else:
-        session = ort.InferenceSession(model, options, providers=[(provider.name, dict(provider.options))])
-    if session.get_providers()[0] != provider.name:
-        used = session.get_providers()[0]
-        raise ProviderUnavailable(
-            f"device {device} is installed but does not work here: ONNX Runtime would use {used} instead. "
-            "Check driver and CUDA versions with: mediasift doctor"
-        )
+    provider.prepare(options)
+    wanted: Any = precision or None
+    own = provider.options(Setting(threads=threads or available_cores(), precision=wanted, key=key))
+    session = _session(model, options, device, own)
+    _check_placement(session, device)
     session.disable_fallback()
     return session
 
 
-def ort_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; its classes share no base of their own."""
-    runtime()
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
+def _session(model: str | bytes, options: Any, device: str, own: Mapping[str, str]) -> Any:
+    """The session, through the plug-in interface or with a built-in provider."""
+    ort, provider = runtime(), DEVICES[device]
+    if provider.plugin is None:
+        return ort.InferenceSession(model, options, providers=[(provider.name, dict(own))])
+    provider.plugin()
+    found = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
+    processors = [one for one in found if one.device.type == ort.OrtHardwareDeviceType.CPU]
+    if not processors:
+        raise ProviderUnavailable(
+            f"device {device} is installed, but {provider.name} finds no hardware it can use here "
+            f"({_processor()}): Intel's plug-in takes Intel processors only. Use --device cpu"
+        )
+    options.add_provider_for_devices(processors[:1], dict(own))
+    return ort.InferenceSession(model, options)
 
-    names = ("Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
-             "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail")  # fmt: skip
-    return (*(getattr(state, name) for name in names if hasattr(state, name)), RuntimeError, ValueError)
+
+def _processor() -> str:
+    """What the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
-def check_device(device: str) -> None:
-    """Run a graph of one node (Abs) on the device.
+def _check_placement(session: Any, device: str) -> None:
+    """Raise where ONNX Runtime would quietly compute elsewhere."""
+    provider = DEVICES[device]
+    used = session.get_providers()[0]
+    if used != provider.name:
+        raise ProviderUnavailable(
+            f"device {device} is installed but does not work here: ONNX Runtime would use {used} instead. "
+            "Check driver and CUDA versions with: mediasift doctor"
+        )
+    if share_of_nodes(session, provider.name) == 0:
+        raise ProviderUnavailable(
+            f"device {device} takes none of the model's {sum((placed_nodes(session) or {}).values())} nodes; "
+            "ONNX Runtime would compute them all on the CPU. Use --device cpu"
+        )
+
+
+def check_device(device: str) -> float | None:
+    """Run a graph of one node (Abs) on the device; returns the share of nodes that it took (see `share_of_nodes`).
 
     Raises:
         ProviderUnavailable: It does not run.
     """
     import numpy as np
 
-    session, _ = open_session(_one_node(), device, 1)
+    session = open_session(_one_node(), device, 1)
     try:
         (result,) = session.run(None, {"x": np.array([-2.0], dtype=np.float32)})
     except ort_errors() as error:
         raise ProviderUnavailable(f"device {device} fails on a graph of one node: {error}") from error
     if result.tolist() != [2.0]:
         raise ProviderUnavailable(f"device {device} computes wrongly: |-2| = {result.tolist()}")
+    return share_of_nodes(session, DEVICES[device].name)
 
 
 def _one_node() -> bytes:

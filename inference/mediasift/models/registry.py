@@ -71,17 +71,21 @@ def exported_models() -> Path:
     raise ModelError("exported_models/registry.toml is missing from this installation; type: pip install -U mediasift")
 
 
+def cache_folder() -> Path:
+    """`mediasift` in the user's cache folder."""
+    if sys.platform == "darwin":
+        folder = Path.home() / "Library/Caches"
+    elif sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return folder / "mediasift"
+
+
 def models_folder() -> Path:
     """Where models from elsewhere are kept: `MEDIASIFT_MODELS`, else `mediasift/models` in the user's cache folder."""
-    if chosen := os.environ.get("MEDIASIFT_MODELS"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        cache_folder = Path.home() / "Library/Caches"
-    elif sys.platform == "win32":
-        cache_folder = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
-    else:
-        cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache_folder / "mediasift" / "models"
+    chosen = os.environ.get("MEDIASIFT_MODELS")
+    return Path(chosen) if chosen else cache_folder() / "models"
 
 
 @cache

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import DescriptionError, InferenceFailed, ModelError
+from mediasift.models.choice import candidates, fastest
 from mediasift.models.description import ModelDescription
 from mediasift.models.inner import InnerTensor, with_output
 from mediasift.models.onnx_file import OnnxFacts, check_external_data, read_facts, sha256
-from mediasift.models.providers import open_session, ort_errors
+from mediasift.models.providers import open_session
 from mediasift.models.recipe import input_shape
 from mediasift.models.registry import find_description, find_model
+from mediasift.models.runtime import ort_errors, share_of_nodes
 
 _NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
 _DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "uint8": "tensor(uint8)"}
@@ -27,8 +29,10 @@ class OnnxModel:
     Attributes:
         path: The ONNX file.
         description: What the model says of itself.
-        device: The device it runs on, a key of `providers.DEVICES`.
+        device: The device it runs on, one of `providers.SPECS`.
         provider: ONNX Runtime's name of that device's provider.
+        share_of_nodes: The share of the graph's nodes that the provider computes, 0..1; the rest the CPU does. None
+            where ONNX Runtime does not tell.
         sha256: Of the file.
     """
 
@@ -46,12 +50,21 @@ class OnnxModel:
         self.path = path
         self.description = description
         self.sha256 = sha256(path)
+        if device == "auto":
+            device = fastest(
+                lambda one: OnnxModel(path, description, device=one, threads=threads, inner=inner),
+                description.input,
+                candidates(),
+            )
+        self.device = device
         try:
             graph, output = (str(path), description.output.name) if inner is None else _opened_up(path, facts, inner)
-            self._session, self.device = open_session(graph, device, threads, data_folder=path.resolve().parent)
+            key = self.sha256[:16] if inner is None else None
+            self._session = open_session(graph, device, threads, data_folder=path.resolve().parent, key=key)
         except ort_errors() as error:
             raise ModelError(f"{path}: ONNX Runtime refuses the model: {_first_line(error)}") from error
         self.provider: str = self._session.get_providers()[0]
+        self.share_of_nodes = share_of_nodes(self._session, self.provider)
         self._input = self._pick(self._session.get_inputs(), description.input.name, "input.name")
         outputs = self._session.get_outputs()
         if description.task == "detect" and output is None:
@@ -154,7 +167,8 @@ class OnnxModel:
     @property
     def facts(self) -> Mapping[str, Any]:
         """What a manifest says of the model."""
-        return {"model": self.path.name, "model_sha256": self.sha256, "device": self.device, "provider": self.provider}
+        told = {"model": self.path.name, "model_sha256": self.sha256, "device": self.device, "provider": self.provider}
+        return {**told, "share_of_nodes": self.share_of_nodes, "precision": self.device.partition(":")[2] or None}
 
 
 def _opened_up(path: Path, facts: OnnxFacts, inner: InnerTensor) -> tuple[str | bytes, str]:
@@ -174,7 +188,8 @@ def load_model(model: str | Path, *, device: str = "cpu", threads: int | None = 
 
     Args:
         model: A name (`mediasift models list`) or the path of an ONNX file.
-        device: cpu, auto, openvino, cuda, tensorrt, coreml or directml; what is asked for is what runs.
+        device: cpu, auto, openvino, cuda, tensorrt, coreml or directml, some with a precision (`openvino:float32`);
+            what is asked for is what runs.
         threads: Of the model; None for every core this process may use.
 
     Raises:

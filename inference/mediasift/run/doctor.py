@@ -96,11 +96,15 @@ def _devices() -> Iterator[Finding]:
             yield Finding(subject=subject, state="info", text=f"not installed; {provider.install}")
             continue
         try:
-            check_device(device)
+            share = check_device(device)
         except ProviderUnavailable as error:
             yield Finding(subject=subject, state="broken" if device == "cpu" else "info", text=str(error))
         else:
-            yield Finding(subject=subject, state="ok", text=f"{provider.name} runs")
+            yield Finding(subject=subject, state="ok", text=f"{provider.name} runs{_of_nodes(share)}")
+
+
+def _of_nodes(share: float | None) -> str:
+    return "" if share is None else f", {share:.0%} of a test graph's nodes are on it"
 
 
 def _models() -> Iterator[Finding]:

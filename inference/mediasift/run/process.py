@@ -6,17 +6,15 @@ import json
 import os
 import queue
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-import mediasift
 from mediasift.media.sources import Source
+from mediasift.offline import is_offline
+from mediasift.run import launch
 from mediasift.run.job import source_to_json
 from mediasift.run.watch import Culprit
 
@@ -33,16 +31,7 @@ class Worker:
         self.inferring_since = 0.0
         self.longest_item_s = 0.0
         self.stderr: deque[str] = deque(maxlen=20)
-        root = str(Path(mediasift.__file__).resolve().parent.parent)
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mediasift.run.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENCV_LOG_LEVEL": "SILENT"},
-            start_new_session=True,  # Ctrl-C in the terminal is for the supervisor, which asks the worker to stop
-        )
+        self._process = launch.take()
         self._inbox: queue.Queue[bytes] = queue.Queue()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
@@ -52,7 +41,7 @@ class Worker:
         ]
         for thread in self._threads:
             thread.start()
-        self._order(job)
+        self._order({**job, "offline": is_offline()})  # it may have been started before --offline was read
 
     @property
     def pid(self) -> int:

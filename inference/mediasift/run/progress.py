@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _EVERY_S = 10.0
 
@@ -27,6 +28,8 @@ class Progress:
         self.errors = 0
         self._bar: tqdm[None] | None = None
         if stream is not None and stream.isatty():
+            from tqdm import tqdm
+
             self._bar = tqdm(total=total, file=stream, unit="file", dynamic_ncols=True, leave=False)
 
     def advance(self, errors: int) -> None:

@@ -13,18 +13,23 @@ When standard input ends, it ends at once: nobody would hear of its results.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any
 
 from mediasift.errors import SetupError
+from mediasift.media.images import get_ready
 from mediasift.media.sources import Source
-from mediasift.offline import forbid_sockets, is_offline, no_telemetry
+from mediasift.models.providers import runtime
+from mediasift.offline import VARIABLE, forbid_sockets, no_telemetry
 from mediasift.rows import to_json
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
 from mediasift.run.pipeline import Finished, Pipeline, readers
@@ -122,9 +127,14 @@ def main() -> None:
 
 def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
     no_telemetry()
-    if is_offline():
+    _get_ready(sys.argv[1:])
+    line = next(lines, None)
+    if line is None:  # started ahead of a job that never came
+        return
+    data = json.loads(line)
+    if data["offline"]:
+        os.environ[VARIABLE] = "1"
         forbid_sockets()
-    data = json.loads(next(lines))
     job = job_from_json(data)
     started = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
     pipeline = Pipeline(
@@ -150,6 +160,16 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
             channel.send("E", json.dumps(asdict(pipeline.seconds)))
         else:
             channel.send("E", json.dumps(asdict(pipeline.seconds)))
+
+
+def _get_ready(tasks: Sequence[str]) -> None:
+    """Import what the job will surely need, while the supervisor still reads its options and finds its inputs."""
+    for task in tasks:
+        # What is broken here breaks again where it is used, and is told there.
+        with contextlib.suppress(Exception):
+            import_module(f"mediasift.tasks.{task}")
+            runtime()
+            get_ready()
 
 
 def _facts(started: StartedTask, pipeline: Pipeline) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""ONNX Runtime itself: the module, options of every session, how many threads to use, where nodes were placed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from mediasift.offline import no_telemetry
+
+_EXACT_INT8 = "1"
+"""8-bit products on x86 processors without VNNI would overflow their 16-bit sums, silently: 0.79 instead of 0.85 of the
+test photographs right. ONNX Runtime avoids it at 60 % of the speed; other processors are not affected. See
+https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "When and why do I need to try U8U8?"."""
+
+_RECORD = "session.record_ep_graph_assignment_info"
+"""Makes a session remember which provider it gave each node to (ONNX Runtime 1.24 and later)."""
+
+
+def runtime() -> Any:
+    """The module onnxruntime, which is imported nowhere else in mediasift."""
+    no_telemetry()
+    import onnxruntime
+
+    return onnxruntime
+
+
+def available_cores() -> int:
+    """Cores this process may use: its affinity, cut by the container's CPU quota (cgroup v2 `cpu.max`, v1 `cfs`)."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, _quota()))
+
+
+def _quota(root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Whole cores that the quota allows, at least one; a large number where there is none."""
+    try:
+        own = next(
+            (
+                line.rsplit(":", 1)[1]
+                for line in Path("/proc/self/cgroup").read_text().splitlines()
+                if line[:3] == "0::"
+            ),
+            "/",
+        )
+        for folder in (root / own.lstrip("/"), root):
+            if (limit := folder / "cpu.max").exists():
+                quota, period = limit.read_text().split()
+                return 1 << 20 if quota == "max" else max(1, math.ceil(int(quota) / int(period)))
+        quota = (root / "cpu/cpu.cfs_quota_us").read_text()
+        period = (root / "cpu/cpu.cfs_period_us").read_text()
+        return 1 << 20 if int(quota) <= 0 else max(1, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):
+        return 1 << 20
+
+
+def session_options(threads: int | None = None) -> Any:
+    """ONNX Runtime's options for every session: quiet, so many threads (None: every core this process may use)."""
+    options = runtime().SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads or available_cores()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
+    options.add_session_config_entry(_RECORD, "1")
+    return options
+
+
+def placed_nodes(session: Any) -> dict[str, int] | None:
+    """Provider → how many nodes of the optimised graph the session gave it; None before ONNX Runtime 1.24."""
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return None
+    counted: Counter[str] = Counter()
+    for part in session.get_provider_graph_assignment_info():
+        counted[part.ep_name] += len(part.get_nodes())
+    return dict(counted)
+
+
+def share_of_nodes(session: Any, provider: str) -> float | None:
+    """The share of the graph's nodes that the provider computes, 0..1; None where the session does not tell."""
+    placed = placed_nodes(session)
+    if not placed:
+        return None
+    return round(placed.get(provider, 0) / sum(placed.values()), 4)
+
+
+def ort_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises; its classes share no base of their own."""
+    runtime()
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = ("Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
+             "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail")  # fmt: skip
+    return (*(getattr(state, name) for name in names if hasattr(state, name)), RuntimeError, ValueError)
