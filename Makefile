@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check format oldest clean
+.PHONY: demo test check format oldest bench clean
 
 demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
@@ -45,6 +45,20 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet -e '.[ocr,parquet,heic,svg,dev]' -c requirements-oldest.txt
 	touch $@
+
+# Every comparison with peers, alone on the machine: half an hour. DATA is the folder of the test data.
+DATA ?= ../shared/data
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.bench_classify $(DATA)/imagenet-photos
+	$(BIN)/python -m benchmarks.bench_tables $(DATA)/mnist
+	$(BIN)/python -m benchmarks.bench_first_answer
+	$(BIN)/python -m benchmarks.bench_keyframes
+	$(BIN)/python -m benchmarks.bench_similarity --no-peer
+	$(BIN)/python -m benchmarks.bench_ocr $(DATA)/ocr/phototest.tif
+	$(BIN)/python -m benchmarks.bench_durability $(DATA)/imagenet-photos
+	$(BIN)/python -m benchmarks.bench_memory
+	$(BIN)/python -m benchmarks.bench_install
+	$(BIN)/python -m benchmarks.report
 
 clean:
 	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

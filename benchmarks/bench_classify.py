@@ -1,131 +1,329 @@
-"""How fast `classify` is beside its own parts, the plain loop and Keras' own way: ResNet50, random weights.
+"""A folder of photographs to labels with ResNet50: beside Keras, a plain loop, OpenCV's dnn and OpenVINO's own runtime.
 
-    python -m benchmarks.bench_classify PHOTOS [--rounds 3]
+    python -m benchmarks.bench_classify PHOTOS [--part fp32|int8|openvino]... [--count 96] [--rounds 5]
 
-PHOTOS is a folder of JPEG photographs. Needs the training extra.
+PHOTOS is a folder of photographs; each part classifies 500x375 JPEG copies of them. `fp32` is the CPU provider, `int8`
+the same with 8-bit weights, `openvino` our device of that name. Outputs are compared before a ratio is printed.
+OpenVINO's own runtime, the ceiling, gets an environment of its own in the folder for temporary files. Needs the extras
+`training` and `openvino`.
 """
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import click
+import cv2
 import numpy as np
 import onnxruntime as ort
-from PIL import Image
+from PIL import Image, ImageOps
 
 import mediasift as ms
-from benchmarks.measure import alternate, ratios, save
+from benchmarks.measure import alternate, goal, median, ratios, save
+from benchmarks.networks import RECIPE, SIZE, Network, photographs, pixels, quantized, resnet50
+from benchmarks.peer import Peer
+from benchmarks.profiles import matrix_product_rate, operations, operator_shares
 from mediasift.media.readers import ReadOptions, read_source
 from mediasift.media.sources import Inputs, Skipped, find_sources
-from mediasift.models.describe import write_sidecar
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.models.providers import available_cores
+from mediasift.models.providers import available_cores, session_options
 from mediasift.models.recipe import prepare, smallest_size
 from mediasift.models.session import load_model
-from training.keras_onnx import keras_to_onnx
 
 BATCH = 8
-RECIPE = InputDescription(
-    width=224,
-    height=224,
-    fit="crop",
-    shorter_side=256,
-    resample="bilinear",
-    scale=1 / 255,
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    layout="NHWC",
+OPENVINO = "openvino==2026.4.1"
+OURS, DECODING, INFERENCE = "mediasift classify", "mediasift: decoding alone", "mediasift: inference alone"
+KERAS = "Keras: image_dataset_from_directory + predict"
+LOOP, DNN = "Pillow + onnxruntime, plain loop", "OpenCV dnn, plain loop"
+CEILING = "OpenVINO's own runtime, threads that read, queue"
+WAITING, QUEUED = (
+    "OpenVINO's own runtime: inference alone, one by one",
+    "OpenVINO's own runtime: inference alone, queue",
 )
-END_TO_END, LOOP, KERAS = "mediasift classify", "plain loop: Pillow + onnxruntime, batch 1", "Keras dataset + predict"
+PARTS = {"fp32": (1.5, 2.0), "int8": (3.5, 4.5), "openvino": (7.0, 10.0)}
+"""Part → how many times faster than Keras at least, and at best."""
+LEAST_AGREEMENT = 0.8
+"""Share of equal labels, from the same pixels, below which no ratio is printed."""
 
 
-def exported(folder: Path) -> tuple[object, Path]:
-    """A Keras ResNet50 with random weights, and the same as a described ONNX file."""
-    import keras
+class Contest:
+    """One part: the contestants and what they said last.
 
-    keras.utils.set_random_seed(0)
-    network = keras.applications.ResNet50(weights=None)
-    path = folder / "resnet50.onnx"
-    path.write_bytes(keras_to_onnx(network).SerializeToString())
-    labels = tuple(f"class {number}" for number in range(1000))
-    output = OutputDescription(values="probabilities")
-    write_sidecar(path, ModelDescription(task="classify", input=RECIPE, output=output, labels=labels))
-    return network, path
+    Args:
+        part: A key of `PARTS`.
+        network: Made by `networks.resnet50`.
+        graph: The ONNX file that this part runs: `network.path`, or its 8-bit form.
+        photos: Folder.
+        peer: OpenVINO's own runtime.
+    """
 
+    def __init__(self, part: str, network: Network, graph: Path, photos: Path, peer: Peer) -> None:
+        self.network, self.photos, self.peer, self.graph = network, photos, peer, graph
+        self.files = sorted(photos.iterdir())
+        self.model = load_model(graph, device="openvino" if part == "openvino" else "cpu")
+        self.scores: dict[str, np.ndarray] = {}
+        self.batch = pixels(photos)[:BATCH]
+        np.save(photos.with_name("batch.npy"), self.batch)
+        self.theirs = {
+            name: peer.ask(do="load", name=name, path=str(graph), hint=name, cores=available_cores())
+            for name in ("LATENCY", "THROUGHPUT")
+        }
+        self.contestants: dict[str, Callable[[], int]] = {
+            OURS: self.end_to_end, DECODING: self.decoding, INFERENCE: self.inference, KERAS: self.keras,
+            LOOP: self.loop, CEILING: self.ceiling, WAITING: functools.partial(self.alone, "LATENCY", WAITING),
+            QUEUED: functools.partial(self.alone, "THROUGHPUT", QUEUED),
+        }  # fmt: skip
+        if part == "fp32":
+            self.contestants[DNN] = self.dnn
 
-def contestants(photos: Path, network: object, path: Path) -> dict[str, Callable[[], int]]:
-    """Name → one pass over all photos."""
-    files = [source.file for source in find_sources(Inputs(named=[photos]), Skipped()) if source.file]
-    model = load_model(path)
-    batch = np.random.default_rng(0).random((BATCH, 224, 224, 3), dtype=np.float32)
+    def instructions(self) -> str:
+        """What the processor lacks for this part, in words."""
+        file = Path("/proc/cpuinfo")
+        flags = file.read_text(encoding="ascii", errors="replace") if file.exists() else ""
+        if "int8" in self.graph.name and "vnni" not in flags:
+            return "This processor has no VNNI: products of 8 bits are widened to 16, so that no sum overflows."
+        if self.model.device == "openvino" and "amx" not in flags:
+            return "The goal is of processors with AMX, on which OpenVINO multiplies in bf16; this one has none."
+        return ""
 
-    def end_to_end() -> int:
-        return sum(1 for _ in ms.classify(photos, model=model, batch_size=BATCH))
+    def end_to_end(self) -> int:
+        """The whole way, as a user goes it; the scores of the best label only."""
+        rows = list(ms.classify(self.photos, model=self.model, batch_size=BATCH))
+        labels = self.model.description.labels
+        said = np.zeros((len(rows), len(labels)), np.float32)
+        for number, row in enumerate(rows):
+            said[number, labels.index(row.label)] = row.score
+        self.scores[OURS] = said
+        return len(rows)
 
-    def decoding() -> int:
-        def read(source):
+    def decoding(self) -> int:
+        """Reading and preparing, by as many threads as there are cores."""
+
+        def read(source: Any) -> None:
             for item in read_source(source, "pictures", ReadOptions(), needs=smallest_size(RECIPE)):
                 prepare(item.image, RECIPE)
 
         with ThreadPoolExecutor(available_cores()) as pool:
-            return len(list(pool.map(read, find_sources(Inputs(named=[photos]), Skipped()))))
+            return len(list(pool.map(read, find_sources(Inputs(named=[self.photos]), Skipped()))))
 
-    def inference() -> int:
-        for _ in range(0, len(files), BATCH):
-            model.run(batch)
-        return -(-len(files) // BATCH) * BATCH
+    def inference(self) -> int:
+        """Batches that are prepared already."""
+        times = len(self.files) // BATCH
+        for _ in range(times):
+            self.scores[INFERENCE] = self.model.run(self.batch)
+        return times * BATCH
 
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    mean, std = np.array(RECIPE.mean, np.float32), np.array(RECIPE.std, np.float32)
-
-    def plain_loop() -> int:
-        for file in files:
-            picture = Image.open(file).convert("RGB")
-            factor = 256 / min(picture.size)
-            size = (round(picture.width * factor), round(picture.height * factor))
-            picture = picture.resize(size, Image.Resampling.BILINEAR)
-            left, top = (picture.width - 224) // 2, (picture.height - 224) // 2
-            pixels = np.asarray(picture.crop((left, top, left + 224, top + 224)), np.float32) / 255
-            session.run(None, {session.get_inputs()[0].name: ((pixels - mean) / std)[None]})
-        return len(files)
-
-    def keras_way() -> int:
+    def keras(self) -> int:
+        """As Keras' documentation does it."""
         import keras
 
         dataset = keras.utils.image_dataset_from_directory(
-            photos, labels=None, image_size=(224, 224), batch_size=BATCH, crop_to_aspect_ratio=True, shuffle=False,
-            verbose=False,
+            self.photos, labels=None, image_size=(224, 224), batch_size=BATCH, crop_to_aspect_ratio=True,
+            shuffle=False, verbose=False,
         )  # fmt: skip
-        return len(network.predict(dataset, verbose=0))
+        self.scores[KERAS] = self.network.keras.predict(dataset, verbose=0)
+        return len(self.scores[KERAS])
 
-    return {END_TO_END: end_to_end, "decoding alone": decoding, "inference alone": inference, LOOP: plain_loop,
-            KERAS: keras_way}  # fmt: skip
+    def read(self, file: Path) -> np.ndarray:
+        """The middle of a photograph by Pillow, uint8 (1, 224, 224, 3)."""
+        picture = Image.open(file).convert("RGB")
+        return np.asarray(ImageOps.fit(picture, (224, 224), Image.Resampling.BILINEAR))[None]
+
+    @functools.cached_property
+    def session(self) -> ort.InferenceSession:
+        """ONNX Runtime's CPU provider; with our options, so that 8-bit sums are exact there too."""
+        return ort.InferenceSession(str(self.graph), session_options(), providers=["CPUExecutionProvider"])
+
+    def loop(self) -> int:
+        """One photograph after another."""
+        name = self.session.get_inputs()[0].name
+        self.scores[LOOP] = np.concatenate([self.session.run(None, {name: self.read(f)})[0] for f in self.files])
+        return len(self.files)
+
+    @functools.cached_property
+    def net(self) -> Any:
+        """The network in OpenCV's dnn module."""
+        cv2.setNumThreads(available_cores())
+        return cv2.dnn.readNetFromONNX(str(self.network.planar))
+
+    def dnn(self) -> int:
+        """One photograph after another."""
+        found = []
+        for file in self.files:
+            self.net.setInput(self.read(file).transpose(0, 3, 1, 2).astype(np.float32))
+            found.append(self.net.forward())
+        self.scores[DNN] = np.concatenate(found)
+        return len(self.files)
+
+    def ceiling(self) -> int:
+        """The whole way, in the peer's process."""
+        self._ask(CEILING, do="classify", name="THROUGHPUT", files=[str(file) for file in self.files], batch=BATCH,
+                  size=224)  # fmt: skip
+        return len(self.files)
+
+    def alone(self, name: str, contestant: str) -> int:
+        """Batches that are prepared already, in the peer's process."""
+        times = len(self.files) // BATCH
+        self._ask(contestant, do="infer", name=name, inputs=str(self.photos.with_name("batch.npy")), times=times,
+                  waiting=name == "LATENCY")  # fmt: skip
+        return times * BATCH
+
+    def _ask(self, contestant: str, **request: Any) -> None:
+        result = self.photos.with_name("scores.npy")
+        self.peer.ask(**request, result=str(result))
+        self.scores[contestant] = np.load(result)
+
+    def same_pixels(self) -> dict[str, str]:
+        """Contestant → how far it says the same as ONNX Runtime's CPU, all from the same prepared pixels.
+
+        Our 8-bit graph is compared with the float32 one, the peers' with ours: they run the same file.
+        """
+        prepared = pixels(self.photos)
+        given = self.photos.with_name("prepared.npy")
+        np.save(given, prepared)
+        float32 = in_batches(load_model(self.network.path).run, prepared)
+        ours = in_batches(self.model.run, prepared)
+        keras = self.network.keras.predict(prepared, verbose=0)
+        same = {
+            OURS: in_words(ours, float32, "labels as float32 on the CPU"),
+            KERAS: in_words(keras, float32, "labels as our float32"),
+        }
+        for name, contestant in (("LATENCY", WAITING), ("THROUGHPUT", QUEUED)):
+            self._ask(contestant, do="infer", name=name, inputs=str(given), times=1, waiting=name == "LATENCY")
+            same[contestant] = in_words(self.scores.pop(contestant), ours, "labels as ours")
+        if DNN in self.contestants:
+            self.net.setInput(prepared[:BATCH].transpose(0, 3, 1, 2).astype(np.float32))
+            same[DNN] = in_words(self.net.forward(), ours[:BATCH], "labels as ours")
+        return same
+
+    def end_to_end_labels(self) -> dict[str, str]:
+        """Contestant → labels as ours when everybody read the files in their own way."""
+        ours = self.scores[OURS].argmax(1)
+        return {
+            name: f"{(self.scores[name].argmax(1) == ours).sum()} of {len(ours)} labels as ours"
+            for name in (KERAS, LOOP, DNN, CEILING)
+            if name in self.scores
+        }
+
+
+def in_batches(run: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray) -> np.ndarray:
+    """The scores of all, in batches of the usual size."""
+    return np.concatenate([run(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)])
+
+
+def in_words(said: np.ndarray, expected: np.ndarray, what: str) -> str:
+    """Equal labels and the largest difference of a score; stops where it cannot be the same network.
+
+    Args:
+        said: float32 (N, labels), probabilities.
+        expected: The same.
+        what: Is counted.
+    """
+    same, difference = int((said.argmax(1) == expected.argmax(1)).sum()), float(np.abs(said - expected).max())
+    words = f"{same} of {len(said)} {what}, scores within {difference:.1g}"
+    if same < LEAST_AGREEMENT * len(said):
+        raise SystemExit(f"{words}: no ratio is meant then")
+    return words
+
+
+def profile(contest: Contest) -> dict[str, Any]:
+    """Where the time goes: stages, operators, and the share of what a matrix product reaches here."""
+    table = ms.classify(contest.photos, model=contest.model, batch_size=BATCH)
+    count = sum(1 for _ in table)
+    stages = {name: table.summary.seconds[name] for name in ("read", "prepare", "infer")}
+    rate, needed = matrix_product_rate(), operations(contest.network.path)
+    return {
+        "stages": {f"{name}, milliseconds per picture": round(1000 * s / count, 2) for name, s in stages.items()},
+        "operators": operator_shares(contest.graph, contest.batch),
+        "gflop_per_picture": round(needed / 1e9, 2),
+        "matrix_product_gflop_per_second": round(rate / 1e9, 1),
+        "pictures_per_second_at_that_rate": round(rate / needed, 1),
+    }
+
+
+def explanation(contest: Contest, measured: dict[str, Any], found: dict[str, Any], wanted: float) -> str:
+    """Why the goal is missed, from the profile."""
+    reachable, needed = found["pictures_per_second_at_that_rate"], wanted * median(measured, KERAS)
+    ours, ceiling = median(measured, INFERENCE), max(median(measured, name) for name in (WAITING, QUEUED))
+    return (
+        f"{wanted:g} x Keras would be {needed:.0f} pictures per second. Inference alone reaches {ours:.1f}, "
+        f"OpenVINO's own runtime at the same precision {ceiling:.1f}, and a float32 matrix product on these cores does "
+        f"the {found['gflop_per_picture']} GFLOP of a picture {reachable:.1f} times per second; {found['operators']}. "
+        f"{contest.instructions()}"
+    )
+
+
+def goals(
+    part: str, contest: Contest, measured: dict[str, Any], found: dict[str, Any], same: dict[str, str]
+) -> list[Any]:
+    """Of one part."""
+    at_least, aim_for = PARTS[part]
+    end, decode, infer = (median(measured, name) for name in (OURS, DECODING, INFERENCE))
+    ceiling = max((WAITING, QUEUED), key=lambda name: median(measured, name))
+    label = {"fp32": "fp32, cpu", "int8": "int8, cpu", "openvino": "openvino"}[part]
+    agreement = f"{same[OURS]}; of Keras, end to end, {same[f'{KERAS}, end to end']}"
+    result = [
+        goal(f"ResNet50 {label}: folder of {SIZE[0]}x{SIZE[1]} JPEGs, end to end", KERAS, ratios(measured, KERAS)[OURS],
+             at_least=at_least, aim_for=aim_for, agreement=agreement,
+             why=explanation(contest, measured, found, at_least)),
+        goal(f"ResNet50 {label}: end to end", "1 / (1 / decoding alone + 1 / inference alone)",
+             end * (1 / decode + 1 / infer), at_least=0.85, aim_for=0.97, agreement="the same pictures",
+             why=f"stages: {found['stages']}"),
+    ]  # fmt: skip
+    if part == "openvino":
+        result.append(
+            goal("ResNet50 openvino: inference", ceiling, infer / median(measured, ceiling), at_least=0.85, aim_for=1.0,
+                 agreement=same[ceiling],
+                 why=f"ours runs one batch of {BATCH} after another, its queue "
+                 f"{contest.theirs['THROUGHPUT']['requests']} at once")
+        )  # fmt: skip
+    return result
+
+
+def measure(part: str, network: Network, photos: Path, peer: Peer, rounds: int) -> None:
+    """One part: write results/bench_classify_PART.json."""
+    graph, made = quantized(network, photos) if part == "int8" else (network.path, {})
+    contest = Contest(part, network, graph, photos, peer)
+    same = contest.same_pixels()
+    for name, words in same.items():
+        print(f"{name}: {words}", flush=True)
+    measured = alternate(contest.contestants, rounds)
+    same |= {f"{name}, end to end": words for name, words in contest.end_to_end_labels().items()}
+    found = profile(contest)
+    result = {
+        "what": f"ResNet50 ({part}, device {contest.model.device}), batches of {BATCH}, {len(contest.files)} JPEGs of "
+        f"{SIZE[0]}x{SIZE[1]}; pictures per second. Trained weights are not at hand: the weights are random, with "
+        "statistics and last layer fitted so that each photograph has a label of its own",
+        "goals": goals(part, contest, measured, found, same),
+        "speed": {"measured": measured, "ratio_to_keras": ratios(measured, KERAS)},
+        "agreement": same,
+        "profile": found,
+        "openvino": contest.theirs["THROUGHPUT"],
+        **({"quantisation": made} if made else {}),
+    }
+    save(f"bench_classify_{part}", result, "onnxruntime", "onnxruntime-ep-openvino", "opencv-python-headless", "pillow",
+         "tensorflow", "keras", "numpy")  # fmt: skip
 
 
 @click.command()
 @click.argument("photos", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--rounds", default=3, show_default=True)
-def main(photos: Path, rounds: int) -> None:
-    """Measure and write results/bench_classify.json."""
-    with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / "photos"  # Keras reads .jpg, .jpeg, .png by suffix and is case-sensitive
-        named.mkdir()
-        for number, file in enumerate(sorted(photos.iterdir())):
-            (named / f"{number:05}.jpg").symlink_to(file.resolve())
-        network, path = exported(Path(folder))
-        measured = alternate(contestants(named, network, path), rounds)
-    result = {
-        "what": "ResNet50 with random weights, float32, CPU, batch 8; pictures per second",
-        "pictures": len(list(photos.iterdir())),
-        "measured": measured,
-        "ratio_to_plain_loop": ratios(measured, LOOP),
-        "ratio_to_keras": ratios(measured, KERAS),
-    }
-    save("bench_classify", result, "onnxruntime", "opencv-python-headless", "pillow", "tensorflow", "keras", "numpy")
+@click.option("--part", "parts", multiple=True, type=click.Choice(list(PARTS)), help="Default: all.")
+@click.option("--count", default=96, show_default=True, type=click.IntRange(BATCH), help="Photographs.")
+@click.option("--rounds", default=5, show_default=True)
+def main(photos: Path, parts: tuple[str, ...], count: int, rounds: int) -> None:
+    """Measure and write results/bench_classify_*.json."""
+    peer = Peer("openvino", (OPENVINO, "pillow"), "openvino_runtime.py")
+    with tempfile.TemporaryDirectory() as name:
+        copies = photographs(photos, Path(name) / "photos", count - count % BATCH)
+        network = resnet50(Path(name), copies)
+        for part in parts or PARTS:
+            print(f"== {part}", flush=True)
+            measure(part, network, copies, peer, rounds)
+    peer.close()
 
 
 if __name__ == "__main__":

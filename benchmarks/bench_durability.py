@@ -18,8 +18,8 @@ from typing import Any
 import click
 
 import mediasift as ms
-from benchmarks.bench_classify import exported
 from benchmarks.measure import save
+from benchmarks.networks import resnet50
 
 PLAIN, JOURNAL, BOTH = "neither: rows to the caller", "journal", "journal and worker process"
 
@@ -83,7 +83,7 @@ def main(photos: Path, small: Path | None, rounds: int) -> None:
     """Measure and write results/bench_durability.json."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _, resnet = exported(folder)
+        resnet = resnet50(folder, photos, planar=False).path
         result = {
             "what": "pictures per second from the loaded model to the finished table, batch 8, CPU",
             "resnet50": measure(links(photos, folder / "photos", 1), str(resnet), folder, rounds),

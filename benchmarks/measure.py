@@ -44,6 +44,37 @@ def ratios(measured: Mapping[str, Mapping[str, Any]], against: str) -> dict[str,
     return {name: round(values["median_per_second"] / base, 3) for name, values in measured.items()}
 
 
+def goal(
+    what: str, against: str, measured: float, *, at_least: float, aim_for: float, agreement: str, why: str
+) -> dict[str, Any]:
+    """A figure that was wanted, beside the one that was found.
+
+    Args:
+        what: Ours, in a few words.
+        against: The peer.
+        measured: How many times better than the peer; of an efficiency, the share of what is possible.
+        at_least: What was wanted.
+        aim_for: What was hoped for.
+        agreement: How far the outputs of both are the same.
+        why: What the time goes into; kept only where the goal is missed.
+    """
+    missed = measured < at_least
+    return {
+        "what": what,
+        "against": against,
+        "measured": round(measured, 3),
+        "at_least": at_least,
+        "aim_for": aim_for,
+        "agreement": agreement,
+        **({"why": why} if missed else {}),
+    }
+
+
+def median(measured: Mapping[str, Mapping[str, Any]], name: str) -> float:
+    """Items per second of one contestant, from what `alternate` found."""
+    return float(measured[name]["median_per_second"])
+
+
 def machine(*packages: str) -> dict[str, Any]:
     """Processor, cores, memory, system and versions."""
     cpu = Path("/proc/cpuinfo")

@@ -33,7 +33,7 @@ IR_VERSION = 10
 """The oldest that knows ai.onnx.ml 5, so that older ONNX Runtimes read the file too."""
 
 AVERAGE, SUM = 0, 1
-BRANCH_LEQ = 0
+BRANCH_LEQ, BRANCH_GT = 0, 3
 LARGEST_EXACT = 2**24
 """Whole numbers up to here are exact in float32, the type of a leaf's weight."""
 
@@ -48,6 +48,7 @@ class _Nodes:
         threshold: float32 (M,), left when value <= threshold.
         tree: int64 (M,), number of the tree.
         shares: float32 (M, K), share 0..1 of every class.
+        samples: float64 (M,), how much of the training data came by.
         roots: int64 (trees,), position of each tree's first node.
     """
 
@@ -57,6 +58,7 @@ class _Nodes:
     threshold: np.ndarray
     tree: np.ndarray
     shares: np.ndarray
+    samples: np.ndarray
     roots: np.ndarray
 
 
@@ -103,18 +105,19 @@ def _flatten(forest: RandomForestClassifier) -> _Nodes:
     for number, estimator in enumerate(forest.estimators_):
         tree = estimator.tree_
         left, right, feature = tree.children_left, tree.children_right, tree.feature
-        threshold, shares = tree.threshold, tree.value[:, 0, :]
+        threshold, shares, samples = tree.threshold, tree.value[:, 0, :], tree.weighted_n_node_samples
         if tree.node_count == 1:
             # The operator has no tree without a node: both branches of one node lead to the only leaf.
             left = right = np.array([1, -1])
             feature, threshold = np.array([0, 0]), np.zeros(2)
-            shares = np.repeat(shares, 2, axis=0)
+            shares, samples = np.repeat(shares, 2, axis=0), np.repeat(samples, 2)
         parts["left"].append(np.where(left < 0, -1, left + offset))
         parts["right"].append(np.where(right < 0, -1, right + offset))
         parts["feature"].append(feature)
         parts["threshold"].append(_float32_below(threshold))
         parts["tree"].append(np.full(len(left), number))
         parts["shares"].append(shares.astype(np.float32))
+        parts["samples"].append(samples)
         parts["roots"].append(np.array([offset]))
         offset += len(left)
     return _Nodes(**{name: np.concatenate(arrays) for name, arrays in parts.items()})
@@ -159,7 +162,7 @@ def _tree_ensemble(
     leaves, leaf_number = np.unique(np.stack([target[leaf], weight[leaf]], axis=1), axis=0, return_inverse=True)
     position = np.cumsum(inner) - 1
     position[leaf] = leaf_number.reshape(-1)
-    left, right = nodes.left[inner], nodes.right[inner]
+    yes, no, question = _busy_branch_last(nodes)
     threshold = nodes.threshold[inner]
     return helper.make_node(
         "TreeEnsemble",
@@ -169,16 +172,29 @@ def _tree_ensemble(
         aggregate_function=aggregate,
         n_targets=targets,
         tree_roots=position[nodes.roots].tolist(),
-        nodes_modes=numpy_helper.from_array(np.full(len(threshold), BRANCH_LEQ, np.uint8), "modes"),
+        nodes_modes=numpy_helper.from_array(np.full(len(threshold), question, np.uint8), "modes"),
         nodes_featureids=nodes.feature[inner].tolist(),
         nodes_splits=numpy_helper.from_array(threshold, "splits"),
-        nodes_truenodeids=position[left].tolist(),
-        nodes_trueleafs=leaf[left].astype(int).tolist(),
-        nodes_falsenodeids=position[right].tolist(),
-        nodes_falseleafs=leaf[right].astype(int).tolist(),
+        nodes_truenodeids=position[yes].tolist(),
+        nodes_trueleafs=leaf[yes].astype(int).tolist(),
+        nodes_falsenodeids=position[no].tolist(),
+        nodes_falseleafs=leaf[no].astype(int).tolist(),
         leaf_targetids=leaves[:, 0].astype(int).tolist(),
         leaf_weights=numpy_helper.from_array(leaves[:, 1].astype(np.float32), "weights"),
     )
+
+
+def _busy_branch_last(nodes: _Nodes) -> tuple[np.ndarray, np.ndarray, int]:
+    """Where the inner nodes lead if true and if false, and the question: `<=`, or `>` where more data go left.
+
+    ONNX Runtime puts a node's false branch right behind it in memory and follows a pointer to the true one; on pictures
+    that are mostly dark, `>` is a quarter faster. All nodes ask the same, because a mix takes a slower way.
+    """
+    inner = nodes.left >= 0
+    left, right = nodes.left[inner], nodes.right[inner]
+    if nodes.samples[left].sum() > nodes.samples[right].sum():
+        return right, left, BRANCH_GT
+    return left, right, BRANCH_LEQ
 
 
 def _model(
