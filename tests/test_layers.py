@@ -19,6 +19,7 @@ FLOORS = {
     "models": 2,
     "tasks": 3, "similarity": 3, "evaluation": 3,
     "run": 4,
+    "speed": 4.5,
     "api": 5,
     "cli": 6, "__main__": 7,
 }  # fmt: skip

@@ -18,8 +18,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mediasift.api import (
+        bench,
         classify,
         compare,
+        compare_bench,
         compare_pairs,
         convert,
         describe_model,
@@ -62,9 +64,11 @@ __all__ = [
     "OnnxModel",
     "OutputDescription",
     "SetupError",
+    "bench",
     "check_model",
     "classify",
     "compare",
+    "compare_bench",
     "compare_pairs",
     "convert",
     "describe_model",

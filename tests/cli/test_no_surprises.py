@@ -128,6 +128,11 @@ COMMAND_LINES = {
         ["transcribe", "sound.wav", "--engine", "google", "--project", "p", "--yes"],
     ],
     "evaluate": [["evaluate", "told.csv", "true.csv"]],
+    "bench": [
+        ["bench", "photos", "-m", "tiny.onnx", "--seconds", "0.02", "--qps", "20", "--cold", "1", "-o", "out/a.json"],
+        ["bench", "-m", "tiny.onnx", "--seconds", "0.02", "--cold", "0", "--no-explain", "--pictures", "2"],
+        ["bench", "compare", "out/a.json", "out/a.json"],
+    ],
     "doctor": [["doctor"]],
 }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         verify_models,
     )
     from mediasift.api.pictures import classify, convert, detect, embed, info
+    from mediasift.api.speed import TOLERANCE, bench, compare_bench
     from mediasift.api.tables import TableOptions
     from mediasift.api.videos import keyframes, shot_summary, shots, timeline
     from mediasift.api.words import ocr, sound_minutes, transcribe
@@ -55,6 +56,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "embed",
         "info",
     ),
+    "mediasift.api.speed": (
+        "TOLERANCE",
+        "bench",
+        "compare_bench",
+    ),
     "mediasift.api.tables": ("TableOptions",),
     "mediasift.api.videos": (
         "keyframes",
@@ -70,11 +76,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
 }
 
 __all__ = [
+    "TOLERANCE",
     "CompareOptions",
     "TableOptions",
+    "bench",
     "check_model",
     "classify",
     "compare",
+    "compare_bench",
     "compare_pairs",
     "convert",
     "describe_model",

@@ -14,6 +14,7 @@ from mediasift.media.images import MAX_MEGAPIXELS
 from mediasift.media.readers import ReadOptions
 from mediasift.media.sources import Inputs
 from mediasift.run.job import Job
+from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import TIMEOUT_S, Limits
 from mediasift.run.table import Table
 from mediasift.tasks.task import Task
@@ -67,7 +68,7 @@ def table(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> T
     limits = None
     if options.get("isolate", False):
         limits = Limits(timeout_s=options.get("timeout_s", TIMEOUT_S), max_memory_gb=options.get("max_memory_gb"))
-    return Table(job_of(task, inputs, options, **reading), stdin=options.get("stdin"), limits=limits)
+    return Table(with_profile(job_of(task, inputs, options, **reading)), stdin=options.get("stdin"), limits=limits)
 
 
 def job_of(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> Job:

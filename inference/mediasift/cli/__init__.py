@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "transcribe": ("mediasift.cli.transcribe", "Write down what is said in sound and video."),
     "evaluate": ("mediasift.cli.evaluate", "Tell how good a table is, against a table of what is true."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
+    "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),
     "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
 }
 """Command → (the module whose `command` it is, what `--help` says of it). Modules are imported when they are used."""

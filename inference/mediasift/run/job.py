@@ -33,6 +33,7 @@ class Job:
         batch_size: Items per model call; None lets the task choose.
         jobs: Reader threads; None for one per core, 0 to read in the calling thread.
         threads: Threads of the model; None for every core.
+        profile: The file that some of these three come from; empty where none does.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class Job:
     batch_size: int | None = None
     jobs: int | None = None
     threads: int | None = None
+    profile: str = ""
 
 
 def settings(job: Job) -> dict[str, Any]:

@@ -277,6 +277,7 @@ class Table(Generic[RowType]):
             "batch_size": self._engine.batch_size,
             "jobs": readers(self.job.jobs),
             "threads": self.job.threads or available_cores(),
+            "profile": self.job.profile or None,
             "limits": None if self._limits is None else asdict(self._limits),
         }
 

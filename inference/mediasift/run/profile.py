@@ -1,0 +1,127 @@
+"""Profiles: the settings that were fastest for one model on one kind of machine, found by `bench --tune`.
+
+A profile holds what rows cost, never what they say: batch size, threads and reader threads, but not the device or the
+precision, whose labels may differ. It lies in the user's cache folder (or where `MEDIASIFT_PROFILES` says), under a
+name made of the machine, the model's SHA-256 and the device, so that it is found again without a list and never applies
+to anything else. Deleting the file is all it takes to forget it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mediasift.errors import OutputError, UsageError
+from mediasift.models.onnx_file import sha256
+from mediasift.models.registry import find_model, models_folder
+from mediasift.run.files import write_atomically
+from mediasift.run.job import Job
+from mediasift.run.machine import machine_id
+
+SCHEMA = {"name": "mediasift.profile", "version": 1}
+
+VARIABLE = "MEDIASIFT_PROFILES"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Settings that an option of the same name overrides, one by one.
+
+    Attributes:
+        batch_size: Items per model call.
+        threads: Of the model.
+        jobs: Reader threads.
+        path: The file.
+    """
+
+    batch_size: int
+    threads: int
+    jobs: int
+    path: Path
+
+
+def profiles_folder() -> Path:
+    """`MEDIASIFT_PROFILES`, else `mediasift/profiles` in the user's cache folder."""
+    chosen = os.environ.get(VARIABLE)
+    return Path(chosen) if chosen else models_folder().parent / "profiles"
+
+
+def profile_path(model_sha256: str, device: str) -> Path:
+    """Where the profile of a model on this machine lies, whether there is one or not."""
+    return profiles_folder() / f"{machine_id()}-{model_sha256[:16]}-{device}.json"
+
+
+def save_profile(settings: Mapping[str, int], *, model_sha256: str, device: str, found: Mapping[str, Any]) -> Path:
+    """Write a profile over an older one.
+
+    Args:
+        settings: `batch_size`, `threads` and `jobs`.
+        model_sha256: Of the ONNX file.
+        device: That was asked for; the profile holds for no other.
+        found: How it was found, for whoever reads the file.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    path = profile_path(model_sha256, device)
+    data = {"schema": SCHEMA, "model_sha256": model_sha256, "device": device, "settings": dict(settings), **found}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent}: the folder cannot be made ({error.strerror}); set {VARIABLE}") from error
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+    return path
+
+
+def find_profile(model: str | Path, device: str) -> Profile | None:
+    """The profile for a model on this machine, if there is one.
+
+    Raises:
+        ModelError: There are profiles for this machine, but no such model.
+        UsageError: The profile is not what it should be.
+    """
+    folder = profiles_folder()
+    if not any(folder.glob(f"{machine_id()}-*-{device}.json")):
+        return None  # as for almost everybody: the model's file is not read once more for nothing
+    path = profile_path(sha256(find_model(model)), device)
+    return _read(path) if path.is_file() else None
+
+
+def _read(path: Path) -> Profile:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        chosen = {name: data["settings"][name] for name in ("batch_size", "threads", "jobs")}
+        least = {"batch_size": 1, "threads": 1, "jobs": 0}
+        if data["schema"] != SCHEMA or any(type(n) is not int or n < least[name] for name, n in chosen.items()):
+            raise ValueError("not a profile of this version")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path}: the profile cannot be used ({error}); delete it, or make it anew with: mediasift bench --tune"
+        ) from error
+    return Profile(**chosen, path=path)
+
+
+def with_profile(job: Job) -> Job:
+    """The job with a profile's settings where it has none of its own.
+
+    A model that is loaded already keeps its threads, and its caller has decided the rest.
+    """
+    model, device = getattr(job.task, "model", None), getattr(job.task, "device", None)
+    chosen = (job.batch_size, job.threads, job.jobs)
+    if not model or not isinstance(model, str) or not isinstance(device, str) or None not in chosen:
+        return job
+    profile = find_profile(model, device)
+    if profile is None:
+        return job
+    return replace(
+        job,
+        batch_size=profile.batch_size if job.batch_size is None else job.batch_size,
+        threads=profile.threads if job.threads is None else job.threads,
+        jobs=profile.jobs if job.jobs is None else job.jobs,
+        profile=str(profile.path),
+    )

@@ -1,0 +1,1 @@
+"""How fast a model is on this machine, and why not faster: scenarios, stages, limits, sweeps, comparisons."""
