@@ -179,17 +179,17 @@ def _suits_opencv(data: bytes, name: str, header: Header) -> bool:
 
 
 _SCALES = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
+    1: "IMREAD_COLOR",
+    2: "IMREAD_REDUCED_COLOR_2",
+    4: "IMREAD_REDUCED_COLOR_4",
+    8: "IMREAD_REDUCED_COLOR_8",
 }
 
 
 def _opencv(data: bytes, header: Header, reduction: int) -> Decoded | None:
     """What OpenCV makes of the bytes; None when Pillow must judge."""
     deep = ";" in header.mode or header.mode == "F"
-    flags = _SCALES[reduction] | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
+    flags = getattr(cv2, _SCALES[reduction]) | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
     try:
         image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 else:
     cv2 = lazily("cv2")
 
-FORMATS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "jpeg": (".jpg", (cv2.IMWRITE_JPEG_QUALITY, 95)),
-    "png": (".png", ()),
-    "webp": (".webp", (cv2.IMWRITE_WEBP_QUALITY, 95)),
+FORMATS: dict[str, tuple[str, str]] = {
+    "jpeg": (".jpg", "IMWRITE_JPEG_QUALITY"),
+    "png": (".png", ""),
+    "webp": (".webp", "IMWRITE_WEBP_QUALITY"),
 }
-"""Name of a format → its suffix, and how OpenCV encodes it."""
+"""Name of a format → its suffix, and what OpenCV calls its quality; empty where nothing is lost."""
+
+_QUALITY = 95
 
 
 def write_picture(path: Path, image: NDArray[np.uint8], format: str) -> None:
@@ -32,9 +34,10 @@ def write_picture(path: Path, image: NDArray[np.uint8], format: str) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    suffix, how = FORMATS[format]
+    suffix, quality = FORMATS[format]
+    how = [getattr(cv2, quality), _QUALITY] if quality else []
     try:
-        done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), list(how))
+        done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), how)
     except cv2.error as error:
         raise OutputError(f"{path}: cannot be written as {format} ({error.err or error})") from error
     if not done:

@@ -108,12 +108,13 @@ class Table(Generic[RowType]):
         self._limits = limits
         self._begun = datetime.now(UTC)
         self._clock = time.perf_counter()
+        versions = computing()  # before the engine: a worker that was started ahead is still loading
         self._engine: Engine = Here(job) if limits is None else Supervisor(job, limits)
         weakref.finalize(self, self._engine.close)  # for a table that is made and then neither read nor written
         self._what: dict[str, Any] = {
             "settings": settings(job),
             "model": dict(self.facts),
-            "versions": computing(),
+            "versions": versions,
         }
 
     def __iter__(self) -> Iterator[RowType]:
