@@ -86,7 +86,7 @@ class Contest:
         flags = file.read_text(encoding="ascii", errors="replace") if file.exists() else ""
         if "int8" in self.graph.name and "vnni" not in flags:
             return "This processor has no VNNI: products of 8 bits are widened to 16, so that no sum overflows."
-        if self.model.device == "openvino" and "amx" not in flags:
+        if self.model.device.startswith("openvino") and "amx" not in flags:
             return "The goal is of processors with AMX, on which OpenVINO multiplies in bf16; this one has none."
         return ""
 
@@ -302,7 +302,8 @@ def measure(part: str, network: Network, photos: Path, peer: Peer, rounds: int) 
         "speed": {"measured": measured, "ratio_to_keras": ratios(measured, KERAS)},
         "agreement": same,
         "profile": found,
-        "openvino": contest.theirs["THROUGHPUT"],
+        "ours": {name: value for name, value in contest.model.facts.items() if not name.startswith("model")},
+        "openvino's own runtime": contest.theirs["THROUGHPUT"],
         **({"quantisation": made} if made else {}),
     }
     save(f"bench_classify_{part}", result, "onnxruntime", "onnxruntime-ep-openvino", "opencv-python-headless", "pillow",
@@ -319,7 +320,7 @@ def main(photos: Path, parts: tuple[str, ...], count: int, rounds: int) -> None:
     peer = Peer("openvino", (OPENVINO, "pillow"), "openvino_runtime.py")
     with tempfile.TemporaryDirectory() as name:
         copies = photographs(photos, Path(name) / "photos", count - count % BATCH)
-        network = resnet50(Path(name), copies)
+        network = resnet50(Path(name), copies, planar="fp32" in (parts or PARTS))
         for part in parts or PARTS:
             print(f"== {part}", flush=True)
             measure(part, network, copies, peer, rounds)
