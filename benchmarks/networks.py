@@ -66,8 +66,8 @@ def pixels(folder: Path) -> np.ndarray:
     return np.stack([fitted(np.asarray(Image.open(file).convert("RGB")), RECIPE) for file in sorted(folder.iterdir())])
 
 
-def resnet50(folder: Path, photos: Path, *, planar: bool = True) -> Network:
-    """Keras' ResNet50 and its ONNX files, written into the folder."""
+def resnet50(folder: Path, photos: Path, *, planar: bool) -> Network:
+    """Keras' ResNet50 and its ONNX files, written into the folder; the planar one only where it is wanted."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 

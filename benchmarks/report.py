@@ -58,7 +58,8 @@ def goal_lines(goals: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     )  # fmt: skip
     for one in goals:
         if "why" in one:
-            yield f"- **Missed: {one['what']}** ({number(one['measured'])} of {number(one['at_least'])}): {one['why']}."
+            found = f"{number(one['measured'])} of {number(one['at_least'])}"
+            yield f"- **Missed: {one['what']}** ({found}): {one['why']}."
     yield ""
 
 

@@ -260,3 +260,19 @@ def test_binary_needs_two_classes(classes: int):
     rows = np.arange(20, dtype=np.float32).reshape(10, 2)
     with pytest.raises(UsageError, match=f"binary needs two classes, the forest has {classes}"):
         forest_to_onnx(grow(rows, np.arange(10) % classes), binary=True)
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["dark", "bright"])
+def test_the_question_is_the_one_that_is_usually_answered_with_no(sign: int):
+    """On dark rows most data go left, on their negative right; either way the scores are scikit-learn's."""
+    from onnx import numpy_helper
+
+    from training.forest_onnx import BRANCH_GT, BRANCH_LEQ, forest_to_onnx
+
+    rng = np.random.default_rng(0)
+    rows = (sign * np.where(rng.random((300, 8)) < 0.8, 0, rng.integers(1, 255, (300, 8)))).astype(np.float32)
+    forest = grow(rows, rng.integers(0, 3, 300))
+    model = forest_to_onnx(forest)
+    (modes,) = (numpy_helper.to_array(one.t) for one in model.graph.node[0].attribute if one.name == "nodes_modes")
+    assert set(modes.tolist()) == {BRANCH_GT if sign > 0 else BRANCH_LEQ}
+    assert_same(run(model.SerializeToString(), rows), forest.predict_proba(rows))
