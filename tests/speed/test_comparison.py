@@ -31,7 +31,7 @@ def result(*, single_s: float = 0.01, offline_s: float = 0.004, seed: int = 0) -
         "settings": {"batch_size": 8},
         "versions": {"mediasift": "1"},
         "input": {"drawn": True, "pictures": 4, "mean_bytes": 10},
-        "cold": {"command_s": 0.5, "rounds_s": [[0.5], [0.51], [0.49]]},
+        "cold": {"command_s": 0.5, "rounds_s": [[0.5], [0.51], [0.49], [0.5], [0.505]]},
         "scenarios": {
             "single": {"median_s": single_s, "peak_bytes": 100, "rounds_s": rounds(single_s, seed)},
             "offline": {"median_s": offline_s, "peak_bytes": 100, "rounds_s": rounds(offline_s, seed + 1)},
@@ -62,6 +62,14 @@ def test_noise_is_no_regression():
     before, after = result(), result()
     after["scenarios"]["offline"]["rounds_s"] = [[0.003], [0.0041], [0.009], [0.0042], [0.0045]]
     assert not both(before, after).is_regression
+
+
+def test_three_rounds_decide_nothing():
+    before, after = result(), result()
+    before["cold"]["rounds_s"], after["cold"]["rounds_s"] = [[0.5]] * 3, [[0.9]] * 3
+    found = both(before, after)
+    assert found.rows[0].verdict == "undecided"
+    assert not found.is_regression
 
 
 @pytest.mark.parametrize(

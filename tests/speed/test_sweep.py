@@ -9,6 +9,7 @@ import pytest
 from mediasift.errors import UsageError
 from mediasift.models.onnx_file import read_facts
 from mediasift.models.operations import Operations
+from mediasift.models.providers import DEVICES
 from mediasift.models.registry import find_model
 from mediasift.speed.advice import RULES, advice
 from mediasift.speed.roofline import measure_machine, share_of_possible
@@ -80,6 +81,13 @@ def test_an_int8_form_that_is_known_is_named():
     facts = read_facts(find_model("digits-lenet"))
     setup = {"model": "resnet50-v1-12", "device": "openvino", "threads": 2, "jobs": 2}
     assert "resnet50-v1-12-int8" in advice("infer", setup, facts, [], 100.0)
+
+
+def test_a_device_that_failed_in_the_sweep_is_not_recommended():
+    facts = read_facts(find_model("digits-lenet"))
+    setup = {"model": "digits-lenet", "device": "cpu", "threads": 2, "jobs": 2}
+    failed = [{"device": name, "error": "no hardware"} for name in DEVICES]
+    assert "--device" not in advice("infer", setup, facts, failed, 100.0)
 
 
 def test_what_was_measured_comes_before_what_is_known_in_general():

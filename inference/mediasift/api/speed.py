@@ -35,7 +35,7 @@ def bench(
     size: tuple[int, int] = (500, 375),
     sweep: Mapping[str, Sequence[Any]] | None = None,
     tune: bool = False,
-    cold: int = 3,
+    cold: int = 5,
     explain: bool = True,
     seed: int = 0,
     output: str | Path | None = None,

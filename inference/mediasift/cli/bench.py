@@ -59,7 +59,7 @@ def _size(_context: click.Context, _option: click.Parameter, given: str) -> tupl
               "--sweep threads.")  # fmt: skip
 @click.option("--tune", is_flag=True,
               help="Find the best batch size, threads and jobs; the other commands use them from then on.")  # fmt: skip
-@click.option("--cold", type=click.IntRange(min=0), default=3, show_default=True,
+@click.option("--cold", type=click.IntRange(min=0), default=5, show_default=True,
               help="Fresh processes in which the first answer is measured.")  # fmt: skip
 @click.option("--explain/--no-explain", default=True, show_default=True,
               help="Measure each stage alone, and what the machine allows.")  # fmt: skip

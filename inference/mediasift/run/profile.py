@@ -86,8 +86,8 @@ def find_profile(model: str | Path, device: str) -> Profile | None:
         UsageError: The profile is not what it should be.
     """
     folder = profiles_folder()
-    if not any(folder.glob(f"{machine_id()}-*-{device}.json")):
-        return None  # as for almost everybody: the model's file is not read once more for nothing
+    if not folder.is_dir() or not any(folder.glob(f"{machine_id()}-*-{device}.json")):
+        return None  # as for almost everybody: neither machine nor model is looked at for nothing
     path = profile_path(sha256(find_model(model)), device)
     return _read(path) if path.is_file() else None
 

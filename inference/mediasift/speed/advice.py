@@ -32,14 +32,15 @@ def _prepare(setup: Mapping[str, Any], _facts: OnnxFacts) -> str:
 
 
 def _infer(setup: Mapping[str, Any], facts: OnnxFacts) -> str:
-    others = [name for name in DEVICES if name not in ("cpu", setup["device"]) and provider_is_here(name)]
+    tried = ("cpu", setup["device"], *setup["failed"])
+    others = [name for name in DEVICES if name not in tried and provider_is_here(name)]
     if setup["device"] == "cpu" and others:
         return f"--device {others[0]}, if its labels agree (--sweep device=cpu,{others[0]} tells)"
     if not any(node.op_type in _INTEGERS for node in facts.nodes) and facts.nodes:
         name = f"{setup['model']}-int8"
         known = f"-m {name} (mediasift models pull {name})" if name in entries() else "an 8-bit form of the model"
         return f"{known}; python -m training.quantize makes one"
-    return "a smaller model; or another device: pip install 'mediasift[openvino]'"
+    return "a smaller model" + ("" if provider_is_here("openvino") else "; or: pip install 'mediasift[openvino]'")
 
 
 def _write(_setup: Mapping[str, Any], _facts: OnnxFacts) -> str:
@@ -64,7 +65,7 @@ def advice(
         rows: Of a sweep; none where none was asked for.
         per_second: Of the run, all pictures at once.
     """
-    best = max(rows, key=lambda row: row["per_second"], default=None)
+    best = max((row for row in rows if "error" not in row), key=lambda row: row["per_second"], default=None)
     if best is not None and best["per_second"] > _WORTH * per_second:
         chosen = " ".join(
             f"--{name.replace('_', '-')} {best[name]}"
@@ -73,4 +74,5 @@ def advice(
         )
         if chosen:
             return f"{chosen}: {best['per_second'] / per_second:.2f} times as fast in this sweep"
-    return RULES[bottleneck](setup, facts)
+    failed = [row["device"] for row in rows if "error" in row]
+    return RULES[bottleneck]({**setup, "failed": failed}, facts)

@@ -15,6 +15,9 @@ from mediasift.speed.statistics import Ratio, Rounds, speed_ratio
 _UNANSWERED_S = 3600.0
 """A question that was never answered counts as one that took an hour."""
 
+_ENOUGH = 5
+"""Rounds without which nothing is decided: of three on each side, one pair in twenty is in order by chance alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
@@ -24,7 +27,7 @@ class Compared:
         measure: cold, or a scenario.
         before_s, after_s: Median seconds per picture or answer.
         speed: How many times as fast the second is.
-        verdict: faster, slower or same (within the tolerance, or not beyond chance).
+        verdict: faster, slower, same (within the tolerance, or not beyond chance), or undecided (too few rounds).
         before_bytes, after_bytes: Peak memory; None where unknown.
     """
 
@@ -121,7 +124,7 @@ def _rows(before: Mapping[str, Any], after: Mapping[str, Any], *, tolerance: flo
             before_s=a["command_s"] if name == "cold" else a["median_s"],
             after_s=b["command_s"] if name == "cold" else b["median_s"],
             speed=speed,
-            verdict=verdict(speed, tolerance),
+            verdict=verdict(speed, tolerance) if min(len(rounds_a), len(rounds_b)) >= _ENOUGH else "undecided",
             before_bytes=a.get("peak_bytes"),
             after_bytes=b.get("peak_bytes"),
         )

@@ -73,7 +73,7 @@ class Order:
     jobs: int | None = None
     sweep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     tune: bool = False
-    cold: int = 3
+    cold: int = 5
     explain: bool = True
 
 
@@ -259,7 +259,7 @@ def _advice(result: dict[str, Any], model: OnnxModel, setup: Setup) -> dict[str,
         return None
     stages = result["stages"] | together(result["stages"]["alone"], offline["per_second"])
     result["stages"] = stages
-    rows = [row for row in (result["sweep"] or {"rows": []})["rows"] if "error" not in row]
+    rows = (result["sweep"] or {"rows": []})["rows"]
     known = {**asdict(setup), "batch_size": offline["batch_size"]}
     helps = advice(stages["bottleneck"], known, read_facts(model.path), rows, offline["per_second"])
     return {"bottleneck": stages["bottleneck"], "helps": helps}

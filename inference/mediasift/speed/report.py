@@ -20,7 +20,7 @@ def lines(result: Result) -> Iterator[str]:
                           for name in ("interpreter_s", "import_s", "load_s", "first_answer_s"))  # fmt: skip
         yield ""
         yield f"cold start  {_time(cold['command_s'])} for the whole command with one picture; {parts}"
-        yield f"            medians of {cold['processes']} fresh processes, files in the system's cache"
+        yield f"            median of {cold['processes']} in fresh processes, files in the system's cache"
     yield from _stages(result)
     yield from _limits(result)
     yield from _sweep(result)
@@ -141,16 +141,17 @@ def _sweep(result: Result) -> Iterator[str]:
         "peak MB",
         "agreement",
     ]
-    rows = []
+    rows, failed = [], []
     for row in result["sweep"]["rows"]:
         start = [row["device"], row["precision"] or "", str(row["batch_size"] or ""), str(row["threads"])]
         start.append(str(row["jobs"]))
         if "error" in row:
-            rows.append([*start, row["error"], "", "", "", ""])
+            failed.append(f"failed      {', '.join(filter(None, start[:2]))}: {row['error']}")
             continue
         rows.append([*start, _number(row["per_second"]), f"{100 * row['spread']:.1f} %", f"{row['cpu_s_per_item']:.4g}",
                      _megabytes(row["peak_bytes"]), f"{100 * row['agreement']:.1f} %"])  # fmt: skip
     yield from table(header, rows)
+    yield from failed
 
 
 def compared_lines(found: Comparison) -> Iterator[str]:
