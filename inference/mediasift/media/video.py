@@ -14,11 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import av
 import av.error
-import av.stream
 
-from mediasift.errors import Damaged, Unreadable, Unsupported
+from mediasift.errors import Damaged
+from mediasift.media.containers import open_container, picture_stream, reason
 from mediasift.media.frames import CodedFrame, Turn, display_turn, seconds
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
 from mediasift.media.timetable import Timetable, parting_starts
@@ -185,22 +184,10 @@ class Video:
         return Damaged(self.timetable.problem) if self.timetable.problem else None
 
     def _open(self) -> tuple[Any, Any]:
-        """A container with its first video stream.
-
-        The name goes to FFmpeg with `file:` before it and no other protocol is let through: nothing that a file says
-        can make it open another place.
-        """
+        """A container with its first video stream."""
+        container = open_container(self._file, self._demuxer)
         try:
-            container = av.open(
-                "file:" + os.path.abspath(self._file),  # noqa: PTH100  (a link must stay a link)
-                format=self._demuxer,
-                container_options={"protocol_whitelist": "file"},  # not `options`: those are for streams, too
-                metadata_errors="replace",
-            )
-        except (av.error.FFmpegError, ValueError) as error:
-            raise _explained(error) from error
-        try:
-            stream = _picture_stream(container)
+            stream = picture_stream(container)
             check_size(stream.codec_context.width, stream.codec_context.height, self._max_megapixels)
             stream.codec_context.thread_count = self._threads
             stream.thread_type = "AUTO"
@@ -238,7 +225,7 @@ class Video:
                     keys.append(shown)
                     seeks.append(packet.dts if early and packet.dts is not None else shown)
         except (av.error.FFmpegError, ValueError) as error:
-            problem = f"reading ends early, after {len(ticks):,} frames ({_reason(error)})"
+            problem = f"reading ends early, after {len(ticks):,} frames ({reason(error)})"
         if not ticks:
             raise Damaged(f"there is no frame in it{': ' + problem if problem else ''}")
         promised = self._stream.frames if self._demuxer == "mp4" else 0
@@ -312,31 +299,6 @@ class Video:
     def _note(self, numbers: Iterable[int]) -> None:
         """Remember frames that were wanted and are not there."""
         self.missing.extend((number, self.timetable.time_s(number)) for number in numbers)
-
-
-def _picture_stream(container: Any) -> Any:
-    """The first video stream that is no cover picture.
-
-    Raises:
-        Unsupported: There is none, or nothing here decodes it.
-    """
-    streams = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
-    if not streams:
-        kinds = sorted({one.type for one in container.streams}) or ["nothing"]
-        raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")
-    if streams[0].codec_context is None:
-        raise Unsupported("its video is in a coding that cannot be read here")
-    return streams[0]
-
-
-def _explained(error: Exception) -> Damaged | Unreadable:
-    if isinstance(error, (PermissionError, FileNotFoundError)):
-        return Unreadable(f"cannot be opened ({_reason(error)})")
-    return Damaged(f"the video cannot be opened ({_reason(error)})")
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def available_cores() -> int:
