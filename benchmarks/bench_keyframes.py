@@ -1,6 +1,6 @@
 """Key frames: shots beside PySceneDetect, I-frames beside full decoding, every 1000th frame beside OpenCV, and memory.
 
-    python -m benchmarks.bench_keyframes [VIDEO...] [--minutes 4] [--rounds 3]
+    python -m benchmarks.bench_keyframes [VIDEO...] [--minutes 3] [--rounds 3]
 
 Makes its own 1080p clip; VIDEOs are measured as well. PySceneDetect gets an environment of its own in the folder for
 temporary files, because it brings an OpenCV that overwrites ours. What contestants found is compared before a ratio
@@ -28,7 +28,7 @@ from benchmarks.clips import make_clip, read_number, repeated
 from benchmarks.measure import alternate, ratios, save
 from mediasift.media.every import parse_every
 from mediasift.media.footage import chosen_frames, open_footage
-from mediasift.media.shots import find_shots
+from mediasift.media.shots import shots_of
 
 SCENEDETECT = "0.7.2"
 OURS = "mediasift"
@@ -69,7 +69,7 @@ def frames_in(video: Path) -> int:
 
 def our_cuts(video: Path) -> list[int]:
     with open_footage(video) as footage:
-        found = find_shots(footage.frames(), fades=False, colours=False, keyframes=True)
+        found = shots_of(footage, fades=False, colours=False, keyframes=True)
         return [shot.first for shot in found][1:]
 
 
@@ -151,7 +151,7 @@ def thousandth(video: Path, step: int, rounds: int, number_of: Callable[[Any, in
         "step": step,
         "wanted": len(wanted),
         "right": right,
-        "returned": {name: found for name, found in really.items() if found != wanted},
+        "returned": {"wanted": wanted, **really},
         "chosen_frames_per_second": measured,
         "ratio": ratios(measured, "VideoCapture"),
     }
@@ -196,7 +196,7 @@ def _peak_mib(video: Path, rule: str) -> float:
 
 @click.command()
 @click.argument("videos", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--minutes", type=float, default=4.0, show_default=True, help="Length of the clip it makes.")
+@click.option("--minutes", type=float, default=3.0, show_default=True, help="Length of the clip it makes.")
 @click.option("--height", type=int, default=1080, show_default=True, help="Of the clip it makes.")
 @click.option("--rounds", type=int, default=3, show_default=True)
 def main(videos: tuple[Path, ...], minutes: float, height: int, rounds: int) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 import mediasift as ms
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported, UsageError
 from mediasift.items import FailedItem, Item
+from mediasift.media.audio import SoundTrack
 from mediasift.media.every import Every, chosen_numbers, parse_every
 from mediasift.media.footage import chosen_frames, open_footage
 from mediasift.media.readers import ReadOptions, read_source
@@ -297,6 +298,13 @@ def test_a_playlist_is_never_followed(tmp_path: Path, numbered_clip: Path):
                 path.write_text(text)
                 with pytest.raises(ItemError):
                     items(path)
+            for suffix in ("mp3", "wav", "mp4", "m4a"):
+                path = tmp_path / f"{name}.{suffix}"
+                path.write_text(text)
+                with pytest.raises(ItemError):
+                    list(SoundTrack(path, rate=16_000))
+                (row,) = ms.info(path)
+                assert row.error
     finally:
         server.shutdown()
         server.server_close()

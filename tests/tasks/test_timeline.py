@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -15,10 +16,12 @@ from mediasift.errors import UsageError
 from mediasift.media.webvtt import webvtt
 from mediasift.models.describe import write_sidecar
 from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.tasks.timeline import PARTS
+from mediasift.tasks.timeline_parts import PARTS
 from tests.pictures import BLUE, solid
 from tests.tiny_models import constants, mean_colour, write
 from tests.videos import make_video
+
+SEEN = ("shots", "keyframes", "classify", "detect")
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def models(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_everything_on_one_clock(clip: Path, models: dict[str, Path]):
-    rows = list(ms.timeline(clip, parts=PARTS, every="2s", **models))
+    rows = list(ms.timeline(clip, parts=SEEN, every="2s", **models))
     assert [(row.kind, row.start_s, row.end_s, row.shot, row.label) for row in rows if row.kind != "keyframe"] == [
         ("shot", 0.0, 2.0, 1, "start"), ("label", 0.0, 2.0, 1, "red"), ("object", 0.0, 2.0, 1, "cat"),
         ("shot", 2.0, 5.0, 2, "cut"), ("label", 2.0, 4.0, 2, "blue"), ("object", 2.0, 4.0, 2, "cat"),
@@ -81,6 +84,45 @@ def test_a_label_for_each_shot(clip: Path, models: dict[str, Path]):
     assert [(row.kind, row.label, row.shot) for row in rows] == [("label", "red", 1), ("label", "blue", 2)]
 
 
+def test_text_lies_where_it_is_read_and_lasts_until_the_next_look(tmp_path: Path):
+    written = np.full((240, 640, 3), 255, np.uint8)
+    cv2.putText(written, "Hello refugees", (60, 200), cv2.FONT_HERSHEY_SIMPLEX, 2, (0, 0, 0), 4)
+    empty = np.full_like(written, 255)
+    path = make_video(tmp_path / "a.mp4", [empty] * 25 + [written] * 25, range(50), time_base=Fraction(1, 25))
+    (row,) = ms.timeline(path, parts=("ocr",), every="1s", ocr_engine="rapidocr")
+    assert (row.kind, row.frame, row.start_s, row.end_s, row.error) == ("text", 25, 1.0, 1.96, "")
+    assert row.text.lower().replace(" ", "") == "hellorefugees"
+    assert row.score > 0.8
+    assert 0.05 < row.left < 0.15
+    assert 0.55 < row.top < 0.85 < row.bottom <= 1
+    assert row.right < 1
+    (alone,) = [text for text in ms.ocr(path, engine="rapidocr", level="line", every="1s") if text.text]
+    assert (alone.frame, alone.text, alone.confidence) == (row.frame, row.text, row.score)
+
+
+def test_speech_is_that_of_transcribe_among_the_shots(test_data: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = test_data / "video" / "obama_speech.mp4"
+    rows = list(ms.timeline(path, parts=("shots", "transcribe"), vtt="out"))
+    spoken = [row for row in ms.transcribe(path) if row.text]
+    assert [(row.start_s, row.end_s, row.text, row.score) for row in rows if row.kind == "speech"] == [
+        (one.start_s, one.end_s, one.text, one.confidence) for one in spoken
+    ]
+    assert spoken
+    assert [row.start_s for row in rows] == sorted(row.start_s for row in rows)
+    assert all(row.shot for row in rows)
+    (subtitles,) = Path("out").rglob("*.vtt")
+    assert f"speech {spoken[0].text}" in subtitles.read_text()
+
+
+def test_a_video_without_sound_says_so_and_keeps_its_shots(clip: Path):
+    rows = list(ms.timeline(clip, parts=("shots", "transcribe")))
+    assert [row.kind for row in rows if not row.error] == ["shot", "shot"]
+    assert [row.error for row in rows if row.error] == ["unsupported: it has no sound track"]
+    with pytest.raises(UsageError, match="pocketsphinx or onnx"):
+        ms.timeline(clip, parts=("transcribe",), speech_engine="google")
+
+
 def test_each_video_is_decoded_once(clip: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
     """Counted where frames come out of the decoder."""
     from mediasift.media.video import Video
@@ -94,7 +136,7 @@ def test_each_video_is_decoded_once(clip: Path, models: dict[str, Path], monkeyp
             yield frame
 
     monkeypatch.setattr(Video, "_decoded", counting)
-    list(ms.timeline(clip, parts=PARTS, every="1s", **models))
+    list(ms.timeline(clip, parts=SEEN, every="1s", **models))
     assert counted == list(range(125))
 
 
@@ -132,7 +174,7 @@ def test_every_video_ends_as_rows(test_data: Path):
 
 
 def test_settings_are_checked_before_the_first_file(clip: Path):
-    with pytest.raises(UsageError, match="shots, keyframes, classify, detect"):
+    with pytest.raises(UsageError, match=", ".join(PARTS)):
         ms.timeline(clip, parts=("smell",))
     with pytest.raises(UsageError, match="a timeline of nothing"):
         ms.timeline(clip, parts=())

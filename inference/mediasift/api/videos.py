@@ -13,7 +13,12 @@ from mediasift.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
 from mediasift.run.table import Table
 from mediasift.tasks.keyframes import KeyFrame, KeyFrames
 from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
-from mediasift.tasks.timeline import PARTS, Moment, Part, Timeline
+from mediasift.tasks.timeline import Timeline
+from mediasift.tasks.timeline_parts import PARTS, Moment, Part
+from mediasift.tasks.transcribe import PIECES_S
+
+OFFLINE_SPEECH = ("pocketsphinx", "onnx")
+"""Engines of `transcribe` that send nothing away and cost nothing."""
 
 
 def keyframes(
@@ -73,42 +78,62 @@ def timeline(
     top: int = 1,
     min_score: float = 0.3,
     labels: Sequence[str] = (),
+    ocr_engine: str = "tesseract",
+    ocr_language: str | None = None,
+    speech_engine: str = "pocketsphinx",
+    speech_model: str | Path | None = None,
     detector: str = "content",
     fades: bool = True,
     vtt: str | Path | None = None,
     **options: Unpack[TableOptions],
 ) -> Table[Moment]:
-    """One table on one clock for videos, each decoded once.
+    """One table on one clock for videos, each decoded once; for `transcribe` its sound is read, too.
 
     Args:
         inputs: Paths, folders, globs or lists of videos and animated pictures.
-        parts: What it holds: shots, keyframes, classify, detect.
+        parts: What it holds: shots, keyframes, classify, detect, ocr (a row per line of text), transcribe (one per
+            segment of speech).
         classify_model: For `classify`.
         detect_model: For `detect`.
         device: See `classify`.
         top: Labels per frame at most; 0 for all.
-        min_score: Leave out lower scores, 0..1.
+        min_score: Leave out labels and objects with lower scores, 0..1.
         labels: Only these objects; none for all.
+        ocr_engine, ocr_language: For `ocr`, see `ocr`.
+        speech_engine, speech_model: For `transcribe`: pocketsphinx, or onnx with the folder of a model.
         detector: What finds hard cuts: content or adaptive.
         fades: Whether black between two shots parts them, too.
         vtt: Write a WebVTT file per video into this folder.
-        **options: See `TableOptions`; `every` says which frames are classified and searched for objects.
+        **options: See `TableOptions`; `every` says which frames are looked at for labels, objects and text.
 
     Raises:
         ModelError: A model is not here or cannot be used.
+        EngineError: An engine for text or speech is missing.
         UsageError: An option is out of range, or a part is none.
     """
     if unknown := [part for part in parts if part not in PARTS]:
         raise UsageError(f"part {unknown[0]!r}: a timeline can hold {', '.join(PARTS)}")
+    if speech_engine not in OFFLINE_SPEECH:
+        raise UsageError(f"speech engine {speech_engine!r}: a timeline is made with {' or '.join(OFFLINE_SPEECH)}")
     shared = {"device": device, "min_score": min_score}
     settings = {
         "classify": {"model": str(classify_model), "top": top, **shared},
         "detect": {"model": str(detect_model), "labels": list(labels), **shared},
+        "ocr": {
+            "engine": ocr_engine,
+            "language": ocr_language,
+            "level": "line",
+            "timeout_s": options.get("timeout_s"),
+        },
+        "transcribe": {"engine": speech_engine, "model": None if speech_model is None else str(speech_model)},
     }
+    piece_s = PIECES_S[speech_engine]
     task = Timeline(
         shots="shots" in parts,
         keyframes="keyframes" in parts,
-        parts=tuple(Part(name=name, settings=json.dumps(settings[name])) for name in settings if name in parts),
+        parts=tuple(
+            Part(name=name, settings=json.dumps(settings[name]), piece_s=piece_s) for name in settings if name in parts
+        ),
         fades=fades,
         vtt=None if vtt is None else str(vtt),
     )

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from mediasift import api
+from mediasift.api.videos import OFFLINE_SPEECH
 from mediasift.cli import options
 from mediasift.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
-from mediasift.tasks.timeline import PARTS
+from mediasift.tasks.ocr import ENGINES as OCR_ENGINES
+from mediasift.tasks.timeline_parts import PARTS
 
 
 @click.command()
@@ -30,6 +32,18 @@ from mediasift.tasks.timeline import PARTS
     "--min-score", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Leave out lower scores."
 )
 @click.option("--labels", metavar="A,B", help="Only these objects, separated by commas.  [default: all]")
+@click.option(
+    "--ocr-engine", type=click.Choice(list(OCR_ENGINES)), default="tesseract", show_default=True, help="For ocr."
+)
+@click.option("--ocr-language", metavar="LANG", help="For ocr, e.g. eng+deu.")
+@click.option(
+    "--speech-engine",
+    type=click.Choice(list(OFFLINE_SPEECH)),
+    default="pocketsphinx",
+    show_default=True,
+    help="For transcribe.",
+)
+@click.option("--speech-model", metavar="DIR", help="For transcribe with onnx: the folder of a speech model.")
 @options.detector
 @click.option(
     "--fades/--no-fades", default=True, show_default=True, help="Whether black between two shots parts them, too."
@@ -46,13 +60,17 @@ def command(
     top: int,
     min_score: float,
     labels: str | None,
+    ocr_engine: str,
+    ocr_language: str | None,
+    speech_engine: str,
+    speech_model: str | None,
     detector: str,
     fades: bool,
     vtt: Path | None,
     device: str,
     **shared: Any,
 ) -> None:
-    """Put shots, key frames, labels and objects of videos into one table on one clock, decoding once."""
+    """Put shots, key frames, labels, objects, text and speech of videos into one table on one clock, decoding once."""
     passed, showing = options.split(shared)
     rows = api.timeline(
         inputs,
@@ -62,6 +80,10 @@ def command(
         top=top,
         min_score=min_score,
         labels=_listed(labels or ""),
+        ocr_engine=ocr_engine,
+        ocr_language=ocr_language,
+        speech_engine=speech_engine,
+        speech_model=speech_model,
         detector=detector,
         fades=fades,
         vtt=vtt,

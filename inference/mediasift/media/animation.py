@@ -16,7 +16,7 @@ from mediasift.media.files import read_bytes
 from mediasift.media.frames import PictureFrame
 from mediasift.media.headers import PILLOW_ERRORS, read_header
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
-from mediasift.media.video import Timetable
+from mediasift.media.timetable import Timetable
 from mediasift.optional import lazily
 
 if TYPE_CHECKING:

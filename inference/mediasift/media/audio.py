@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotFound, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem
+from mediasift.media.containers import probe_container
 from mediasift.optional import lazily, require
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class SoundTrack:
 
     def _opened(self) -> Any:
         if self._raw_rate is None:
-            return av.open(str(self._file))
+            return probe_container(self._file)
         options = {"sample_rate": str(self._raw_rate), "ch_layout": "mono"}
         return av.open(str(self._file), format="s16le", options=options)
 
@@ -329,7 +330,7 @@ def duration_s(file: Path, *, raw_rate: int | None = None) -> float | None:
     if file.suffix.lower() == ".raw":
         return file.stat().st_size / 2 / raw_rate if raw_rate else None
     try:
-        with av.open(str(file)) as container:
+        with probe_container(file) as container:
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]

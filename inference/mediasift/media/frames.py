@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,11 +146,10 @@ def small_bgr(raw: Any) -> Picture:
     luma, cb, cr = (
         np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width] for plane in raw.planes
     )
-    of_luma, of_chroma = _maps(width, height)
+    small = cv2.resize(luma, _small_size(width, height), interpolation=cv2.INTER_LINEAR)
+    u, v = (_small_chroma(plane, width, height) for plane in (cb, cr))
     y, from_cb_b, from_cb_g, from_cr_g, from_cr_r = _tables(full)
-    bright = cv2.LUT(cv2.remap(luma, *of_luma, cv2.INTER_LINEAR), y)
-    u = cv2.remap(cb, *of_chroma, cv2.INTER_LINEAR)
-    v = cv2.remap(cr, *of_chroma, cv2.INTER_LINEAR)
+    bright = cv2.LUT(small, y)
     blue = cv2.add(bright, cv2.LUT(u, from_cb_b), dtype=cv2.CV_8U)
     green = cv2.add(bright, cv2.add(cv2.LUT(u, from_cb_g), cv2.LUT(v, from_cr_g)), dtype=cv2.CV_8U)
     red = cv2.add(bright, cv2.LUT(v, from_cr_r), dtype=cv2.CV_8U)
@@ -169,28 +168,43 @@ def _shrunk(bgr: Picture) -> Picture:
     return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-Maps = tuple[NDArray[Any], NDArray[Any]]
-"""For cv2.remap: where each small pixel is taken from."""
+def _small_chroma(plane: Picture, width: int, height: int) -> Picture:
+    """A plane of half the frame's (width, height) at the size of the small frame."""
+    places = _chroma_places(width, height)
+    if places.exact is not None:
+        rows, columns = places.exact
+        return np.asarray(plane[rows][:, columns])
+    return np.asarray(cv2.remap(plane, *places.blended, cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+class _Places(NamedTuple):
+    """Where small pixels take their chroma from."""
+
+    exact: tuple[NDArray[np.intp], NDArray[np.intp]] | None
+    """Rows and columns, when each is one pixel of the plane."""
+    blended: tuple[NDArray[Any], NDArray[Any]]
+    """For cv2.remap, when it lies between some."""
 
 
 @lru_cache(maxsize=8)
-def _maps(width: int, height: int) -> tuple[Maps, Maps]:
-    """For luma, and for the planes of chroma, which are half as large."""
+def _chroma_places(width: int, height: int) -> _Places:
     small_width, small_height = _small_size(width, height)
     across, down = _axis(width, small_width), _axis(height, small_height)
-    luma, chroma = (cv2.convertMaps(*np.meshgrid(x, y), cv2.CV_16SC2) for x, y in zip(across, down, strict=True))
-    return (np.asarray(luma[0]), np.asarray(luma[1])), (np.asarray(chroma[0]), np.asarray(chroma[1]))
+    first, second = cv2.convertMaps(*np.meshgrid(across, down), cv2.CV_16SC2)
+    whole = all(np.array_equal(axis, np.floor(axis)) for axis in (across, down))
+    exact = (down.astype(np.intp), across.astype(np.intp)) if whole else None
+    return _Places(exact, (np.asarray(first), np.asarray(second)))
 
 
-def _axis(length: int, small: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Positions along one side, in luma (pixel centres, as in cv2.resize) and in chroma.
+def _axis(length: int, small: int) -> NDArray[np.float32]:
+    """Positions along one side in chroma, of pixel centres as in cv2.resize.
 
     Two neighbouring pixels of luma share their chroma when the first of them is even.
     """
     positions = (np.arange(small) + 0.5) * length / small - 0.5
     left = np.floor(positions)
     chroma = np.where(left % 2 == 0, left / 2, (left - 1) / 2 + (positions - left))
-    return positions.astype(np.float32), chroma.astype(np.float32)
+    return chroma.astype(np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -176,8 +176,10 @@ def _stream(file: Path, start: Information) -> Information:
     """A video or sound, as its container describes it."""
     import av
 
+    from mediasift.media.containers import probe_container
+
     try:
-        with av.open(str(file)) as container:
+        with probe_container(file) as container:
             duration = container.duration / av.time_base if container.duration else None
             video = next((one for one in container.streams.video if not _is_cover(one)), None)
             sound = next(iter(container.streams.audio), None)

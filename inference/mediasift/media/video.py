@@ -7,23 +7,23 @@ import itertools
 import os
 import time
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from mediasift.errors import Damaged, Unreadable, Unsupported
+from mediasift.errors import Damaged
+from mediasift.media.containers import open_container, picture_stream, reason
 from mediasift.media.frames import CodedFrame, Turn, display_turn, seconds
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
+from mediasift.media.timetable import Timetable, parting_starts
 from mediasift.optional import lazily
 
 if TYPE_CHECKING:
     import av
     import av.error
-    import av.stream
 else:
     av = lazily("av")
 
@@ -33,36 +33,8 @@ _MAX_THREADS = 8
 _SEEK_GAIN = 16
 """Frames by which a seek must shorten the way: it throws away the frames in flight in the decoder's threads."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timetable:
-    """Every frame of a video, read from the packets' headers without decoding.
-
-    Attributes:
-        ticks: Presentation times in units of `time_base`, ascending; position is the frame's number.
-        keys: Those of the I-frames, ascending.
-        seeks: Where to jump to for each of them.
-        time_base: Seconds per tick.
-        problem: Why reading ended early; empty when it did not.
-    """
-
-    ticks: Sequence[int]
-    keys: Sequence[int]
-    seeks: Sequence[int]
-    time_base: Fraction
-    problem: str = ""
-
-    def number(self, ticks: int) -> int:
-        """Number of the frame shown at that time."""
-        return bisect_left(self.ticks, ticks)
-
-    def time_s(self, number: int) -> float:
-        """Presentation time of a frame, in seconds."""
-        return seconds(self.ticks[number], self.time_base)
-
-    def key_before(self, number: int) -> int:
-        """Position in `keys` of the last I-frame at or before a frame; -1 when there is none."""
-        return bisect_right(self.keys, self.ticks[number]) - 1
+_REORDERED = frozenset({"mp4", "matroska"})
+"""Containers that store when each packet is shown, so that one can see where decoding may begin."""
 
 
 class Video:
@@ -73,6 +45,8 @@ class Video:
         demuxer: FFmpeg's name for its format; no other is tried.
         max_megapixels: Larger frames are refused.
         alive: Called about once a second while packets are read and frames decoded.
+        threads: Of the decoder; None for as many as there are processors.
+        timetable: Of the same file, where it is known already.
 
     Attributes:
         timetable: Numbers and times of all frames.
@@ -89,8 +63,11 @@ class Video:
         *,
         max_megapixels: float = MAX_MEGAPIXELS,
         alive: Callable[[], None] = lambda: None,
+        threads: int | None = None,
+        timetable: Timetable | None = None,
     ) -> None:
         self._alive = alive
+        self._threads = min(available_cores() if threads is None else threads, _MAX_THREADS)
         self._spoke = time.monotonic()
         self._file = file
         self._max_megapixels = max_megapixels
@@ -101,7 +78,7 @@ class Video:
         self.missing: list[tuple[int, float]] = []
         self._container, self._stream = self._open()
         try:
-            self.timetable = self._read_timetable()
+            self.timetable = timetable or self._read_timetable()
         except BaseException:
             self.close()
             raise
@@ -131,6 +108,42 @@ class Video:
             following = max(following, frame.number + 1)
             yield frame
         self._note(range(following, len(self.timetable.ticks)))
+
+    def between(self, first: int, end: int) -> Iterator[CodedFrame]:
+        """The frames first..end-1, two neighbours in the timetable's `starts` (or the end)."""
+        until = self.timetable.ticks[end] if end < len(self.timetable.ticks) else None
+        following = first
+        for frame in self._from(first, until):
+            if frame.number >= end:
+                break
+            if frame.number >= first:
+                self._note(range(following, frame.number))
+                following = max(following, frame.number + 1)
+                yield frame
+        self._note(range(following, end))
+
+    def another(self, *, threads: int) -> Video:
+        """The same file once more, with a decoder of its own."""
+        return Video(
+            self._file, self._demuxer, max_megapixels=self._max_megapixels, threads=threads, timetable=self.timetable
+        )
+
+    @property
+    def jumps(self) -> bool:
+        """False as soon as a jump has not led where it should."""
+        return not self._sequential
+
+    def wanted(self, count: int, missing: Iterable[tuple[int, float]]) -> None:
+        """Take note of frames that were read for this video elsewhere, and of those that were not there."""
+        self._wanted += count
+        self.missing.extend(missing)
+
+    def say_alive(self) -> None:
+        """Tell whoever waits, about once a second."""
+        now = time.monotonic()
+        if now - self._spoke > 1:
+            self._spoke = now
+            self._alive()
 
     def iframes(self) -> Iterator[CodedFrame]:
         """The frames that the codec stored whole; nothing else is decoded."""
@@ -176,24 +189,12 @@ class Video:
         return Damaged(self.timetable.problem) if self.timetable.problem else None
 
     def _open(self) -> tuple[Any, Any]:
-        """A container with its first video stream.
-
-        The name goes to FFmpeg with `file:` before it and no other protocol is let through: nothing that a file says
-        can make it open another place.
-        """
+        """A container with its first video stream."""
+        container = open_container(self._file, self._demuxer)
         try:
-            container = av.open(
-                "file:" + os.path.abspath(self._file),  # noqa: PTH100  (a link must stay a link)
-                format=self._demuxer,
-                container_options={"protocol_whitelist": "file"},  # not `options`: those are for streams, too
-                metadata_errors="replace",
-            )
-        except (av.error.FFmpegError, ValueError) as error:
-            raise _explained(error) from error
-        try:
-            stream = _picture_stream(container)
+            stream = picture_stream(container)
             check_size(stream.codec_context.width, stream.codec_context.height, self._max_megapixels)
-            stream.codec_context.thread_count = min(_cores(), _MAX_THREADS)
+            stream.codec_context.thread_count = self._threads
             stream.thread_type = "AUTO"
         except BaseException:
             container.close()
@@ -210,13 +211,13 @@ class Video:
         Raises:
             Damaged: There is no frame.
         """
-        ticks, keys, seeks = array("q"), array("q"), array("q")
+        ticks, keys, seeks, places = array("q"), array("q"), array("q"), array("q")
         early = self._demuxer in ("mpegts", "mpeg")  # these are searched by decoding time
         problem, packets = "", 0
         hidden = self._stream.codec_context.name in ("vp8", "libvpx")
         try:
             for packet in self._container.demux(self._stream):
-                self._say_alive()
+                self.say_alive()
                 shown = packet.pts if packet.pts is not None else packet.dts
                 packets += packet.size > 0
                 if shown is None or packet.size == 0 or packet.is_discard:
@@ -225,10 +226,11 @@ class Video:
                     continue
                 ticks.append(shown)
                 if packet.is_keyframe:
+                    places.append(len(ticks) - 1)
                     keys.append(shown)
                     seeks.append(packet.dts if early and packet.dts is not None else shown)
         except (av.error.FFmpegError, ValueError) as error:
-            problem = f"reading ends early, after {len(ticks):,} frames ({_reason(error)})"
+            problem = f"reading ends early, after {len(ticks):,} frames ({reason(error)})"
         if not ticks:
             raise Damaged(f"there is no frame in it{': ' + problem if problem else ''}")
         promised = self._stream.frames if self._demuxer == "mp4" else 0
@@ -240,14 +242,9 @@ class Video:
             keys=array("q", (keys[i] for i in order)),
             seeks=array("q", (seeks[i] for i in order)),
             time_base=Fraction(self._stream.time_base),
+            starts=parting_starts(ticks, places) if self._demuxer in _REORDERED else (0,),
             problem=problem,
         )
-
-    def _say_alive(self) -> None:
-        now = time.monotonic()
-        if now - self._spoke > 1:
-            self._spoke = now
-            self._alive()
 
     def _is_far(self, position: int, target: int) -> bool:
         """Whether jumping to the I-frame before `target` is shorter than decoding on from `position`."""
@@ -256,14 +253,17 @@ class Video:
             return False
         return self.timetable.number(self.timetable.keys[key]) > position + _SEEK_GAIN
 
-    def _from(self, target: int) -> Iterator[CodedFrame]:
-        """Frames from the I-frame before `target`, or from the beginning where jumping does not work."""
+    def _from(self, target: int, until: int | None = None) -> Iterator[CodedFrame]:
+        """Frames from the I-frame before `target`, or from the beginning where jumping does not work.
+
+        With `until`, packets shown from that time on are not decoded.
+        """
         key = self.timetable.key_before(target)
         if not self._sequential and key > 0:
             expected = self.timetable.number(self.timetable.keys[key])
             with contextlib.suppress(av.error.FFmpegError):
                 self._container.seek(self.timetable.seeks[key], stream=self._stream)
-                frames = self._decoded(self._packets())
+                frames = self._decoded(self._packets(until))
                 first = next((frame for frame in frames if frame.number >= expected), None)
                 if first is not None and first.number == expected:
                     yield first
@@ -271,12 +271,14 @@ class Video:
                     return
             self._sequential = True  # the container's index cannot be trusted, or this I-frame is none
         self._reopen()
-        yield from self._decoded(self._packets())
+        yield from self._decoded(self._packets(until))
 
-    def _packets(self) -> Iterator[Any]:
-        """The stream's packets, the empty last one left out; ends where the file is broken."""
+    def _packets(self, until: int | None = None) -> Iterator[Any]:
+        """The stream's packets, the empty last one left out; ends where the file is broken, or at a time."""
         with contextlib.suppress(av.error.FFmpegError):
             for packet in self._container.demux(self._stream):
+                if until is not None and packet.pts is not None and packet.pts >= until:
+                    return
                 if packet.size:
                     yield packet
 
@@ -285,7 +287,7 @@ class Video:
         context, last = self._stream.codec_context, len(self.timetable.ticks) - 1
         number = -1
         for packet in itertools.chain(packets, [None]):  # None: give what is still held back
-            self._say_alive()
+            self.say_alive()
             try:
                 raws = context.decode(packet)
             except (av.error.FFmpegError, ValueError):
@@ -304,31 +306,6 @@ class Video:
         self.missing.extend((number, self.timetable.time_s(number)) for number in numbers)
 
 
-def _picture_stream(container: Any) -> Any:
-    """The first video stream that is no cover picture.
-
-    Raises:
-        Unsupported: There is none, or nothing here decodes it.
-    """
-    streams = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
-    if not streams:
-        kinds = sorted({one.type for one in container.streams}) or ["nothing"]
-        raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")
-    if streams[0].codec_context is None:
-        raise Unsupported("its video is in a coding that cannot be read here")
-    return streams[0]
-
-
-def _explained(error: Exception) -> Damaged | Unreadable:
-    if isinstance(error, (PermissionError, FileNotFoundError)):
-        return Unreadable(f"cannot be opened ({_reason(error)})")
-    return Damaged(f"the video cannot be opened ({_reason(error)})")
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
-
-
-def _cores() -> int:
+def available_cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

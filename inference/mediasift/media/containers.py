@@ -1,0 +1,86 @@
+"""Opens containers of video through FFmpeg, and lets nothing in them open anything else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mediasift.errors import Damaged, Unreadable, Unsupported
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    import av
+    import av.error
+    import av.stream
+else:
+    av = lazily("av")
+
+_CLOSED = (
+    "3gp,aac,ac3,aiff,amr,apng,asf,au,avi,caf,eac3,flac,flv,gif,loas,matroska,mov,mp3,mp4,mpeg,mpegts,mpegvideo,ogg,tta,"
+    "w64,wav,webm,wv"
+)
+"""Containers that hold all of themselves; a playlist is none."""
+
+
+def probe_container(file: Path) -> Any:
+    """An opened container of any kind that holds video or sound itself; nothing that names other files.
+
+    Raises:
+        av.FFmpegError, ValueError: It cannot be opened.
+    """
+    return av.open(_address(file), container_options={"protocol_whitelist": "file", "format_whitelist": _CLOSED})
+
+
+def _address(file: Path) -> str:
+    return "file:" + os.path.abspath(file)  # noqa: PTH100  (a link must stay a link)
+
+
+def open_container(file: Path, demuxer: str) -> Any:
+    """An opened container.
+
+    The name goes to FFmpeg with `file:` before it and no other protocol is let through: nothing that a file says
+    can make it open another place.
+
+    Args:
+        file: Where it is.
+        demuxer: FFmpeg's name for its format; no other is tried.
+
+    Raises:
+        Damaged, Unreadable: It cannot be opened.
+    """
+    try:
+        return av.open(
+            _address(file),
+            format=demuxer,
+            container_options={"protocol_whitelist": "file"},  # not `options`: those are for streams, too
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _explained(error) from error
+
+
+def picture_stream(container: Any) -> Any:
+    """The first video stream that is no cover picture.
+
+    Raises:
+        Unsupported: There is none, or nothing here decodes it.
+    """
+    streams = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+    if not streams:
+        kinds = sorted({one.type for one in container.streams}) or ["nothing"]
+        raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")
+    if streams[0].codec_context is None:
+        raise Unsupported("its video is in a coding that cannot be read here")
+    return streams[0]
+
+
+def _explained(error: Exception) -> Damaged | Unreadable:
+    if isinstance(error, (PermissionError, FileNotFoundError)):
+        return Unreadable(f"cannot be opened ({reason(error)})")
+    return Damaged(f"the video cannot be opened ({reason(error)})")
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg said, in words."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
