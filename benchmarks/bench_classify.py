@@ -261,7 +261,7 @@ def explanation(contest: Contest, measured: dict[str, Any], found: dict[str, Any
         f"{wanted:g} x Keras would be {needed:.0f} pictures per second",
         f"inference alone reaches {median(measured, INFERENCE):.1f}",
         f"OpenVINO's own runtime at the same precision {theirs}",
-        f"the {found['gflop_per_picture']} GFLOP of one fit {reachable:.1f} times into a second of matrix products",
+        f"the {found['gflop_per_picture']} GFLOP of a picture fit {reachable:.1f} times into a second of MatMul",
         found["operators"],
         contest.instructions(),
     ]

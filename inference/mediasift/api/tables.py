@@ -9,9 +9,9 @@ from typing import Any, TextIO, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.media.documents import DPI, parse_pages
+from mediasift.media.documents import parse_pages
 from mediasift.media.images import MAX_MEGAPIXELS
-from mediasift.media.readers import ReadOptions
+from mediasift.media.readers import DPI, ReadOptions
 from mediasift.media.sources import Inputs
 from mediasift.run.job import Job
 from mediasift.run.profile import with_profile

@@ -30,9 +30,6 @@ else:
     pdfium = lazily("pypdfium2")
     pdfium_c = lazily("pypdfium2.raw")
 
-DPI = 150.0
-"""Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""
-
 _POINTS_PER_INCH = 72
 _HYPHEN = 0xFFFE
 """What PDFium returns for a hyphen at the end of a line."""

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import EmptyFile, ItemError, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem, Item, MediaFile, RemoteSound, TextPage, VideoFile
-from mediasift.media.audio import PIECE_S, read_clips
 from mediasift.media.cuts import DETECTORS
-from mediasift.media.documents import DPI, read_pages
 from mediasift.media.every import DEFAULT_EVERY, parse_every
 from mediasift.media.files import read_bytes, read_head
-from mediasift.media.footage import chosen_frames, moves, open_footage
 from mediasift.media.formats import Format, Kind, sniff
 from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.sources import Source
+from mediasift.optional import lazily
+
+if TYPE_CHECKING:
+    from mediasift.media import audio, documents, footage
+else:  # most runs read one kind of file
+    audio, documents, footage = (lazily(f"mediasift.media.{name}") for name in ("audio", "documents", "footage"))
+
+DPI = 150.0
+"""Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""
 
 AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | MediaFile | FailedItem
 Size = tuple[int, int]
@@ -53,7 +59,7 @@ class ReadOptions:
     pages: str | None = None
     password: str | None = field(default=None, repr=False)
     text_layer: bool = False
-    piece_s: float = PIECE_S
+    piece_s: float = field(default_factory=lambda: audio.PIECE_S)
     channel: int | None = None
     raw_rate: int | None = None
 
@@ -110,8 +116,9 @@ def _read_video(source: Source, options: ReadOptions, _needs: Size | None, admit
     if source.file is None:
         return
     every = parse_every(options.every or DEFAULT_EVERY)
-    with open_footage(source.file, max_megapixels=options.max_megapixels, alive=lambda: admit(0.0)) as footage:
-        for frame, shot in chosen_frames(footage, every, detector=options.detector):
+    opened = footage.open_footage(source.file, max_megapixels=options.max_megapixels, alive=lambda: admit(0.0))
+    with opened as film:
+        for frame, shot in footage.chosen_frames(film, every, detector=options.detector):
             width, height = frame.size
             admit(width * height / 1e6)
             try:
@@ -128,7 +135,7 @@ def _read_video(source: Source, options: ReadOptions, _needs: Size | None, admit
                     shot=shot,
                     file=source.file,
                 )
-        if complaint := footage.complaint():
+        if complaint := film.complaint():
             yield FailedItem(path=source.path, error=complaint)
 
 
@@ -151,7 +158,7 @@ def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admi
     if options.every is not None and not options.every_frame:
         head = read_head(source.file)
         found = sniff(head, source.file.suffix)
-        if found is not None and moves(found.name, head):
+        if found is not None and footage.moves(found.name, head):
             yield from _read_video(source, options, needs, admit)
             return
     for decoded in decode(
@@ -183,7 +190,7 @@ def _whole_file(source: Source, _options: ReadOptions, _needs: Size | None, admi
 def _read_document(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     if source.file is None:
         return
-    for item in read_pages(
+    for item in documents.read_pages(
         source.file,
         source.path,
         dpi=options.dpi,
@@ -198,7 +205,7 @@ def _read_document(source: Source, options: ReadOptions, _needs: Size | None, ad
 
 def _read_sound(source: Source, options: ReadOptions, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
     if source.file is not None:
-        yield from read_clips(
+        yield from audio.read_clips(
             source.file, source.path, piece_s=options.piece_s, channel=options.channel, raw_rate=options.raw_rate
         )
 

@@ -126,7 +126,7 @@ def _shapes(model: OnnxModel, facts: OnnxFacts, counted: list[Node], batch: int)
     further = [encode(12, encode(1, name.encode())) for name in missing if name not in facts.outputs]
     data = model.path.read_bytes() + encode(7, b"".join(further))
     try:
-        session, _ = open_session(data, "cpu", data_folder=model.path.resolve().parent)
+        session = open_session(data, "cpu", data_folder=model.path.resolve().parent)
         wanted = [one.name for one in session.get_inputs()]
         if wanted != [model.input_name]:
             raise ModelError(f"{model.path}: its operations cannot be counted: the graph wants {', '.join(wanted)}")

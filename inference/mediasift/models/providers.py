@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -115,6 +114,8 @@ def _gpu() -> str:
 
 
 def _version(name: str) -> str:
+    from importlib import metadata  # slow, and of use for TensorRT alone
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -84,7 +84,7 @@ def _product(kind: str, a: Any, b: Any, data_type: int, threads: int) -> Callabl
     node = encode(1, b"a") + encode(1, b"b") + encode(2, b"y") + encode(4, kind.encode())
     graph = encode(1, node) + encode(2, b"g") + encode(5, stored)
     graph += encode(11, value(b"a", data_type)) + encode(12, value(b"y", result))
-    session, _ = open_session(encode(1, 8) + encode(7, graph) + encode(8, encode(2, 13)), "cpu", threads)
+    session = open_session(encode(1, 8) + encode(7, graph) + encode(8, encode(2, 13)), "cpu", threads)
     return lambda: session.run(None, {"a": a})
 
 
