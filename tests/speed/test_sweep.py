@@ -14,7 +14,7 @@ from mediasift.models.registry import find_model
 from mediasift.speed.advice import RULES, advice
 from mediasift.speed.roofline import measure_machine, share_of_possible
 from mediasift.speed.stages import STAGES
-from mediasift.speed.subject import Setup, takes_precision
+from mediasift.speed.subject import Setup
 from mediasift.speed.sweep import SWEPT, agreement, best, parse_sweep, setups
 
 BASE = Setup(model="m", threads=2, jobs=2)
@@ -40,12 +40,10 @@ def test_nonsense_is_refused(text: str, message: str):
         parse_sweep([text])
 
 
-def test_a_precision_is_swept_over_where_models_take_one():
-    if takes_precision():
-        assert parse_sweep(["precision=f32,bf16"]) == {"precision": ["f32", "bf16"]}
-    else:
-        with pytest.raises(UsageError, match="lets nobody choose"):
-            parse_sweep(["precision=f32"])
+def test_a_precision_is_part_of_the_device():
+    assert parse_sweep(["device=cpu,openvino:float32"]) == {"device": ["cpu", "openvino:float32"]}
+    with pytest.raises(UsageError, match="is none of"):
+        parse_sweep(["device=cpu:float16"])
 
 
 def test_every_combination_once():

@@ -27,7 +27,6 @@ def bench(
     qps: float | None = None,
     latency_target_s: float | None = None,
     device: str = "cpu",
-    precision: str | None = None,
     batch_size: int | None = None,
     threads: int | None = None,
     jobs: int | None = None,
@@ -52,13 +51,12 @@ def bench(
         qps: For `server`: questions per second.
         latency_target_s: For `server`: within which time 99 % of the answers should come.
         device: As for `classify`.
-        precision: Of the computation, where the device lets one choose.
         batch_size: Pictures per model call; default: a profile's, else the task's own.
         threads: Of the model; default: a profile's, else every core.
         jobs: Reader threads; default: a profile's, else one per core.
         pictures: How many at most.
         size: (width, height) of drawn pictures.
-        sweep: batch, threads, jobs, device or precision → values; every combination is measured.
+        sweep: batch, threads, jobs or device → values; every combination is measured.
         tune: Keep the fastest batch size, threads and jobs as a profile that the other commands read.
         cold: Fresh processes in which the first answer is measured; 0 for none.
         explain: Measure the stages and the machine's limits, too.
@@ -87,7 +85,6 @@ def bench(
         scenarios=tuple(scenarios),
         plan=Plan(seconds=seconds, qps=qps, target_s=latency_target_s, seed=seed),
         device=device,
-        precision=precision,
         batch_size=batch_size,
         threads=threads,
         jobs=jobs,

@@ -52,7 +52,12 @@ def profiles_folder() -> Path:
 
 def profile_path(model_sha256: str, device: str) -> Path:
     """Where the profile of a model on this machine lies, whether there is one or not."""
-    return profiles_folder() / f"{machine_id()}-{model_sha256[:16]}-{device}.json"
+    return profiles_folder() / _name(model_sha256[:16], device)
+
+
+def _name(model: str, device: str) -> str:
+    """Of a profile's file; a colon in it would not do on Windows."""
+    return f"{machine_id()}-{model}-{device.replace(':', '-')}.json"
 
 
 def save_profile(settings: Mapping[str, int], *, model_sha256: str, device: str, found: Mapping[str, Any]) -> Path:
@@ -86,7 +91,7 @@ def find_profile(model: str | Path, device: str) -> Profile | None:
         UsageError: The profile is not what it should be.
     """
     folder = profiles_folder()
-    if not folder.is_dir() or not any(folder.glob(f"{machine_id()}-*-{device}.json")):
+    if not folder.is_dir() or not any(folder.glob(_name("*", device))):
         return None  # as for almost everybody: neither machine nor model is looked at for nothing
     path = profile_path(sha256(find_model(model)), device)
     return _read(path) if path.is_file() else None

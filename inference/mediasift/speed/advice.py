@@ -69,7 +69,7 @@ def advice(
     if best is not None and best["per_second"] > _WORTH * per_second:
         chosen = " ".join(
             f"--{name.replace('_', '-')} {best[name]}"
-            for name in ("device", "precision", "batch_size", "threads", "jobs")
+            for name in ("device", "batch_size", "threads", "jobs")
             if best.get(name) is not None and best[name] != setup.get(name)
         )
         if chosen:

@@ -80,8 +80,7 @@ def cold_start(setup: Setup, file: str, *, processes: int) -> dict[str, Any]:
 def _command_seconds(setup: Setup, file: str) -> float:
     """One picture on the command line, from typing to prompt."""
     task = find_description(find_model(setup.model)).task
-    precision = [] if setup.precision is None else ["--precision", setup.precision]
-    words = [task, file, "-m", setup.model, "--device", setup.device, *precision, "--quiet"]
+    words = [task, file, "-m", setup.model, "--device", setup.device, "--quiet"]
     started = time.monotonic()
     done = subprocess.run(  # noqa: S603  (our own program)
         [sys.executable, "-m", "mediasift", *words],

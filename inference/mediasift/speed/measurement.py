@@ -53,7 +53,7 @@ class Order:
         size: (width, height) of drawn ones.
         scenarios: Keys of `scenarios.SCENARIOS`.
         plan: How long, and what a service is asked.
-        device, precision, batch_size, threads, jobs: How the model is run; None for a profile's, else the usual.
+        device, batch_size, threads, jobs: How the model is run; None for a profile's, else the usual.
         sweep: Setting → values, see `sweep.SWEPT`.
         tune: Find the best batch size, threads and jobs, and keep them as a profile.
         cold: Fresh processes in which the first answer is measured; 0 for none.
@@ -67,7 +67,6 @@ class Order:
     scenarios: tuple[str, ...] = ("single", "offline")
     plan: Plan
     device: str = "cpu"
-    precision: str | None = None
     batch_size: int | None = None
     threads: int | None = None
     jobs: int | None = None
@@ -138,7 +137,6 @@ def _setup(order: Order) -> tuple[Setup, str | None]:
     setup = Setup(
         model=order.model,
         device=order.device,
-        precision=order.precision,
         batch_size=batch_size,
         threads=threads or cores,
         jobs=cores if jobs is None else jobs,
@@ -266,13 +264,12 @@ def _advice(result: dict[str, Any], model: OnnxModel, setup: Setup) -> dict[str,
 
 
 def _kept(order: Order, model: OnnxModel, setup: Setup, result: dict[str, Any]) -> dict[str, Any]:
-    """The best row of the sweep, on the order's own device and precision, as a profile.
+    """The best row of the sweep, on the order's own device, as a profile.
 
     Raises:
         UsageError: No row ran on that device.
     """
-    same = {"device": setup.device, "precision": setup.precision}
-    row = best(result["sweep"]["rows"], lambda row: "error" not in row and all(row[key] == same[key] for key in same))
+    row = best(result["sweep"]["rows"], lambda row: "error" not in row and row["device"] == setup.device)
     if row is None:
         raise UsageError(f"no row of the sweep ran on device {setup.device}; a profile is for that device only")
     settings = {name: row[name] for name in ("batch_size", "threads", "jobs")}

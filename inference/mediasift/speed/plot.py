@@ -46,8 +46,7 @@ def throughput(result: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]:
     rows += [found for name, found in result["scenarios"].items() if name == "offline" and not rows]
     lines: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for row in rows:
-        precision = f" {row['precision']}" if row["precision"] else ""
-        name = f"{row['device']}{precision}, {row['threads']} threads, {row['jobs']} readers"
+        name = f"{row['device']}, {row['threads']} threads, {row['jobs']} readers"
         lines[name].append((row["batch_size"], row["per_second"]))
     return dict(lines)
 

@@ -131,7 +131,6 @@ def _sweep(result: Result) -> Iterator[str]:
     yield ""
     header = [
         "device",
-        "precision",
         "batch",
         "threads",
         "jobs",
@@ -143,10 +142,10 @@ def _sweep(result: Result) -> Iterator[str]:
     ]
     rows, failed = [], []
     for row in result["sweep"]["rows"]:
-        start = [row["device"], row["precision"] or "", str(row["batch_size"] or ""), str(row["threads"])]
+        start = [row["device"], str(row["batch_size"] or ""), str(row["threads"])]
         start.append(str(row["jobs"]))
         if "error" in row:
-            failed.append(f"failed      {', '.join(filter(None, start[:2]))}: {row['error']}")
+            failed.append(f"failed      {start[0]}: {row['error']}")
             continue
         rows.append([*start, _number(row["per_second"]), f"{100 * row['spread']:.1f} %", f"{row['cpu_s_per_item']:.4g}",
                      _megabytes(row["peak_bytes"]), f"{100 * row['agreement']:.1f} %"])  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,8 +29,7 @@ class Setup:
 
     Attributes:
         model: Name or path.
-        device: See `models.providers.DEVICES`.
-        precision: Of the computation, where `load_model` lets one choose; None for the device's own.
+        device: See `models.providers.SPECS`.
         batch_size: Pictures per model call; None lets the task choose.
         threads: Of the model.
         jobs: Reader threads.
@@ -39,7 +37,6 @@ class Setup:
 
     model: str
     device: str = "cpu"
-    precision: str | None = None
     batch_size: int | None = None
     threads: int
     jobs: int
@@ -50,24 +47,14 @@ class Setup:
         return {name: value for name, value in asdict(self).items() if name != "model"}
 
 
-def takes_precision() -> bool:
-    """Whether this version's `load_model` lets one choose a precision."""
-    return "precision" in inspect.signature(load_model).parameters
-
-
 def load(setup: Setup) -> OnnxModel:
     """The model of a setup.
 
     Raises:
         ModelError: It is not here, has no description, or cannot run on the device.
-        UsageError: A precision where none can be chosen, or a model that reads no pictures.
+        UsageError: A model that reads no pictures.
     """
-    more: dict[str, Any] = {}
-    if setup.precision is not None:
-        if not takes_precision():
-            raise UsageError(f"precision {setup.precision}: this version of mediasift lets nobody choose one")
-        more["precision"] = setup.precision
-    model = load_model(setup.model, device=setup.device, threads=setup.threads, **more)
+    model = load_model(setup.model, device=setup.device, threads=setup.threads)
     if model.description.task not in TASKS:
         raise UsageError(f"{model.path}: a model to {model.description.task}; bench measures {', '.join(TASKS)}")
     return model

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from mediasift.errors import UsageError
-from mediasift.models.providers import DEVICES, available_cores, provider_is_here
-from mediasift.speed.subject import Setup, takes_precision
+from mediasift.models.providers import SPECS, available_cores, provider_is_here
+from mediasift.speed.subject import Setup
 
 
 def _powers(largest: int) -> list[int]:
@@ -21,13 +21,11 @@ SWEPT: dict[str, Callable[[], list[Any]]] = {
     "batch": lambda: [1, 2, 4, 8, 16, 32],
     "threads": lambda: _powers(available_cores()),
     "jobs": lambda: _powers(available_cores()),
-    "device": lambda: [name for name in DEVICES if provider_is_here(name)],
-    "precision": list,
+    "device": lambda: [spec for spec in SPECS if provider_is_here(spec.partition(":")[0])],
 }
-"""What can be swept over → the values that are tried when none are named; of a precision they must be."""
+"""What can be swept over → the values that are tried when none are named."""
 
 _FIELDS = {"batch": "batch_size"}
-_KINDS: dict[str, type] = {"device": str, "precision": str}
 
 _AS_FAST = 0.98
 """Rows within 2 % of the fastest are as fast as it."""
@@ -52,7 +50,7 @@ def parse_sweep(texts: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def _value(name: str, text: str) -> Any:
-    if _KINDS.get(name) is str:
+    if name == "device":
         return text
     try:
         return int(text)
@@ -72,10 +70,8 @@ def check_sweep(sweep: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         least = 0 if name == "jobs" else 1
         if not values or any(isinstance(value, int) and value < least for value in values):
             raise UsageError(f"sweep {name}: name values, from {least} on" if least else f"sweep {name}: name values")
-        if name == "device" and (unknown := [value for value in values if value not in DEVICES]):
-            raise UsageError(f"sweep device: {unknown[0]!r} is none of {', '.join(DEVICES)}")
-        if name == "precision" and not takes_precision():
-            raise UsageError("sweep precision: this version of mediasift lets nobody choose one")
+        if name == "device" and (unknown := [value for value in values if value not in SPECS]):
+            raise UsageError(f"sweep device: {unknown[0]!r} is none of {', '.join(SPECS)}")
     return {name: list(dict.fromkeys(values)) for name, values in sweep.items()}
 
 
