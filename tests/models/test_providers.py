@@ -98,13 +98,19 @@ def test_a_precision_the_device_does_not_have_ends_with_2(tmp_path: Path):
         load_model(write(tmp_path, mean_colour()), device="cpu:float16")
 
 
-def test_auto_says_what_it_took(tmp_path: Path):
+def test_auto_says_what_it_took_and_the_manifest_too(tmp_path: Path):
     picture = save(tmp_path / "a.png", scene(8, 8))
     model = write(tmp_path, mean_colour())
-    done = CliRunner().invoke(main, ["classify", str(picture), "-m", str(model), "--device", "auto"])
+    out = tmp_path / "out.csv"
+    done = CliRunner().invoke(main, ["classify", str(picture), "-m", str(model), "--device", "auto", "-o", str(out)])
     assert done.exit_code == 0
-    assert done.stderr.startswith("auto: the model runs on ")
-    assert done.stderr.split()[-1] in DEVICES
+    told = done.stderr.splitlines()[0]
+    assert told.startswith("auto: the model runs on ")
+    manifest = json.loads((tmp_path / "out.csv.run.json").read_text())
+    assert manifest["settings"]["device"] == "auto"
+    assert manifest["model"]["device"] == told.split()[-1]
+    assert manifest["model"]["device"] in DEVICES
+    assert manifest["model"]["share_of_nodes"] in (1.0, None)  # None: ONNX Runtime before 1.24
 
 
 def test_agreement_of_two_outputs():

@@ -41,7 +41,7 @@ def classify(
     Args:
         inputs: Paths, folders, globs, `.txt` or `.csv` lists, or uint8 arrays (H, W, 3) in RGB; one or several.
         model: Name, path of an ONNX file, or what `load_model` gave.
-        device: cpu, auto, openvino, cuda, tensorrt, coreml or directml.
+        device: cpu, auto, openvino, cuda, tensorrt, coreml or directml; some with a precision, `openvino:float32`.
         top: Labels per picture at most; 0 for all.
         min_score: Leave out labels below this score, 0..1.
         crops: Boxes (left, top, right, bottom), fractions 0..1, each classified on its own.

@@ -21,7 +21,6 @@ from mediasift.optional import is_installed, require
 __all__ = ["DEVICES", "SPECS", "available_cores", "check_device", "open_session", "ort_errors", "provider_is_here",
            "runtime", "session_options"]  # fmt: skip
 
-Device = Literal["cpu", "auto", "openvino", "cuda", "tensorrt", "coreml", "directml"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
