@@ -45,24 +45,25 @@ def ratios(measured: Mapping[str, Mapping[str, Any]], against: str) -> dict[str,
 
 
 def goal(
-    what: str, against: str, measured: float, *, at_least: float, aim_for: float, agreement: str, why: str
+    what: str, against: str, measured: float | None, *, at_least: float, aim_for: float, agreement: str, why: str
 ) -> dict[str, Any]:
     """A figure that was wanted, beside the one that was found.
 
     Args:
         what: Ours, in a few words.
         against: The peer.
-        measured: How many times better than the peer; of an efficiency, the share of what is possible.
+        measured: How many times better than the peer; of an efficiency, the share of what is possible;
+            None where it cannot be measured here, which is a miss.
         at_least: What was wanted.
         aim_for: What was hoped for.
         agreement: How far the outputs of both are the same.
         why: What the time goes into; kept only where the goal is missed.
     """
-    missed = measured < at_least
+    missed = measured is None or measured < at_least
     return {
         "what": what,
         "against": against,
-        "measured": round(measured, 3),
+        "measured": None if measured is None else round(measured, 3),
         "at_least": at_least,
         "aim_for": aim_for,
         "agreement": agreement,

@@ -65,6 +65,8 @@ def goal_lines(goals: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def verdict(one: Mapping[str, Any]) -> str:
     """Met or missed."""
+    if one["measured"] is None:
+        return "**missed**: cannot run here"
     if one["measured"] < one["at_least"]:
         return "**missed**"
     return "met, and the aim" if one["measured"] >= one["aim_for"] else "met"
@@ -72,6 +74,8 @@ def verdict(one: Mapping[str, Any]) -> str:
 
 def number(value: Any) -> str:
     """A value as people read it."""
+    if value is None:
+        return "-"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, int) or value == int(value):

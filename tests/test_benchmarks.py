@@ -18,7 +18,7 @@ def page(**values: object) -> str:
     return report.report({"bench_memory": {"date": "2026-01-01", "machine": MACHINE, "what": "something", **values}})
 
 
-def wanted(measured: float) -> dict[str, object]:
+def wanted(measured: float | None) -> dict[str, object]:
     return goal("our thing", "theirs", measured, at_least=2.0, aim_for=4.0, agreement="all equal", why="it is slow")
 
 
@@ -39,14 +39,22 @@ def test_every_result_has_a_section_with_its_date_and_script():
 
 
 @pytest.mark.parametrize(
-    ("measured", "said"), [(1.99, "**missed**"), (2.0, "met"), (3.99, "met"), (4.0, "met, and the aim")]
+    ("measured", "said"),
+    [
+        (1.99, "**missed**"),
+        (2.0, "met"),
+        (None, "**missed**: cannot run here"),
+        (3.99, "met"),
+        (4.0, "met, and the aim"),
+    ],
 )
-def test_a_goal_is_met_or_missed_as_measured(measured: float, said: str):
+def test_a_goal_is_met_or_missed_as_measured(measured: float | None, said: str):
     assert report.verdict(wanted(measured)) == said
 
 
 def test_a_miss_is_told_with_its_reason_and_a_hit_without():
     assert "it is slow" in page(goals=[wanted(1.5)])
+    assert "it is slow" in page(goals=[wanted(None)])
     assert "it is slow" not in page(goals=[wanted(2.5)])
 
 
