@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -81,8 +82,10 @@ def test_damaged_frames_are_missed_once(tmp_path: Path):
         options={"x264-params": "bframes=0:scenecut=0"},
     )  # fmt: skip
     data = bytearray(path.read_bytes())
-    start = data.find(b"mdat") + 4
-    for at in range(start + 4000, start + 4400):
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    broken = packets[70]
+    for at in range(broken.pos + 5, broken.pos + broken.size):
         data[at] = 0xFF
     path.write_bytes(bytes(data))
 
@@ -114,7 +117,7 @@ def test_whoever_stops_early_leaves_no_thread_and_no_open_file(tmp_path: Path):
     path = make_video(tmp_path / "a.mp4", numbered(250), range(250), keyframe_distance=25, time_base=Fraction(1, 25))
     with open_footage(path) as footage:
         reading = side_by_side(footage, seen)
-        assert [part[0][0] for part in islice(reading, 2)] == [0, 25]
+        assert [part[0][0] for part in islice(reading, 2)] == list(footage.timetable.starts[:2])
         reading.close()
     assert not [one for one in threading.enumerate() if one.name.startswith("mediasift-decoder")]
     open_files = [link.resolve().name for link in Path("/proc/self/fd").iterdir() if link.exists()]
@@ -124,16 +127,20 @@ def test_whoever_stops_early_leaves_no_thread_and_no_open_file(tmp_path: Path):
 def test_an_error_in_a_thread_reaches_the_caller_after_what_came_before(tmp_path: Path):
     path = make_video(tmp_path / "a.mp4", numbered(200), range(200), keyframe_distance=25, time_base=Fraction(1, 25))
 
-    def look(frames) -> int:
-        first = next(frames).number
-        if first == 100:
-            raise KeyError(first)
-        return first
+    with open_footage(path) as footage:
+        starts = footage.timetable.starts
 
-    got = []
-    with open_footage(path) as footage, pytest.raises(KeyError):
-        got.extend(side_by_side(footage, look))
-    assert got in ([], [0, 25, 50, 75])
+        def look(frames) -> int:
+            first = next(frames).number
+            if first == starts[3]:
+                raise KeyError(first)
+            return first
+
+        reading = side_by_side(footage, look)
+        got = [next(reading) for _ in range(3)]
+        with pytest.raises(KeyError):
+            next(reading)
+    assert got == list(starts[:3])
 
 
 def test_in_turn_parts_at_the_starts():

@@ -100,8 +100,8 @@ def read_source(
             found = Format(name="raw", kind="sound")  # samples without a header look like anything
         reader = _READERS.get((reads, found.kind if found else "picture"))
         if reader is None:
-            what = "unknown" if found is None else f"{found.kind} file ({found.name})"
-            raise Unsupported(f"a {what}; this command reads {reads}")
+            what = "an unknown kind of file" if found is None else f"a {found.kind} file ({found.name})"
+            raise Unsupported(f"{what}; this command reads {reads}")
         yield from reader(source, options, needs, admit)
     elif source.failure is not None:
         raise source.failure

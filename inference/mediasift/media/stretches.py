@@ -1,7 +1,7 @@
-"""A video in stretches that decode on their own, side by side: faster than one decoder with many threads.
+"""A video in stretches that decode on their own, side by side.
 
 Threads within one decoder wait for each other at every frame. Decoders that each have a stretch of the video, from an
-I-frame to the next, do not.
+I-frame to a later one, do not; but they share the memory's bandwidth, and so does what is measured on their frames.
 """
 
 from __future__ import annotations
