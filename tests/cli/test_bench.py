@@ -26,8 +26,8 @@ def bench(*words: str | Path) -> Result:
     return CliRunner().invoke(main, ["bench", *map(str, words)], catch_exceptions=False)
 
 
-def test_all_of_it(tmp_path: Path):
-    pytest.importorskip("matplotlib")
+def test_all_of_it(tmp_path: Path, package):
+    package("matplotlib", "evaluate")
     done = bench("-m", "fashion-mlp", *SHORT, "--qps", "50", "--latency-target", "1000", "--cold", "1",
                  "--sweep", "batch=1,4", "-o", tmp_path / "a.json", "--plot", tmp_path / "a.svg")  # fmt: skip
     assert done.exit_code == 0, done.output

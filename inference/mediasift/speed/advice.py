@@ -32,7 +32,7 @@ def _prepare(setup: Mapping[str, Any], _facts: OnnxFacts) -> str:
 
 
 def _infer(setup: Mapping[str, Any], facts: OnnxFacts) -> str:
-    tried = ("cpu", setup["device"], *setup["failed"])
+    tried = ("cpu", setup["device"].partition(":")[0], *setup["failed"])
     others = [name for name in DEVICES if name not in tried and provider_is_here(name)]
     if setup["device"] == "cpu" and others:
         return f"--device {others[0]}, if its labels agree (--sweep device=cpu,{others[0]} tells)"

@@ -93,6 +93,7 @@ def measure_all(order: Order, tell: Tell) -> dict[str, Any]:
     started, clock, load_before = datetime.now(UTC), time.perf_counter(), load_average()
     setup, profile = _setup(order)
     model = load(setup)
+    setup = replace(setup, device=model.device)  # what `auto` came to, so that all that follows is on the same one
     described, operations = _described(model)
     with tempfile.TemporaryDirectory() as folder:
         pictures = _pictures(order, Path(folder))
@@ -194,7 +195,7 @@ class _Run:
         setup, seconds = self.setup, self.order.plan.seconds
         stages = apart.ask("stages", threads=setup.threads, setup=asdict(setup), files=self.files, seconds=seconds)
         limits: dict[str, Any] | None = None
-        if operations is not None and setup.device in _ON_THIS_PROCESSOR:
+        if operations is not None and setup.device.partition(":")[0] in _ON_THIS_PROCESSOR:
             self.tell("matrix products and memory")
             machine = apart.ask("machine", threads=setup.threads, seconds=min(4.0, seconds))
             wanted = model.description.input
