@@ -58,13 +58,18 @@ def _quota(root: Path = Path("/sys/fs/cgroup")) -> int:
         return 1 << 20
 
 
-def session_options(threads: int | None = None) -> Any:
-    """ONNX Runtime's options for every session: quiet, so many threads (None: every core this process may use)."""
+def session_options(threads: int | None = None, *, spin: bool = False) -> Any:
+    """ONNX Runtime's options for every session, quiet.
+
+    Args:
+        threads: Of the model; None for every core this process may use.
+        spin: Let threads without work wait by going in circles: quicker to be there again, but readers get less.
+    """
     options = runtime().SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or available_cores()
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
     options.add_session_config_entry(_RECORD, "1")
     return options
