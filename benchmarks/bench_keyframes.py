@@ -28,7 +28,7 @@ from benchmarks.clips import make_clip, read_number, repeated
 from benchmarks.measure import alternate, ratios, save
 from mediasift.media.every import parse_every
 from mediasift.media.footage import chosen_frames, open_footage
-from mediasift.media.shots import shots_of
+from mediasift.media.shots import find_shots
 
 SCENEDETECT = "0.7.2"
 OURS = "mediasift"
@@ -69,7 +69,7 @@ def frames_in(video: Path) -> int:
 
 def our_cuts(video: Path) -> list[int]:
     with open_footage(video) as footage:
-        found = shots_of(footage, fades=False, colours=False, keyframes=True)
+        found = find_shots(footage.frames(), fades=False, colours=False, keyframes=True)
         return [shot.first for shot in found][1:]
 
 

@@ -12,12 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediasift.media.candidates import Candidates
 from mediasift.media.cuts import AdaptiveRule, ContentRule, Cut, Cuts, FadeRule
 from mediasift.media.footage import open_footage
 from mediasift.media.frames import PictureFrame, small_bgr
-from mediasift.media.measures import colourfulness
-from mediasift.media.shots import find_shots, shots_of
+from mediasift.media.shots import Candidates, colourfulness, find_shots
 from mediasift.media.transforms import sharpness
 from tests.pictures import scene
 from tests.videos import make_video
@@ -74,7 +72,7 @@ def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str
 ])  # fmt: skip
 def test_shots_of_the_clips_begin_at_the_golden_cuts(test_data: Path, video: str, detector: str, cuts: list[int]):
     with open_footage(test_data / "video" / video) as footage:
-        shots = list(shots_of(footage, detector=detector))
+        shots = list(find_shots(footage.frames(), detector=detector))
     assert [shot.first for shot in shots] == [0, *cuts]
     assert [shot.begins for shot in shots] == ["start"] + ["cut"] * len(cuts)
     assert sum(shot.frames for shot in shots) == len(footage.timetable.ticks)

@@ -12,7 +12,7 @@ from mediasift.media.files import read_head
 from mediasift.media.formats import sniff
 from mediasift.media.frames import Frame
 from mediasift.media.images import MAX_MEGAPIXELS
-from mediasift.media.shots import shots_of
+from mediasift.media.shots import find_shots
 from mediasift.media.video import Video
 
 Footage = Video | Animation
@@ -60,7 +60,7 @@ def chosen_frames(footage: Footage, every: Every, *, detector: str = "content") 
     """The frames that a rule chooses, each with the number of its shot where it stands for one."""
     if every.unit == "shot":
         missing = []
-        for shot in shots_of(footage, detector=detector, colours=False, keyframes=True):
+        for shot in find_shots(footage.frames(), detector=detector, colours=False, keyframes=True):
             if shot.keyframe is None:
                 missing.append((shot.first + shot.frames // 2, shot.number))
             else:

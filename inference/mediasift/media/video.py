@@ -18,7 +18,7 @@ from mediasift.errors import Damaged
 from mediasift.media.containers import open_container, picture_stream, reason
 from mediasift.media.frames import CodedFrame, Turn, display_turn, seconds
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
-from mediasift.media.timetable import Timetable, parting_starts
+from mediasift.media.timetable import Timetable
 from mediasift.optional import lazily
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ _MAX_THREADS = 8
 _SEEK_GAIN = 16
 """Frames by which a seek must shorten the way: it throws away the frames in flight in the decoder's threads."""
 
-_REORDERED = frozenset({"mp4", "matroska"})
-"""Containers that store when each packet is shown, so that one can see where decoding may begin."""
-
 
 class Video:
     """An opened video; a context manager.
@@ -45,8 +42,6 @@ class Video:
         demuxer: FFmpeg's name for its format; no other is tried.
         max_megapixels: Larger frames are refused.
         alive: Called about once a second while packets are read and frames decoded.
-        threads: Of the decoder; None for as many as there are processors.
-        timetable: Of the same file, where it is known already.
 
     Attributes:
         timetable: Numbers and times of all frames.
@@ -63,11 +58,8 @@ class Video:
         *,
         max_megapixels: float = MAX_MEGAPIXELS,
         alive: Callable[[], None] = lambda: None,
-        threads: int | None = None,
-        timetable: Timetable | None = None,
     ) -> None:
         self._alive = alive
-        self._threads = min(available_cores() if threads is None else threads, _MAX_THREADS)
         self._spoke = time.monotonic()
         self._file = file
         self._max_megapixels = max_megapixels
@@ -78,7 +70,7 @@ class Video:
         self.missing: list[tuple[int, float]] = []
         self._container, self._stream = self._open()
         try:
-            self.timetable = timetable or self._read_timetable()
+            self.timetable = self._read_timetable()
         except BaseException:
             self.close()
             raise
@@ -109,36 +101,7 @@ class Video:
             yield frame
         self._note(range(following, len(self.timetable.ticks)))
 
-    def between(self, first: int, end: int) -> Iterator[CodedFrame]:
-        """The frames first..end-1, two neighbours in the timetable's `starts` (or the end)."""
-        until = self.timetable.ticks[end] if end < len(self.timetable.ticks) else None
-        following = first
-        for frame in self._from(first, until):
-            if frame.number >= end:
-                break
-            if frame.number >= first:
-                self._note(range(following, frame.number))
-                following = max(following, frame.number + 1)
-                yield frame
-        self._note(range(following, end))
-
-    def another(self, *, threads: int) -> Video:
-        """The same file once more, with a decoder of its own."""
-        return Video(
-            self._file, self._demuxer, max_megapixels=self._max_megapixels, threads=threads, timetable=self.timetable
-        )
-
-    @property
-    def jumps(self) -> bool:
-        """False as soon as a jump has not led where it should."""
-        return not self._sequential
-
-    def wanted(self, count: int, missing: Iterable[tuple[int, float]]) -> None:
-        """Take note of frames that were read for this video elsewhere, and of those that were not there."""
-        self._wanted += count
-        self.missing.extend(missing)
-
-    def say_alive(self) -> None:
+    def _say_alive(self) -> None:
         """Tell whoever waits, about once a second."""
         now = time.monotonic()
         if now - self._spoke > 1:
@@ -194,7 +157,7 @@ class Video:
         try:
             stream = picture_stream(container)
             check_size(stream.codec_context.width, stream.codec_context.height, self._max_megapixels)
-            stream.codec_context.thread_count = self._threads
+            stream.codec_context.thread_count = min(available_cores(), _MAX_THREADS)
             stream.thread_type = "AUTO"
         except BaseException:
             container.close()
@@ -211,13 +174,13 @@ class Video:
         Raises:
             Damaged: There is no frame.
         """
-        ticks, keys, seeks, places = array("q"), array("q"), array("q"), array("q")
+        ticks, keys, seeks = array("q"), array("q"), array("q")
         early = self._demuxer in ("mpegts", "mpeg")  # these are searched by decoding time
         problem, packets = "", 0
         hidden = self._stream.codec_context.name in ("vp8", "libvpx")
         try:
             for packet in self._container.demux(self._stream):
-                self.say_alive()
+                self._say_alive()
                 shown = packet.pts if packet.pts is not None else packet.dts
                 packets += packet.size > 0
                 if shown is None or packet.size == 0 or packet.is_discard:
@@ -226,7 +189,6 @@ class Video:
                     continue
                 ticks.append(shown)
                 if packet.is_keyframe:
-                    places.append(len(ticks) - 1)
                     keys.append(shown)
                     seeks.append(packet.dts if early and packet.dts is not None else shown)
         except (av.error.FFmpegError, ValueError) as error:
@@ -242,7 +204,6 @@ class Video:
             keys=array("q", (keys[i] for i in order)),
             seeks=array("q", (seeks[i] for i in order)),
             time_base=Fraction(self._stream.time_base),
-            starts=parting_starts(ticks, places) if self._demuxer in _REORDERED else (0,),
             problem=problem,
         )
 
@@ -253,17 +214,14 @@ class Video:
             return False
         return self.timetable.number(self.timetable.keys[key]) > position + _SEEK_GAIN
 
-    def _from(self, target: int, until: int | None = None) -> Iterator[CodedFrame]:
-        """Frames from the I-frame before `target`, or from the beginning where jumping does not work.
-
-        With `until`, packets shown from that time on are not decoded.
-        """
+    def _from(self, target: int) -> Iterator[CodedFrame]:
+        """Frames from the I-frame before `target`, or from the beginning where jumping does not work."""
         key = self.timetable.key_before(target)
         if not self._sequential and key > 0:
             expected = self.timetable.number(self.timetable.keys[key])
             with contextlib.suppress(av.error.FFmpegError):
                 self._container.seek(self.timetable.seeks[key], stream=self._stream)
-                frames = self._decoded(self._packets(until))
+                frames = self._decoded(self._packets())
                 first = next((frame for frame in frames if frame.number >= expected), None)
                 if first is not None and first.number == expected:
                     yield first
@@ -271,14 +229,12 @@ class Video:
                     return
             self._sequential = True  # the container's index cannot be trusted, or this I-frame is none
         self._reopen()
-        yield from self._decoded(self._packets(until))
+        yield from self._decoded(self._packets())
 
-    def _packets(self, until: int | None = None) -> Iterator[Any]:
-        """The stream's packets, the empty last one left out; ends where the file is broken, or at a time."""
+    def _packets(self) -> Iterator[Any]:
+        """The stream's packets, the empty last one left out; ends where the file is broken."""
         with contextlib.suppress(av.error.FFmpegError):
             for packet in self._container.demux(self._stream):
-                if until is not None and packet.pts is not None and packet.pts >= until:
-                    return
                 if packet.size:
                     yield packet
 
@@ -287,7 +243,7 @@ class Video:
         context, last = self._stream.codec_context, len(self.timetable.ticks) - 1
         number = -1
         for packet in itertools.chain(packets, [None]):  # None: give what is still held back
-            self.say_alive()
+            self._say_alive()
             try:
                 raws = context.decode(packet)
             except (av.error.FFmpegError, ValueError):

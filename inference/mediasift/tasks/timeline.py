@@ -125,7 +125,6 @@ class StartedTimeline:
         frames = _tapped(footage.frames(), set(chosen), look.at)
         for shot in find_shots(
             frames,
-            starts=footage.timetable.starts,
             detector=video.detector,
             fades=settings.fades,
             colours=False,
