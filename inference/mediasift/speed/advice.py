@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mediasift.errors import ProviderUnavailable
 from mediasift.models.onnx_file import OnnxFacts
-from mediasift.models.providers import DEVICES, provider_is_here
+from mediasift.models.providers import DEVICES, check_device, provider_is_here
 from mediasift.models.registry import entries
 
 _WORTH = 1.05
@@ -33,14 +34,26 @@ def _prepare(setup: Mapping[str, Any], _facts: OnnxFacts) -> str:
 
 def _infer(setup: Mapping[str, Any], facts: OnnxFacts) -> str:
     tried = ("cpu", setup["device"].partition(":")[0], *setup["failed"])
-    others = [name for name in DEVICES if name not in tried and provider_is_here(name)]
+    others = [name for name in DEVICES if name not in tried and _works(name)]
     if setup["device"] == "cpu" and others:
         return f"--device {others[0]}, if its labels agree (--sweep device=cpu,{others[0]} tells)"
     if not any(node.op_type in _INTEGERS for node in facts.nodes) and facts.nodes:
         name = f"{setup['model']}-int8"
         known = f"-m {name} (mediasift models pull {name})" if name in entries() else "an 8-bit form of the model"
         return f"{known}; python -m training.quantize makes one"
-    return "a smaller model" + ("" if provider_is_here("openvino") else "; or: pip install 'mediasift[openvino]'")
+    openvino = "" if provider_is_here("openvino") else "; on Intel processors also: pip install 'mediasift[openvino]'"
+    return f"a smaller model{openvino}"
+
+
+def _works(device: str) -> bool:
+    """Whether a graph of one node runs on it: some are installed where they find no hardware."""
+    if not provider_is_here(device):
+        return False
+    try:
+        check_device(device)
+    except ProviderUnavailable:
+        return False
+    return True
 
 
 def _write(_setup: Mapping[str, Any], _facts: OnnxFacts) -> str:
