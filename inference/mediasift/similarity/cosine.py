@@ -109,7 +109,7 @@ _LEADING = (64, 128, 192)
 directions without any structure, 128 for a threshold of 0.9."""
 
 _SAMPLE = 2048
-"""Vectors from which the axes are found, and as many others on which they are tried."""
+"""Vectors from which the axes are found; they are tried on half as many others."""
 
 _FEW = 0.005
 """Up to this share of a tile's pairs it takes less time to compute them one by one than the whole tile."""
@@ -144,14 +144,19 @@ def _leading_axes(units: Vectors, least: np.float32) -> Vectors | None:
     if len(units) < TILE:
         return None
     step = max(2, len(units) // _SAMPLE)
-    sample = units[::step].astype(np.float64)
-    axes = np.linalg.eigh(sample.T @ sample)[1][:, ::-1].astype(np.float32)
+    axes = _principal_axes(units[::step])
     for count in _LEADING:
         if 3 * count <= units.shape[1]:
-            tried = _leading(units[1::step], np.ascontiguousarray(axes[:, :count]))
+            tried = _leading(units[1 :: 2 * step], np.ascontiguousarray(axes[:, :count]))
             if np.count_nonzero(tried @ tried.T >= least) - len(tried) <= _FEW * len(tried) ** 2:
                 return np.ascontiguousarray(axes[:, :count])
     return None
+
+
+def _principal_axes(sample: Vectors) -> Vectors:
+    """Orthonormal axes (D, D), those first along which the sample extends most."""
+    numbers = sample.astype(np.float64)
+    return np.asarray(np.linalg.eigh(numbers.T @ numbers)[1][:, ::-1], dtype=np.float32)
 
 
 Tile = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
