@@ -51,7 +51,7 @@ def _read(file: Path, take: Callable[[IO[bytes]], _Taken]) -> _Taken:
             return take(opened)
     except FileNotFoundError as error:
         if file.is_symlink():
-            raise NotFound(f"a link to {os.readlink(file)}, which does not exist") from error  # noqa: PTH115
+            raise NotFound(f"a link to {file.readlink()}, which does not exist") from error
         raise NotFound("no such file") from error
     except ItemError:
         raise

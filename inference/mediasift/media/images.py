@@ -44,8 +44,8 @@ _REDUCE_MARGIN = 2
 
 def get_ready() -> None:
     """Load what decodes nearly every picture now, rather than with the first."""
-    cv2.imdecode  # noqa: B018
-    Image.open  # noqa: B018
+    cv2.imdecode  # noqa: B018  (a lazy module is imported when one of its names is asked for)
+    Image.open  # noqa: B018  (the same)
 
 
 def picture_format(data: bytes, suffix: str = "") -> Format:

@@ -18,7 +18,7 @@ from mediasift.errors import InputError, ItemError
 from mediasift.media.files import read_bytes
 from mediasift.media.images import Undecoded, decode
 from mediasift.media.labelled import Labelled
-from mediasift.models.description import InputDescription, ModelDescription
+from mediasift.models.description import Colour, InputDescription, ModelDescription
 from mediasift.models.recipe import arrange, fitted, smallest_size
 from mediasift.models.session import OnnxModel
 
@@ -111,18 +111,18 @@ def _variants(given: InputDescription) -> Iterator[tuple[str, InputDescription]]
     Size and layout are the graph's, and cannot be wrong unnoticed.
     """
     yield "", given
-    colours = ("gray",) if given.colour == "gray" else ("rgb", "bgr")
+    colours: tuple[Colour, ...] = ("gray",) if given.colour == "gray" else ("rgb", "bgr")
     scalings = _SCALINGS.items() if given.dtype != "uint8" else ()
     for colour in colours:
         order = f"--colour {colour}" if colour != given.colour else ""
         if order:
-            yield order, replace(given, colour=colour)  # type: ignore[arg-type]
+            yield order, replace(given, colour=colour)
         for options, (scale, mean, std) in scalings:
             if len(mean) > given.channels:
                 continue
             turned = mean[::-1] if colour == "bgr" else mean
             spread = std[::-1] if colour == "bgr" else std
-            made = replace(given, colour=colour, scale=scale, mean=turned, std=spread)  # type: ignore[arg-type]
+            made = replace(given, colour=colour, scale=scale, mean=turned, std=spread)
             if made != given:
                 yield f"{order} {_typed(options, turned, spread)}".strip(), made
 

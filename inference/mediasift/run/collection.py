@@ -6,6 +6,7 @@ import base64
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -64,12 +65,11 @@ class Collection:
 
     def add(self, source: int, row: Row) -> None:
         """Take one row of the fingerprint task."""
-        place = {"path": row.path, "page": row.page, "frame": row.frame, "time_s": row.time_s, "source": source}
+        entry_here = partial(Entry, path=row.path, page=row.page, frame=row.frame, time_s=row.time_s, source=source)
         if row.error or not isinstance(row, Fingerprint) or row.width is None:  # the last: nothing in it
-            self.entries.append(Entry(**place, feature=-1, error=row.error))  # type: ignore[arg-type]
+            self.entries.append(entry_here(feature=-1, error=row.error))
             return
-        entry = Entry(
-            **place,  # type: ignore[arg-type]
+        entry = entry_here(
             feature=len(self.readable),
             width=row.width,
             height=row.height or 0,

@@ -125,7 +125,7 @@ class Index:
         state = _state(source)
         return state is not None and self._places.get(state[0], ())[:2] == state[1:]
 
-    def add(self, source: Source, state: tuple[str, int, int] | None, rows: Sequence[Row]) -> None:  # noqa: ARG002
+    def add(self, source: Source, state: tuple[str, int, int] | None, rows: Sequence[Row]) -> None:  # noqa: ARG002  (see Store)
         """Keep the rows of an input that was read without error, and was in that state before."""
         if state is not None and not any(row.error for row in rows):
             kept = [{k: v for k, v in to_json(row).items() if k not in ("path", "kept")} for row in rows]

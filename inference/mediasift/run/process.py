@@ -74,7 +74,7 @@ class Worker:
 
     def _receive(self) -> None:
         stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101
+        assert stdout is not None  # noqa: S101  (Popen was asked for a pipe)
         while chunk := os.read(stdout.fileno(), 1 << 16):
             self._inbox.put(chunk)
             time.sleep(_LULL_S)
@@ -82,7 +82,7 @@ class Worker:
 
     def _listen_to_stderr(self) -> None:
         stderr = self._process.stderr
-        assert stderr is not None  # noqa: S101
+        assert stderr is not None  # noqa: S101  (Popen was asked for a pipe)
         for line in stderr:
             self.stderr.append(line.decode("utf-8", "replace").rstrip()[:500])
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Generic, Protocol, TextIO, TypeVar
+from typing import IO, Any, Generic, TextIO, TypeVar
 
 import numpy as np
 
@@ -19,63 +19,19 @@ from mediasift.errors import InputError, Interrupted, OutputError, UsageError
 from mediasift.media.sources import Skipped, Source, find_sources
 from mediasift.models.providers import available_cores
 from mediasift.rows import Row
+from mediasift.run.engine import Engine, Here
 from mediasift.run.files import write_atomically
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal, state
 from mediasift.run.manifest import Summary, computing, manifest, manifest_path
-from mediasift.run.pipeline import Finished, Pipeline, Seconds, readers
+from mediasift.run.pipeline import Finished, readers
 from mediasift.run.progress import Progress
 from mediasift.run.resume import look, plan, stored_rows
 from mediasift.run.stored import READERS, Stored
 from mediasift.run.supervisor import Limits, Supervisor
 from mediasift.run.writers import WRITERS, Form, format_of
-from mediasift.tasks.task import Resources
 
 RowType = TypeVar("RowType", bound=Row)
-
-
-class Engine(Protocol):
-    """What computes: this process (`Here`) or a worker (`supervisor.Supervisor`)."""
-
-    facts: Mapping[str, Any]
-    batch_size: int
-    seconds: Seconds
-    restarts: int
-    peak_bytes: int
-
-    @property
-    def longest_item_s(self) -> float:
-        """Longest time that reading and preparing an item took, seconds; 0 where nobody looked."""
-
-    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
-        """Each source with its rows, in order."""
-
-    def close(self) -> None:
-        """Let go of everything; `run` does it by itself when it ends."""
-
-
-class Here:
-    """Computes in the calling process."""
-
-    longest_item_s = 0.0
-    restarts = 0
-    peak_bytes = 0
-
-    def __init__(self, job: Job) -> None:
-        task = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
-        self.facts = task.facts
-        self.batch_size = task.batch_size
-        self._pipeline = Pipeline(
-            task, row_type=job.task.row, reads=job.task.reads, options=job.reading, jobs=readers(job.jobs)
-        )
-        self.seconds = self._pipeline.seconds
-
-    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
-        """Each source with its rows, in order."""
-        return self._pipeline.run(sources)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Table(Generic[RowType]):

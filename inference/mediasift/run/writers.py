@@ -158,7 +158,8 @@ def write_npz(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None
     none = np.full(length or 0, np.nan, dtype="<f4")
     with _beside(file) as vectors, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         count = 0
-        for count, row in enumerate(rows, start=1):  # noqa: B007  (used after the loop)
+        for row in rows:
+            count += 1
             for name, cell in zip(names, form.cells(row), strict=True):
                 if name in waiting:
                     waiting[name].append(cell)

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def measure_stages(subject: Subject, seconds: float) -> dict[str, Any]:
         seconds: About how long for all stages together.
     """
     held = Held(subject)
-    found = {name: _alone(lambda stage=stage: stage(held), len(held.items), seconds / len(STAGES))  # type: ignore[misc]
+    found = {name: _alone(partial(stage, held), len(held.items), seconds / len(STAGES))
              for name, stage in STAGES.items()}  # fmt: skip
     return {"pictures": len(held.items), "batch_size": held.started.batch_size, "alone": found}
 
