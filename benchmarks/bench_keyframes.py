@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.clips import make_clip, read_number, repeated
 from benchmarks.measure import alternate, ratios, save
 from mediasift.media.every import parse_every
-from mediasift.media.footage import chosen_frames, open_footage
+from mediasift.media.footage import chosen_frames, measured_cells, open_footage
 from mediasift.media.shots import find_shots
 
 SCENEDETECT = "0.7.2"
@@ -68,7 +68,7 @@ def frames_in(video: Path) -> int:
 
 def our_cuts(video: Path) -> list[int]:
     with open_footage(video) as footage:
-        found = find_shots(footage.frames(), fades=False, colours=False, keyframes=True)
+        found = find_shots(measured_cells(footage, colours=False, keyframes=True), fades=False)
         return [shot.first for shot in found][1:]
 
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediasift.media.cuts import AdaptiveRule, ContentRule, Cut, Cuts, FadeRule
-from mediasift.media.footage import open_footage
+from mediasift.media.footage import measured_cells, open_footage
 from mediasift.media.frames import PictureFrame, small_bgr
-from mediasift.media.shots import Candidates, colourfulness, find_shots
+from mediasift.media.shots import Candidates, colourfulness, find_shots, measured
 from mediasift.media.transforms import sharpness
 from tests.pictures import scene
 from tests.videos import make_video
@@ -34,7 +34,7 @@ def golden(folder: Path, video: str, detector: str) -> list[int]:
     return json.loads((folder / "video" / "goldens" / f"{video}.{detector}.json").read_text())["cuts"]
 
 
-def measured(path: Path) -> list[tuple[float, float]]:
+def numbers_of(path: Path) -> list[tuple[float, float]]:
     """(change, mean of all channels) of each frame, the way PySceneDetect's documentation states it."""
     found, before = [], None
     with open_footage(path) as footage:
@@ -49,7 +49,7 @@ def measured(path: Path) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize("video", ["testvideo.mp4", "counter.mp4"])
 def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str):
-    numbers = measured(test_data / "video" / video)
+    numbers = numbers_of(test_data / "video" / video)
     rules = {
         "ContentDetector.default": ContentRule(),
         "ContentDetector.t30": ContentRule(threshold=30),
@@ -72,7 +72,7 @@ def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str
 ])  # fmt: skip
 def test_shots_of_the_clips_begin_at_the_golden_cuts(test_data: Path, video: str, detector: str, cuts: list[int]):
     with open_footage(test_data / "video" / video) as footage:
-        shots = list(find_shots(footage.frames(), detector=detector))
+        shots = list(find_shots(measured_cells(footage), detector=detector))
     assert [shot.first for shot in shots] == [0, *cuts]
     assert [shot.begins for shot in shots] == ["start"] + ["cut"] * len(cuts)
     assert sum(shot.frames for shot in shots) == len(footage.timetable.ticks)
@@ -156,7 +156,7 @@ def test_a_fade_at_the_very_end_is_found():
 def test_measures_of_known_pictures():
     grey = np.full((40, 60, 3), 100, np.uint8)
     frames = [PictureFrame(image=grey + np.uint8(10 * (i % 2)), number=i, time_s=i * 0.5) for i in range(20)]
-    (shot,) = find_shots(frames)
+    (shot,) = find_shots(measured(frames))
     assert (shot.frames, shot.start_s, shot.end_s, shot.begins) == (20, 0.0, 10.0, "start")
     assert shot.brightness == pytest.approx(105 / 255, abs=1e-4)
     assert shot.motion == pytest.approx(10 / 255, abs=1e-4)
@@ -189,7 +189,7 @@ def test_candidates_hold_few_frames_and_give_a_sharp_one_near_the_middle(length:
     sharp = np.random.default_rng(seed).random(length)
     candidates = Candidates()
     for number in range(length):
-        candidates.add(Numbered(number), float(sharp[number]))
+        candidates.add(Numbered(number), float(sharp[number]), number)
         assert len(candidates._slots) <= 12
     taken = candidates.take(0, length)
     assert taken is not None
@@ -207,6 +207,6 @@ def test_each_shot_gets_the_sharpest_frame_of_its_middle():
         )
         for frame in frames
     ]  # fmt: skip
-    shots = list(find_shots(frames, keyframes=True))
+    shots = list(find_shots(measured(frames, keyframes=True)))
     assert [shot.first for shot in shots] == [0, 40, 100]
     assert [shot.keyframe.number for shot in shots] == [20, 70, 120]

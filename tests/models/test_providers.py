@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 from mediasift.cli import main
 from mediasift.errors import InferenceFailed, ProviderUnavailable
+from mediasift.models import providers
 from mediasift.models.choice import agreement, compare_devices, fastest
-from mediasift.models.providers import DEVICES, SPECS, Setting, engine_folder, provider_is_here
+from mediasift.models.providers import DEVICES, SPECS, Setting, engine_folder, precision_of, provider_is_here
 from mediasift.models.runtime import placed_nodes
 from mediasift.models.session import load_model
 from tests.pictures import save, scene
@@ -56,6 +57,19 @@ def test_openvinos_threads_and_precision_are_set_by_its_own_names():
     }
     options = DEVICES["openvino"].options(Setting(threads=2))
     assert json.loads(options["load_config"]) == {"CPU": {"INFERENCE_NUM_THREADS": 2}}
+
+
+@pytest.mark.parametrize(
+    ("instructions", "expected"), [(("avx2", "avx512_vnni"), "float32"), (("avx512_bf16", "amx_bf16"), "bfloat16")]
+)
+def test_plain_openvino_is_told_its_precision_so_that_the_manifest_can_name_it(
+    monkeypatch: pytest.MonkeyPatch, instructions: tuple[str, ...], expected: str
+):
+    monkeypatch.setattr(providers, "instruction_sets", lambda: instructions)
+    assert precision_of("openvino") == expected
+    assert precision_of("openvino:float16") == "float16"
+    assert precision_of("tensorrt:float16") == "float16"
+    assert precision_of("cpu") is None  # the model's own
 
 
 def test_engines_of_tensorrt_are_kept_by_model_precision_gpu_and_versions(monkeypatch: pytest.MonkeyPatch, tmp_path):

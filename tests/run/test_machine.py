@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mediasift.models import processor
 from mediasift.run import machine
 
 INTEL = (
@@ -19,11 +20,11 @@ ARM = "processor\t: 0\nBogoMIPS\t: 50\nFeatures\t: fp asimd asimddp sve i8mm\n\n
 @pytest.fixture
 def cpuinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Lets a test say what the system tells of its processor."""
-    cached = (machine.processor, machine.instruction_sets, machine._cpuinfo)
+    cached = (processor.processor, processor.instruction_sets, processor._cpuinfo)
 
     def told(text: str) -> None:
         (tmp_path / "cpuinfo").write_text(text)
-        monkeypatch.setattr(machine, "_CPUINFO", tmp_path / "cpuinfo")
+        monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
         for function in cached:
             function.cache_clear()
 
@@ -34,17 +35,17 @@ def cpuinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_processor_and_its_instruction_sets(cpuinfo):
     cpuinfo(INTEL)
-    assert machine.processor() == "Some Processor 3000"
-    assert machine.instruction_sets() == ("sse4_2", "avx", "fma", "avx2", "avx512_vnni", "amx_int8")
+    assert processor.processor() == "Some Processor 3000"
+    assert processor.instruction_sets() == ("sse4_2", "avx", "fma", "avx2", "avx512_vnni", "amx_int8")
     cpuinfo(ARM)
-    assert machine.instruction_sets() == ("asimd", "asimddp", "i8mm", "sve")
+    assert processor.instruction_sets() == ("asimd", "asimddp", "i8mm", "sve")
 
 
 def test_without_linux_numpy_tells(cpuinfo, tmp_path: Path):
     cpuinfo("")
     (tmp_path / "cpuinfo").unlink()
-    assert machine.processor()
-    assert isinstance(machine.instruction_sets(), tuple)
+    assert processor.processor()
+    assert isinstance(processor.instruction_sets(), tuple)
 
 
 def test_the_id_is_that_of_what_decides_speed(cpuinfo, monkeypatch: pytest.MonkeyPatch):

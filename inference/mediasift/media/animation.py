@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from mediasift.media.files import read_bytes
 from mediasift.media.frames import PictureFrame
 from mediasift.media.headers import PILLOW_ERRORS, read_header
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
+from mediasift.media.stretches import Result
 from mediasift.media.timetable import Timetable
 from mediasift.optional import lazily
 
@@ -60,6 +61,15 @@ class Animation:
     def frames(self) -> Iterator[PictureFrame]:
         """Every frame in order."""
         return self.at(range(len(self.timetable.ticks)))
+
+    def side_by_side(
+        self,
+        work: Callable[[Iterator[PictureFrame]], Iterator[Result]],
+        *,
+        ahead: int,  # noqa: ARG002  (as `Video`)
+    ) -> Iterator[Result]:
+        """What `work` makes of every frame, in order; one after the other, as there is nothing to jump to."""
+        return work(self.frames())
 
     def iframes(self) -> Iterator[PictureFrame]:
         """The first frame: the others may hold only what changed."""

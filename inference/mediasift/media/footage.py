@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from mediasift.errors import Damaged, EmptyFile, NotMedia, Unsupported
@@ -12,7 +13,7 @@ from mediasift.media.files import read_head
 from mediasift.media.formats import sniff
 from mediasift.media.frames import Frame
 from mediasift.media.images import MAX_MEGAPIXELS
-from mediasift.media.shots import find_shots
+from mediasift.media.shots import Cell, cell_frames, find_shots, measured
 from mediasift.media.video import Video
 
 Footage = Video | Animation
@@ -28,6 +29,9 @@ _DEMUXERS = {
 }
 """Format → FFmpeg's reader for it. It is named, so that no file can be taken for a playlist and send us elsewhere."""
 
+
+_FRAMES_AHEAD = 256
+"""Frames of a stretch that may be measured before those of the one before it are: the usual distance of I-frames."""
 
 ANIMATED = frozenset({"gif", "png", "webp"})
 """Formats of pictures that may move."""
@@ -59,20 +63,22 @@ def open_footage(
 def chosen_frames(footage: Footage, every: Every, *, detector: str = "content") -> Iterator[tuple[Frame, int | None]]:
     """The frames that a rule chooses, each with the number of its shot where it stands for one."""
     if every.unit == "shot":
-        missing = []
-        for shot in find_shots(footage.frames(), detector=detector, colours=False, keyframes=True):
-            if shot.keyframe is None:
-                missing.append((shot.first + shot.frames // 2, shot.number))
-            else:
-                yield shot.keyframe, shot.number
-        for number, shot_number in missing:  # shorter than what it takes to be sure of a cut: seldom
-            yield from ((frame, shot_number) for frame in footage.at([number]))
+        for shot in find_shots(measured_cells(footage, colours=False, keyframes=True), detector=detector):
+            # A short shot may have no key frame; then it is fetched.
+            found = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.first + shot.frames // 2])
+            yield from ((frame, shot.number) for frame in found)
         return
     if every.unit == "iframe":
         frames: Iterator[Frame] = iter(footage.iframes())
     else:
         frames = iter(footage.at(chosen_numbers(every, footage.timetable.ticks, footage.timetable.time_base)))
     yield from ((frame, None) for frame in frames)
+
+
+def measured_cells(footage: Footage, *, colours: bool = True, keyframes: bool = False) -> Iterator[Cell]:
+    """Every frame of a film measured, as `find_shots` wants it, with all cores."""
+    work = partial(measured, colours=colours, keyframes=keyframes)
+    return footage.side_by_side(work, ahead=max(2, _FRAMES_AHEAD // cell_frames(footage.size)))
 
 
 def _format_name(file: Path) -> tuple[str, bytes]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from mediasift.optional import lazily
 
 if TYPE_CHECKING:
     import cv2
+    from av.video import reformatter
 else:
     cv2 = lazily("cv2")
+    reformatter = lazily("av.video.reformatter")
 
 Picture = NDArray[np.uint8]
 
@@ -72,7 +75,7 @@ class CodedFrame:
     def rgb(self) -> Picture:
         """uint8 (H, W, 3) RGB, upright."""
         try:
-            image = np.asarray(self.raw.to_ndarray(format="rgb24"), dtype=np.uint8)
+            image = converted(self.raw, "rgb24")
         except (ValueError, OSError) as error:
             raise Damaged(f"frame {self.number} cannot be converted ({error})") from error
         transpose, flip = self.turn
@@ -107,6 +110,20 @@ class PictureFrame:
         return _shrunk(np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2BGR), dtype=np.uint8))
 
 
+def converted(raw: Any, layout: str) -> Picture:
+    """uint8 (H, W, 3) of an `av.VideoFrame`, `rgb24` or `bgr24`.
+
+    Each thread keeps its converter: making FFmpeg's tables anew takes longer than converting a small frame.
+    """
+    found: dict[str, Any] = _own.__dict__.setdefault("converters", {})
+    if layout not in found:
+        found[layout] = reformatter.VideoReformatter()
+    return np.asarray(found[layout].reformat(raw, format=layout).to_ndarray(), dtype=np.uint8)
+
+
+_own = threading.local()
+
+
 def display_turn(raw: Any) -> Turn:
     """How an `av.VideoFrame` is turned upright, from the container's display matrix.
 
@@ -134,7 +151,8 @@ def seconds(ticks: int, time_base: Fraction) -> float:
 # then shrank, because cuts are decided by a threshold. Of large frames, shrinking first and then converting gives the
 # same numbers in a fraction of the time, as long as the arithmetic is swscale's for 4:2:0 pictures: BT.601, nearest
 # chroma, 13-bit factors, each product cut to a whole number. (Rounding moves the hue of dark pixels, and cuts with it.)
-# Frames that are not that large are converted whole, which costs little: there, blending first would show.
+# Frames that are not that large are converted whole, which costs little: there, blending first would show. Where a
+# small pixel lies between several, its chroma is blended where it lies, some hundredths of a pixel away from swscale's.
 
 
 def small_bgr(raw: Any) -> Picture:
@@ -142,7 +160,7 @@ def small_bgr(raw: Any) -> Picture:
     width, height = raw.width, raw.height
     full = raw.format.name == "yuvj420p"
     if not (full or raw.format.name == "yuv420p") or max(width, height) < 4 * SMALL_SIDE or width % 2 or height % 2:
-        return _shrunk(np.asarray(raw.reformat(format="bgr24").to_ndarray(), dtype=np.uint8))
+        return _shrunk(converted(raw, "bgr24"))
     luma, cb, cr = (
         np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width] for plane in raw.planes
     )
@@ -170,41 +188,24 @@ def _shrunk(bgr: Picture) -> Picture:
 
 def _small_chroma(plane: Picture, width: int, height: int) -> Picture:
     """A plane of half the frame's (width, height) at the size of the small frame."""
+    size = _small_size(width, height)
     places = _chroma_places(width, height)
-    if places.exact is not None:
-        rows, columns = places.exact
-        return np.asarray(plane[rows][:, columns])
-    return np.asarray(cv2.remap(plane, *places.blended, cv2.INTER_LINEAR), dtype=np.uint8)
-
-
-class _Places(NamedTuple):
-    """Where small pixels take their chroma from."""
-
-    exact: tuple[NDArray[np.intp], NDArray[np.intp]] | None
-    """Rows and columns, when each is one pixel of the plane."""
-    blended: tuple[NDArray[Any], NDArray[Any]]
-    """For cv2.remap, when it lies between some."""
+    if places is None:
+        return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    rows, columns = places
+    return np.asarray(plane[rows][:, columns])
 
 
 @lru_cache(maxsize=8)
-def _chroma_places(width: int, height: int) -> _Places:
-    small_width, small_height = _small_size(width, height)
-    across, down = _axis(width, small_width), _axis(height, small_height)
-    first, second = cv2.convertMaps(*np.meshgrid(across, down), cv2.CV_16SC2)
-    whole = all(np.array_equal(axis, np.floor(axis)) for axis in (across, down))
-    exact = (down.astype(np.intp), across.astype(np.intp)) if whole else None
-    return _Places(exact, (np.asarray(first), np.asarray(second)))
-
-
-def _axis(length: int, small: int) -> NDArray[np.float32]:
-    """Positions along one side in chroma, of pixel centres as in cv2.resize.
-
-    Two neighbouring pixels of luma share their chroma when the first of them is even.
-    """
-    positions = (np.arange(small) + 0.5) * length / small - 0.5
-    left = np.floor(positions)
-    chroma = np.where(left % 2 == 0, left / 2, (left - 1) / 2 + (positions - left))
-    return chroma.astype(np.float32)
+def _chroma_places(width: int, height: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Rows and columns of the chroma of each small pixel, where each is one pixel of the frame; else None."""
+    across, down = (
+        (np.arange(small) + 0.5) * length / small - 0.5
+        for length, small in zip((width, height), _small_size(width, height), strict=True)
+    )
+    if any(np.any(axis % 1) for axis in (across, down)):
+        return None
+    return down.astype(np.intp) // 2, across.astype(np.intp) // 2
 
 
 @lru_cache(maxsize=2)

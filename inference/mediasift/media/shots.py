@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import cv2
 else:
     cv2 = lazily("cv2")
+
+_CELL_FRAMES = 12
+"""Frames of up to a megapixel of which only the sharpest may become a key frame: half a second, which is less than most
+shots."""
 
 _HELD_MEGAPIXELS = 24.0
 """Frames held as candidates for a shot's key frame: a dozen of full HD, three of 4K."""
@@ -38,7 +42,8 @@ class Shot:
         colourfulness: Mean of Hasler and Süsstrunk's M3 (Measuring colourfulness in natural images, SPIE 2003): 0 for
             grey, about 100 for the most colourful.
         motion: Mean change of luma from frame to frame, 0..1.
-        keyframe: The sharpest frame near its middle, where it was asked for.
+        keyframe: The sharpest frame near its middle; None where none was asked for, or where the sharpest frames of
+            all its cells lie in the shots beside it.
     """
 
     number: int
@@ -53,57 +58,127 @@ class Shot:
     keyframe: Frame | None = None
 
 
-def find_shots(
-    frames: Iterable[Frame],
-    *,
-    detector: str = "content",
-    fades: bool = True,
-    colours: bool = True,
-    keyframes: bool = False,
-) -> Iterator[Shot]:
-    """Each shot as soon as its end is known. One pass, memory for a few frames.
-
-    Args:
-        frames: Every frame of a video, in order.
-        detector: Key of `cuts.DETECTORS`.
-        fades: Whether black between two shots parts them, too.
-        colours: Measure colourfulness, which costs more than finding cuts; without, it is 0.
-        keyframes: Choose a frame for each shot.
-    """
-    cuts = Cuts(detector, fades=fades)
-    current = _Current(Candidates() if keyframes else None, colours=colours)
-    before: _Seen | None = None
-    for frame in frames:
-        seen = _Seen.of(frame.small(), before)
-        current.add(frame, seen)
-        for cut in cuts.add(frame.number, seen.change, seen.mean):
-            yield from current.end_at(cut)
-        before = seen
-    for cut in cuts.finish():
-        yield from current.end_at(cut)
-    yield from current.finish()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What is measured on a small frame."""
+    """What is measured on a small frame, and what the next one is compared with."""
 
     hsv: Picture
     gray: Picture
+
+    def change(self, before: _Seen) -> tuple[float, float]:
+        """Mean change of hue, saturation and value, 0..255, and of luma, 0..1, from an earlier frame."""
+        if before.hsv.shape != self.hsv.shape:
+            return 0.0, 0.0
+        return (
+            cv2.norm(self.hsv, before.hsv, cv2.NORM_L1) / self.hsv.size,
+            cv2.norm(self.gray, before.gray, cv2.NORM_L1) / (255 * self.gray.size),
+        )
+
+
+class Look(NamedTuple):
+    """What was measured on one frame.
+
+    Attributes:
+        mean: Of all channels, 0..255.
+        brightness, colourfulness: See `Shot`.
+        change, motion: From the frame before it: of hue, saturation and value, 0..255; of luma, 0..1.
+    """
+
+    number: int
+    time_s: float
     mean: float
+    brightness: float
+    colourfulness: float
     change: float
     motion: float
-    bgr: Picture
 
-    @classmethod
-    def of(cls, bgr: Picture, before: _Seen | None) -> _Seen:
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """Neighbouring frames that were measured, and the sharpest of them.
+
+    Attributes:
+        number: The same for parts of one cell.
+        looks: Of each frame; the first one's change is from the frame before it, if that was in reach.
+        first, last: The outermost frames, for comparing with those beyond.
+        sharpest, sharpness: None and 0 where nobody asked.
+    """
+
+    number: int
+    first: _Seen
+    last: _Seen
+    looks: list[Look] = field(default_factory=list)
+    sharpest: Frame | None = None
+    sharpness: float = -1.0
+
+
+def cell_frames(size: tuple[int, int]) -> int:
+    """Frames in a cell: fewer of them are held where they are large."""
+    return _CELL_FRAMES * max(1, round(size[0] * size[1] / 1e6))
+
+
+def measured(frames: Iterable[Frame], *, colours: bool = True, keyframes: bool = False) -> Iterator[Cell]:
+    """Measure frames in order, in cells that begin at multiples of `cell_frames`.
+
+    Args:
+        frames: Every frame of a video, or of a stretch of it.
+        colours: Measure colourfulness, which costs more than finding cuts; without, it is 0.
+        keyframes: Find the sharpest frame of each cell.
+    """
+    cell: Cell | None = None
+    for frame in frames:
+        bgr = frame.small()
         hsv = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2HSV), dtype=np.uint8)
         gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-        change = motion = 0.0
-        if before is not None and before.hsv.shape == hsv.shape:
-            change = cv2.norm(hsv, before.hsv, cv2.NORM_L1) / hsv.size
-            motion = cv2.norm(gray, before.gray, cv2.NORM_L1) / (255 * gray.size)
-        return cls(hsv, gray, cv2.norm(bgr, cv2.NORM_L1) / bgr.size, change, motion, bgr)
+        seen = _Seen(hsv, gray)
+        change, motion = (0.0, 0.0) if cell is None else seen.change(cell.last)
+        number = frame.number // cell_frames(frame.size)
+        if cell is None or number != cell.number:
+            if cell is not None:
+                yield cell
+            cell = Cell(number, first=seen, last=seen)
+        cell.last = seen
+        cell.looks.append(
+            Look(
+                number=frame.number,
+                time_s=frame.time_s,
+                mean=cv2.norm(bgr, cv2.NORM_L1) / bgr.size,
+                brightness=cv2.mean(gray)[0] / 255,
+                colourfulness=colourfulness(bgr) if colours else 0.0,
+                change=change,
+                motion=motion,
+            )
+        )
+        if keyframes and (sharp := sharpness(gray)) > cell.sharpness:
+            cell.sharpest, cell.sharpness = frame, sharp
+    if cell is not None:
+        yield cell
+
+
+def find_shots(cells: Iterable[Cell], *, detector: str = "content", fades: bool = True) -> Iterator[Shot]:
+    """Each shot as soon as its end is known. One pass, memory for a few frames.
+
+    Args:
+        cells: Of all frames of a video, in order; see `measured`.
+        detector: Key of `cuts.DETECTORS`.
+        fades: Whether black between two shots parts them, too.
+    """
+    cuts = Cuts(detector, fades=fades)
+    current = _Current()
+    before: _Seen | None = None
+    for cell in cells:
+        if before is not None:  # the cell may be the first of its stretch, where nobody had the frame before it
+            change, motion = cell.first.change(before)
+            cell.looks[0] = cell.looks[0]._replace(change=change, motion=motion)
+        before = cell.last
+        current.hold(cell)
+        for look in cell.looks:
+            current.add(look)
+            for cut in cuts.add(look.number, look.change, look.mean):
+                yield from current.end_at(cut)
+    for cut in cuts.finish():
+        yield from current.end_at(cut)
+    yield from current.finish()
 
 
 def colourfulness(bgr: Picture) -> float:
@@ -116,20 +191,20 @@ def colourfulness(bgr: Picture) -> float:
 class _Current:
     """The shot that is going on, and what came after a border that is not decided yet."""
 
-    def __init__(self, candidates: Candidates | None, *, colours: bool) -> None:
-        self._candidates = candidates
-        self._colours = colours
+    def __init__(self) -> None:
+        self._candidates = Candidates()
         self._numbers = array("q")
         self._values = array("d")  # time, brightness, colourfulness, motion of each frame
         self._count = 0
         self._begins: Literal["start", "cut", "fade"] = "start"
 
-    def add(self, frame: Frame, seen: _Seen) -> None:
-        self._numbers.append(frame.number)
-        colours = colourfulness(seen.bgr) if self._colours else 0.0
-        self._values.extend((frame.time_s, cv2.mean(seen.gray)[0] / 255, colours, seen.motion))
-        if self._candidates is not None:
-            self._candidates.add(frame, sharpness(seen.gray))
+    def hold(self, cell: Cell) -> None:
+        if cell.sharpest is not None:
+            self._candidates.add(cell.sharpest, cell.sharpness, cell.number)
+
+    def add(self, look: Look) -> None:
+        self._numbers.append(look.number)
+        self._values.extend((look.time_s, look.brightness, look.colourfulness, look.motion))
 
     def end_at(self, cut: Cut) -> Iterator[Shot]:
         """The shot that ends before a cut; nothing when it has no frame."""
@@ -152,9 +227,6 @@ class _Current:
     def _shot(self, length: int, end_s: float) -> Shot:
         table: NDArray[np.float64] = np.array(self._values[: 4 * length]).reshape(length, 4)
         first = self._numbers[0]
-        keyframe = None
-        if self._candidates is not None:
-            keyframe = self._candidates.take(first, self._numbers[length - 1] + 1)
         self._count += 1
         motion = table[1:, 3].mean() if length > 1 else 0.0  # the first frame's change is the cut itself
         return Shot(
@@ -167,35 +239,38 @@ class _Current:
             brightness=float(table[:, 1].mean()),
             colourfulness=float(table[:, 2].mean()),
             motion=float(motion),
-            keyframe=keyframe,
+            keyframe=self._candidates.take(first, self._numbers[length - 1] + 1),
         )
 
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """A stretch of frames and the sharpest of them."""
+    """Some cells in a row and the sharpest frame of them."""
 
     frame: Frame
     sharpness: float
-    frames: int = 1
+    cell: int
+    cells: int = 1
 
 
 @dataclass(slots=True, eq=False)
 class Candidates:
     """A few frames spread evenly over the shot that is going on, each the sharpest of its stretch.
 
-    Where the middle of a shot is, is known only when it ends. So the shot is kept as at most a dozen stretches; when
-    there would be more, neighbours are joined and the stretches become twice as long.
+    Where the middle of a shot is, is known only when it ends. So the shot is kept as at most a dozen stretches of
+    cells; when there would be more, neighbours are joined and the stretches become twice as long.
     """
 
     _slots: list[_Slot] = field(default_factory=list)
     _stretch: int = 1
 
-    def add(self, frame: Frame, sharp: float) -> None:
-        """Consider a frame."""
+    def add(self, frame: Frame, sharp: float, cell: int) -> None:
+        """Consider the sharpest frame of a cell, or of a part of one."""
         slots = self._slots
-        if slots and slots[-1].frames < self._stretch:
-            slots[-1].frames += 1
+        same = bool(slots) and slots[-1].cell == cell
+        if same or (slots and slots[-1].cells < self._stretch):
+            slots[-1].cell = cell
+            slots[-1].cells += not same
             if sharp > slots[-1].sharpness:
                 slots[-1].frame, slots[-1].sharpness = frame, sharp
             return
@@ -204,7 +279,7 @@ class Candidates:
         if len(slots) >= most:
             self._slots = slots = [_joined(a, b) for a, b in zip(slots[::2], slots[1::2], strict=True)]
             self._stretch *= 2
-        slots.append(_Slot(frame, sharp))
+        slots.append(_Slot(frame, sharp, cell))
 
     def take(self, first: int, end: int) -> Frame | None:
         """The sharpest candidate in the middle half of the frames first..end-1, else the one nearest to the middle.
@@ -223,4 +298,4 @@ class Candidates:
 
 def _joined(first: _Slot, second: _Slot) -> _Slot:
     best = first if first.sharpness >= second.sharpness else second
-    return _Slot(best.frame, best.sharpness, first.frames + second.frames)
+    return _Slot(best.frame, best.sharpness, second.cell, first.cells + second.cells)

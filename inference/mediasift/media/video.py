@@ -18,6 +18,7 @@ from mediasift.errors import Damaged
 from mediasift.media.containers import open_container, picture_stream, reason
 from mediasift.media.frames import CodedFrame, Turn, display_turn, seconds
 from mediasift.media.images import MAX_MEGAPIXELS, check_size
+from mediasift.media.stretches import CannotJump, Result, side_by_side
 from mediasift.media.timetable import Timetable
 from mediasift.optional import lazily
 
@@ -42,6 +43,8 @@ class Video:
         demuxer: FFmpeg's name for its format; no other is tried.
         max_megapixels: Larger frames are refused.
         alive: Called about once a second while packets are read and frames decoded.
+        threads: Of the decoder; None for one per core.
+        timetable: Of the same video, where it is known already.
 
     Attributes:
         timetable: Numbers and times of all frames.
@@ -58,6 +61,8 @@ class Video:
         *,
         max_megapixels: float = MAX_MEGAPIXELS,
         alive: Callable[[], None] = lambda: None,
+        threads: int | None = None,
+        timetable: Timetable | None = None,
     ) -> None:
         self._alive = alive
         self._spoke = time.monotonic()
@@ -65,12 +70,13 @@ class Video:
         self._max_megapixels = max_megapixels
         self._demuxer = demuxer
         self._sequential = False
+        self._threads = min(threads or available_cores(), _MAX_THREADS)
         self._turn: Turn | None = None
         self._wanted = 0
         self.missing: list[tuple[int, float]] = []
         self._container, self._stream = self._open()
         try:
-            self.timetable = self._read_timetable()
+            self.timetable = timetable or self._read_timetable()
         except BaseException:
             self.close()
             raise
@@ -92,16 +98,55 @@ class Video:
 
     def frames(self) -> Iterator[CodedFrame]:
         """Every frame in order."""
-        self._reopen()
         self._wanted += len(self.timetable.ticks)
-        following = 0
-        for frame in self._decoded(self._packets()):
-            self._note(range(following, frame.number))
-            following = max(following, frame.number + 1)
-            yield frame
-        self._note(range(following, len(self.timetable.ticks)))
+        return self.rest(0)
 
-    def _say_alive(self) -> None:
+    def side_by_side(self, work: Callable[[Iterator[CodedFrame]], Iterator[Result]], *, ahead: int) -> Iterator[Result]:
+        """What `work` makes of every frame, in order; see `stretches.side_by_side`."""
+        self._wanted += len(self.timetable.ticks)
+        return side_by_side(self, work, cores=available_cores(), ahead=ahead)
+
+    def rest(self, first: int) -> Iterator[CodedFrame]:
+        """Every frame from number `first` on, for which all before it are decoded, too."""
+        return self._noted(self._from_beginning(), first, len(self.timetable.ticks))
+
+    def stretch(self, first: int, end: int) -> Iterator[CodedFrame]:
+        """The frames first..end-1, of which the first is an I-frame, or the video's first.
+
+        Raises:
+            CannotJump: Only reading from the beginning would lead there.
+        """
+        return self._noted(self._jumped(first) if first else self._from_beginning(), first, end)
+
+    def _jumped(self, first: int) -> Iterator[CodedFrame]:
+        for frame in self._from(first):
+            if self._sequential:
+                raise CannotJump
+            yield frame
+
+    def _noted(self, frames: Iterable[CodedFrame], first: int, end: int) -> Iterator[CodedFrame]:
+        """Those of number first..end-1; the ones that are not there are remembered."""
+        following = first
+        for frame in frames:
+            if frame.number >= end:
+                break
+            if frame.number >= first:
+                self._note(range(following, frame.number))
+                following = max(following, frame.number + 1)
+                yield frame
+        self._note(range(following, end))
+
+    def twin(self, *, threads: int) -> Video:
+        """The same video with a decoder of its own, of so many threads; it tells nobody that it is alive."""
+        return Video(
+            self._file,
+            self._demuxer,
+            max_megapixels=self._max_megapixels,
+            threads=threads,
+            timetable=self.timetable,
+        )
+
+    def say_alive(self) -> None:
         """Tell whoever waits, about once a second."""
         now = time.monotonic()
         if now - self._spoke > 1:
@@ -157,7 +202,7 @@ class Video:
         try:
             stream = picture_stream(container)
             check_size(stream.codec_context.width, stream.codec_context.height, self._max_megapixels)
-            stream.codec_context.thread_count = min(available_cores(), _MAX_THREADS)
+            stream.codec_context.thread_count = self._threads
             stream.thread_type = "AUTO"
         except BaseException:
             container.close()
@@ -180,7 +225,7 @@ class Video:
         hidden = self._stream.codec_context.name in ("vp8", "libvpx")
         try:
             for packet in self._container.demux(self._stream):
-                self._say_alive()
+                self.say_alive()
                 shown = packet.pts if packet.pts is not None else packet.dts
                 packets += packet.size > 0
                 if shown is None or packet.size == 0 or packet.is_discard:
@@ -228,6 +273,9 @@ class Video:
                     yield from frames
                     return
             self._sequential = True  # the container's index cannot be trusted, or this I-frame is none
+        yield from self._from_beginning()
+
+    def _from_beginning(self) -> Iterator[CodedFrame]:
         self._reopen()
         yield from self._decoded(self._packets())
 
@@ -243,7 +291,7 @@ class Video:
         context, last = self._stream.codec_context, len(self.timetable.ticks) - 1
         number = -1
         for packet in itertools.chain(packets, [None]):  # None: give what is still held back
-            self._say_alive()
+            self.say_alive()
             try:
                 raws = context.decode(packet)
             except (av.error.FFmpegError, ValueError):

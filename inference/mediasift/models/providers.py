@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
 import subprocess
 from collections.abc import Callable, Mapping
@@ -13,13 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mediasift.errors import ProviderUnavailable
+from mediasift.models.processor import instruction_sets, processor
 from mediasift.models.protobuf import encode
 from mediasift.models.registry import cache_folder
 from mediasift.models.runtime import available_cores, ort_errors, placed_nodes, runtime, session_options, share_of_nodes
 from mediasift.optional import is_installed, require
 
-__all__ = ["DEVICES", "SPECS", "available_cores", "check_device", "open_session", "ort_errors", "provider_is_here",
-           "runtime", "session_options"]  # fmt: skip
+__all__ = ["DEVICES", "SPECS", "available_cores", "check_device", "open_session", "ort_errors", "precision_of",
+           "provider_is_here", "runtime", "session_options"]  # fmt: skip
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -48,6 +48,7 @@ class Provider:
         install: What to type when it is missing.
         options: Its options for a setting.
         precisions: That can be asked for, as in `openvino:float32`.
+        usual: The one it is told to compute in where none is asked for; None leaves it alone.
         plugin: Registers it when it comes as a package of its own; None for built-in ones.
         prepare: Called before a session is made, with the session's options.
     """
@@ -56,6 +57,7 @@ class Provider:
     install: str
     options: Callable[[Setting], Mapping[str, str]] = field(default=lambda _: {})
     precisions: tuple[Precision, ...] = ()
+    usual: Callable[[], Precision | None] = field(default=lambda: None)
     plugin: Callable[[], None] | None = None
     prepare: Callable[[Any], None] = field(default=lambda _: None)
 
@@ -65,6 +67,14 @@ def _register_openvino() -> None:
     """Once per process; ONNX Runtime refuses a second time."""
     package = require("onnxruntime_ep_openvino", extra="openvino")
     runtime().register_execution_provider_library("openvino", package.get_library_path())
+
+
+def _openvino_precision() -> Precision:
+    """What OpenVINO would choose itself, so that the manifest can name it: bfloat16 where the processor multiplies it.
+
+    See https://docs.openvino.ai, "CPU Device", "Floating Point Data Types Specifics".
+    """
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(instruction_sets()) else "float32"
 
 
 _OPENVINO_NAMES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -143,6 +153,7 @@ DEVICES: dict[str, Provider] = {
         install="pip install 'mediasift[openvino]'",
         options=_openvino_options,
         precisions=("float32", "bfloat16", "float16"),
+        usual=_openvino_precision,
         plugin=_register_openvino,
     ),
     "cuda": Provider(
@@ -170,6 +181,13 @@ SPECS = tuple(
     for spec in (device, *(f"{device}:{precision}" for precision in provider.precisions))
 )
 """What can be asked for: a device, or a device and the precision it computes in."""
+
+
+def precision_of(spec: str) -> Precision | None:
+    """What a device of `SPECS` computes in; None where it is left to the model and the provider."""
+    device, _, asked = spec.partition(":")
+    provider = DEVICES[device]
+    return next((one for one in provider.precisions if one == asked), None) or provider.usual()
 
 
 def provider_is_here(device: str) -> bool:
@@ -204,7 +222,7 @@ def open_session(
     """
     if spec not in SPECS:
         raise ProviderUnavailable(f"device {spec!r} is unknown; there are auto, {', '.join(SPECS)}")
-    device, _, precision = spec.partition(":")
+    device = spec.partition(":")[0]
     provider = DEVICES[device]
     if not provider_is_here(device):
         here = ", ".join(name for name in DEVICES if provider_is_here(name))
@@ -215,9 +233,8 @@ def open_session(
     if isinstance(model, bytes) and data_folder is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(data_folder))
     provider.prepare(options)
-    wanted: Any = precision or None
-    own = provider.options(Setting(threads=threads or available_cores(), precision=wanted, key=key))
-    session = _session(model, options, device, own)
+    setting = Setting(threads=threads or available_cores(), precision=precision_of(spec), key=key)
+    session = _session(model, options, device, provider.options(setting))
     _check_placement(session, device)
     session.disable_fallback()
     return session
@@ -234,20 +251,10 @@ def _session(model: str | bytes, options: Any, device: str, own: Mapping[str, st
     if not processors:
         raise ProviderUnavailable(
             f"device {device} is installed, but {provider.name} finds no hardware it can use here "
-            f"({_processor()}): Intel's plug-in takes Intel processors only. Use --device cpu"
+            f"({processor()}): Intel's plug-in takes Intel processors only. Use --device cpu"
         )
     options.add_provider_for_devices(processors[:1], dict(own))
     return ort.InferenceSession(model, options)
-
-
-def _processor() -> str:
-    """What the processor calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
 
 
 def _check_placement(session: Any, device: str) -> None:

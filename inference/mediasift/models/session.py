@@ -14,7 +14,7 @@ from mediasift.models.choice import candidates, fastest
 from mediasift.models.description import ModelDescription
 from mediasift.models.inner import InnerTensor, with_output
 from mediasift.models.onnx_file import OnnxFacts, check_external_data, read_facts, sha256
-from mediasift.models.providers import open_session
+from mediasift.models.providers import open_session, precision_of
 from mediasift.models.recipe import input_shape
 from mediasift.models.registry import find_description, find_model
 from mediasift.models.runtime import ort_errors, share_of_nodes
@@ -170,7 +170,7 @@ class OnnxModel:
     def facts(self) -> Mapping[str, Any]:
         """What a manifest says of the model."""
         told = {"model": self.path.name, "model_sha256": self.sha256, "device": self.device, "provider": self.provider}
-        return {**told, "share_of_nodes": self.share_of_nodes, "precision": self.device.partition(":")[2] or None}
+        return {**told, "share_of_nodes": self.share_of_nodes, "precision": precision_of(self.device)}
 
 
 def _opened_up(path: Path, facts: OnnxFacts, inner: InnerTensor) -> tuple[str | bytes, str]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from mediasift.items import VideoFile
 from mediasift.media import shots as media_shots
-from mediasift.media.footage import open_footage
+from mediasift.media.footage import measured_cells, open_footage
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 
@@ -113,7 +113,7 @@ class StartedShots:
     def prepare(self, item: VideoFile) -> list[Row]:
         """The rows of a video. Frames that did not decode leave an error on the last of them."""
         with open_footage(item.file, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
-            found = list(media_shots.find_shots(footage.frames(), detector=item.detector, fades=self._fades))
+            found = list(media_shots.find_shots(measured_cells(footage), detector=item.detector, fades=self._fades))
             complaint = footage.complaint()
         if not found:
             if complaint is not None:

@@ -16,7 +16,7 @@ from mediasift.media.audio import read_clips
 from mediasift.media.every import DEFAULT_EVERY, Every, chosen_numbers, parse_every
 from mediasift.media.footage import Footage, open_footage
 from mediasift.media.frames import Frame
-from mediasift.media.shots import Shot, find_shots
+from mediasift.media.shots import Shot, find_shots, measured
 from mediasift.media.stills import write_text
 from mediasift.media.webvtt import webvtt
 from mediasift.rows import Row
@@ -123,13 +123,8 @@ class StartedTimeline:
                 look.at(frame)
             return
         frames = _tapped(footage.frames(), set(chosen), look.at)
-        for shot in find_shots(
-            frames,
-            detector=video.detector,
-            fades=settings.fades,
-            colours=False,
-            keyframes=settings.keyframes or by_shot,
-        ):
+        cells = measured(frames, colours=False, keyframes=settings.keyframes or by_shot)
+        for shot in find_shots(cells, detector=video.detector, fades=settings.fades):
             if shot.keyframe is not None:
                 if by_shot:
                     look.at(shot.keyframe)
