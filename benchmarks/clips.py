@@ -28,9 +28,10 @@ def make_clip(path: Path, *, seconds: int, width: int, height: int, seed: int = 
         number, total = 0, seconds * FPS
         while number < total:
             luma, cb, cr = _scene(rng, width, height)
+            room = np.array(luma.shape[::-1]) - (width, height)
             speed = 2 * rng.integers(-2, 3, 2)
             for step in range(min(int(rng.integers(2 * FPS, 7 * FPS)), total - number)):
-                left, top = (int(side) for side in np.abs(speed * step) % (width // 4, height // 4) // 2)
+                left, top = (int(side) // 2 for side in _swung(speed * step, room))
                 frame = av.VideoFrame(width, height, "yuv420p")
                 for plane, scene, share in zip(frame.planes, (luma, cb, cr), (1, 2, 2), strict=True):
                     wide, high, x, y = width // share, height // share, 2 * left // share, 2 * top // share
@@ -45,6 +46,11 @@ def make_clip(path: Path, *, seconds: int, width: int, height: int, seed: int = 
                 number += 1
         container.mux(stream.encode(None))
     return path
+
+
+def _swung(way: NDArray[np.integer], room: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Where a camera is after so many pixels, that turns back at the end of its room: a jump would be a cut."""
+    return np.asarray(room - np.abs(np.abs(way) % (2 * room) - room))
 
 
 def _scene(rng: np.random.Generator, width: int, height: int) -> tuple[NDArray[np.uint8], ...]:

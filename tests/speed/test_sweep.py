@@ -15,7 +15,7 @@ from mediasift.speed.advice import RULES, advice
 from mediasift.speed.roofline import measure_machine, share_of_possible
 from mediasift.speed.stages import STAGES
 from mediasift.speed.subject import Setup
-from mediasift.speed.sweep import SWEPT, agreement, best, parse_sweep, setups
+from mediasift.speed.sweep import SWEPT, agreement, best, merged, parse_sweep, setups
 
 BASE = Setup(model="m", threads=2, jobs=2)
 
@@ -64,6 +64,25 @@ def test_of_rows_that_are_as_fast_the_smallest_is_best():
     rows = [row(100, 50), row(101, 90), row(90, 10), row(500, 1, device="cuda")]
     assert best(rows, lambda one: one["device"] == "cpu") == rows[0]
     assert best(rows, lambda one: one["device"] == "coreml") is None
+
+
+def measurement(seconds: list[float], items: int, **more: Any) -> dict[str, Any]:
+    """Of `items` pictures in each round, with rounds of so many seconds."""
+    rate = items * len(seconds) / sum(seconds)
+    costs = {"cpu_s_per_item": 0.01, "cores_busy": 1.0, "peak_bytes": 5, "errors": 1, "agreement": 1.0}
+    rounds = [[one / items] for one in seconds]
+    return {"items": items * len(seconds), "per_second": rate, "rounds_s": rounds, **costs, **more}
+
+
+def test_two_measurements_of_a_setting_become_one():
+    first, second = measurement([1.0, 1.0], 10), measurement([3.0], 30, cpu_s_per_item=0.03, peak_bytes=9)
+    both = merged(first, second)
+    assert (both["items"], both["errors"], both["samples"], both["peak_bytes"]) == (50, 2, 3, 9)
+    assert both["per_second"] == pytest.approx(50 / 5.0)
+    assert both["cpu_s_per_item"] == pytest.approx((20 * 0.01 + 30 * 0.03) / 50)
+    assert both["rounds_s"] == [[0.1], [0.1], [0.1]]
+    assert both["median_s"] == pytest.approx(0.1)
+    assert merged(first, {"device": "cuda", "error": "gone"}) == {"device": "cuda", "error": "gone"}
 
 
 def test_every_stage_has_a_rule_for_what_helps():

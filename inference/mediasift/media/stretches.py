@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,17 +40,36 @@ def side_by_side(
     Args:
         video: It is not moved: other frames of it can be read meanwhile.
         work: Called in several threads, each time with the frames of one stretch in order. Stretches begin at I-frames.
-        cores: Stretches decoded at a time.
+        cores: Stretches decoded at a time, over all videos that are read at the same time.
         ahead: Results of a stretch that may wait until those of the stretches before it are taken.
     """
-    team = _Team(video, work, stretches(video.timetable), cores=cores, ahead=ahead)
+    with _one_of_several() as films:
+        team = _Team(video, work, stretches(video.timetable), cores=max(1, cores // films), ahead=ahead)
+        try:
+            yield from team.results()
+        except CannotJump:
+            team.close()
+            yield from work(video.rest(team.first_undone))
+        finally:
+            team.close()
+
+
+_running = 0
+_lock = threading.Lock()
+
+
+@contextmanager
+def _one_of_several() -> Iterator[int]:
+    """How many videos are read at a time, this one included: readers that have one each shall share the cores."""
+    global _running  # noqa: PLW0603  (of the process, as the cores are)
+    with _lock:
+        _running += 1
+        films = _running
     try:
-        yield from team.results()
-    except CannotJump:
-        team.close()
-        yield from work(video.rest(team.first_undone))
+        yield films
     finally:
-        team.close()
+        with _lock:
+            _running -= 1
 
 
 def stretches(timetable: Timetable) -> list[tuple[int, int]]:

@@ -30,7 +30,7 @@ from mediasift.speed.scenarios import SCENARIOS
 from mediasift.speed.stages import together
 from mediasift.speed.subject import Setup, load
 from mediasift.speed.sweep import SWEPT as USUAL
-from mediasift.speed.sweep import TUNED, agreement, best, check_sweep, setups
+from mediasift.speed.sweep import TUNED, agreement, best, check_sweep, merged, setups
 from mediasift.speed.taking import Plan
 
 SCHEMA = {"name": "mediasift.bench", "version": 1}
@@ -216,7 +216,7 @@ class _Run:
     def swept(self, sweep: Mapping[str, Sequence[Any]], *, tune: bool) -> dict[str, Any] | None:
         """Every combination; or, to tune, one setting after the other."""
         over = {**sweep, **({name: USUAL[name]() for name in TUNED} if tune else {})}
-        rows = [self._row(setup) for setup in setups(self.setup, sweep)] if sweep else []
+        rows = self._rows(setups(self.setup, sweep)) if sweep else []
         if tune:
             rows += self._tuned({name: over[name] for name in TUNED})
         return {"over": over, "rows": rows} if rows else None
@@ -225,18 +225,25 @@ class _Run:
         """One setting after the other, each with the best of those before it: all combinations would take hours."""
         setup, rows = self.setup, []
         for name, values in over.items():
-            found = [self._row(one) for one in setups(setup, {name: values})]
+            found = self._rows(setups(setup, {name: values}))
             rows += found
             if (fastest := best(found, lambda row: "error" not in row)) is not None:
                 setup = replace(setup, **{key: fastest[key] for key in ("batch_size", "threads", "jobs")})
         return rows
+
+    def _rows(self, wanted: Sequence[Setup]) -> list[dict[str, Any]]:
+        """Each setting twice, there and back: a machine that becomes slower on the way does so for all of them."""
+        there = [self._row(one) for one in wanted]
+        back = [self._row(one) for one in reversed(wanted)]
+        return [merged(*both) for both in zip(there, reversed(back), strict=True)]
 
     def _row(self, setup: Setup) -> dict[str, Any]:
         """One run of all pictures at once, beside whether its labels agree with those of the order's own settings."""
         shown = ", ".join(f"{name} {value}" for name, value in setup.told.items() if value is not None)
         self.tell(f"sweep: {shown}")
         try:
-            found = apart.scenario(setup, "offline", self.files, asdict(self.order.plan))
+            plan = replace(self.order.plan, seconds=self.order.plan.seconds / 2)
+            found = apart.scenario(setup, "offline", self.files, asdict(plan))
         except MediasiftError as error:
             return {**setup.told, "error": str(error)}
         answers = found.pop("answers")

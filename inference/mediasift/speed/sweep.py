@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mediasift.errors import UsageError
 from mediasift.models.providers import SPECS, available_cores, provider_is_here
+from mediasift.speed.statistics import spread
 from mediasift.speed.subject import Setup
 
 
@@ -85,6 +87,33 @@ def agreement(answers: Sequence[Sequence[str]], reference: Sequence[Sequence[str
     """Share of pictures that got the same labels in the same order."""
     same = sum(list(a) == list(b) for a, b in zip(answers, reference, strict=True))
     return same / max(1, len(reference))
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Two measurements of one setting (see `scenarios.measure`) as one; the first one's error where it has one."""
+    if failed := next((one for one in (first, second) if "error" in one), None):
+        return dict(failed)
+    items = [one["items"] for one in (first, second)]
+    seconds = [one["items"] / one["per_second"] for one in (first, second)]
+
+    def mean(name: str, weights: Sequence[float]) -> float:
+        return sum(one[name] * weight for one, weight in zip((first, second), weights, strict=True)) / sum(weights)
+
+    rounds = [*first["rounds_s"], *second["rounds_s"]]
+    samples = [sample for part in rounds for sample in part]
+    return {
+        **first,
+        "items": sum(items),
+        "errors": first["errors"] + second["errors"],
+        "per_second": sum(items) / sum(seconds),
+        "median_s": statistics.median(samples),
+        "spread": round(spread(samples), 4),
+        "samples": len(samples),
+        "cpu_s_per_item": mean("cpu_s_per_item", items),
+        "cores_busy": round(mean("cores_busy", seconds), 2),
+        "peak_bytes": max((one["peak_bytes"] or 0 for one in (first, second)), default=0) or None,
+        "rounds_s": rounds,
+    }
 
 
 def best(rows: Sequence[Mapping[str, Any]], among: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any] | None:
