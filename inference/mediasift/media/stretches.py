@@ -110,8 +110,8 @@ class _Team:
         self._work = work
         self._todo = deque(todo)
         self._ahead = ahead
-        self._workers = min(cores + 1, len(todo))  # one more, so that stretches of unequal length leave no core idle
-        self._threads = max(1, cores // self._workers)
+        self._workers = min(cores, len(todo))
+        self._threads = cores // self._workers
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="mediasift-stretch")
         self._decoders: queue.SimpleQueue[Video] = queue.SimpleQueue()

@@ -97,7 +97,7 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
     seconds = [one["items"] / one["per_second"] for one in (first, second)]
 
     def mean(name: str, weights: Sequence[float]) -> float:
-        return sum(one[name] * weight for one, weight in zip((first, second), weights, strict=True)) / sum(weights)
+        return float(first[name] * weights[0] + second[name] * weights[1]) / sum(weights)
 
     rounds = [*first["rounds_s"], *second["rounds_s"]]
     samples = [sample for part in rounds for sample in part]
