@@ -189,3 +189,21 @@ def test_a_copy_that_vanishes_between_is_an_error_of_its_own(clip: Path, tmp_pat
         with pytest.raises(Exception, match=r"b\.mp4|No such file") as caught:
             list(footage.side_by_side(each, ahead=4))
     assert type(caught.value).__module__ == "mediasift.errors"
+
+
+def test_videos_that_are_read_at_the_same_time_share_the_cores(clip: Path):
+    def threads() -> int:
+        return sum(thread.name.startswith("mediasift-stretch") for thread in threading.enumerate())
+
+    before = threads()
+    with open_footage(clip) as first, open_footage(clip) as second:
+        one = iter(side_by_side(first, each, cores=2, ahead=4))
+        next(one)
+        assert threads() == before + 2
+        other = iter(side_by_side(second, each, cores=2, ahead=4))
+        next(other)
+        assert threads() == before + 3
+        one.close()
+        other.close()
+        list(side_by_side(first, each, cores=2, ahead=4))
+    assert threads() == before
