@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -207,3 +208,14 @@ def test_videos_that_are_read_at_the_same_time_share_the_cores(clip: Path):
         other.close()
         list(side_by_side(first, each, cores=2, ahead=4))
     assert threads() == before
+
+
+def test_whoever_waits_hears_that_it_goes_on_however_long_a_result_takes(clip: Path, monkeypatch: pytest.MonkeyPatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr(video_module, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    heard: list[int] = []
+    with open_footage(clip, alive=lambda: heard.append(1)) as footage:
+        before = len(heard)
+        counts = list(side_by_side(footage, lambda frames: iter([sum(1 for _ in frames)]), cores=1, ahead=1))
+    assert sum(counts) == FRAMES
+    assert len(heard) - before > FRAMES / 4

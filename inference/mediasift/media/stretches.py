@@ -129,7 +129,6 @@ class _Team:
             while not isinstance(result := found.get(), _End):
                 if isinstance(result, BaseException):
                     raise result
-                self._video.say_alive()
                 yield result
             self._video.missing.extend(result.missing)
             self.first_undone = end

@@ -29,7 +29,7 @@ else:
     av = lazily("av")
 
 _MAX_THREADS = 8
-"""Of one decoder. Each holds frames in flight, so memory grows with it."""
+"""Of one decoder, or decoders of one video. Each holds frames in flight, so memory grows with it."""
 
 _SEEK_GAIN = 16
 """Frames by which a seek must shorten the way: it throws away the frames in flight in the decoder's threads."""
@@ -42,7 +42,8 @@ class Video:
         file: Where it is.
         demuxer: FFmpeg's name for its format; no other is tried.
         max_megapixels: Larger frames are refused.
-        alive: Called about once a second while packets are read and frames decoded.
+        alive: Called about once a second while packets are read and frames decoded, by several threads in
+            `side_by_side`.
         threads: Of the decoder; None for one per core.
         timetable: Of the same video, where it is known already.
 
@@ -104,7 +105,7 @@ class Video:
     def side_by_side(self, work: Callable[[Iterator[CodedFrame]], Iterator[Result]], *, ahead: int) -> Iterator[Result]:
         """What `work` makes of every frame, in order; see `stretches.side_by_side`."""
         self._wanted += len(self.timetable.ticks)
-        return side_by_side(self, work, cores=available_cores(), ahead=ahead)
+        return side_by_side(self, work, cores=min(available_cores(), _MAX_THREADS), ahead=ahead)
 
     def rest(self, first: int) -> Iterator[CodedFrame]:
         """Every frame from number `first` on, for which all before it are decoded, too."""
@@ -137,16 +138,17 @@ class Video:
         self._note(range(following, end))
 
     def twin(self, *, threads: int) -> Video:
-        """The same video with a decoder of its own, of so many threads; it tells nobody that it is alive."""
+        """The same video with a decoder of its own, of so many threads."""
         return Video(
             self._file,
             self._demuxer,
             max_megapixels=self._max_megapixels,
+            alive=self._alive,
             threads=threads,
             timetable=self.timetable,
         )
 
-    def say_alive(self) -> None:
+    def _say_alive(self) -> None:
         """Tell whoever waits, about once a second."""
         now = time.monotonic()
         if now - self._spoke > 1:
@@ -225,7 +227,7 @@ class Video:
         hidden = self._stream.codec_context.name in ("vp8", "libvpx")
         try:
             for packet in self._container.demux(self._stream):
-                self.say_alive()
+                self._say_alive()
                 shown = packet.pts if packet.pts is not None else packet.dts
                 packets += packet.size > 0
                 if shown is None or packet.size == 0 or packet.is_discard:
@@ -291,7 +293,7 @@ class Video:
         context, last = self._stream.codec_context, len(self.timetable.ticks) - 1
         number = -1
         for packet in itertools.chain(packets, [None]):  # None: give what is still held back
-            self.say_alive()
+            self._say_alive()
             try:
                 raws = context.decode(packet)
             except (av.error.FFmpegError, ValueError):
