@@ -189,7 +189,7 @@ def test_candidates_hold_few_frames_and_give_a_sharp_one_near_the_middle(length:
     sharp = np.random.default_rng(seed).random(length)
     candidates = Candidates()
     for number in range(length):
-        candidates.add(Numbered(number), float(sharp[number]), number)
+        candidates.add(Numbered(number), float(sharp[number]))
         assert len(candidates._slots) <= 12
     taken = candidates.take(0, length)
     assert taken is not None

@@ -64,8 +64,8 @@ def chosen_frames(footage: Footage, every: Every, *, detector: str = "content") 
     """The frames that a rule chooses, each with the number of its shot where it stands for one."""
     if every.unit == "shot":
         for shot in find_shots(measured_cells(footage, colours=False, keyframes=True), detector=detector):
-            # A short shot may have no key frame; then it is fetched.
-            found = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.first + shot.frames // 2])
+            # A short shot after a fade may have no key frame; then it is fetched.
+            found = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.middle])
             yield from ((frame, shot.number) for frame in found)
         return
     if every.unit == "iframe":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.media.cuts import Cut, Cuts
+from mediasift.media.cuts import ADAPTIVE_MIN_CHANGE, Cut, Cuts
 from mediasift.media.frames import Frame, Picture
 from mediasift.media.transforms import sharpness
 from mediasift.optional import lazily
@@ -42,8 +42,8 @@ class Shot:
         colourfulness: Mean of Hasler and Süsstrunk's M3 (Measuring colourfulness in natural images, SPIE 2003): 0 for
             grey, about 100 for the most colourful.
         motion: Mean change of luma from frame to frame, 0..1.
-        keyframe: The sharpest frame near its middle; None where none was asked for, or where the sharpest frames of
-            all its cells lie in the shots beside it.
+        keyframe: The sharpest frame near its middle; None where none was asked for, or, after a fade, where the
+            sharpest frames of all its cells lie in the shots beside it.
     """
 
     number: int
@@ -56,6 +56,11 @@ class Shot:
     colourfulness: float
     motion: float
     keyframe: Frame | None = None
+
+    @property
+    def middle(self) -> int:
+        """Number of the frame in its middle."""
+        return self.first + self.frames // 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +103,7 @@ class Cell:
     """Neighbouring frames that were measured, and the sharpest of them.
 
     Attributes:
-        number: The same for parts of one cell.
+        number: The same for parts of one cell, and for those that a possible cut parts.
         looks: Of each frame; the first one's change is from the frame before it, if that was in reach.
         first, last: The outermost frames, for comparing with those beyond.
         sharpest, sharpness: None and 0 where nobody asked.
@@ -118,7 +123,7 @@ def cell_frames(size: tuple[int, int]) -> int:
 
 
 def measured(frames: Iterable[Frame], *, colours: bool = True, keyframes: bool = False) -> Iterator[Cell]:
-    """Measure frames in order, in cells that begin at multiples of `cell_frames`.
+    """Measure frames in order, in cells that begin at multiples of `cell_frames` and wherever there may be a cut.
 
     Args:
         frames: Every frame of a video, or of a stretch of it.
@@ -133,7 +138,7 @@ def measured(frames: Iterable[Frame], *, colours: bool = True, keyframes: bool =
         seen = _Seen(hsv, gray)
         change, motion = (0.0, 0.0) if cell is None else seen.change(cell.last)
         number = frame.number // cell_frames(frame.size)
-        if cell is None or number != cell.number:
+        if cell is None or number != cell.number or change >= ADAPTIVE_MIN_CHANGE:
             if cell is not None:
                 yield cell
             cell = Cell(number, first=seen, last=seen)
@@ -165,17 +170,19 @@ def find_shots(cells: Iterable[Cell], *, detector: str = "content", fades: bool 
     """
     cuts = Cuts(detector, fades=fades)
     current = _Current()
-    before: _Seen | None = None
+    before: Cell | None = None
     for cell in cells:
         if before is not None:  # the cell may be the first of its stretch, where nobody had the frame before it
-            change, motion = cell.first.change(before)
+            change, motion = cell.first.change(before.last)
             cell.looks[0] = cell.looks[0]._replace(change=change, motion=motion)
-        before = cell.last
-        current.hold(cell)
         for look in cell.looks:
             current.add(look)
             for cut in cuts.add(look.number, look.change, look.mean):
                 yield from current.end_at(cut)
+        # Stretches may part a cell; where there may be a cut, two cells have the same number.
+        goes_on = before is not None and before.number == cell.number and cell.looks[0].change < ADAPTIVE_MIN_CHANGE
+        current.hold(cell, goes_on=goes_on)
+        before = cell
     for cut in cuts.finish():
         yield from current.end_at(cut)
     yield from current.finish()
@@ -198,9 +205,9 @@ class _Current:
         self._count = 0
         self._begins: Literal["start", "cut", "fade"] = "start"
 
-    def hold(self, cell: Cell) -> None:
+    def hold(self, cell: Cell, *, goes_on: bool) -> None:
         if cell.sharpest is not None:
-            self._candidates.add(cell.sharpest, cell.sharpness, cell.number)
+            self._candidates.add(cell.sharpest, cell.sharpness, goes_on=goes_on)
 
     def add(self, look: Look) -> None:
         self._numbers.append(look.number)
@@ -249,7 +256,6 @@ class _Slot:
 
     frame: Frame
     sharpness: float
-    cell: int
     cells: int = 1
 
 
@@ -264,13 +270,11 @@ class Candidates:
     _slots: list[_Slot] = field(default_factory=list)
     _stretch: int = 1
 
-    def add(self, frame: Frame, sharp: float, cell: int) -> None:
-        """Consider the sharpest frame of a cell, or of a part of one."""
+    def add(self, frame: Frame, sharp: float, *, goes_on: bool = False) -> None:
+        """Consider the sharpest frame of a cell; of a part of one where the cell before goes on."""
         slots = self._slots
-        same = bool(slots) and slots[-1].cell == cell
-        if same or (slots and slots[-1].cells < self._stretch):
-            slots[-1].cell = cell
-            slots[-1].cells += not same
+        if slots and (goes_on or slots[-1].cells < self._stretch):
+            slots[-1].cells += not goes_on
             if sharp > slots[-1].sharpness:
                 slots[-1].frame, slots[-1].sharpness = frame, sharp
             return
@@ -279,7 +283,7 @@ class Candidates:
         if len(slots) >= most:
             self._slots = slots = [_joined(a, b) for a, b in zip(slots[::2], slots[1::2], strict=True)]
             self._stretch *= 2
-        slots.append(_Slot(frame, sharp, cell))
+        slots.append(_Slot(frame, sharp))
 
     def take(self, first: int, end: int) -> Frame | None:
         """The sharpest candidate in the middle half of the frames first..end-1, else the one nearest to the middle.
@@ -298,4 +302,4 @@ class Candidates:
 
 def _joined(first: _Slot, second: _Slot) -> _Slot:
     best = first if first.sharpness >= second.sharpness else second
-    return _Slot(best.frame, best.sharpness, second.cell, first.cells + second.cells)
+    return _Slot(best.frame, best.sharpness, first.cells + second.cells)

@@ -123,14 +123,23 @@ class StartedTimeline:
                 look.at(frame)
             return
         frames = _tapped(footage.frames(), set(chosen), look.at)
-        cells = measured(frames, colours=False, keyframes=settings.keyframes or by_shot)
+        wanted = settings.keyframes or by_shot
+        without: list[int] = []
+        cells = measured(frames, colours=False, keyframes=wanted)
         for shot in find_shots(cells, detector=video.detector, fades=settings.fades):
             if shot.keyframe is not None:
-                if by_shot:
-                    look.at(shot.keyframe)
-                if settings.keyframes:
-                    look.keyframe(shot.keyframe)
+                self._keyframe(shot.keyframe, look, by_shot=by_shot)
+            elif wanted:
+                without.append(shot.middle)
             yield replace(shot, keyframe=None)
+        for frame in footage.at(without):
+            self._keyframe(frame, look, by_shot=by_shot)
+
+    def _keyframe(self, frame: Frame, look: Look, *, by_shot: bool) -> None:
+        if by_shot:
+            look.at(frame)
+        if self.settings.keyframes:
+            look.keyframe(frame)
 
     def _ordered(
         self, shots: Sequence[Shot], seen: Sequence[Moment], said: Sequence[Moment], end_s: float
