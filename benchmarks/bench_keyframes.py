@@ -156,8 +156,8 @@ def goals(video: str, found: Mapping[str, Any]) -> list[dict[str, Any]]:
             aim_for=3,
             agreement=f"{cuts['cuts']} of {cuts['cuts']} cuts",
             why=f"both decode every frame: FFmpeg's decoder alone, with a thread per core, makes {all_frames:.0f} "
-            f"frames per second here, {PEER} {theirs:.0f}; ours decodes a stretch per core, so it gains where there "
-            "are more cores, and less on clips of a few hundred frames with few I-frames",
+            f"frames per second here, {PEER} {theirs:.0f}; ours decodes and measures a stretch per core, of which "
+            "clips of a few hundred frames with few I-frames have few",
         )
         for kind in ("cuts alone", "with pictures")
     ] + [
