@@ -70,17 +70,17 @@ def in_slices(photos: Path, model: str, folder: Path, order: list[str]) -> dict[
         processes[way].start()
         pipes[way].recv()
         families[way] = family(processes[way].pid or 0)
-        tell(families[way], signal.SIGSTOP)
+        send(families[way], signal.SIGSTOP)
         pipes[way].send("go")
     active = dict.fromkeys(order, 0.0)
     running = list(order)
     while running:
         for way in list(running):
             begun = time.perf_counter()
-            tell(families[way], signal.SIGCONT)
+            send(families[way], signal.SIGCONT)
             finished = pipes[way].poll(SLICE_S)
             if not finished:
-                tell(families[way], signal.SIGSTOP)
+                send(families[way], signal.SIGSTOP)
             active[way] += time.perf_counter() - begun
             if finished:
                 running.remove(way)
@@ -91,7 +91,7 @@ def in_slices(photos: Path, model: str, folder: Path, order: list[str]) -> dict[
     return {way: count / seconds for way, seconds in active.items()}
 
 
-def tell(pids: list[int], what: signal.Signals) -> None:
+def send(pids: list[int], what: signal.Signals) -> None:
     """Stop processes, or let them go on."""
     for pid in pids:
         with suppress(ProcessLookupError):

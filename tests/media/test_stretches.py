@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mediasift.errors import TooLarge
+from mediasift.errors import ItemError, TooLarge
 from mediasift.media import video as video_module
 from mediasift.media.every import parse_every
 from mediasift.media.footage import chosen_frames, measured_cells, open_footage
@@ -95,7 +95,11 @@ def test_where_jumping_misleads_the_rest_is_read_through(clip: Path, cores, monk
         third, _ = stretches(footage.timetable)[2]
         key = footage.timetable.key_before(third)
         footage.timetable.seeks[key] = footage.timetable.seeks[key + 2]
-        found = [shown(frame.rgb()) for frame in footage.side_by_side(list_of_one, ahead=4)]
+        found = []
+        for frame in footage.side_by_side(list_of_one, ahead=4):
+            found.append(shown(frame.rgb()))
+            if frame.number == 320:  # other frames can be asked for all the while
+                assert [shown(other.rgb()) for other in footage.at([5])] == [5]
         assert footage.complaint() is None
     assert found == list(range(FRAMES))
     assert read_through == [third]
@@ -188,9 +192,8 @@ def test_a_copy_that_vanishes_between_is_an_error_of_its_own(clip: Path, tmp_pat
     copy = Path(shutil.copy(clip, tmp_path / "b.mp4"))
     with open_footage(copy) as footage:
         copy.unlink()
-        with pytest.raises(Exception, match=r"b\.mp4|No such file") as caught:
+        with pytest.raises(ItemError):
             list(footage.side_by_side(each, ahead=4))
-    assert type(caught.value).__module__ == "mediasift.errors"
 
 
 def test_videos_that_are_read_at_the_same_time_share_the_cores(clip: Path):

@@ -152,7 +152,7 @@ def seconds(ticks: int, time_base: Fraction) -> float:
 # same numbers in a fraction of the time, as long as the arithmetic is swscale's for 4:2:0 pictures: BT.601, nearest
 # chroma, 13-bit factors, each product cut to a whole number. (Rounding moves the hue of dark pixels, and cuts with it.)
 # Frames that are not that large are converted whole, which costs little: there, blending first would show. Where a
-# small pixel lies between several, its chroma is blended where it lies, some hundredths of a pixel away from swscale's.
+# small pixel lies between several, its chroma is blended as well, at most 0.04 small pixels away at 1920 x 1080.
 
 
 def small_bgr(raw: Any) -> Picture:

@@ -65,7 +65,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What is measured on a small frame, and what the next one is compared with."""
+    """A small frame as the next one is compared with it: uint8 (h, w, 3) hue, saturation, value; uint8 (h, w) luma."""
 
     hsv: Picture
     gray: Picture
@@ -104,9 +104,10 @@ class Cell:
 
     Attributes:
         number: The same for parts of one cell, and for those that a possible cut parts.
-        looks: Of each frame; the first one's change is from the frame before it, if that was in reach.
+        looks: One for each frame, in order; the first one's change is from the frame before it, if that was in reach.
         first, last: The outermost frames, for comparing with those beyond.
-        sharpest, sharpness: None and 0 where nobody asked.
+        sharpest: None where nobody asked.
+        sharpness: Variance of the Laplacian of its small frame's luma; -1 where nobody asked.
     """
 
     number: int

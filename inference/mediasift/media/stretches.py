@@ -26,6 +26,7 @@ _LEAST_FRAMES = 96
 """In a stretch: jumping to its beginning costs about as much as decoding one."""
 
 _PATIENCE_S = 0.1
+"""Between two looks, while a result waits for room, whether anybody still wants it."""
 
 
 class CannotJump(Exception):
@@ -49,7 +50,9 @@ def side_by_side(
             yield from team.results()
         except CannotJump:
             team.close()
-            yield from work(video.rest(team.first_undone))
+            with video.twin(threads=cores) as decoder:
+                yield from work(decoder.rest(team.first_undone))
+                video.missing.extend(decoder.missing)
         finally:
             team.close()
 

@@ -46,7 +46,7 @@ class KeyFrames:
     directory: str | None = None
     image_format: str = "jpeg"
 
-    def start(self, resources: Resources) -> StartedKeyFrames:  # noqa: ARG002
+    def start(self, resources: Resources) -> StartedKeyFrames:  # noqa: ARG002  (as every Task)
         """Make the folder.
 
         Raises:

@@ -45,7 +45,7 @@ class RapidOcr:
         )
         self.facts: Mapping[str, Any] = {"engine": "rapidocr", "version": metadata.version("rapidocr")}
 
-    def read(self, image: Picture, files: Sequence[str]) -> Reading:  # noqa: ARG002
+    def read(self, image: Picture, files: Sequence[str]) -> Reading:  # noqa: ARG002  (as every Engine)
         """See `Engine`; it makes no files."""
         found = self._read(_bgr(image), return_word_box=True)
         if found.txts is None:

@@ -79,7 +79,7 @@ class Shots:
 
     fades: bool = True
 
-    def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002
+    def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002  (as every Task)
         """Nothing to set up."""
         return StartedShots(fades=self.fades, summary=False)
 
@@ -94,7 +94,7 @@ class ShotsSummary:
 
     fades: bool = True
 
-    def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002
+    def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002  (as every Task)
         """Nothing to set up."""
         return StartedShots(fades=self.fades, summary=True)
 
