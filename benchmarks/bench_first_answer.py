@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from benchmarks.measure import alternate, goal, median, ratios, save
-from mediasift.models.registry import find_model
+from mediasift.engines.onnx.registry import find_model
 from training import fashion_mlp
 from training.datasets import SOURCES
 

@@ -26,10 +26,10 @@ import numpy as np
 
 from benchmarks.clips import make_clip, read_number, repeated
 from benchmarks.measure import alternate, goal, median, ratios, save
-from mediasift.media.every import parse_every
-from mediasift.media.footage import chosen_frames, measured_cells, open_footage
-from mediasift.media.shots import find_shots
-from mediasift.media.stills import write_picture
+from mediasift.media.pictures.stills import write_picture
+from mediasift.media.video.every import parse_every
+from mediasift.media.video.footage import chosen_frames, measured_cells, open_footage
+from mediasift.media.video.shots import find_shots
 
 SCENEDETECT = "0.7.2"
 OURS, PEER = "mediasift", "scenedetect"

@@ -29,8 +29,8 @@ import cv2
 import numpy as np
 
 from benchmarks.measure import alternate, ratios, save
-from mediasift.models.providers import available_cores
-from mediasift.similarity import cosine, hamming
+from mediasift.compare import cosine, hamming
+from mediasift.system.machine import available_cores
 
 DIMENSIONS, THRESHOLD, BITS = 675, 0.9, 10
 OURS, SKLEARN = "mediasift cosine.pairs", "scikit-learn cosine_similarity + threshold"

@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.measure import alternate, goal, median, ratios, save
 from benchmarks.profiles import operator_shares
-from mediasift.models.describe import write_sidecar
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.models.providers import available_cores
-from mediasift.models.session import OnnxModel, load_model
+from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.session import OnnxModel, load_model
+from mediasift.system.machine import available_cores
 from training import digits_forest, fashion_mlp
 from training.datasets import load
 from training.export import to_input

@@ -16,12 +16,13 @@ from PIL import Image, ImageOps
 import mediasift as ms
 from benchmarks.networks import RECIPE, Network, pixels
 from benchmarks.peer import Peer
+from mediasift.engines.onnx.providers import session_options
+from mediasift.engines.onnx.recipe import prepare, smallest_size
+from mediasift.engines.onnx.session import load_model
 from mediasift.errors import ProviderUnavailable
 from mediasift.media.readers import ReadOptions, read_source
-from mediasift.media.sources import Inputs, Skipped, find_sources
-from mediasift.models.providers import available_cores, session_options
-from mediasift.models.recipe import prepare, smallest_size
-from mediasift.models.session import load_model
+from mediasift.sources.naming import Inputs, Skipped, find_sources
+from mediasift.system.machine import available_cores
 
 BATCH = 8
 OURS, DECODING, INFERENCE = "mediasift classify", "mediasift: decoding alone", "mediasift: inference alone"

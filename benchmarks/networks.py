@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mediasift.models.describe import write_sidecar
-from mediasift.models.description import ModelDescription, OutputDescription
-from mediasift.models.recipe import fitted
-from mediasift.models.session import load_model
+from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.description import ModelDescription, OutputDescription
+from mediasift.engines.onnx.recipe import fitted
+from mediasift.engines.onnx.session import load_model
 from training.architectures import base_network, plain_input, with_preprocessing
 from training.keras_onnx import keras_to_onnx
 

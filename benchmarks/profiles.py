@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from mediasift.models.providers import session_options
+from mediasift.engines.onnx.providers import session_options
 
 
 def operator_times(path: Path, inputs: np.ndarray, *, runs: int = 5) -> dict[str, float]:

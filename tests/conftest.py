@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from mediasift.models.describe import write_sidecar
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.models.labels import read_labels
+from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.labels import read_labels
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("MEDIASIFT_CI") == "1"

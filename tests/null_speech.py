@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import mediasift as ms
+from mediasift.engines.speech.engine import EngineSettings, Phrase
 from mediasift.tasks import transcribe
-from mediasift.tasks.transcribe_engine import EngineSettings, Phrase
 
 RATE = 16_000
 

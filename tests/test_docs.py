@@ -15,9 +15,9 @@ import pytest
 
 import mediasift
 from mediasift.cli import COMMANDS, main
-from mediasift.models.providers import DEVICES
-from mediasift.models.registry import entries
-from mediasift.run.writers import FORMATS
+from mediasift.engines.onnx.providers import DEVICES
+from mediasift.engines.onnx.registry import entries
+from mediasift.tables.writers import FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

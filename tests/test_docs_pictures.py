@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mediasift.cli import main
-from mediasift.similarity.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
+from mediasift.compare.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PICTURES = (DOCS / "pictures.md").read_text(encoding="utf-8")

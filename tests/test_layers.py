@@ -1,10 +1,12 @@
-"""The floors of the house and the owners of heavy libraries, asserted over every import."""
+"""The house: rooms in their order, no circles, one owner for each heavy library, asserted over every import."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,109 +14,139 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "inference" / "mediasift"
 
-FLOORS = {
-    # the ground floor, from the bottom up
-    "errors": 0, "optional": 0.1, "offline": 0.1, "locks": 0.1, "items": 0.1, "rows": 0.2,
-    "media": 1,
-    "models": 2,
-    "tasks": 3, "similarity": 3, "evaluation": 3,
-    "run": 4,
-    "speed": 4.5,
-    "api": 5,
-    "cli": 6, "__main__": 7,
-}  # fmt: skip
+ROOMS = (
+    "errors", "items", "rows", "settings", "system", "sources", "media", "engines", "tasks", "tables", "run",
+    "compare", "evaluate", "look", "train", "serve", "bench", "verbs", "cli", "__main__",
+)  # fmt: skip
+"""From the ground up: a module imports only from rooms that stand before its own."""
 
 OWNERS = {
-    "cv2": ("media/",),
-    "PIL": ("media/",),
-    "av": ("media/",),
-    "pypdfium2": ("media/",),
-    "webrtcvad": ("media/",),
-    "resvg_py": ("media/",),
-    "pillow_heif": ("media/",),
-    "onnxruntime": ("models/runtime",),
-    "onnxruntime_ep_openvino": ("models/providers",),
-    "pooch": ("models/pull",),
-    "requests": ("models/pull",),
+    "cv2": ("media/pictures/", "media/video/"),
+    "PIL": ("media/pictures/", "media/video/animation"),
+    "av": ("media/video/", "media/sound/", "media/containers", "media/information"),
+    "pypdfium2": ("media/documents/", "media/information"),
+    "webrtcvad": ("media/sound/",),
+    "resvg_py": ("media/pictures/",),
+    "pillow_heif": ("media/pictures/",),
+    "onnxruntime": ("engines/onnx/runtime",),
+    "onnxruntime_ep_openvino": ("engines/onnx/providers",),
+    "pooch": ("engines/onnx/pull",),
+    "requests": ("engines/onnx/pull",),
     "click": ("cli/",),
     "tqdm": ("run/progress",),
-    "matplotlib": ("evaluation/plots",),
-    "pyarrow": ("run/writers", "run/stored", "run/tables"),
-    "pytesseract": ("tasks/ocr",),
-    "rapidocr": ("tasks/ocr",),
-    "pocketsphinx": ("tasks/transcribe",),
-    "onnx_asr": ("tasks/transcribe",),
-    "jiwer": ("similarity/error_rates",),
-    "google": ("tasks/transcribe",),
+    "matplotlib": ("evaluate/plots",),
+    "pandas": ("tables/",),
+    "pyarrow": ("tables/",),
+    "pytesseract": ("engines/ocr/tesseract",),
+    "rapidocr": ("engines/ocr/rapidocr",),
+    "pocketsphinx": ("engines/speech/pocketsphinx",),
+    "onnx_asr": ("engines/speech/onnx",),
+    "google": ("engines/speech/google",),
+    "grpc": ("engines/speech/google",),
+    "jiwer": ("evaluate/error_rates",),
 }
 FORBIDDEN = {"tensorflow", "keras", "sklearn", "skl2onnx", "tf2onnx", "onnx", "torch", "pickle", "joblib", "training"}
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+@cache
+def modules() -> dict[str, Path]:
+    """Dotted name → file."""
+    return {name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def imports(path: Path) -> set[str]:
-    """Every module a file imports, anywhere in it, also through `optional.require("name")`."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("require", "import_module", "__import__"):
-            found |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}
-    return found
+def name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+class Imports(ast.NodeVisitor):
+    """Every module that a file imports: at its top, inside functions, and by a string. Not under TYPE_CHECKING."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def visit_If(self, node: ast.If) -> None:
+        for part in node.orelse if "TYPE_CHECKING" in ast.unparse(node.test) else [*node.body, *node.orelse]:
+            self.visit(part)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found |= {alias.name for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        assert node.level == 0, "a relative import"
+        self.found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """`lazily("mediasift.media.video.footage")`, `"mediasift.tasks.ocr:Ocr"`, `require("pyarrow")` ..."""
+        text = node.value.partition(":")[0] if isinstance(node.value, str) else ""
+        if text in modules() and text != "mediasift":
+            self.found.add(text)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if called in ("require", "lazily", "import_module", "__import__", "is_installed"):
+            self.found |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}
+        self.generic_visit(node)
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    visitor = Imports()
+    visitor.visit(ast.parse(path.read_text(encoding="utf-8")))
+    return frozenset(visitor.found)
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of the package that a file imports; `from a import b` means a.b where that is a module."""
+    found = {one for one in imports(path) if one in modules()}
+    return {one for one in found if not any(other.startswith(f"{one}.") for other in found)} - {"mediasift"}
 
 
 def room(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
+    return module.split(".")[1]
 
 
-def place(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def test_every_module_stands_in_a_room():
+    assert {room(module) for module in modules() if module != "mediasift"} <= set(ROOMS)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_from_lower_floors(path: Path):
-    own = place(path)
-    if own == "__init__":
-        return
-    assert own in FLOORS, f"{own} has no floor"
-    for name in imports(path):
-        if name.startswith("mediasift."):
-            other = room(name)
-            if other.startswith("__") and other != "__main__":
-                continue
-            if other == own:
-                continue
-            assert FLOORS[other] < FLOORS[own], f"{path}: {own} (floor {FLOORS[own]}) imports {name}"
+@pytest.mark.parametrize("floor", range(len(ROOMS)), ids=ROOMS)
+def test_a_room_imports_only_from_rooms_before_it(floor: int):
+    for module, path in modules().items():
+        if module == "mediasift" or room(module) != ROOMS[floor]:
+            continue
+        for other in ours(path):
+            assert ROOMS.index(room(other)) <= floor, f"{module} imports {other}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_heavy_libraries_have_one_owner(path: Path):
-    here = str(path.relative_to(PACKAGE))
-    for name in imports(path):
-        top = name.partition(".")[0]
-        assert top not in FORBIDDEN, f"{here} imports {top}"
-        if top in OWNERS:
-            assert here.startswith(OWNERS[top]), f"{here} imports {top}, which belongs to {OWNERS[top]}"
+def test_no_module_is_part_of_a_circle():
+    graph = {module: ours(path) - {module} for module, path in modules().items() if module != "mediasift"}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("library", sorted({*OWNERS, *FORBIDDEN}))
+def test_a_heavy_library_has_one_owner(library: str):
+    for path in modules().values():
+        here = path.relative_to(PACKAGE).as_posix()
+        if library in {one.partition(".")[0] for one in imports(path)}:
+            assert here.startswith(OWNERS.get(library, "nobody")), f"{here} imports {library}"
 
 
 def test_tasks_never_import_one_another():
-    for path in (PACKAGE / "tasks").glob("*.py"):
-        for name in imports(path):
-            parts = name.split(".")
-            if parts[:2] == ["mediasift", "tasks"] and len(parts) > 2:
-                family = path.stem.split("_")[0]
-                assert parts[2] in ("task", path.stem) or parts[2].startswith(family), f"{path}: imports {name}"
+    shared = {"mediasift.tasks.task"}
+    for module, path in modules().items():
+        if module.startswith("mediasift.tasks."):
+            others = {other for other in ours(path) if other.startswith("mediasift.tasks.")} - shared - {module}
+            made_of_others = module.startswith("mediasift.tasks.timeline")
+            assert made_of_others or not others, f"{module}: {others}"
 
 
-def test_training_imports_the_package_and_never_the_other_way_round():
+def test_training_stands_outside():
     for path in (ROOT / "training").glob("*.py"):
-        for name in imports(path):
-            assert not name.startswith("mediasift.cli"), f"{path} imports {name}"
+        assert not any(one.startswith("mediasift.cli") for one in imports(path)), path
 
 
 @pytest.mark.parametrize(

@@ -51,18 +51,18 @@ def test_it_works_installed_outside_the_checkout(wheel: Path, tmp_path: Path):
     assert done.returncode == 0, done.stderr
 
 
-def test_similarity_is_the_function_and_the_room_of_that_name_stays_importable():
+def test_a_verb_is_the_function_and_the_room_of_that_name_stays_importable():
     check = (
-        "import mediasift as ms; from mediasift.similarity import cosine; import mediasift.similarity.hashes; "
+        "import mediasift as ms; from mediasift.compare import cosine; import mediasift.compare.hashes; "
         "from mediasift import similarity; assert callable(ms.similarity); assert similarity is ms.similarity; "
         "assert cosine.TILE and mediasift_hashes.HASHES"
-    ).replace("mediasift_hashes", "__import__('sys').modules['mediasift.similarity.hashes']")
+    ).replace("mediasift_hashes", "__import__('sys').modules['mediasift.compare.hashes']")
     subprocess.run([sys.executable, "-c", check], check=True, cwd=ROOT / "inference")
 
 
 def test_a_lazy_module_is_loaded_when_it_is_used():
     code = (
-        "import sys\nfrom mediasift.optional import lazily\n"
+        "import sys\nfrom mediasift.system.optional import lazily\n"
         "colours = lazily('colorsys')\nprint('colorsys' in sys.modules)\n"
         "print(colours.rgb_to_hsv is __import__('colorsys').rgb_to_hsv)\n"
         "try:\n    colours.nothing\nexcept AttributeError as error:\n    print(error)\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription, OutputDescription
-from mediasift.models.protobuf import encode
+from mediasift.engines.onnx.description import METADATA_KEY, InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.protobuf import encode
 
 COLOURS = ModelDescription(
     task="classify",

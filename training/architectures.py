@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mediasift.engines.onnx.description import InputDescription
 from mediasift.errors import ModelError
-from mediasift.models.description import InputDescription
-from mediasift.optional import require
+from mediasift.system.optional import require
 
 if TYPE_CHECKING:
     import keras

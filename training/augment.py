@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from mediasift.errors import InputError, ItemError, OutputError, UsageError
-from mediasift.media.files import read_bytes
-from mediasift.media.images import Undecoded, decode
-from mediasift.media.sources import Inputs, Skipped, find_sources
+from mediasift.media.pictures.images import Undecoded, decode
+from mediasift.sources.content import read_bytes
+from mediasift.sources.naming import Inputs, Skipped, find_sources
 from training.command import TrainingCommand, seed_option
 
 TABLE = "augmented.csv"

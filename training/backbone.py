@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from mediasift.engines.onnx.describe import check_by_one_run
+from mediasift.engines.onnx.description import METADATA_KEY, InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.recipe import arrange
+from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InferenceFailed, ModelError
-from mediasift.models.describe import check_by_one_run
-from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription, OutputDescription
-from mediasift.models.recipe import arrange
-from mediasift.models.session import OnnxModel, load_model
 
 WEIGHTED = {
     "MatMul": 0,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mediasift.errors import InputError
-from mediasift.optional import require
+from mediasift.system.optional import require
 
 FILES = {
     "train_images": "train-images-idx3-ubyte.gz",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.optional import require
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.system.optional import require
 from training.command import TrainingCommand, check_output, data_option, output_option, recorded, seed_option
 from training.datasets import Dataset, load
 from training.export import export, provenance, to_input

@@ -9,14 +9,14 @@ from typing import Any
 import click
 import numpy as np
 
-from mediasift import api
+from mediasift import verbs
+from mediasift.engines.onnx.description import ModelDescription
+from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, NotFound
-from mediasift.evaluation.labels import Evaluation, Said, evaluate_labels
-from mediasift.evaluation.plots import need_plots
-from mediasift.media.labelled import read_labelled
-from mediasift.models.description import ModelDescription
-from mediasift.models.session import OnnxModel, load_model
-from mediasift.run.evaluation import measure_rows, read_picture, write_report
+from mediasift.evaluate.labels import Evaluation, Said, evaluate_labels
+from mediasift.evaluate.plots import need_plots
+from mediasift.evaluate.report import measure_rows, read_picture, write_report
+from mediasift.sources.labelled import read_labelled
 from training.command import TrainingCommand
 from training.datasets import FILES, read_idx
 
@@ -33,7 +33,7 @@ def evaluate_folder(model: OnnxModel, data: Path) -> Evaluation:
     true = {str(file): labels for file, labels in zip(labelled.files, labelled.labels, strict=True)}
     by_id = _speaks_in_identifiers(model.description, labelled.classes)
     top = 0 if labelled.multilabel else TOP
-    return evaluate_labels(_said(api.classify(list(true), model=model, top=top), by_id=by_id), true)
+    return evaluate_labels(_said(verbs.classify(list(true), model=model, top=top), by_id=by_id), true)
 
 
 def _speaks_in_identifiers(description: ModelDescription, classes: Sequence[str]) -> bool:
@@ -70,7 +70,7 @@ def evaluate_idx(model: OnnxModel, data: Path) -> tuple[Evaluation, Callable[[st
             f"the model has {len(labels)} labels"
         )
     true = {f"array[{row}]": (labels[number],) for row, number in enumerate(numbers)}
-    rows = api.classify(list(images), model=model, top=min(TOP, len(labels)))
+    rows = verbs.classify(list(images), model=model, top=min(TOP, len(labels)))
     pictures = dict(zip(true, images, strict=True))
 
     def picture(path: str) -> np.ndarray:

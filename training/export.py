@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mediasift.engines.onnx.description import METADATA_KEY, InputDescription, ModelDescription
+from mediasift.engines.onnx.providers import open_session, ort_errors
 from mediasift.errors import ModelError, OutputError
-from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription
-from mediasift.models.providers import open_session, ort_errors
 
 if TYPE_CHECKING:
     import onnx

@@ -15,14 +15,14 @@ from typing import Any
 import click
 import numpy as np
 
+from mediasift.engines.onnx.description import ModelDescription, OutputDescription
+from mediasift.engines.onnx.onnx_file import sha256
+from mediasift.engines.onnx.recipe import arrange
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER, find_description, find_model
+from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import InputError
-from mediasift.media.labelled import Labelled, read_labelled
-from mediasift.models.description import ModelDescription, OutputDescription
-from mediasift.models.onnx_file import sha256
-from mediasift.models.recipe import arrange
-from mediasift.models.registry import DEFAULT_CLASSIFIER, find_description, find_model
-from mediasift.models.session import OnnxModel
-from mediasift.optional import require
+from mediasift.sources.labelled import Labelled, read_labelled
+from mediasift.system.optional import require
 from training.command import TrainingCommand, check_output, output_option, recorded, seed_option
 from training.export import export, origin
 from training.pictures import Part, read_pictures, readable, sha256_of, split

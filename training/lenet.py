@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.recipe import arrange
 from mediasift.errors import UsageError
-from mediasift.media.labelled import read_labelled
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.models.recipe import arrange
+from mediasift.sources.labelled import read_labelled
 from training.architectures import start_keras
 from training.cifar import CIFAR, load_cifar
 from training.command import TrainingCommand, check_output, output_option, recorded, seed_option

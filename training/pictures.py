@@ -12,16 +12,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.onnx.description import InputDescription
+from mediasift.engines.onnx.recipe import fitted, smallest_size
 from mediasift.errors import InputError, UsageError
 from mediasift.items import Item
-from mediasift.media.labelled import Labelled
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs
-from mediasift.models.description import InputDescription
-from mediasift.models.recipe import fitted, smallest_size
 from mediasift.rows import Row
 from mediasift.run.job import Job
 from mediasift.run.table import Table
+from mediasift.sources.labelled import Labelled
+from mediasift.sources.naming import Inputs
 from mediasift.tasks.task import Reads, Resources
 
 NAMED_AT_MOST = 5

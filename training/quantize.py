@@ -22,14 +22,15 @@ import click
 import numpy as np
 import onnxruntime as ort
 
+from mediasift.engines.onnx.description import METADATA_KEY, ModelDescription
+from mediasift.engines.onnx.onnx_file import sha256
+from mediasift.engines.onnx.providers import ort_errors
+from mediasift.engines.onnx.recipe import arrange
+from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, MediasiftError, ModelError, OutputError
-from mediasift.media.sources import Inputs, Skipped, find_sources
-from mediasift.models.description import METADATA_KEY, ModelDescription
-from mediasift.models.onnx_file import sha256
-from mediasift.models.providers import available_cores, ort_errors
-from mediasift.models.recipe import arrange
-from mediasift.models.session import OnnxModel, load_model
-from mediasift.optional import require
+from mediasift.sources.naming import Inputs, Skipped, find_sources
+from mediasift.system.machine import available_cores
+from mediasift.system.optional import require
 from training.command import TrainingCommand, check_output, output_option, recorded, seed_option
 from training.pictures import read_pictures
 

@@ -8,11 +8,11 @@ from typing import Any
 import click
 import numpy as np
 
-from mediasift.media.labelled import read_labelled
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.models.recipe import arrange
-from mediasift.models.registry import entries, entry_description
-from mediasift.optional import require
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.recipe import arrange
+from mediasift.engines.onnx.registry import entries, entry_description
+from mediasift.sources.labelled import read_labelled
+from mediasift.system.optional import require
 from training.architectures import (
     ARCHITECTURES,
     FORMS,
@@ -55,7 +55,7 @@ def given_inputs(pictures: np.ndarray, wanted: InputDescription) -> np.ndarray:
 
 def drawn_pictures(size: int, *, count: int = 16, seed: int = 0) -> np.ndarray:
     """Smooth pictures of random colours, uint8 (N, size, size, 3): for the gate where no photographs are named."""
-    from mediasift.media.transforms import resize
+    from mediasift.media.pictures.transforms import resize
 
     coarse = np.random.default_rng(seed).integers(0, 256, (count, 7, 7, 3), dtype=np.uint8)
     return np.stack([resize(picture, size, size, "bicubic") for picture in coarse])

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mediasift.api import (
+    from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+    from mediasift.engines.onnx.session import OnnxModel, load_model
+    from mediasift.errors import ItemError, MediasiftError, SetupError
+    from mediasift.verbs import (
         bench,
         classify,
         compare,
@@ -45,16 +48,13 @@ if TYPE_CHECKING:
         transcribe,
         verify_models,
     )
-    from mediasift.errors import ItemError, MediasiftError, SetupError
-    from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-    from mediasift.models.session import OnnxModel, load_model
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "mediasift.errors": ("ItemError", "MediasiftError", "SetupError"),
-    "mediasift.models.description": ("InputDescription", "ModelDescription", "OutputDescription"),
-    "mediasift.models.session": ("OnnxModel", "load_model"),
+    "mediasift.engines.onnx.description": ("InputDescription", "ModelDescription", "OutputDescription"),
+    "mediasift.engines.onnx.session": ("OnnxModel", "load_model"),
 }
-"""Where public names live that are no commands; all others are in `mediasift.api`."""
+"""Where public names live that are no commands; all others are in `mediasift.verbs`."""
 
 __all__ = [
     "InputDescription",
@@ -96,20 +96,15 @@ __all__ = [
 
 
 class _Package(ModuleType):
-    """This package's own class: `mediasift.similarity` is the function, whatever was imported before.
+    """This package's own class: `mediasift.compare` is the function, whatever was imported before.
 
-    The room of the same name stays importable (`from mediasift.similarity import cosine`); but importing it makes
-    Python set the attribute to the module, over any function of that name.
+    A room of the same name stays importable (`from mediasift.compare import cosine`); but importing it makes Python set
+    the attribute to the module, over any function of that name.
     """
 
-    @property
-    def similarity(self) -> Any:
-        """See `mediasift.api.similarity`."""
-        return import_module("mediasift.api").similarity
-
-    @similarity.setter
-    def similarity(self, module: ModuleType) -> None:
-        pass  # what the import system sets; `sys.modules` has it too
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in __all__ or not isinstance(value, ModuleType):  # `sys.modules` has the module all the same
+            super().__setattr__(name, value)
 
 
 sys.modules[__name__].__class__ = _Package
@@ -118,7 +113,7 @@ sys.modules[__name__].__class__ = _Package
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'mediasift' has no attribute {name!r}")
-    home = next((home for home, names in _HOMES.items() if name in names), "mediasift.api")
+    home = next((home for home, names in _HOMES.items() if name in names), "mediasift.verbs")
     return getattr(import_module(home), name)
 
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import mediasift as ms
+from mediasift.bench.measurement import SCHEMA
 from mediasift.cli import main
-from mediasift.speed.measurement import SCHEMA
 from tests.pictures import save, scene
 from tests.tiny_models import mean_colour, write
 
@@ -125,7 +125,7 @@ def test_mistakes_end_at_once_with_what_to_do(
 
 def test_a_row_that_cannot_run_is_told_and_the_others_go_on(tmp_path: Path):
     """A device that is not here is one row of the table; that of the order itself stops the command."""
-    from mediasift.models.providers import DEVICES, provider_is_here
+    from mediasift.engines.onnx.providers import DEVICES, provider_is_here
 
     absent = next(name for name in DEVICES if not provider_is_here(name))
     save(tmp_path / "a.png", scene(8, 8))

@@ -59,7 +59,7 @@ def test_the_picture_turned_by_30_degrees_is_found_by_its_disc(test_data: Path):
 
 @pytest.mark.parametrize(("mirrored", "degrees"), [(False, 45), (False, 200), (True, 0), (True, 90), (True, 325)])
 def test_the_disc_names_the_turn_that_brings_a_picture_back(mirrored: bool, degrees: int):
-    from mediasift.media.transforms import rotate
+    from mediasift.media.pictures.transforms import rotate
 
     original = scene(200, 160, seed=6)
     turned = rotate(np.ascontiguousarray(original[:, ::-1]) if mirrored else original, degrees, canvas="keep")

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from mediasift.cli import main
-from mediasift.models.session import load_model
+from mediasift.engines.onnx.session import load_model
 from tests.tiny_models import mean_colour, write
 
 

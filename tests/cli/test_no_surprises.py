@@ -15,7 +15,7 @@ from PIL import Image
 
 from mediasift.cli import COMMANDS, main
 from mediasift.errors import UsageError
-from mediasift.offline import is_offline, refuse_if_offline
+from mediasift.system.network import is_offline, refuse_if_offline
 from tests.pictures import save, scene
 from tests.tiny_models import mean_colour, write
 
@@ -180,7 +180,7 @@ def test_offline_is_for_one_command(monkeypatch: pytest.MonkeyPatch, place: Path
 
 def test_a_worker_that_is_offline_cannot_connect(tmp_path: Path):
     code = (
-        "from mediasift.offline import forbid_sockets\nimport socket\nforbid_sockets()\n"
+        "from mediasift.system.network import forbid_sockets\nimport socket\nforbid_sockets()\n"
         "try:\n    socket.create_connection(('127.0.0.1', 1))\nexcept Exception as error:\n    print(error)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "inference")}

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mediasift.items import Item
-from mediasift.media import images
+from mediasift.media.pictures import images
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 

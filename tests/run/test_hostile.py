@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mediasift as ms
-from mediasift.media.images import Undecoded, decode
+from mediasift.media.pictures.images import Undecoded, decode
 from mediasift.tasks.classify import Classification
 from tests.mutants import PER_FOLDER, bombs, mutant, seeds, write_mutants
 from tests.pictures import save, scene

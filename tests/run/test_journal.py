@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediasift import locks
 from mediasift.errors import OutputError
-from mediasift.media.sources import Source
 from mediasift.run.journal import Journal, journal_path, state
-from mediasift.run.stored import Stored
+from mediasift.sources.naming import Source
+from mediasift.system import locks
+from mediasift.tables.stored import Stored
 from tests.pictures import solid
 from tests.run.planted import Red
 

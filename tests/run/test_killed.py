@@ -27,7 +27,7 @@ CODE = """
 import sys
 from pathlib import Path
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs
+from mediasift.sources.naming import Inputs
 from mediasift.run.job import Job
 from mediasift.run.supervisor import Limits
 from mediasift.run.table import Table
@@ -129,7 +129,7 @@ def test_killed_while_the_table_appears(tmp_path: Path, moment: str):
     die = "os.kill(os.getpid(), 9)"
     spoil = {
         "finish": f"from mediasift.run import journal\njournal.Journal.finish = lambda *_: {die}",
-        "replace": f"from mediasift.run import files\nfiles._sync_folder = lambda *_: {die}",
+        "replace": f"from mediasift.system import files\nfiles._sync_folder = lambda *_: {die}",
         "manifest": f"from mediasift.run import table\ntable.manifest = lambda *_, **__: {die}",
         "remove": f"from mediasift.run import journal\njournal.Journal.remove = lambda *_: {die}",
     }[moment]

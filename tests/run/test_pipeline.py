@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from mediasift.errors import Damaged, InferenceFailed
 from mediasift.items import Item
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Source
 from mediasift.rows import Row
 from mediasift.run.budget import Budget
 from mediasift.run.pipeline import Pipeline
+from mediasift.sources.naming import Source
 from tests.pictures import save, scene, solid
 
 

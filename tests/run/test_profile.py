@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 import mediasift as ms
+from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.errors import UsageError
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs
-from mediasift.models.onnx_file import sha256
-from mediasift.run import machine
 from mediasift.run.job import Job
 from mediasift.run.profile import find_profile, profile_path, save_profile, with_profile
+from mediasift.sources.naming import Inputs
+from mediasift.system import machine
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.fingerprint import TakeFingerprints
 from mediasift.tasks.info import Inform

@@ -12,10 +12,10 @@ import pytest
 
 from mediasift.errors import InputError, OutputError, UsageError
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs
 from mediasift.run.job import Job
 from mediasift.run.resume import differences
 from mediasift.run.table import Table
+from mediasift.sources.naming import Inputs
 from tests.pictures import save, solid
 from tests.run.planted import Planted
 
@@ -132,7 +132,7 @@ def test_another_version_may_not_go_on_with_a_run_but_leaves_a_finished_table_al
 ):
     cut_short(photos, tmp_path / "begun.csv", 3)
     table(photos).write(tmp_path / "finished.csv")
-    monkeypatch.setattr("mediasift.run.manifest.__version__", "99.0")
+    monkeypatch.setattr("mediasift.tables.manifest.__version__", "99.0")
     with pytest.raises(UsageError, match=r'mediasift was "[\d.]+", now "99\.0"'):
         table(photos).write(tmp_path / "begun.csv")
     table(photos).write(tmp_path / "finished.csv")
@@ -281,7 +281,7 @@ def test_faults_at_random_moments_lose_nothing(
     while failures < 200:
         with monkeypatch.context() as faulty:
             faulty.setattr("mediasift.run.journal.os", _Os(failing))
-            faulty.setattr("mediasift.run.files.os", _Os(failing))
+            faulty.setattr("mediasift.system.files.os", _Os(failing))
             try:
                 table(photos).write(out)
                 break

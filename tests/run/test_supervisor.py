@@ -14,10 +14,10 @@ from PIL import Image
 import mediasift as ms
 from mediasift.errors import Interrupted, ModelError, ModelNotFound, UsageError
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs
 from mediasift.run.job import Job, job_from_json, job_to_json, settings
 from mediasift.run.supervisor import Limits, Supervisor
 from mediasift.run.table import Table
+from mediasift.sources.naming import Inputs
 from mediasift.tasks.classify import Classify
 from tests.pictures import save, solid
 from tests.run.planted import ABORT, ALLOCATE, HANG, Planted

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 import mediasift as ms
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.session import load_model
 from mediasift.errors import DescriptionError, ModelNotFound, UsageError
-from mediasift.media.images import decode
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.models.session import load_model
+from mediasift.media.pictures.images import decode
 from mediasift.tasks.classify import Classify, to_scores
 from tests.conftest import IMAGENET_INPUT
 from tests.pictures import BLUE, GREEN, RED, encoded, save, scene, solid

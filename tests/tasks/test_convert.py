@@ -17,7 +17,7 @@ import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import UsageError
 from mediasift.items import Item
-from mediasift.media.transforms import padded, resize, rotate, rotated_size, to_color_model
+from mediasift.media.pictures.transforms import padded, resize, rotate, rotated_size, to_color_model
 from mediasift.tasks.convert import Convert, output_name
 from tests.media.test_information import with_exif
 from tests.pictures import save, scene, solid

@@ -12,12 +12,12 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
+from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import DescriptionError, ModelNotFound, OutputError, UsageError
-from mediasift.media.boxes import draw
-from mediasift.models.describe import write_sidecar
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.models.session import OnnxModel, load_model
-from tests.models.test_decoders import reference_yolox
+from mediasift.media.pictures.boxes import draw
+from tests.engines.onnx.test_decoders import reference_yolox
 from tests.pictures import scene
 from tests.tiny_models import constants, value_info, write
 

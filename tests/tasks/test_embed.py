@@ -12,13 +12,13 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
+from mediasift.engines.onnx.description import METADATA_KEY, InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.embedder import load_embedder
+from mediasift.engines.onnx.inner import penultimate
+from mediasift.engines.onnx.onnx_file import read_facts
+from mediasift.engines.onnx.protobuf import encode
+from mediasift.engines.onnx.registry import find_model
 from mediasift.errors import DescriptionError, ModelError
-from mediasift.models.description import METADATA_KEY, InputDescription, ModelDescription, OutputDescription
-from mediasift.models.embedder import load_embedder
-from mediasift.models.inner import penultimate
-from mediasift.models.onnx_file import read_facts
-from mediasift.models.protobuf import encode
-from mediasift.models.registry import find_model
 from tests.pictures import BLUE, GREEN, RED, save, scene, solid
 from tests.tiny_models import COLOURS, integer, integers, mean_colour, model, node, value_info, write
 
@@ -75,8 +75,8 @@ def test_mobilenets_penultimate_layer_is_what_the_onnx_package_finds(mobilenet: 
     onnx = pytest.importorskip("onnx")
     import onnxruntime as ort
 
-    from mediasift.media.images import decode
-    from mediasift.models.recipe import prepare
+    from mediasift.engines.onnx.recipe import prepare
+    from mediasift.media.pictures.images import decode
     from tests.conftest import IMAGENET_INPUT
 
     photos = sorted((test_data / "imagenet-photos").iterdir())[:PHOTOS]

@@ -10,8 +10,8 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.errors import OutputError, UsageError
-from mediasift.media.stills import FORMATS, clock, still_path
-from mediasift.media.transforms import sharpness
+from mediasift.media.pictures.stills import FORMATS, clock, still_path
+from mediasift.media.pictures.transforms import sharpness
 from tests.videos import make_video, numbered, shown
 
 

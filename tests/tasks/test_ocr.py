@@ -20,10 +20,10 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
+from mediasift.engines.ocr.engine import Line, Region, in_reading_order
 from mediasift.errors import EngineError, OutputError, UsageError
 from mediasift.items import Place
 from mediasift.tasks.ocr import CLEANING, ENGINES, FILES, page_file
-from mediasift.tasks.ocr_engine import Line, Region, in_reading_order
 from tests.conftest import ROOT, skip
 from tests.pictures import save, solid
 from tests.words import cer

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import mediasift as ms
-from mediasift.media.shots import Shot as MediaShot
+from mediasift.media.video.shots import Shot as MediaShot
 from mediasift.tasks.shots import summarised
 from tests.pictures import scene
 from tests.videos import make_video

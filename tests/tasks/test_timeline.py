@@ -12,10 +12,10 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
+from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.errors import UsageError
-from mediasift.media.webvtt import webvtt
-from mediasift.models.describe import write_sidecar
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.media.video.webvtt import webvtt
 from mediasift.tasks.timeline_parts import PARTS
 from tests.pictures import BLUE, solid
 from tests.tiny_models import constants, mean_colour, write
@@ -125,7 +125,7 @@ def test_a_video_without_sound_says_so_and_keeps_its_shots(clip: Path):
 
 def test_each_video_is_decoded_once(clip: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
     """Counted where frames come out of the decoder."""
-    from mediasift.media.video import Video
+    from mediasift.media.video.video import Video
 
     counted = []
     decoded = Video._decoded

@@ -23,7 +23,7 @@ import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import UsageError
 from tests.conftest import ROOT
-from tests.media.test_audio import RATE, tone, wav
+from tests.media.sound.test_audio import RATE, tone, wav
 from tests.null_speech import long_recording
 from tests.words import wer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mediasift.errors import MissingPackage
-from mediasift.optional import require
+from mediasift.system.optional import require
 from tests.conftest import skip
 from tests.training import idx
 from training.datasets import Dataset, load

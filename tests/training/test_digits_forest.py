@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import mediasift as ms
-from mediasift.models.registry import entries, exported_models
+from mediasift.engines.onnx.registry import entries, exported_models
 from training.datasets import Dataset
 from training.digits_forest import INPUT, describe, main, train
 from training.export import Agreement, export, to_input

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import mediasift as ms
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.errors import ModelError, OutputError
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
 from tests.training import idx
 from training.datasets import Dataset, load
 from training.export import Agreement, ParityError, compare, export, provenance, to_input
@@ -255,7 +255,7 @@ def test_pictures_of_another_size_or_colour_are_refused(given: dict):
 
 def test_training_input_is_what_mediasift_prepares(mnist: Dataset):
     """A picture takes the same way into a model in training and in use."""
-    from mediasift.models.recipe import prepare
+    from mediasift.engines.onnx.recipe import prepare
     from training.digits_forest import INPUT
 
     for image in mnist.test_images[:20]:

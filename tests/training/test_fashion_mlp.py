@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import mediasift as ms
-from mediasift.models.onnx_file import read_facts
-from mediasift.models.registry import find_model
+from mediasift.engines.onnx.onnx_file import read_facts
+from mediasift.engines.onnx.registry import find_model
 from training.datasets import Dataset
 from training.export import to_input
 from training.fashion_mlp import INPUT, main

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import mediasift as ms
+from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.protobuf import encode
 from mediasift.errors import InputError, ModelError
-from mediasift.models.describe import write_sidecar
-from mediasift.models.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.models.protobuf import encode
 from tests.pictures import save
 from training.head import activate, fit_head, main
 from training.pictures import read_pictures
@@ -298,8 +298,8 @@ def test_broken_pictures_are_left_out_by_name(tmp_path: Path):
 
 def test_pictures_are_read_as_in_use(ants_bees: tuple[Path, str], test_data: Path):
     """Training's own input of a photograph is, to the last bit, what classify feeds."""
-    from mediasift.media.images import decode
-    from mediasift.models.recipe import fitted, smallest_size
+    from mediasift.engines.onnx.recipe import fitted, smallest_size
+    from mediasift.media.pictures.images import decode
 
     wanted = ms.load_model(ants_bees[0]).description.input
     file = next((test_data / "ants-bees" / "train" / "bees").iterdir())

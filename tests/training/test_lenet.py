@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 import mediasift as ms
+from mediasift.engines.onnx.recipe import arrange
+from mediasift.engines.onnx.registry import find_model
 from mediasift.errors import InputError
-from mediasift.models.recipe import arrange
-from mediasift.models.registry import find_model
 from tests.training import idx
 from tests.training.test_head import colours
 from training.cifar import CIFAR, load_cifar

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mediasift.engines.onnx.description import InputDescription
 from mediasift.errors import InputError, UsageError
-from mediasift.media.labelled import Labelled, read_labelled
-from mediasift.models.description import InputDescription
+from mediasift.sources.labelled import Labelled, read_labelled
 from tests.pictures import save, scene, solid
 from training.pictures import read_pictures, readable, sha256_of, split
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import mediasift as ms
-from mediasift.models.registry import find_model
+from mediasift.engines.onnx.registry import find_model
 from tests.pictures import save
 from training.datasets import Dataset
 from training.export import to_input

@@ -15,7 +15,7 @@ import click
 import pytest
 
 import mediasift as ms
-from mediasift.models.registry import Entry
+from mediasift.engines.onnx.registry import Entry
 from training.datasets import FILES, Dataset
 from training.digits_forest import INPUT
 from training.export import to_input

@@ -14,8 +14,8 @@ import click
 
 from mediasift import __version__
 from mediasift.errors import MediasiftError
-from mediasift.offline import no_telemetry
 from mediasift.run import launch
+from mediasift.system.network import no_telemetry
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("mediasift.cli.classify", "Label pictures with a model."),

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
+from mediasift.bench.report import compared_lines, lines
+from mediasift.bench.scenarios import SCENARIOS
+from mediasift.bench.sweep import SWEPT, parse_sweep
 from mediasift.cli import options
-from mediasift.speed.report import compared_lines, lines
-from mediasift.speed.scenarios import SCENARIOS
-from mediasift.speed.sweep import SWEPT, parse_sweep
 
 
 class Bench(click.Group):
@@ -84,7 +84,7 @@ def run(
     INPUT are pictures, as for the other commands; where none is named, some are drawn. To compare two results:
     mediasift bench compare A.json B.json.
     """
-    result = api.bench(
+    result = verbs.bench(
         inputs=inputs,
         scenarios=scenarios or ("single", "offline", *(["server"] if qps else [])),
         qps=qps,
@@ -101,7 +101,7 @@ def run(
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option("--across-machines", is_flag=True, help="Compare results of different machines, too.")
-@click.option("--tolerance", type=click.FloatRange(0, 1), default=api.TOLERANCE, show_default=True,
+@click.option("--tolerance", type=click.FloatRange(0, 1), default=verbs.TOLERANCE, show_default=True,
               help="By how much of its speed anything may be slower.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap that the intervals come from.")
 def compare(*, before: Path, after: Path, **others: Any) -> None:
@@ -109,7 +109,7 @@ def compare(*, before: Path, after: Path, **others: Any) -> None:
 
     Both are JSON files of mediasift bench -o. Slower is what is beyond the tolerance with its whole 95 % interval.
     """
-    found = api.compare_bench(before, after, **others)
+    found = verbs.compare_bench(before, after, **others)
     for line in compared_lines(found):
         click.echo(line)
     if found.is_regression:

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
-from mediasift.models.registry import DEFAULT_CLASSIFIER
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 
 
 @click.command()
@@ -46,7 +46,7 @@ def command(
     INPUT is a file, a folder, a glob, a .txt or .csv list of paths, or - for paths on stdin.
     """
     passed, showing = options.split(shared)
-    rows = api.classify(
+    rows = verbs.classify(
         inputs, model=model, top=top, min_score=min_score, crops=crops, invert=invert, device=device, **passed
     )
     options.finish(rows, **showing)

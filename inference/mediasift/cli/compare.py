@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
 
 
@@ -27,4 +27,4 @@ def command(*, inputs: tuple[str, ...], min_similarity: float | None, **shared: 
     A model compares its embeddings by their cosine.
     """
     how, passed, showing = options.split_comparing(shared)
-    options.finish(api.compare_pairs(inputs, min_similarity=min_similarity, **how, **passed), **showing)
+    options.finish(verbs.compare_pairs(inputs, min_similarity=min_similarity, **how, **passed), **showing)

@@ -8,14 +8,14 @@ from typing import Any, get_args
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
-from mediasift.media.encode import ENCODERS, KeepExif
-from mediasift.media.transforms import Canvas, ColorModel, Filling, Fit, Resample
+from mediasift.media.pictures.encode import ENCODERS, KeepExif
+from mediasift.media.pictures.transforms import Canvas, ColorModel, Filling, Fit, Resample
 
 
 def _resize(_context: click.Context, _option: click.Parameter, text: str | None) -> dict[str, Any]:
-    """`25%` or `224x224` as what `api.convert` takes."""
+    """`25%` or `224x224` as what `verbs.convert` takes."""
     if text is None:
         return {}
     if found := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
@@ -109,4 +109,4 @@ def command(*, inputs: tuple[str, ...], directory: Path, resize: dict[str, Any],
     The copies lie in subfolders as the inputs do; `x.jpg` becomes `x.jpg.png`, so that it never overwrites `x.png`.
     """
     passed, showing = options.split(shared)
-    options.finish(api.convert(inputs, directory, **resize, **passed), **showing)
+    options.finish(verbs.convert(inputs, directory, **resize, **passed), **showing)

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
-from mediasift.models.registry import DEFAULT_DETECTOR
+from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
 
 
 @click.command()
@@ -48,7 +48,7 @@ def command(
     """
     passed, showing = options.split(shared)
     wanted = [label.strip() for label in (labels or "").split(",") if label.strip()]
-    rows = api.detect(
+    rows = verbs.detect(
         inputs, model=model, min_score=min_score, iou=iou, labels=wanted, draw=draw, device=device, **passed
     )
     options.finish(rows, **showing)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
 
 
@@ -48,4 +48,4 @@ def command(*, inputs: tuple[str, ...], against: tuple[str, ...], **shared: Any)
     """
     how, passed, showing = options.split_comparing(shared)
     own = {name: passed.pop(name) for name in ("match", "min_similarity", "turns", "prefer")}
-    options.finish(api.duplicates(inputs, against=against or None, **own, **how, **passed), **showing)
+    options.finish(verbs.duplicates(inputs, against=against or None, **own, **how, **passed), **showing)

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
-from mediasift.models.registry import DEFAULT_CLASSIFIER
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 
 
 @click.command()
@@ -23,4 +23,4 @@ def command(*, inputs: tuple[str, ...], model: str, layer: str | None, device: s
     The vector is an embedding model's output, or what goes into a classifier's last layer.
     """
     passed, showing = options.split(shared)
-    options.finish(api.embed(inputs, model=model, layer=layer, device=device, **passed), **showing)
+    options.finish(verbs.embed(inputs, model=model, layer=layer, device=device, **passed), **showing)

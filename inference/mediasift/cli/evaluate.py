@@ -11,13 +11,13 @@ from typing import IO
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.errors import UsageError
-from mediasift.evaluation.labels import Evaluation
-from mediasift.run.evaluation import MEASURES, measure_rows
-from mediasift.run.files import write_atomically
-from mediasift.run.writers import WRITERS, Form, format_of
-from mediasift.similarity.error_rates import TextScore
+from mediasift.evaluate.error_rates import TextScore
+from mediasift.evaluate.labels import Evaluation
+from mediasift.evaluate.report import MEASURES, measure_rows
+from mediasift.system.files import write_atomically
+from mediasift.tables.writers import WRITERS, Form, format_of
 
 _NAMED = 3
 
@@ -44,11 +44,11 @@ def command(*, result: Path, reference: Path, plain: bool, report: Path | None, 
 
     Text: RESULT is a table of `mediasift ocr` or `transcribe`; told are word and character error rates per file.
     """
-    if api.evaluated_column(reference) == "text":
-        rows, columns = api.evaluate_text(result, reference, plain=plain), Form(row_type=TextScore)
+    if verbs.evaluated_column(reference) == "text":
+        rows, columns = verbs.evaluate_text(result, reference, plain=plain), Form(row_type=TextScore)
         _tell(lambda name, file: WRITERS[name](rows, columns, file), output)
     else:
-        found = api.evaluate_labels(result, reference, report=report, seed=seed)
+        found = verbs.evaluate_labels(result, reference, report=report, seed=seed)
         _tell(lambda name, file: _write_measures(found, name, file), output)
         _tell_missing(found, result)
 

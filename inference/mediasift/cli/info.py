@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
 
 
@@ -19,4 +19,4 @@ def command(*, inputs: tuple[str, ...], **shared: Any) -> None:
     Only headers are read. Width and height are those of the upright picture; of a PDF page, in points.
     """
     passed, showing = options.split(shared)
-    options.finish(api.info(inputs, **passed), **showing)
+    options.finish(verbs.info(inputs, **passed), **showing)

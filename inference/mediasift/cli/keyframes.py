@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
-from mediasift.media.stills import FORMATS
+from mediasift.media.pictures.stills import FORMATS
 
 
 @click.command()
@@ -28,5 +28,5 @@ def command(
     With --every 2s or 1000f at regular distances, with iframe those that the codec stored whole.
     """
     passed, showing = options.split(shared)
-    rows = api.keyframes(inputs, directory=directory, image_format=image_format, detector=detector, **passed)
+    rows = verbs.keyframes(inputs, directory=directory, image_format=image_format, detector=detector, **passed)
     options.finish(rows, **showing)

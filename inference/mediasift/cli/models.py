@@ -9,11 +9,10 @@ from typing import Any, get_args
 
 import click
 
-from mediasift import api
-from mediasift.errors import UsageError
-from mediasift.models.checking import Check
-from mediasift.models.decoders import DECODERS
-from mediasift.models.description import (
+from mediasift import verbs
+from mediasift.engines.onnx.checking import Check
+from mediasift.engines.onnx.decoders import DECODERS
+from mediasift.engines.onnx.description import (
     Colour,
     Dtype,
     Fit,
@@ -27,8 +26,9 @@ from mediasift.models.description import (
     Resample,
     Values,
 )
-from mediasift.models.foreign import Hints, read_hints
-from mediasift.models.labels import read_labels
+from mediasift.engines.onnx.foreign import Hints, read_hints
+from mediasift.engines.onnx.labels import read_labels
+from mediasift.errors import UsageError
 
 
 @click.group()
@@ -39,7 +39,7 @@ def command() -> None:
 @command.command("list")
 def list_() -> None:
     """List the models that are known by name, and where they are."""
-    listed = api.list_models()
+    listed = verbs.list_models()
     width = max(len(entry.name) for entry, _ in listed)
     for entry, path in listed:
         place = "here" if path else "not here"
@@ -52,7 +52,7 @@ def list_() -> None:
 @click.argument("model")
 def show(model: str) -> None:
     """Show a model's labels, recipe, layers, parameters, origin and scores."""
-    for line in api.show_model(model):
+    for line in verbs.show_model(model):
         click.echo(line)
 
 
@@ -60,7 +60,7 @@ def show(model: str) -> None:
 def verify() -> None:
     """Check every known model on this machine: its SHA-256, and that it loads; exit code 4 if one is wrong."""
     wrong = False
-    for name, problem in api.verify_models():
+    for name, problem in verbs.verify_models():
         click.echo(f"{'wrong' if problem else 'ok':<5}  {name}{': ' if problem else ''}{problem}")
         wrong = wrong or bool(problem)
     if wrong:
@@ -73,7 +73,7 @@ def verify() -> None:
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def pull(model: str, source: str | None, *, quiet: bool) -> None:
     """Fetch a known model: resumed when cut, its SHA-256 checked, put where -m finds it by name."""
-    click.echo(api.pull_model(model, source=source, progress=None if quiet else sys.stderr))
+    click.echo(verbs.pull_model(model, source=source, progress=None if quiet else sys.stderr))
 
 
 def _choice(kind: Any) -> click.Choice[str]:
@@ -155,9 +155,9 @@ def describe(*, file: Path, labels_file: Path | None, size: str | None, folder: 
         label_ids=label_ids,
         provenance={name: given[name] for name in ("source", "licence") if given[name]},
     )
-    click.echo(api.describe_model(file, description))
+    click.echo(verbs.describe_model(file, description))
     if folder is not None:
-        _tell(api.check_model(file, folder))
+        _tell(verbs.check_model(file, folder))
 
 
 def _size_from(hints: Hints) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
 from mediasift.tasks.ocr import CLEANING, ENGINES, FILES, HELPFUL, LEVELS
 
@@ -58,7 +58,7 @@ def command(
     alone is written, pages parted by form feeds.
     """
     passed, showing = options.split(shared)
-    rows = api.ocr(
+    rows = verbs.ocr(
         inputs,
         engine=engine,
         language=language,

@@ -10,18 +10,18 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from mediasift.api import TableOptions
+from mediasift.compare.comparing import DEFAULT_METHOD, PIXELS_SIDE
+from mediasift.compare.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
+from mediasift.compare.reduction import Reduced
+from mediasift.engines.onnx.providers import DEVICES, SPECS
 from mediasift.errors import UsageError
-from mediasift.media.cuts import DETECTORS
-from mediasift.media.images import MAX_MEGAPIXELS
-from mediasift.models.providers import DEVICES, SPECS
-from mediasift.offline import VARIABLE
-from mediasift.run.comparing import DEFAULT_METHOD, PIXELS_SIDE
-from mediasift.run.reduction import Reduced
+from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.media.video.cuts import DETECTORS
 from mediasift.run.supervisor import TIMEOUT_S
 from mediasift.run.table import Table
-from mediasift.run.writers import WRITERS, format_of, printable_text
-from mediasift.similarity.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
+from mediasift.system.network import VARIABLE
+from mediasift.tables.writers import WRITERS, format_of, printable_text
+from mediasift.verbs import TableOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
 
 
@@ -27,4 +27,4 @@ def command(*, query: str, inputs: tuple[str, ...], **shared: Any) -> None:
     """
     how, passed, showing = options.split_comparing(shared)
     own = {name: passed.pop(name) for name in ("top", "min_similarity", "turns")}
-    options.finish(api.search(query, inputs, **own, **how, **passed), **showing)
+    options.finish(verbs.search(query, inputs, **own, **how, **passed), **showing)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
 
 
@@ -21,5 +21,5 @@ from mediasift.cli import options
 def command(*, inputs: tuple[str, ...], summary: bool, detector: str, fades: bool, **shared: Any) -> None:
     """Find the shots of videos: a row for each, with its length, brightness, colourfulness and motion."""
     passed, showing = options.split(shared)
-    find = api.shot_summary if summary else api.shots
+    find = verbs.shot_summary if summary else verbs.shots
     options.finish(find(inputs, detector=detector, fades=fades, **passed), **showing)

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from mediasift import api
-from mediasift.api.videos import OFFLINE_SPEECH
+from mediasift import verbs
 from mediasift.cli import options
-from mediasift.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
 from mediasift.tasks.ocr import ENGINES as OCR_ENGINES
 from mediasift.tasks.timeline_parts import PARTS
+from mediasift.verbs.videos import OFFLINE_SPEECH
 
 
 @click.command()
@@ -72,7 +72,7 @@ def command(
 ) -> None:
     """Put shots, key frames, labels, objects, text and speech of videos into one table on one clock, decoding once."""
     passed, showing = options.split(shared)
-    rows = api.timeline(
+    rows = verbs.timeline(
         inputs,
         parts=_listed(parts),
         classify_model=classify_model,

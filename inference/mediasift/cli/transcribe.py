@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from mediasift import api
+from mediasift import verbs
 from mediasift.cli import options
+from mediasift.engines.speech.google import USD_PER_MINUTE
+from mediasift.engines.speech.onnx import KINDS
 from mediasift.errors import UsageError
 from mediasift.tasks.transcribe import ENGINES, LEVELS
-from mediasift.tasks.transcribe_google import USD_PER_MINUTE
-from mediasift.tasks.transcribe_onnx import KINDS
 
 
 @click.command()
@@ -81,7 +81,7 @@ def command(
     passed, showing = options.split(shared)
     if engine == "google":
         _ask(inputs, raw_rate, price, max_cost, yes=yes)
-    rows = api.transcribe(
+    rows = verbs.transcribe(
         inputs,
         engine=engine,
         model=model,
@@ -117,7 +117,7 @@ def _ask(inputs: tuple[str, ...], raw_rate: int | None, price: float, max_cost: 
     """
     if "-" in inputs:
         raise UsageError("what google will cost is told beforehand, so name files instead of -")
-    minutes, unknown = api.sound_minutes(inputs, raw_rate=raw_rate)
+    minutes, unknown = verbs.sound_minutes(inputs, raw_rate=raw_rate)
     cost = minutes * price
     what = f"{minutes:.1f} minutes of sound to Google, at most {cost:.2f} USD"
     what += f", and {unknown} recordings of unknown length" if unknown else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mediasift.errors import Damaged, Unreadable, Unsupported
-from mediasift.optional import lazily
+from mediasift.system.optional import lazily
 
 if TYPE_CHECKING:
     import av

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.errors import Damaged, EmptyFile, NotMedia
-from mediasift.media.files import read_bytes, read_head, read_sha256
-from mediasift.media.formats import Format, sniff
-from mediasift.media.headers import Header, opened, pillow_header, pillow_reads, read_header
-from mediasift.media.vector_graphics import drawing_size
+from mediasift.media.pictures.headers import Header, opened, pillow_header, pillow_reads, read_header
+from mediasift.media.pictures.vector_graphics import drawing_size
+from mediasift.sources.content import read_bytes, read_head, read_sha256
+from mediasift.sources.formats import Format, sniff
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _TAKEN, _OFFSET, _CHANGED = 0x9003, 0x9011, 0x0132  # EXIF 2.32: DateTimeOriginal, OffsetTimeOriginal, DateTime

@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 
 from mediasift.errors import EmptyFile, ItemError, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem, Item, MediaFile, RemoteSound, TextPage, VideoFile
-from mediasift.media.cuts import DETECTORS
-from mediasift.media.every import DEFAULT_EVERY, parse_every
-from mediasift.media.files import read_bytes, read_head
-from mediasift.media.formats import Format, Kind, sniff
-from mediasift.media.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
-from mediasift.media.sources import Source
-from mediasift.optional import lazily
+from mediasift.media.pictures.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
+from mediasift.media.video.cuts import DETECTORS
+from mediasift.media.video.every import DEFAULT_EVERY, parse_every
+from mediasift.sources.content import read_bytes, read_head
+from mediasift.sources.formats import Format, Kind, sniff
+from mediasift.sources.naming import Source
+from mediasift.system.optional import lazily
 
 if TYPE_CHECKING:
-    from mediasift.media import audio, documents, footage
+    from mediasift.media.documents import pages as documents
+    from mediasift.media.sound import audio
+    from mediasift.media.video import footage
 else:  # most runs read one kind of file
-    audio, documents, footage = (lazily(f"mediasift.media.{name}") for name in ("audio", "documents", "footage"))
+    audio = lazily("mediasift.media.sound.audio")
+    documents = lazily("mediasift.media.documents.pages")
+    footage = lazily("mediasift.media.video.footage")
 
 DPI = 150.0
 """Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""

@@ -10,12 +10,13 @@ from importlib import metadata
 from pathlib import Path
 
 from mediasift import __version__
+from mediasift.engines.onnx import report
+from mediasift.engines.onnx.providers import DEVICES, check_device, provider_is_here
+from mediasift.engines.onnx.registry import models_folder
 from mediasift.errors import ModelError, ProviderUnavailable
-from mediasift.models import report
-from mediasift.models.providers import DEVICES, available_cores, check_device, provider_is_here
-from mediasift.models.registry import models_folder
-from mediasift.optional import is_installed
-from mediasift.run.manifest import versions
+from mediasift.system.machine import available_cores
+from mediasift.system.optional import is_installed
+from mediasift.tables.manifest import versions
 
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 _ONNXRUNTIME = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from mediasift.media.sources import Source
 from mediasift.run.job import Job
 from mediasift.run.pipeline import Finished, Pipeline, Seconds, readers
+from mediasift.sources.naming import Source
 from mediasift.tasks.task import Resources
 
 

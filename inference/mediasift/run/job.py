@@ -18,7 +18,7 @@ import numpy as np
 from mediasift import errors
 from mediasift.errors import MediasiftError, UsageError
 from mediasift.media.readers import ReadOptions
-from mediasift.media.sources import Inputs, Source
+from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.task import Task
 
 

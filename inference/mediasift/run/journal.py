@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 
 from mediasift.errors import OutputError
-from mediasift.locks import lock, unlock
-from mediasift.media.sources import Source
 from mediasift.rows import Row, from_json, printable, to_json
-from mediasift.run.files import faults
-from mediasift.run.stored import Stored
+from mediasift.sources.naming import Source
+from mediasift.system.files import faults
+from mediasift.system.locks import lock, unlock
+from mediasift.tables.stored import Stored
 
 SYNC_S = 5.0
 """Seconds between two calls of fsync."""

@@ -20,11 +20,11 @@ from typing import Any
 from mediasift.errors import ItemError
 from mediasift.items import FailedItem, Place
 from mediasift.media.readers import AnyItem, ReadOptions, read_source
-from mediasift.media.sources import Source
-from mediasift.models.providers import available_cores
 from mediasift.rows import Row, placed
 from mediasift.run.budget import Budget, Share
 from mediasift.run.watch import Culprit, Trouble, Watch
+from mediasift.sources.naming import Source
+from mediasift.system.machine import available_cores
 from mediasift.tasks.task import Reads, StartedTask
 
 _QUEUE = 4

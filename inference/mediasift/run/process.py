@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mediasift.media.sources import Source
-from mediasift.offline import is_offline
 from mediasift.run import launch
 from mediasift.run.job import source_to_json
 from mediasift.run.watch import Culprit
+from mediasift.sources.naming import Source
+from mediasift.system.network import is_offline
 
 _LULL_S = 0.001
 """Between two looks at what the worker says: many short lines together cost less than each alone."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mediasift.engines.onnx.onnx_file import sha256
+from mediasift.engines.onnx.registry import find_model
 from mediasift.errors import OutputError, UsageError
-from mediasift.models.onnx_file import sha256
-from mediasift.models.registry import find_model, models_folder
-from mediasift.run.files import write_atomically
 from mediasift.run.job import Job
-from mediasift.run.machine import machine_id
+from mediasift.system.files import write_atomically
+from mediasift.system.machine import cache_folder, machine_id
 
 SCHEMA = {"name": "mediasift.profile", "version": 1}
 
@@ -47,7 +47,7 @@ class Profile:
 def profiles_folder() -> Path:
     """`MEDIASIFT_PROFILES`, else `mediasift/profiles` in the user's cache folder."""
     chosen = os.environ.get(VARIABLE)
-    return Path(chosen) if chosen else models_folder().parent / "profiles"
+    return Path(chosen) if chosen else cache_folder() / "profiles"
 
 
 def profile_path(model_sha256: str, device: str) -> Path:

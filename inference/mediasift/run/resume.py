@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mediasift.errors import OutputError, UsageError
-from mediasift.run.files import faults
 from mediasift.run.journal import Journal
-from mediasift.run.manifest import manifest_path
-from mediasift.run.stored import READERS, Stored
-from mediasift.run.writers import Form
+from mediasift.system.files import faults
+from mediasift.tables.manifest import manifest_path
+from mediasift.tables.stored import READERS, Stored
+from mediasift.tables.writers import Form
 
 Plan = Literal["begin", "continue", "extend", "finished"]
 """Start anew; go on with the journal; add to the finished table; leave the finished table alone."""

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
-from mediasift.media.sources import Source
 from mediasift.rows import Row, from_json
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
-from mediasift.run.memory import allowed_bytes, peak_bytes, resident_bytes
 from mediasift.run.pipeline import Finished, Seconds
 from mediasift.run.process import Worker
 from mediasift.run.signals import Signals
 from mediasift.run.watch import Trouble
+from mediasift.sources.naming import Source
+from mediasift.system.machine import allowed_bytes, peak_bytes, resident_bytes
 
 TIMEOUT_S = 120.0
 """For one item, unless asked otherwise: Tesseract may need a minute for a full page of newsprint."""

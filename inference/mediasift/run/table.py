@@ -16,20 +16,20 @@ from typing import IO, Any, Generic, TextIO, TypeVar
 import numpy as np
 
 from mediasift.errors import InputError, Interrupted, OutputError, UsageError
-from mediasift.media.sources import Skipped, Source, find_sources
-from mediasift.models.providers import available_cores
 from mediasift.rows import Row
 from mediasift.run.engine import Engine, Here
-from mediasift.run.files import write_atomically
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal, state
-from mediasift.run.manifest import Summary, computing, manifest, manifest_path
 from mediasift.run.pipeline import Finished, readers
 from mediasift.run.progress import Progress
 from mediasift.run.resume import look, plan, stored_rows
-from mediasift.run.stored import READERS, Stored
 from mediasift.run.supervisor import Limits, Supervisor
-from mediasift.run.writers import WRITERS, Form, format_of
+from mediasift.sources.naming import Skipped, Source, find_sources
+from mediasift.system.files import write_atomically
+from mediasift.system.machine import available_cores
+from mediasift.tables.manifest import Summary, computing, manifest, manifest_path
+from mediasift.tables.stored import READERS, Stored
+from mediasift.tables.writers import WRITERS, Form, format_of
 
 RowType = TypeVar("RowType", bound=Row)
 

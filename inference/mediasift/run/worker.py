@@ -25,15 +25,15 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
+from mediasift.engines.onnx.providers import runtime
 from mediasift.errors import SetupError
-from mediasift.media.images import get_ready
-from mediasift.media.sources import Source
-from mediasift.models.providers import runtime
-from mediasift.offline import VARIABLE, forbid_sockets, no_telemetry
+from mediasift.media.pictures.images import get_ready
 from mediasift.rows import to_json
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
 from mediasift.run.pipeline import Finished, Pipeline, readers
 from mediasift.run.watch import Culprit, Trouble, Watch
+from mediasift.sources.naming import Source
+from mediasift.system.network import VARIABLE, forbid_sockets, no_telemetry
 from mediasift.tasks.task import Resources, StartedTask
 
 PROTOCOL_ERROR = 70

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.onnx.describe import check_by_one_run
+from mediasift.engines.onnx.recipe import prepare, smallest_size
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
+from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import DescriptionError, UsageError
 from mediasift.items import Item
-from mediasift.media.transforms import Box, check_box, crop
-from mediasift.models.describe import check_by_one_run
-from mediasift.models.recipe import prepare, smallest_size
-from mediasift.models.registry import DEFAULT_CLASSIFIER
-from mediasift.models.session import OnnxModel, load_model
+from mediasift.media.pictures.transforms import Box, check_box, crop
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from mediasift.errors import OutputError, UsageError
 from mediasift.items import Item
-from mediasift.media.encode import ARRAYS, ENCODERS, KeepExif, check_encoder, kept_exif
-from mediasift.media.formats import sniff
-from mediasift.media.images import check_size
-from mediasift.media.transforms import (
+from mediasift.media.pictures.encode import ARRAYS, ENCODERS, KeepExif, check_encoder, kept_exif
+from mediasift.media.pictures.images import check_size
+from mediasift.media.pictures.transforms import (
     Box,
     Canvas,
     Color,
@@ -37,6 +36,7 @@ from mediasift.media.transforms import (
     to_color_model,
 )
 from mediasift.rows import Row
+from mediasift.sources.formats import sniff
 from mediasift.tasks.task import Reads, Resources
 
 

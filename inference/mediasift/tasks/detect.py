@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.onnx.decoders import DECODERS
+from mediasift.engines.onnx.describe import check_by_one_run
+from mediasift.engines.onnx.recipe import prepare, smallest_size
+from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
+from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import DescriptionError, OutputError, UsageError
 from mediasift.items import Item
-from mediasift.media.boxes import Placement, draw, placement, suppress
-from mediasift.media.stills import still_path, write_picture
-from mediasift.models.decoders import DECODERS
-from mediasift.models.describe import check_by_one_run
-from mediasift.models.recipe import prepare, smallest_size
-from mediasift.models.registry import DEFAULT_DETECTOR
-from mediasift.models.session import OnnxModel, load_model
+from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
+from mediasift.media.pictures.stills import still_path, write_picture
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 

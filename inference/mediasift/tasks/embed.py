@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.onnx.embedder import Embedder, load_embedder
+from mediasift.engines.onnx.recipe import smallest_size
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 from mediasift.items import Item
-from mediasift.models.embedder import Embedder, load_embedder
-from mediasift.models.recipe import smallest_size
-from mediasift.models.registry import DEFAULT_CLASSIFIER
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 

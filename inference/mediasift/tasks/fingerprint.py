@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.onnx.embedder import Embedder, load_embedder
+from mediasift.engines.onnx.recipe import smallest_size
 from mediasift.errors import UsageError
 from mediasift.items import Item
-from mediasift.media.transforms import Resample, disc, middle, resize, sharpness, to_gray
-from mediasift.models.embedder import Embedder, load_embedder
-from mediasift.models.recipe import smallest_size
+from mediasift.media.pictures.transforms import Resample, disc, middle, resize, sharpness, to_gray
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 

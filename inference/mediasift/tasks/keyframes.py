@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from mediasift.errors import OutputError, UsageError
 from mediasift.items import Item
-from mediasift.media.stills import FORMATS, still_path, write_picture
-from mediasift.media.transforms import sharpness
+from mediasift.media.pictures.stills import FORMATS, still_path, write_picture
+from mediasift.media.pictures.transforms import sharpness
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mediasift.engines.ocr.engine import Engine, EngineSettings, Reading, Region, line_of, page_text, regions
+from mediasift.engines.ocr.rapidocr import RapidOcr
+from mediasift.engines.ocr.tesseract import Tesseract
 from mediasift.errors import OutputError, UsageError
 from mediasift.items import Item, Place, TextPage
-from mediasift.media.cleaning import STEPS, clean, map_box
-from mediasift.models.providers import available_cores
+from mediasift.media.pictures.cleaning import STEPS, clean, map_box
 from mediasift.rows import Row
-from mediasift.tasks.ocr_engine import Engine, EngineSettings, Reading, Region, line_of, page_text, regions
-from mediasift.tasks.ocr_rapidocr import RapidOcr
-from mediasift.tasks.ocr_tesseract import Tesseract
+from mediasift.system.machine import available_cores
 from mediasift.tasks.task import Reads, Resources
 
 DPI = 300.0

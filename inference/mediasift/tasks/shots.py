@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mediasift.items import VideoFile
-from mediasift.media import shots as media_shots
-from mediasift.media.footage import measured_cells, open_footage
+from mediasift.media.video import shots as media_shots
+from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources
 

@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 from mediasift.errors import ItemError, OutputError, UsageError
 from mediasift.items import VideoFile
-from mediasift.media.audio import read_clips
-from mediasift.media.every import DEFAULT_EVERY, Every, chosen_numbers, parse_every
-from mediasift.media.footage import Footage, open_footage
-from mediasift.media.frames import Frame
-from mediasift.media.shots import Shot, find_shots, measured
-from mediasift.media.stills import write_text
-from mediasift.media.webvtt import webvtt
+from mediasift.media.pictures.stills import write_text
+from mediasift.media.sound.audio import read_clips
+from mediasift.media.video.every import DEFAULT_EVERY, Every, chosen_numbers, parse_every
+from mediasift.media.video.footage import Footage, open_footage
+from mediasift.media.video.frames import Frame
+from mediasift.media.video.shots import Shot, find_shots, measured
+from mediasift.media.video.webvtt import webvtt
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources, StartedTask
 from mediasift.tasks.timeline_parts import PARTS, PICTURE_TASKS, SOUND_TASKS, Look, Moment, Part, listen

@@ -12,9 +12,9 @@ from typing import Any
 
 from mediasift.errors import ItemError
 from mediasift.items import Clip, FailedItem, Item
-from mediasift.media.audio import PIECE_S
-from mediasift.media.frames import Frame
-from mediasift.media.transforms import sharpness
+from mediasift.media.pictures.transforms import sharpness
+from mediasift.media.sound.audio import PIECE_S
+from mediasift.media.video.frames import Frame
 from mediasift.rows import Row
 from mediasift.tasks.task import StartedTask, Task
 

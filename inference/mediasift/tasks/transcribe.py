@@ -9,16 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from mediasift.engines.speech.engine import Engine, EngineSettings, Phrase, Spoken
+from mediasift.engines.speech.google import LONGEST_S, GoogleSpeech
+from mediasift.engines.speech.onnx import OnnxSpeech
+from mediasift.engines.speech.pocketsphinx import PocketSphinx
 from mediasift.errors import UsageError
 from mediasift.items import Clip, RemoteSound
-from mediasift.media.audio import check_detector
-from mediasift.models.providers import available_cores
+from mediasift.media.sound.audio import check_detector
 from mediasift.rows import Row
+from mediasift.system.machine import available_cores
 from mediasift.tasks.task import Reads, Resources
-from mediasift.tasks.transcribe_engine import Engine, EngineSettings, Phrase, Spoken
-from mediasift.tasks.transcribe_google import LONGEST_S, GoogleSpeech
-from mediasift.tasks.transcribe_onnx import OnnxSpeech
-from mediasift.tasks.transcribe_pocketsphinx import PocketSphinx
 
 LEVELS = ("segment", "word")
 

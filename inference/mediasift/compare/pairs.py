@@ -1,0 +1,89 @@
+"""Rows of `compare`: every pair, or every pair that is similar enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.compare import cosine, hamming
+from mediasift.compare.collection import Collection, Entry
+from mediasift.compare.spaces import HashSpace, VectorSpace, hash_similarity, max_distance
+from mediasift.rows import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair(Row):
+    """Two pictures and how similar they are, 1 for the same; or, with `error`, one that could not be read."""
+
+    located: ClassVar[bool] = False
+
+    path_a: str | None = None
+    page_a: int | None = None
+    frame_a: int | None = None
+    path_b: str | None = None
+    page_b: int | None = None
+    frame_b: int | None = None
+    similarity: float | None = None
+    method: str | None = None
+
+
+def pair_rows(
+    collection: Collection, space: HashSpace | VectorSpace, method: str, min_similarity: float | None, threads: int
+) -> Iterator[Pair]:
+    """Pairs in input order, then a row for each picture that could not be read."""
+    readable = collection.readable
+    left, right, similarity = found_pairs(space, min_similarity, threads)
+    for a, b, value in zip(left.tolist(), right.tolist(), similarity.tolist(), strict=True):
+        one, other = readable[a], readable[b]
+        yield Pair(
+            path_a=one.path,
+            page_a=one.page,
+            frame_a=one.frame,
+            path_b=other.path,
+            page_b=other.page,
+            frame_b=other.frame,
+            similarity=round(value, 6),
+            method=method,
+        )
+    for entry in collection.entries:
+        if entry.error:
+            yield Pair(path_a=entry.path, page_a=entry.page, frame_a=entry.frame, method=method, error=entry.error)
+
+
+Found = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+
+
+def found_pairs(space: HashSpace | VectorSpace, min_similarity: float | None, threads: int) -> Found:
+    """All pairs of positions (left, right) with their similarity, sorted; those below the minimum left out."""
+    none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+    if isinstance(space, HashSpace):
+        distance = 64 if min_similarity is None else max_distance(min_similarity)
+        near = hamming.pairs(space.hashes[0], distance, threads=threads) if distance >= 0 else ()
+        parts = [(one.left, one.right, hash_similarity(one.distance)) for one in near]
+    else:
+        least = -1.0 if min_similarity is None else min_similarity
+        parts = [(one.left, one.right, one.similarity) for one in cosine.pairs(space.units, least)]
+    left, right, similarity = (np.concatenate(part) for part in zip(none, *parts, strict=True))
+    order = np.lexsort((right, left))
+    return left[order], right[order], similarity[order]
+
+
+def similarity_matrix(collection: Collection, space: HashSpace | VectorSpace) -> NDArray[np.float64]:
+    """float64 (N, N), a row and a column for each entry, NaN for those that could not be read."""
+    positions = np.arange(len(space))
+    if isinstance(space, HashSpace):
+        among = space.similarities(positions, positions)[0].astype(np.float64)
+    else:
+        among = cosine.matrix(space.units)
+    whole = np.full((len(collection.entries), len(collection.entries)), np.nan)
+    at = np.array([number for number, entry in enumerate(collection.entries) if _is_read(entry)], dtype=np.int64)
+    whole[np.ix_(at, at)] = among
+    return whole
+
+
+def _is_read(entry: Entry) -> bool:
+    return entry.feature >= 0

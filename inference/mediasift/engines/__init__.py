@@ -1,0 +1,1 @@
+"""What is expensive: arrays and bytes in, results out."""

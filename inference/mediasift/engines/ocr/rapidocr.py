@@ -1,0 +1,91 @@
+"""RapidOCR: PP-OCR's models on ONNX Runtime, which come in its wheel; no program, no download."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from mediasift.engines.ocr.engine import EngineSettings, Line, Picture, Reading, Region, in_reading_order
+from mediasift.errors import UsageError
+from mediasift.media.pictures.cleaning import rotated
+from mediasift.media.pictures.transforms import resize
+from mediasift.system.network import no_telemetry
+from mediasift.system.optional import require
+
+_ORIENTATION_SIDE_PX = 960
+
+
+class RapidOcr:
+    """RapidOCR with the models of its wheel, which read Latin and Chinese script without being told which.
+
+    Raises:
+        MissingPackage: It is not installed.
+        UsageError: A language, or one of Tesseract's modes, was asked for.
+    """
+
+    workers = 1
+
+    def __init__(self, settings: EngineSettings) -> None:
+        if settings.language or settings.psm is not None or settings.oem is not None:
+            raise UsageError(
+                "rapidocr has one model for Latin and Chinese script: leave --language, --psm and --oem out, "
+                "or use --engine tesseract"
+            )
+        no_telemetry()
+        rapidocr = require("rapidocr", extra="rapidocr")
+        self._read = rapidocr.RapidOCR(
+            params={
+                "Global.log_level": "critical",
+                "EngineConfig.onnxruntime.intra_op_num_threads": settings.threads,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            }
+        )
+        self.facts: Mapping[str, Any] = {"engine": "rapidocr", "version": metadata.version("rapidocr")}
+
+    def read(self, image: Picture, files: Sequence[str]) -> Reading:  # noqa: ARG002  (as every Engine)
+        """See `Engine`; it makes no files."""
+        found = self._read(_bgr(image), return_word_box=True)
+        if found.txts is None:
+            return Reading(lines=(), files={})
+        columns = zip(found.txts, found.scores, found.boxes, found.word_results, strict=True)
+        lines = [
+            Line(text=text.strip(), confidence=float(score), box=_box(corners), words=_parts(parts))
+            for text, score, corners, parts in columns
+            if text.strip()
+        ]
+        return Reading(lines=tuple(in_reading_order(lines)), files={})
+
+    def upright_deg(self, image: Picture) -> int:
+        """See `Engine`; the turn of four at which most is read with most confidence."""
+        factor = min(1.0, _ORIENTATION_SIDE_PX / max(image.shape[:2]))
+        small = resize(image, max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+
+        def legible(turn: int) -> float:
+            found = self._read(_bgr(rotated(small, turn)[0]), use_cls=False)
+            lines = zip(found.txts or (), found.scores or (), () if found.boxes is None else found.boxes, strict=True)
+            # Lines that stand upright are turned by it before they are read: they would count for two turns.
+            return float(sum(score * len(text) for text, score, box in lines if _box(box)[2] >= _box(box)[3]))
+
+        return max((0, 90, 180, 270), key=legible)
+
+
+def _parts(parts: Any) -> tuple[Region, ...]:
+    """Words; of scripts without spaces, characters."""
+    found = [(text.strip(), float(score), box) for text, score, box in parts or ()]
+    return tuple(Region(text=text, confidence=score, box=_box(box)) for text, score, box in found if text)
+
+
+def _bgr(image: Picture) -> Picture:
+    colours = np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image[:, :, ::-1]
+    return np.ascontiguousarray(colours)
+
+
+def _box(corners: Any) -> tuple[float, float, float, float]:
+    """The upright box around four corners."""
+    points = np.asarray(corners, dtype=np.float64).reshape(-1, 2)
+    left, top = points.min(axis=0)
+    right, bottom = points.max(axis=0)
+    return float(left), float(top), float(right - left), float(bottom - top)

@@ -1,0 +1,137 @@
+"""Tesseract, through pytesseract: the program of that name, one thread per picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mediasift.engines.ocr.engine import EngineSettings, Line, Picture, Reading, Region, line_of
+from mediasift.errors import EngineError, InferenceFailed, ItemTimeout
+from mediasift.system.optional import require
+
+DEFAULT_LANGUAGE = "eng"
+OLDEST = (4, 1)
+"""The first version that recognises with a network and writes tables."""
+
+_FILES = ("hocr", "pdf")
+_MIN_ORIENTATION_CONFIDENCE = 1.0
+"""Below it Tesseract's guess of the orientation is wrong too often to turn a page by it."""
+
+
+class Tesseract:
+    """Tesseract, checked: there, new enough, with the languages asked for.
+
+    Raises:
+        EngineError: It is not; the message says what was looked for and what to type.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._tesseract = require("pytesseract", extra="ocr").pytesseract
+        self._settings = settings
+        self._language = settings.language or DEFAULT_LANGUAGE
+        self.workers = settings.threads
+        # Its OpenMP threads fight each other when several of it run; pytesseract hands our environment on.
+        os.environ["OMP_THREAD_LIMIT"] = "1"
+        version = self._version()
+        self._check_languages()
+        self.facts: Mapping[str, Any] = {"engine": "tesseract", "version": version, "language": self._language}
+
+    def _version(self) -> str:
+        program = self._tesseract.tesseract_cmd
+        if shutil.which(program) is None:
+            raise EngineError(
+                f"the program {program} was looked for on PATH and is not there; type: apt-get install tesseract-ocr "
+                "(macOS: brew install tesseract), or use --engine rapidocr"
+            )
+        try:
+            found = str(self._tesseract.get_tesseract_version())
+        except (self._tesseract.TesseractNotFoundError, SystemExit, OSError) as error:
+            raise EngineError(f"{shutil.which(program)} does not tell its version ({error})") from error
+        numbers = re.match(r"(\d+)\.(\d+)", found)
+        if not numbers or (int(numbers[1]), int(numbers[2])) < OLDEST:
+            wanted = ".".join(map(str, OLDEST))
+            raise EngineError(
+                f"{shutil.which(program)} is Tesseract {found}; {wanted} or newer is needed; type: apt-get install "
+                "tesseract-ocr, or use --engine rapidocr"
+            )
+        return found
+
+    def _check_languages(self) -> None:
+        here = set(self._tesseract.get_languages())
+        wanted = [part for part in self._language.split("+") if part] + (["osd"] if self._settings.upright else [])
+        missing = [name for name in wanted if name not in here]
+        if missing:
+            packages = " ".join(f"tesseract-ocr-{name.lower().replace('_', '-')}" for name in missing)
+            there = ", ".join(sorted(here - {"osd"})) or "none"
+            raise EngineError(
+                f"Tesseract has no language {', '.join(missing)}; it has {there}; type: apt-get install {packages}"
+            )
+
+    def read(self, image: Picture, files: Sequence[str]) -> Reading:
+        """See `Engine`."""
+        wanted = [name for name in _FILES if name in files]
+        config = " ".join(f"-c tessedit_create_{name}=1" for name in ("tsv", *wanted))
+        for option, value in (("psm", self._settings.psm), ("oem", self._settings.oem)):
+            config += "" if value is None else f" --{option} {value}"
+        made = self._run(image, config, self._language, ("tsv", *wanted))
+        return Reading(lines=_lines(made["tsv"].decode("utf-8")), files={name: made[name] for name in wanted})
+
+    def upright_deg(self, image: Picture) -> int:
+        """See `Engine`; by Tesseract's own detection of orientation and script."""
+        try:
+            found = self._run(image, "--psm 0", "osd", ("osd",))["osd"].decode()
+        except InferenceFailed:  # too few characters for a guess: it stays as it is
+            return 0
+        turn = re.search(r"Rotate: (\d+)", found)
+        sure = re.search(r"Orientation confidence: ([\d.]+)", found)
+        if not turn or not sure or float(sure[1]) < _MIN_ORIENTATION_CONFIDENCE:
+            return 0
+        return int(turn[1])
+
+    def _run(self, image: Picture, config: str, language: str, suffixes: Sequence[str]) -> dict[str, bytes]:
+        """One run over one picture; suffix → what it wrote."""
+        limit = self._settings.timeout_s
+        with tempfile.TemporaryDirectory(prefix="mediasift-ocr-") as folder:
+            picture, base = Path(folder, "in.pnm"), Path(folder, "out")
+            picture.write_bytes(_pnm(image))
+            try:
+                self._tesseract.run_tesseract(
+                    str(picture), str(base), extension="", lang=language, config=config, timeout=limit or 0
+                )
+            except self._tesseract.TesseractError as error:
+                raise InferenceFailed(f"Tesseract gave up on it ({' '.join(str(error.message).split())})") from error
+            except RuntimeError as error:
+                if "timeout" not in str(error):
+                    raise
+                raise ItemTimeout(f"Tesseract took longer than {limit:g} s on it (--timeout)") from error
+            return {suffix: base.with_suffix(f".{suffix}").read_bytes() for suffix in suffixes}
+
+
+def _pnm(image: Picture) -> bytes:
+    """The picture in a form that costs no time to write (netpbm's P5 and P6)."""
+    kind = "P5" if image.ndim == 2 else "P6"
+    return f"{kind}\n{image.shape[1]} {image.shape[0]}\n255\n".encode() + np.ascontiguousarray(image).tobytes()
+
+
+def _lines(table: str) -> tuple[Line, ...]:
+    """The lines of words in Tesseract's own table (level 5 of its tsv)."""
+    found: dict[tuple[str, str], dict[str, list[Region]]] = {}
+    for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
+        text = (row["text"] or "").strip()
+        if row["level"] == "5" and text:
+            box = (float(row["left"]), float(row["top"]), float(row["width"]), float(row["height"]))
+            word = Region(text=text, confidence=max(0.0, float(row["conf"])) / 100, box=box)
+            paragraph = found.setdefault((row["block_num"], row["par_num"]), {})
+            paragraph.setdefault(row["line_num"], []).append(word)
+    return tuple(
+        line_of(words, paragraph=number) for number, lines in enumerate(found.values()) for words in lines.values()
+    )

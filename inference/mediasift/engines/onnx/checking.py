@@ -1,0 +1,190 @@
+"""Whether a description is right: a labelled folder is classified with it, and with the usual other recipes.
+
+A wrong recipe is the silent error of this field: everything runs, and the labels are somewhat or entirely wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.engines.onnx.description import Colour, InputDescription, ModelDescription
+from mediasift.engines.onnx.recipe import arrange, fitted, smallest_size
+from mediasift.engines.onnx.session import OnnxModel
+from mediasift.errors import InputError, ItemError
+from mediasift.media.pictures.images import Undecoded, decode
+from mediasift.sources.content import read_bytes
+from mediasift.sources.labelled import Labelled
+
+PICTURES = 200
+"""At most so many are classified, drawn at random with a fixed seed."""
+SIGNIFICANCE = 0.01
+
+_BATCH = 8
+_SCALINGS: dict[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = {
+    "--scale 1": (1.0, (0.0,), (1.0,)),
+    "--scale 1/255": (1 / 255, (0.0,), (1.0,)),
+    "--scale 1/127.5 --mean 1": (1 / 127.5, (1.0,), (1.0,)),
+    "--scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225": (
+        1 / 255,
+        (0.485, 0.456, 0.406),
+        (0.229, 0.224, 0.225),
+    ),
+    "--mean 123.68,116.779,103.939": (1.0, (123.68, 116.779, 103.939), (1.0,)),
+}
+"""The ways in which the well-known networks were trained: none, 0..1, -1..1, PyTorch's, and Caffe's means (in RGB)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A recipe and how it does.
+
+    Attributes:
+        options: What to type for it; empty for the description as it is.
+        right: Of each picture, bool (N,).
+        chance: The share that would be right if what is said had nothing to do with what is true.
+    """
+
+    options: str
+    right: NDArray[np.bool_]
+    chance: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share that is right."""
+        return float(self.right.mean())
+
+    @property
+    def like_chance(self) -> bool:
+        """Whether guessing would do as well once in a hundred times."""
+        return _tail(int(self.right.sum()), len(self.right), self.chance) > SIGNIFICANCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The description as it is, and the recipe that does clearly better, if there is one."""
+
+    given: Tried
+    better: Tried | None
+
+
+def check_description(model: OnnxModel, labelled: Labelled, *, seed: int = 0) -> Check:
+    """Classify a sample of the pictures with the model's description and with its variants.
+
+    Raises:
+        InputError: No picture can be read, the labels are not the model's, or a picture has several.
+    """
+    description = model.description
+    numbers = _numbers(description, labelled)
+    order = np.random.default_rng(seed).permutation(len(labelled.files))[:PICTURES]
+    pictures, true = _read([labelled.files[position] for position in order], numbers[order], description.input)
+    tried = [_try(model, pictures, true, wanted, options) for options, wanted in _variants(description.input)]
+    given, others = tried[0], tried[1:]
+    best = max(others, key=lambda one: one.accuracy, default=None)
+    clearly = best is not None and not best.like_chance and _clearly_better(best.right, given.right)
+    return Check(given=given, better=best if clearly else None)
+
+
+def _numbers(description: ModelDescription, labelled: Labelled) -> NDArray[np.int64]:
+    """Each picture's position in the model's output."""
+    if labelled.multilabel:
+        raise InputError(f"{labelled.name}: a check needs one label per picture")
+    for known in (description.labels, description.label_ids):
+        place = {label: number for number, label in enumerate(known)}
+        if set(labelled.classes) <= set(place):
+            return np.array([place[labels[0]] for labels in labelled.labels], dtype=np.int64)
+    unknown = sorted(set(labelled.classes) - set(description.labels))
+    raise InputError(
+        f"{labelled.name}: the label {unknown[0]!r} is not one of the model's: {', '.join(description.labels[:5])} ..."
+    )
+
+
+def _variants(given: InputDescription) -> Iterator[tuple[str, InputDescription]]:
+    """(what to type, recipe): as described first, then other channel orders and scalings.
+
+    Size and layout are the graph's, and cannot be wrong unnoticed.
+    """
+    yield "", given
+    colours: tuple[Colour, ...] = ("gray",) if given.colour == "gray" else ("rgb", "bgr")
+    scalings = _SCALINGS.items() if given.dtype != "uint8" else ()
+    for colour in colours:
+        order = f"--colour {colour}" if colour != given.colour else ""
+        if order:
+            yield order, replace(given, colour=colour)
+        for options, (scale, mean, std) in scalings:
+            if len(mean) > given.channels:
+                continue
+            turned = mean[::-1] if colour == "bgr" else mean
+            spread = std[::-1] if colour == "bgr" else std
+            made = replace(given, colour=colour, scale=scale, mean=turned, std=spread)
+            if made != given:
+                yield f"{order} {_typed(options, turned, spread)}".strip(), made
+
+
+def _typed(options: str, mean: Sequence[float], std: Sequence[float]) -> str:
+    """The options with mean and standard deviation in the order of the channels."""
+    words = options.split()
+    for name, numbers in (("--mean", mean), ("--std", std)):
+        if name in words and len(numbers) > 1:
+            words[words.index(name) + 1] = ",".join(f"{number:g}" for number in numbers)
+    return " ".join(words)
+
+
+def _read(
+    files: Sequence[Path], numbers: NDArray[np.int64], wanted: InputDescription
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64]]:
+    """The readable pictures at the model's size, and the numbers of their labels."""
+    pictures, kept = [], []
+    for file, number in zip(files, numbers, strict=True):
+        try:
+            first = next(decode(read_bytes(file), suffix=file.suffix, needs=smallest_size(wanted)))
+        except ItemError:
+            continue
+        if not isinstance(first, Undecoded):
+            pictures.append(fitted(first.image, wanted))
+            kept.append(number)
+    if not pictures:
+        raise InputError(f"{files[0].parent}: none of the pictures can be read")
+    return pictures, np.array(kept)
+
+
+def _try(
+    model: OnnxModel,
+    pictures: Sequence[NDArray[np.uint8]],
+    true: NDArray[np.int64],
+    wanted: InputDescription,
+    options: str,
+) -> Tried:
+    said: list[int] = []
+    for start in range(0, len(pictures), _BATCH):
+        said += _answers(model, np.stack([arrange(one, wanted) for one in pictures[start : start + _BATCH]]))
+    labels = len(model.description.labels)
+    shares = [np.bincount(one, minlength=labels) / len(said) for one in (said, true)]
+    return Tried(options=options, right=np.array(said) == true, chance=float(shares[0] @ shares[1]))
+
+
+def _answers(model: OnnxModel, batch: NDArray[Any]) -> list[int]:
+    """The best label's number for each prepared picture."""
+    values = model.run(batch).reshape(len(batch), -1)
+    if values.shape[1] > 1:
+        return [int(number) for number in values.argmax(axis=1)]
+    threshold = 0.5 if model.description.output.values == "probabilities" else 0.0
+    return [int(value > threshold) for value in values[:, 0]]
+
+
+def _tail(hits: int, count: int, chance: float) -> float:
+    """P(at least `hits` of `count`) where each is right with probability `chance` (binomial)."""
+    terms = (math.comb(count, k) * chance**k * (1 - chance) ** (count - k) for k in range(hits, count + 1))
+    return min(1.0, math.fsum(terms))
+
+
+def _clearly_better(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """McNemar's exact test on the pictures that only one of them has right (McNemar, 1947)."""
+    wins, losses = int((first & ~second).sum()), int((second & ~first).sum())
+    return wins > losses and _tail(wins, wins + losses, 0.5) < SIGNIFICANCE

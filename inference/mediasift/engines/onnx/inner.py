@@ -1,0 +1,144 @@
+"""Tensors inside a graph: found by walking it, and made an output without the `onnx` package.
+
+Appending bytes to a protobuf file merges them into its message (https://protobuf.dev/programming-guides/encoding/,
+"last one wins" and the merging of sub-messages): a few bytes at the end of an ONNX file are a further output, and a
+further node before it where the tensor is 8-bit and must be dequantised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mediasift.engines.onnx.onnx_file import Node, OnnxFacts
+from mediasift.engines.onnx.protobuf import encode
+from mediasift.errors import ModelError
+
+_OUTPUT = "mediasift_inner"
+
+_WEIGHTED = frozenset({"Gemm", "MatMul", "Conv", "QLinearMatMul", "QLinearConv", "QGemm", "MatMulInteger", "FusedGemm",
+                       "FusedMatMul", "FusedConv"})  # fmt: skip
+"""Operations with trained weights: the last one before the output is the classifier, and its input the embedding."""
+
+_SAME_NUMBERS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "MaxPool"})
+"""Operations that keep an 8-bit tensor's scale and zero point."""
+
+_QUANTISED_INPUTS = {
+    "DequantizeLinear": {0: (1, 2)},
+    "QLinearConv": {0: (1, 2)},
+    "QLinearMatMul": {0: (1, 2), 3: (4, 5)},
+    "QGemm": {0: (1, 2)},
+    "QLinearAdd": {0: (1, 2), 3: (4, 5)},
+    "QLinearMul": {0: (1, 2), 3: (4, 5)},
+    "QLinearGlobalAveragePool": {0: (1, 2)},
+    "QLinearAveragePool": {0: (1, 2)},
+    "QLinearLeakyRelu": {0: (1, 2)},
+    "QLinearSigmoid": {0: (1, 2)},
+    "QLinearSoftmax": {0: (1, 2)},
+}
+"""Operation → position of an 8-bit input → positions of its scale and zero point (the operators' specifications)."""
+
+_QUANTISED_OUTPUT = {
+    "QuantizeLinear": (1, 2),
+    "QLinearConv": (6, 7),
+    "QLinearMatMul": (6, 7),
+    "QGemm": (7, 8),
+    "QLinearAdd": (6, 7),
+    "QLinearMul": (6, 7),
+    "QLinearGlobalAveragePool": (3, 4),
+    "QLinearAveragePool": (3, 4),
+    "QLinearLeakyRelu": (3, 4),
+    "QLinearSigmoid": (3, 4),
+    "QLinearSoftmax": (3, 4),
+}
+"""Operation → positions, among its inputs, of the scale and zero point of its 8-bit output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InnerTensor:
+    """A tensor inside a graph.
+
+    Attributes:
+        name: Its name.
+        scale, zero_point: Names of the tensors that dequantise it; empty for floating-point tensors.
+    """
+
+    name: str
+    scale: str = ""
+    zero_point: str = ""
+
+
+def penultimate(facts: OnnxFacts, output: str) -> InnerTensor:
+    """What goes into the last operation with trained weights before `output`: a classifier's embedding.
+
+    Raises:
+        ModelError: There is none (a forest, say).
+    """
+    makers = {name: node for node in facts.nodes for name in node.outputs}
+    stored = {tensor.name for tensor in facts.initializers}
+    waiting, seen = [output], {output}
+    while waiting:
+        node = makers.get(waiting.pop(0))
+        if node is None:
+            continue
+        if node.op_type in _WEIGHTED and node.inputs[0] not in stored:
+            return _inner(facts, node.inputs[0])
+        for name in node.inputs:
+            if name and name not in stored and name not in seen:
+                seen.add(name)
+                waiting.append(name)
+    raise ModelError(f"no layer with weights before the output {output!r}; name a layer with --layer")
+
+
+def named(facts: OnnxFacts, layer: str) -> InnerTensor:
+    """The tensor of this name, or the first output of the node of this name.
+
+    Raises:
+        ModelError: There is none; the message lists the last layers.
+    """
+    outputs = [name for node in facts.nodes for name in node.outputs if name]
+    if layer in outputs:
+        return _inner(facts, layer)
+    for node in facts.nodes:
+        if node.name == layer:
+            return _inner(facts, node.outputs[0])
+    raise ModelError(f"no layer {layer!r} in the graph; its last ones are {', '.join(outputs[-8:])}")
+
+
+def _inner(facts: OnnxFacts, name: str) -> InnerTensor:
+    scale, zero_point = next(_quantisation(facts, name, {name}), ("", ""))
+    return InnerTensor(name=name, scale=scale, zero_point=zero_point)
+
+
+def _quantisation(facts: OnnxFacts, name: str, seen: set[str]) -> Iterator[tuple[str, str]]:
+    """Scale and zero point of an 8-bit tensor, as its takers, its maker, and reshapings of it have them."""
+    for node in facts.nodes:
+        for position, (scale, zero) in _QUANTISED_INPUTS.get(node.op_type, {}).items():
+            if len(node.inputs) > position and node.inputs[position] == name:
+                yield node.inputs[scale], _at(node, zero)
+        if name in node.outputs and node.op_type in _QUANTISED_OUTPUT:
+            scale, zero = _QUANTISED_OUTPUT[node.op_type]
+            if len(node.inputs) > scale:  # a QGemm without an output scale gives floating-point numbers
+                yield node.inputs[scale], _at(node, zero)
+    for node in facts.nodes:
+        if node.op_type not in _SAME_NUMBERS or not node.inputs:
+            continue
+        if name in node.outputs or node.inputs[0] == name:
+            other = node.inputs[0] if name in node.outputs else node.outputs[0]
+            if other not in seen:
+                seen.add(other)
+                yield from _quantisation(facts, other, seen)
+
+
+def _at(node: Node, position: int) -> str:
+    return node.inputs[position] if len(node.inputs) > position else ""
+
+
+def with_output(data: bytes, inner: InnerTensor) -> tuple[bytes, str]:
+    """An ONNX file's bytes with one more output, and that output's name; the numbers come out as floating point."""
+    if not inner.scale:
+        return data + encode(7, encode(12, encode(1, inner.name.encode()))), inner.name
+    names = [name for name in (inner.name, inner.scale, inner.zero_point) if name]
+    node = b"".join(encode(1, name.encode()) for name in names) + encode(2, _OUTPUT.encode())
+    node += encode(3, _OUTPUT.encode()) + encode(4, b"DequantizeLinear")
+    return data + encode(7, encode(1, node) + encode(12, encode(1, _OUTPUT.encode()))), _OUTPUT

@@ -1,0 +1,306 @@
+"""Devices: a short name → the ONNX Runtime provider that really runs, or an error."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from mediasift.engines.onnx.protobuf import encode
+from mediasift.engines.onnx.runtime import (
+    ort_errors,
+    placed_nodes,
+    runtime,
+    session_options,
+    share_of_nodes,
+)
+from mediasift.errors import ProviderUnavailable
+from mediasift.system.machine import available_cores, cache_folder, instruction_sets, processor
+from mediasift.system.optional import is_installed, require
+
+__all__ = ["DEVICES", "SPECS", "check_device", "open_session", "ort_errors", "precision_of",
+           "provider_is_here", "runtime", "session_options"]  # fmt: skip
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a session is made for.
+
+    Attributes:
+        threads: Of the model.
+        precision: In which it computes; None for the provider's own choice.
+        key: Names the graph, where something compiled from it is kept; None keeps nothing.
+    """
+
+    threads: int
+    precision: Precision | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """An execution provider of ONNX Runtime.
+
+    Attributes:
+        name: As ONNX Runtime calls it.
+        install: What to type when it is missing.
+        options: Its options for a setting.
+        precisions: That can be asked for, as in `openvino:float32`.
+        usual: The one it is told to compute in where none is asked for; None leaves it alone.
+        plugin: Registers it when it comes as a package of its own; None for built-in ones.
+        prepare: Called before a session is made, with the session's options.
+    """
+
+    name: str
+    install: str
+    options: Callable[[Setting], Mapping[str, str]] = field(default=lambda _: {})
+    precisions: tuple[Precision, ...] = ()
+    usual: Callable[[], Precision | None] = field(default=lambda: None)
+    plugin: Callable[[], None] | None = None
+    prepare: Callable[[Any], None] = field(default=lambda _: None)
+
+
+@cache
+def _register_openvino() -> None:
+    """Once per process; ONNX Runtime refuses a second time."""
+    package = require("onnxruntime_ep_openvino", extra="openvino")
+    runtime().register_execution_provider_library("openvino", package.get_library_path())
+
+
+def _openvino_precision() -> Precision:
+    """What OpenVINO would choose itself, so that the manifest can name it: bfloat16 where the processor multiplies it.
+
+    See https://docs.openvino.ai, "CPU Device", "Floating Point Data Types Specifics".
+    """
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(instruction_sets()) else "float32"
+
+
+_OPENVINO_NAMES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+def _openvino_options(setting: Setting) -> Mapping[str, str]:
+    """OpenVINO's own properties: https://docs.openvino.ai, "CPU Device". Without the number it takes every core."""
+    wanted: dict[str, Any] = {"INFERENCE_NUM_THREADS": setting.threads}
+    if setting.precision is not None:
+        wanted["INFERENCE_PRECISION_HINT"] = _OPENVINO_NAMES[setting.precision]
+    return {"load_config": json.dumps({"CPU": wanted})}
+
+
+def _tensorrt_options(setting: Setting) -> Mapping[str, str]:
+    """Engines take minutes to build, and fit one model, one GPU and these versions: each such set has its folder."""
+    options = {"trt_fp16_enable": "1"} if setting.precision == "float16" else {}
+    if setting.precision == "bfloat16":
+        options = {"trt_bf16_enable": "1"}
+    if setting.key is None:
+        return options
+    versions = {name: _version(name) for name in ("onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "tensorrt-cu13")}
+    folder = engine_folder(setting, gpu=_gpu(), versions=versions)
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        **options,
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(folder),
+    }
+
+
+def engine_folder(setting: Setting, *, gpu: str, versions: Mapping[str, str]) -> Path:
+    """Where TensorRT's engines for a graph, a precision, a GPU and these versions of packages are kept."""
+    words = [setting.key or "", setting.precision or "float32", gpu, *(f"{n}-{v}" for n, v in versions.items() if v)]
+    return cache_folder() / "tensorrt" / "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word) for word in words)
+
+
+def _gpu() -> str:
+    """Name and driver of the first GPU, as the driver's own program tells."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
+        told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20)  # noqa: S603  (fixed words)
+        return told.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown-gpu"
+
+
+def _version(name: str) -> str:
+    from importlib import metadata  # slow, and of use for TensorRT alone
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _load_nvidia(_options: Any) -> None:
+    """CUDA's and cuDNN's libraries from pip's packages, where they are (ONNX Runtime 1.21 and later)."""
+    ort = runtime()
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+
+
+def _without_patterns(options: Any) -> None:
+    """DirectML refuses memory patterns: https://onnxruntime.ai/docs/execution-providers/DirectML-ExecutionProvider.html."""
+    options.enable_mem_pattern = False
+
+
+_GPU = "pip uninstall onnxruntime && pip install onnxruntime-gpu (one of the two, they overwrite each other)"
+
+DEVICES: dict[str, Provider] = {
+    "cpu": Provider(name="CPUExecutionProvider", install="pip install onnxruntime"),
+    "openvino": Provider(
+        name="OpenVINOExecutionProvider",
+        install="pip install 'mediasift[openvino]'",
+        options=_openvino_options,
+        precisions=("float32", "bfloat16", "float16"),
+        usual=_openvino_precision,
+        plugin=_register_openvino,
+    ),
+    "cuda": Provider(
+        name="CUDAExecutionProvider", install=_GPU, options=lambda _: {"use_tf32": "0"}, prepare=_load_nvidia
+    ),
+    "tensorrt": Provider(
+        name="TensorrtExecutionProvider",
+        install=_GPU,
+        options=_tensorrt_options,
+        precisions=("float16", "bfloat16"),
+        prepare=_load_nvidia,
+    ),
+    "coreml": Provider(name="CoreMLExecutionProvider", install="pip install onnxruntime (on macOS)"),
+    "directml": Provider(
+        name="DmlExecutionProvider",
+        install="pip install onnxruntime-directml (on Windows)",
+        prepare=_without_patterns,
+    ),
+}
+"""Device on the command line → provider. What `auto` means stands in `models.choice`."""
+
+SPECS = tuple(
+    spec
+    for device, provider in DEVICES.items()
+    for spec in (device, *(f"{device}:{precision}" for precision in provider.precisions))
+)
+"""What can be asked for: a device, or a device and the precision it computes in."""
+
+
+def precision_of(spec: str) -> Precision | None:
+    """What a device of `SPECS` computes in; None where it is left to the model and the provider."""
+    device, _, asked = spec.partition(":")
+    provider = DEVICES[device]
+    return next((one for one in provider.precisions if one == asked), None) or provider.usual()
+
+
+def provider_is_here(device: str) -> bool:
+    """Whether ONNX Runtime offers the provider; whether it works only a session tells."""
+    provider = DEVICES[device]
+    if provider.plugin is not None:
+        return is_installed("onnxruntime_ep_openvino")
+    return provider.name in runtime().get_available_providers()
+
+
+def open_session(
+    model: str | bytes,
+    spec: str,
+    threads: int | None = None,
+    *,
+    data_folder: Path | None = None,
+    key: str | None = None,
+    spin: bool = False,
+) -> Any:
+    """An ONNX Runtime session on exactly the device asked for.
+
+    Args:
+        model: Path or bytes of an ONNX file.
+        spec: One of `SPECS`.
+        threads: Of the model; None for every core this process may use.
+        data_folder: Where a model given as bytes finds its external data.
+        key: Names the graph in the folder where compiled engines are kept; None keeps none.
+        spin: See `runtime.session_options`.
+
+    Raises:
+        ProviderUnavailable: The device cannot run the model here; the message says what can, and what to type.
+    """
+    if spec not in SPECS:
+        raise ProviderUnavailable(f"device {spec!r} is unknown; there are auto, {', '.join(SPECS)}")
+    device = spec.partition(":")[0]
+    provider = DEVICES[device]
+    if not provider_is_here(device):
+        here = ", ".join(name for name in DEVICES if provider_is_here(name))
+        raise ProviderUnavailable(
+            f"device {device} is not installed; here are: {here}. To get it, type: {provider.install}"
+        )
+    options = session_options(threads, spin=spin)
+    if isinstance(model, bytes) and data_folder is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(data_folder))
+    provider.prepare(options)
+    setting = Setting(threads=threads or available_cores(), precision=precision_of(spec), key=key)
+    session = _session(model, options, device, provider.options(setting))
+    _check_placement(session, device)
+    session.disable_fallback()
+    return session
+
+
+def _session(model: str | bytes, options: Any, device: str, own: Mapping[str, str]) -> Any:
+    """The session, through the plug-in interface or with a built-in provider."""
+    ort, provider = runtime(), DEVICES[device]
+    if provider.plugin is None:
+        return ort.InferenceSession(model, options, providers=[(provider.name, dict(own))])
+    provider.plugin()
+    found = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
+    processors = [one for one in found if one.device.type == ort.OrtHardwareDeviceType.CPU]
+    if not processors:
+        raise ProviderUnavailable(
+            f"device {device} is installed, but {provider.name} finds no hardware it can use here "
+            f"({processor()}): Intel's plug-in takes Intel processors only. Use --device cpu"
+        )
+    options.add_provider_for_devices(processors[:1], dict(own))
+    return ort.InferenceSession(model, options)
+
+
+def _check_placement(session: Any, device: str) -> None:
+    """Raise where ONNX Runtime would quietly compute elsewhere."""
+    provider = DEVICES[device]
+    used = session.get_providers()[0]
+    if used != provider.name:
+        raise ProviderUnavailable(
+            f"device {device} is installed but does not work here: ONNX Runtime would use {used} instead. "
+            "Check driver and CUDA versions with: mediasift doctor"
+        )
+    if share_of_nodes(session, provider.name) == 0:
+        raise ProviderUnavailable(
+            f"device {device} takes none of the model's {sum((placed_nodes(session) or {}).values())} nodes; "
+            "ONNX Runtime would compute them all on the CPU. Use --device cpu"
+        )
+
+
+def check_device(device: str) -> float | None:
+    """Run a graph of one node (Abs) on the device; returns the share of nodes that it took (see `share_of_nodes`).
+
+    Raises:
+        ProviderUnavailable: It does not run.
+    """
+    import numpy as np
+
+    session = open_session(_one_node(), device, 1)
+    try:
+        (result,) = session.run(None, {"x": np.array([-2.0], dtype=np.float32)})
+    except ort_errors() as error:
+        raise ProviderUnavailable(f"device {device} fails on a graph of one node: {error}") from error
+    if result.tolist() != [2.0]:
+        raise ProviderUnavailable(f"device {device} computes wrongly: |-2| = {result.tolist()}")
+    return share_of_nodes(session, DEVICES[device].name)
+
+
+def _one_node() -> bytes:
+    """An ONNX file: y = Abs(x), float32 (1,)."""
+    dimension = encode(1, encode(1, 1))
+    kind = encode(1, encode(1, 1) + encode(2, dimension))
+    value = [encode(1, name) + encode(2, kind) for name in (b"x", b"y")]
+    node = encode(1, b"x") + encode(2, b"y") + encode(4, b"Abs")
+    graph = encode(1, node) + encode(2, b"g") + encode(11, value[0]) + encode(12, value[1])
+    return encode(1, 8) + encode(7, graph) + encode(8, encode(1, b"") + encode(2, 13))

@@ -1,0 +1,172 @@
+"""Names of models, where their files are, and what is known of them: `exported_models/registry.toml`.
+
+A file's description is looked for in a sidecar `NAME.json`, then in the file's metadata (ours, else Ultralytics'), then
+in the registry under the file's SHA-256.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mediasift.engines.onnx.description import METADATA_KEY, SCHEMA, ModelDescription
+from mediasift.engines.onnx.onnx_file import read_facts, sha256
+from mediasift.engines.onnx.ultralytics import from_ultralytics
+from mediasift.errors import DescriptionError, ModelError, ModelNotFound
+from mediasift.system.machine import cache_folder
+
+DEFAULT_CLASSIFIER = "mobilenetv2-12-int8"
+DEFAULT_DETECTOR = "yolox-nano"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A model the registry knows.
+
+    Attributes:
+        name: What `-m` takes.
+        file: Its file name.
+        sha256: Of the file.
+        bytes: Its size.
+        licence: SPDX name.
+        about: One line.
+        url: Where it can be fetched; empty for models that come with mediasift.
+        description: For files that do not describe themselves, the description's JSON object.
+        copies: SHA-256 → size of other files in circulation that hold the same network; they are as good.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    bytes: int
+    licence: str
+    about: str
+    url: str = ""
+    description: Mapping[str, Any] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """SHA-256 → size of every file that is this model."""
+        return {self.sha256: self.bytes, **self.copies}
+
+
+@cache
+def exported_models() -> Path:
+    """The folder with the registry and the models that come with mediasift: in the wheel, or in a checkout.
+
+    Raises:
+        ModelError: The installation is incomplete.
+    """
+    package = Path(__file__).resolve().parents[2]
+    for folder in (package / "exported_models", package.parent.parent / "exported_models"):
+        if (folder / "registry.toml").is_file():
+            return folder
+    raise ModelError("exported_models/registry.toml is missing from this installation; type: pip install -U mediasift")
+
+
+def models_folder() -> Path:
+    """Where models from elsewhere are kept: `MEDIASIFT_MODELS`, else `mediasift/models` in the user's cache folder."""
+    chosen = os.environ.get("MEDIASIFT_MODELS")
+    return Path(chosen) if chosen else cache_folder() / "models"
+
+
+@cache
+def entries() -> Mapping[str, Entry]:
+    """Name → entry, in the registry's order.
+
+    Raises:
+        ModelError: The registry is not what it should be.
+    """
+    file = exported_models() / "registry.toml"
+    try:
+        listed = tomllib.loads(file.read_text(encoding="utf-8"))["model"]
+        return {entry["name"]: Entry(**entry) for entry in listed}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{file}: the registry cannot be read ({error})") from error
+
+
+def find_model(model: str | Path) -> Path:
+    """The file that a name or path means.
+
+    Raises:
+        ModelNotFound: There is none; the message says how to get it.
+    """
+    path = Path(model)
+    if path.suffix == ".onnx" or path.is_file():
+        if not path.exists():
+            raise ModelNotFound(f"{path}: no such file")
+        return path
+    entry = entries().get(str(model))
+    if entry is None:
+        raise ModelNotFound(
+            f"no model {str(model)!r}; there are {', '.join(entries())}, or type the path of an .onnx file"
+        )
+    for folder in (exported_models(), models_folder()):
+        if (folder / entry.file).is_file():
+            return _checked(folder / entry.file, entry)
+    raise ModelNotFound(
+        f"the model {entry.name} ({entry.bytes / 1e6:.1f} MB, {entry.licence}) is not on this machine. "
+        f"Type: mediasift models pull {entry.name} "
+        f"(or fetch {entry.url} and put it at {models_folder() / entry.file}), "
+        "or give the path of another model with -m"
+    )
+
+
+def _checked(path: Path, entry: Entry) -> Path:
+    """The path, if its size is the registry's: cheap, and what a broken download gets wrong."""
+    size = path.stat().st_size
+    if size not in entry.sizes.values():
+        raise ModelError(
+            f"{path}: {size:,} bytes, but {entry.name} has {entry.bytes:,}; the file is incomplete or another one. "
+            "Type: mediasift models pull " + entry.name
+        )
+    return path
+
+
+def sidecar(path: Path) -> Path:
+    """Where the description of a foreign ONNX file lies: `NAME.json` beside `NAME.onnx`."""
+    return path.with_suffix(".json")
+
+
+def find_description(path: Path) -> ModelDescription:
+    """What is known of an ONNX file.
+
+    Raises:
+        DescriptionError: Nothing, or something wrong; the message names the field, or the line that writes one.
+    """
+    beside = sidecar(path)
+    if beside.is_file():
+        try:
+            return ModelDescription.from_json(beside.read_bytes(), source=str(beside))
+        except OSError as error:
+            raise DescriptionError(f"{beside}: cannot be read ({error.strerror})") from error
+    metadata = read_facts(path).metadata
+    if METADATA_KEY in metadata:
+        return ModelDescription.from_json(metadata[METADATA_KEY], source=f"{path}, metadata {METADATA_KEY!r}")
+    if (described := from_ultralytics(metadata, path)) is not None:
+        return described
+    digest = sha256(path)
+    for entry in entries().values():
+        if digest in entry.sizes and entry.description:
+            return entry_description(entry)
+    raise DescriptionError(
+        f"{path}: has no description, and nothing is guessed. Write one with: mediasift models describe {path} "
+        "--task classify --labels LABELS.txt --size 224x224 ... (see mediasift models describe --help)"
+    )
+
+
+def entry_description(entry: Entry) -> ModelDescription:
+    """The description that the registry holds for a model from elsewhere; `labels` may name a list in `labels/`."""
+    data = {"schema": SCHEMA, **entry.description}
+    if isinstance(data.get("labels"), str):
+        listed = json.loads((exported_models() / "labels" / f"{data['labels']}.json").read_text(encoding="utf-8"))
+        data["label_ids"] = [pair[0] for pair in listed]
+        data["labels"] = [pair[1] for pair in listed]
+    return ModelDescription.from_json(json.dumps(data), source=f"registry.toml, model {entry.name}")

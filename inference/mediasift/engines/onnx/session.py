@@ -1,0 +1,204 @@
+"""An ONNX model that can be run: the file, its description, and the device it really runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.engines.onnx.choice import candidates, fastest
+from mediasift.engines.onnx.description import ModelDescription
+from mediasift.engines.onnx.inner import InnerTensor, with_output
+from mediasift.engines.onnx.onnx_file import OnnxFacts, check_external_data, read_facts, sha256
+from mediasift.engines.onnx.providers import open_session, precision_of
+from mediasift.engines.onnx.recipe import input_shape
+from mediasift.engines.onnx.registry import find_description, find_model
+from mediasift.engines.onnx.runtime import ort_errors, share_of_nodes
+from mediasift.errors import DescriptionError, InferenceFailed, ModelError
+
+_NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
+_DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "uint8": "tensor(uint8)"}
+
+
+class OnnxModel:
+    """A loaded model; make one with `load_model`.
+
+    Attributes:
+        path: The ONNX file.
+        description: What the model says of itself.
+        device: The device it runs on, one of `providers.SPECS`.
+        provider: ONNX Runtime's name of that device's provider.
+        share_of_nodes: The share of the graph's nodes that the provider computes, 0..1; the rest the CPU does. None
+            where ONNX Runtime does not tell.
+        sha256: Of the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        description: ModelDescription,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        inner: InnerTensor | None = None,
+    ) -> None:
+        facts = read_facts(path)
+        check_external_data(path, facts)
+        self.path = path
+        self.description = description
+        self.sha256 = sha256(path)
+        if device == "auto":
+            device = fastest(
+                lambda one: OnnxModel(path, description, device=one, threads=threads, inner=inner),
+                description.input,
+                candidates(),
+            )
+        self.device = device
+        try:
+            graph, output = (str(path), description.output.name) if inner is None else _opened_up(path, facts, inner)
+            key = self.sha256[:16] if inner is None else None
+            # Forests are over in microseconds: threads that sleep between two calls cost a third of their speed.
+            spin = any(node.op_type.startswith("TreeEnsemble") for node in facts.nodes)
+            self._session = open_session(graph, device, threads, data_folder=path.resolve().parent, key=key, spin=spin)
+        except ort_errors() as error:
+            raise ModelError(f"{path}: ONNX Runtime refuses the model: {_first_line(error)}") from error
+        self.provider: str = self._session.get_providers()[0]
+        self.share_of_nodes = share_of_nodes(self._session, self.provider)
+        self._input = self._pick(self._session.get_inputs(), description.input.name, "input.name")
+        outputs = self._session.get_outputs()
+        if description.task == "detect" and output is None:
+            self._outputs = [one.name for one in outputs]
+        else:
+            self._outputs = [self._pick(outputs, output, "output.name").name]
+        self._sizes = self._size_inputs()
+        self._check_input()
+
+    def _size_inputs(self) -> dict[str, NDArray[Any]]:
+        """Detectors of the ONNX Model Zoo also want the picture's (height, width); ours is that of the input itself."""
+        others = [one for one in self._session.get_inputs() if one.name != self._input.name]
+        size = [self.description.input.height, self.description.input.width]
+        given: dict[str, NDArray[Any]] = {}
+        for one in others:
+            if self.description.output.decoder != "yolov3" or one.shape[-1:] != [2] or one.type not in _NUMPY:
+                raise DescriptionError(f"{self.path}: the graph wants another input, {one.name} {one.shape}")
+            given[one.name] = np.array([size], dtype=_NUMPY[one.type])
+        return given
+
+    def _pick(self, found: list[Any], wanted: str | None, field: str) -> Any:
+        """The graph's input or output that the description means."""
+        names = [value.name for value in found]
+        if wanted is None and len(found) != 1:
+            raise DescriptionError(f"{self.path}: field {field}: the graph has several: {', '.join(names)}; name one")
+        if wanted is not None and wanted not in names:
+            raise DescriptionError(
+                f"{self.path}: field {field}: no {wanted!r} in the graph; there is {', '.join(names)}"
+            )
+        return found[0] if wanted is None else found[names.index(wanted)]
+
+    def _check_input(self) -> None:
+        wanted = self.description.input
+        if _DTYPES[wanted.dtype] != self._input.type:
+            raise DescriptionError(
+                f"{self.path}: field input.dtype: {wanted.dtype}, but the graph has {self._input.type}"
+            )
+        shape = input_shape(wanted)
+        found = self._input.shape[1:]
+        fits = len(shape) == len(found) and all(
+            not isinstance(b, int) or a == b for a, b in zip(shape, found, strict=False)
+        )
+        if not fits:
+            raise DescriptionError(
+                f"{self.path}: fields input.width, height, layout give (N, {', '.join(map(str, shape))}), "
+                f"but the graph wants {tuple(self._input.shape)}"
+            )
+
+    @property
+    def input_name(self) -> str:
+        """The graph's input that the pictures go into."""
+        return str(self._input.name)
+
+    @property
+    def output_name(self) -> str:
+        """The tensor that `run` returns."""
+        return str(self._outputs[0])
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """Batch size built into the graph; None when it is free."""
+        if self._sizes:
+            return 1
+        first = self._input.shape[0] if self._input.shape else None
+        return first if isinstance(first, int) and first > 0 else None
+
+    def run(self, batch: NDArray[Any], *, pad_to: int | None = None) -> NDArray[Any]:
+        """The model's numbers for a batch of prepared pictures.
+
+        Args:
+            batch: (N, ...) as the description's input part says; see `recipe.prepare`.
+            pad_to: Fill up to this many by repeating the last one; the results of the filling are dropped. One
+                shape for all calls keeps ONNX Runtime's memory from growing.
+
+        Returns:
+            The described output, (N, ...), in the model's own dtype.
+
+        Raises:
+            InferenceFailed: ONNX Runtime refuses the batch.
+        """
+        return self.run_all(batch, pad_to=pad_to)[0]
+
+    def run_all(self, batch: NDArray[Any], *, pad_to: int | None = None) -> list[NDArray[Any]]:
+        """As `run`; for a detector whose description names no output, all of the graph's, in its order."""
+        count = len(batch)
+        size = self.fixed_batch or max(pad_to or count, 1)
+        parts = [self._call(batch[start : start + size], size) for start in range(0, count, size)]
+        return parts[0] if len(parts) == 1 else [np.concatenate(same) for same in zip(*parts, strict=True)]
+
+    def _call(self, batch: NDArray[Any], size: int) -> list[NDArray[Any]]:
+        count = len(batch)
+        if count < size:
+            batch = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
+        try:
+            results = self._session.run(self._outputs, {self._input.name: batch, **self._sizes})
+        except ort_errors() as error:
+            raise InferenceFailed(f"the model failed: {_first_line(error)}") from error
+        return [np.asarray(result)[:count] for result in results]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a manifest says of the model."""
+        told = {"model": self.path.name, "model_sha256": self.sha256, "device": self.device, "provider": self.provider}
+        return {**told, "share_of_nodes": self.share_of_nodes, "precision": precision_of(self.device)}
+
+
+def _opened_up(path: Path, facts: OnnxFacts, inner: InnerTensor) -> tuple[str | bytes, str]:
+    """A graph that gives the inner tensor too, and the name of that output."""
+    if inner.name in facts.outputs and not inner.scale:
+        return str(path), inner.name
+    return with_output(path.read_bytes(), inner)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
+
+
+def load_model(model: str | Path, *, device: str = "cpu", threads: int | None = None) -> OnnxModel:
+    """A model ready to run.
+
+    Args:
+        model: A name (`mediasift models list`) or the path of an ONNX file.
+        device: cpu, auto, openvino, cuda, tensorrt, coreml or directml, some with a precision (`openvino:float32`);
+            what is asked for is what runs.
+        threads: Of the model; None for every core this process may use.
+
+    Raises:
+        ModelNotFound: No such file or name, or it is not on this machine.
+        DescriptionError: It has no description, or one that does not fit the graph.
+        ProviderUnavailable: The device cannot run it here.
+        ModelError: No usable ONNX file.
+    """
+    path = find_model(model)
+    return OnnxModel(path, find_description(path), device=device, threads=threads)

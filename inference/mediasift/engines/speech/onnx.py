@@ -1,0 +1,199 @@
+"""A speech model in a local folder, run by onnx-asr on ONNX Runtime; nothing is ever downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mediasift.engines.onnx.onnx_file import sha256
+from mediasift.engines.onnx.providers import ort_errors, session_options
+from mediasift.engines.speech.engine import EngineSettings, Phrase, Spoken
+from mediasift.errors import InferenceFailed, ModelError, ModelNotFound, Unsupported, UsageError
+from mediasift.items import Clip, RemoteSound
+from mediasift.media.sound.audio import SAMPLE_RATE_HZ, Waveform
+from mediasift.system.optional import require
+
+KINDS = ("gigaam-v2-ctc", "gigaam-v2-rnnt", "gigaam-v3-ctc", "gigaam-v3-rnnt", "kaldi-rnnt", "nemo-conformer-ctc",
+         "nemo-conformer-rnnt", "nemo-conformer-tdt", "nemo-conformer-aed", "t-one-ctc", "vosk", "whisper",
+         "whisper-ort")  # fmt: skip
+"""Kinds of model that onnx-asr reads from a folder."""
+
+_ASK_LANGUAGE = ("whisper", "whisper-ort", "nemo-conformer-aed")
+"""Kinds that are told the language; all others have the one, or those, that they were trained on."""
+
+_FOREIGN: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+    AttributeError,
+    AssertionError,
+    TypeError,
+)
+"""What onnx-asr raises, besides ONNX Runtime's own errors, at files that are not what it expects."""
+
+_PARTS = (".onnx", ".ort", ".data", ".onnx_data", ".txt", ".json")
+"""Suffixes of the files of a model."""
+
+_SPACES = " ▁"
+
+_TOKEN_S = 0.4
+"""Longest that a token lasts: a slow syllable."""
+
+
+class OnnxSpeech:
+    """The model in the folder `-m`; its kind is in the folder's `config.json`, or given.
+
+    It hears a second of silence before the first file, so that a folder with the wrong files fails early and whole.
+
+    Raises:
+        UsageError: No folder was named, or a language for a model that lacks it or cannot be told one.
+        ModelNotFound: The folder is not there.
+        ModelError: Files are missing in it, or do not load.
+    """
+
+    workers = 1  # ONNX Runtime uses all the threads by itself
+
+    def __init__(self, settings: EngineSettings) -> None:
+        if settings.model is None:
+            raise UsageError("--engine onnx needs a folder with a speech model: -m FOLDER")
+        folder = Path(settings.model)
+        if not folder.is_dir():
+            raise ModelNotFound(f"{folder}: no such folder; -m names a folder with an ONNX speech model and its files")
+        kind = settings.options.get("model_kind") or _kind_of(folder)
+        if kind not in KINDS:
+            raise UsageError(f"{folder}: which kind of model is it? Type --model-kind with one of {', '.join(KINDS)}")
+        if settings.language and kind not in _ASK_LANGUAGE:
+            raise UsageError(
+                f"a {kind} model has the languages it was trained on and cannot be told {settings.language}; leave "
+                "--language out; engines that can be told: onnx with a Whisper or Canary model, google"
+            )
+        self._language = settings.language.split("-")[0].lower() if settings.language else None
+        self._lock = threading.Lock()
+        self._errors: tuple[type[Exception], ...] = (*ort_errors(), *_FOREIGN)
+        model, precision = self._load(kind, folder, settings.threads)
+        self._model = model if kind in _ASK_LANGUAGE else model.with_timestamps()
+        self._try(kind, folder)
+        self.facts: Mapping[str, Any] = {
+            "engine": "onnx", "version": metadata.version("onnx-asr"), "model": folder.name, "kind": kind,
+            "precision": precision, "model_sha256": _sha256(folder), "language": settings.language,
+        }  # fmt: skip
+
+    def _load(self, kind: str, folder: Path, threads: int) -> tuple[Any, str]:
+        """The model and which of its files it is: those of full precision, else those of 8 bits."""
+        onnx_asr = require("onnx_asr", extra="onnx-speech")
+        options = {"sess_options": session_options(threads), "providers": ["CPUExecutionProvider"]}
+        missing: FileNotFoundError | None = None
+        for precision in ("full", "int8"):
+            quantization = None if precision == "full" else precision
+            try:
+                return onnx_asr.load_model(kind, folder, quantization=quantization, **options), precision
+            except FileNotFoundError as error:
+                missing = missing or error
+            except self._errors as error:
+                raise ModelError(f"{folder}: does not load as a {kind} model ({_first_line(error)})") from error
+        raise ModelError(f"{folder}: does not load as a {kind} model ({missing})") from missing
+
+    def _try(self, kind: str, folder: Path) -> None:
+        try:
+            self._recognize(np.zeros(SAMPLE_RATE_HZ, np.float32), SAMPLE_RATE_HZ)
+        except self._errors as error:
+            if self._language and error.args == (f"<|{self._language}|>",):
+                raise UsageError(f"{folder}: the model does not have the language {self._language}") from error
+            raise ModelError(f"{folder}: does not work as a {kind} model ({_first_line(error)})") from error
+
+    def _recognize(self, sound: Waveform, rate: int) -> Any:
+        """Text, or text with tokens and their times, by the kind of model."""
+        chosen = {"language": self._language} if self._language else {}
+        with self._lock:
+            return self._model.recognize(sound, sample_rate=rate, **chosen)
+
+    def hear(self, clip: Clip | RemoteSound) -> Sequence[Phrase]:
+        """See `Engine`."""
+        if isinstance(clip, RemoteSound):
+            raise Unsupported("an address of remote sound; --engine google reads those")
+        if clip.waveform.size < clip.sample_rate // 10 or not clip.waveform.any():
+            return ()
+        try:
+            found = self._recognize(clip.waveform, clip.sample_rate)
+        except ort_errors() as error:
+            raise InferenceFailed(f"the model failed: {_first_line(error)}") from error
+        end_s = clip.waveform.size / clip.sample_rate
+        if isinstance(found, str):
+            return (Phrase(text=found.strip(), start_s=0.0, end_s=end_s),) if found.strip() else ()
+        text = found.text.strip()
+        if not text:
+            return ()
+        words = _words(found.tokens or (), found.timestamps or (), found.logprobs, end_s)
+        known = [word.confidence for word in words if word.confidence is not None]
+        return (
+            Phrase(
+                text=text,
+                start_s=words[0].start_s if words else 0.0,
+                end_s=words[-1].end_s if words else end_s,
+                confidence=sum(known) / len(known) if known else None,
+                words=words,
+            ),
+        )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
+
+
+def _sha256(folder: Path) -> str:
+    """Of the names and digests of all files in the folder that could be part of the model."""
+    files = sorted(file for file in folder.rglob("*") if file.suffix in _PARTS and file.is_file())
+    lines = [f"{sha256(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _kind_of(folder: Path) -> str:
+    try:
+        data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(data.get("model_type", "")) if isinstance(data, dict) else ""
+
+
+def _words(
+    tokens: Sequence[str], times: Sequence[float], logprobs: Sequence[float] | None, end_s: float
+) -> tuple[Spoken, ...]:
+    """Words of tokens that begin with a space where a word begins.
+
+    A model tells when tokens begin, not when they end: a word lasts until the next one begins, at most `_TOKEN_S`
+    after its last token began.
+    """
+    words: list[list[int]] = []
+    for index, token in enumerate(tokens):
+        if not words or token[:1] in _SPACES:
+            words.append([])
+        if token.strip(_SPACES):  # a space may be a token of its own, spoken before its word
+            words[-1].append(index)
+    words = [word for word in words if word]
+    begins = [float(times[word[0]]) for word in words]
+    ends = [
+        min(next_one, float(times[word[-1]]) + _TOKEN_S)
+        for word, next_one in zip(words, [*begins, end_s][1:], strict=True)
+    ]
+    return tuple(
+        Spoken(
+            text="".join(tokens[index] for index in word).strip(_SPACES),
+            start_s=begin,
+            end_s=end,
+            confidence=None if logprobs is None else _mean_probability([logprobs[index] for index in word]),
+        )
+        for word, begin, end in zip(words, begins, ends, strict=True)
+    )
+
+
+def _mean_probability(logarithms: Sequence[float]) -> float:
+    return min(1.0, float(np.exp(logarithms).mean()))

@@ -1,0 +1,87 @@
+"""How far a text is from what it should be: word and character error rates.
+
+The rate is the number of words (characters) that were replaced, left out or put in, over the number in the reference
+(Morris, Maier, Green 2004); it may exceed 1. Alignment and counts are jiwer's.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mediasift.rows import Row
+from mediasift.system.optional import require
+
+TOTAL = "(all)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextScore(Row):
+    """The errors in one text; in the row whose path is `(all)`, in all of them together.
+
+    Attributes:
+        words, characters: In the reference.
+        word_errors, character_errors: Replaced, left out and put in.
+        word_error_rate, character_error_rate: Errors per word and character of the reference, 0 is perfect; None
+            where the reference is empty.
+    """
+
+    words: int | None = None
+    word_errors: int | None = None
+    word_error_rate: float | None = None
+    characters: int | None = None
+    character_errors: int | None = None
+    character_error_rate: float | None = None
+
+
+def text_scores(found: Mapping[str, str], reference: Mapping[str, str], *, plain: bool = False) -> list[TextScore]:
+    """A score per text of the reference, in its order, and the score of all.
+
+    White space is made single before texts are compared. A text that was not found counts as empty.
+
+    Args:
+        found: Path → what was read or heard.
+        reference: Path → what it should be.
+        plain: Compare without case and punctuation, as is usual for speech.
+    """
+    scores = [_score(path, *(_tidy(text, plain) for text in (wanted, found.get(path, ""))))
+              for path, wanted in reference.items()]  # fmt: skip
+    sums = [sum(getattr(score, name) for score in scores) for name in
+            ("words", "word_errors", "characters", "character_errors")]  # fmt: skip
+    return [*scores, _made(TOTAL, *sums)]
+
+
+def _tidy(text: str, plain: bool) -> str:
+    if plain:
+        kept = (
+            c
+            if not unicodedata.category(c).startswith("P")
+            else " "
+            if unicodedata.category(c) == "Pd" or c == "/"
+            else ""
+            for c in text.casefold()
+        )
+        text = "".join(kept)
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _score(path: str, wanted: str, found: str) -> TextScore:
+    if not wanted:
+        return _made(path, 0, len(found.split()), 0, len(found))
+    jiwer = require("jiwer", extra="evaluate")
+    words, letters = jiwer.process_words(wanted, found), jiwer.process_characters(wanted, found)
+    errors = [counted.substitutions + counted.deletions + counted.insertions for counted in (words, letters)]
+    return _made(path, len(wanted.split()), errors[0], len(wanted), errors[1])
+
+
+def _made(path: str, words: int, word_errors: int, characters: int, character_errors: int) -> TextScore:
+    return TextScore(
+        path=path,
+        words=words,
+        word_errors=word_errors,
+        word_error_rate=round(word_errors / words, 6) if words else None,
+        characters=characters,
+        character_errors=character_errors,
+        character_error_rate=round(character_errors / characters, 6) if characters else None,
+    )

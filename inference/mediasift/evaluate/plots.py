@@ -1,0 +1,113 @@
+"""Measures as pictures: confusion matrix, reliability, the surest mistakes side by side; throughput and latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.evaluate.labels import Evaluation
+from mediasift.system.optional import require
+
+SHOWN_MISTAKES = 24
+_COLUMNS = 6
+_NUMBERS_UP_TO = 30
+"""Labels up to which the matrix has numbers in its cells."""
+
+
+def need_plots() -> None:
+    """Raise a MissingPackage, before anything is computed, where matplotlib is not installed."""
+    require("matplotlib.figure", extra="evaluate")
+
+
+def _figure(width: float, height: float) -> Any:
+    """A figure without a window or any state shared with the caller's own plots."""
+    return require("matplotlib.figure", extra="evaluate").Figure((width, height), layout="constrained")
+
+
+def draw_confusion(evaluation: Evaluation, output: Path) -> None:
+    """The confusion matrix: rows are true, columns said, colours are shares of the row."""
+    counts = evaluation.confusion
+    if counts is None:
+        return
+    size = len(evaluation.labels)
+    side = min(40.0, 3 + 0.45 * size)
+    figure = _figure(side, side)
+    axes = figure.subplots()
+    axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(size), evaluation.labels, rotation=90)
+    axes.set_yticks(range(size), evaluation.labels)
+    axes.set(xlabel="said", ylabel="true")
+    if size <= _NUMBERS_UP_TO:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                dark = count > counts[row].sum() / 2
+                axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black")
+    figure.savefig(output)
+
+
+def draw_reliability(evaluation: Evaluation, output: Path) -> None:
+    """How often the model is right when it is so sure; on the diagonal it is as right as it says."""
+    if not evaluation.reliability:
+        return
+    scores, right, counts = zip(*evaluation.reliability, strict=True)
+    figure = _figure(5, 5)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes.plot(scores, right, marker="o")
+    for score, share, count in zip(scores, right, counts, strict=True):
+        axes.annotate(str(count), (score, share), textcoords="offset points", xytext=(4, -10), fontsize=7)
+    axes.set(xlabel="score", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
+    figure.savefig(output)
+
+
+def draw_mistakes(evaluation: Evaluation, pictures: Mapping[str, NDArray[np.uint8]], output: Path) -> None:
+    """The surest mistakes as a contact sheet.
+
+    Args:
+        evaluation: With its mistakes.
+        pictures: Path → uint8 (H, W, 3); paths that are not in it are left out.
+        output: The picture to write.
+    """
+    shown = [mistake for mistake in evaluation.mistakes if mistake.path in pictures][:SHOWN_MISTAKES]
+    if not shown:
+        return
+    rows = -(-len(shown) // _COLUMNS)
+    figure = _figure(2.2 * _COLUMNS, 2.6 * rows)
+    for number, mistake in enumerate(shown, start=1):
+        axes = figure.add_subplot(rows, _COLUMNS, number)
+        axes.imshow(pictures[mistake.path])
+        axes.axis("off")
+        score = "" if mistake.score is None else f" {mistake.score:.2f}"
+        axes.set_title(f"{mistake.true}\nsaid {mistake.said}{score}", fontsize=7)
+    figure.savefig(output)
+
+
+def draw_speed(
+    throughput: Mapping[str, Sequence[tuple[int, float]]], latencies: Mapping[str, Sequence[float]], output: Path
+) -> None:
+    """Throughput against batch size, and how many answers came within which time.
+
+    Args:
+        throughput: Name of a line → (batch size, pictures per second) in any order.
+        latencies: Name of a line → seconds.
+        output: The picture to write; its suffix says the format.
+    """
+    figure = _figure(10, 4)
+    left, right = figure.subplots(1, 2)
+    for name, points in throughput.items():
+        sizes, rates = zip(*sorted(points), strict=True)
+        left.plot(sizes, rates, marker="o", label=name)
+    fastest = max((rate for points in throughput.values() for _, rate in points), default=1.0)
+    left.set(xlabel="pictures per call", ylabel="pictures per second", ylim=(0, 1.1 * fastest))
+    for name, seconds in latencies.items():
+        shown = np.sort(np.asarray(seconds)) * 1000
+        right.step(shown, np.arange(1, len(shown) + 1) / len(shown), where="post", label=f"{name} (n = {len(shown)})")
+    right.set(xlabel="milliseconds", ylabel="share of answers within them", ylim=(0, 1.02))
+    for axes, lines in ((left, throughput), (right, latencies)):
+        if lines:
+            axes.legend(fontsize=8)
+    figure.savefig(output)

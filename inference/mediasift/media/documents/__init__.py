@@ -1,0 +1,1 @@
+"""PDF documents: pages as pictures or text."""

@@ -1,0 +1,252 @@
+"""PDF → pages: each rendered as a picture, or its text layer as it stands, by PDFium.
+
+PDFium is not made for threads: everything that touches it holds one lock. Rendering is short beside what is done
+with the pages.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, UsageError
+from mediasift.items import FailedItem, Item, TextPage, TextWord
+from mediasift.media.pictures.images import check_size
+from mediasift.system.optional import lazily
+
+if TYPE_CHECKING:
+    import pypdfium2 as pdfium
+    import pypdfium2.raw as pdfium_c
+else:
+    pdfium = lazily("pypdfium2")
+    pdfium_c = lazily("pypdfium2.raw")
+
+_POINTS_PER_INCH = 72
+_HYPHEN = 0xFFFE
+"""What PDFium returns for a hyphen at the end of a line."""
+
+_LOCK = threading.RLock()
+
+
+def parse_pages(text: str) -> tuple[tuple[int, int | None], ...]:
+    """`1-3,5,9-` as ((1, 3), (5, 5), (9, None)).
+
+    Raises:
+        UsageError: It is no such list, or a range is empty.
+    """
+    ranges: list[tuple[int, int | None]] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d+)\s*(-\s*(\d*))?\s*", part)
+        first = int(found[1]) if found else 0
+        last = first if found and not found[2] else int(found[3]) if found and found[3] else None
+        if not found or first < 1 or (last is not None and last < first):
+            raise UsageError(f"pages {text!r}: must be page numbers from 1 and ranges, e.g. 1-3,5,9-")
+        ranges.append((first, last))
+    return tuple(ranges)
+
+
+def wanted_pages(count: int, ranges: Sequence[tuple[int, int | None]]) -> list[int]:
+    """Page numbers from 1, in the document's order; all of them without ranges."""
+    return [
+        page
+        for page in range(1, count + 1)
+        if not ranges or any(first <= page <= (last or page) for first, last in ranges)
+    ]
+
+
+def read_pages(
+    file: Path,
+    path: str,
+    *,
+    dpi: float,
+    pages: str | None,
+    password: str | None,
+    text_layer: bool,
+    max_megapixels: float,
+    admit: Callable[[float], None],
+) -> Iterator[Item | TextPage | FailedItem]:
+    """Each page of a PDF, in order.
+
+    Args:
+        file: The PDF.
+        path: What its rows say in the `path` column.
+        dpi: Resolution. A page that would have more than `max_megapixels` is rendered at what fits.
+        pages: Which ones, as `parse_pages` reads it; None for all.
+        password: For an encrypted document.
+        text_layer: Yield a page that has a text layer as a `TextPage`, without rendering it.
+        max_megapixels: Also the limit for pictures inside the page.
+        admit: Called before each page is rendered, with its megapixels.
+
+    Raises:
+        Damaged: It is no PDF that can be opened.
+        Unreadable: It is encrypted, and the password is missing or wrong.
+        NotFound: It has none of the pages asked for.
+    """
+    ranges = parse_pages(pages) if pages else ()
+    what = _Wanted(path=path, dpi=dpi, text_layer=text_layer, max_megapixels=max_megapixels, admit=admit)
+    with _LOCK:
+        document = _opened(file, password)
+        count = len(document)
+    try:
+        numbers = wanted_pages(count, ranges)
+        if not numbers:
+            raise NotFound(f"the PDF has {count} pages, none of the pages {pages or 1}")
+        for number in numbers:
+            try:
+                yield _page(document, number, what)
+            except ItemError as error:
+                yield FailedItem(path=path, page=number, error=error)
+    finally:
+        with _LOCK:
+            document.close()
+
+
+def _opened(file: Path, password: str | None) -> Any:
+    try:
+        return pdfium.PdfDocument(file, password=password)
+    except pdfium.PdfiumError as error:
+        if getattr(error, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD or "password" in str(error).lower():
+            what = "the password is wrong" if password else "the PDF is encrypted"
+            raise Unreadable(f"{what}; give its password with --password") from error
+        raise Damaged(f"PDF does not open ({error})") from error
+    except FileNotFoundError as error:
+        raise NotFound("no such file") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is wanted of each page."""
+
+    path: str
+    dpi: float
+    text_layer: bool
+    max_megapixels: float
+    admit: Callable[[float], None]
+
+
+def _page(document: Any, number: int, wanted: _Wanted) -> Item | TextPage:
+    path, max_megapixels = wanted.path, wanted.max_megapixels
+    with _LOCK:
+        page = _loaded(document, number)
+        try:
+            width, height, scale = _size(page, wanted.dpi, max_megapixels)
+            words = _words(page, width, height) if wanted.text_layer else ()
+            if words:
+                return TextPage(path=path, page=number, words=words, width_px=width, height_px=height)
+            _check_pictures(page, max_megapixels)
+        finally:
+            page.close()
+    wanted.admit(width * height / 1e6)  # may wait; never with the lock
+    with _LOCK:
+        page = _loaded(document, number)
+        try:
+            image = _render(page, scale)
+        finally:
+            page.close()
+    return Item(path=path, page=number, image=image, original_size=(image.shape[1], image.shape[0]))
+
+
+def _loaded(document: Any, number: int) -> Any:
+    try:
+        return document[number - 1]
+    except (pdfium.PdfiumError, IndexError) as error:
+        raise Damaged(f"page {number} of the PDF does not load ({error})") from error
+
+
+def _size(page: Any, dpi: float, max_megapixels: float) -> tuple[int, int, float]:
+    """(width, height) in pixels at `dpi` or what fits the limit, and the factor from points."""
+    width, height = page.get_size()
+    if not (width > 0 and height > 0 and math.isfinite(width * height)):
+        raise Damaged(f"the page has no size ({width} x {height} points)")
+    scale = dpi / _POINTS_PER_INCH
+    scale = min(scale, math.sqrt(max_megapixels * 1e6 / (width * height)) * 0.999)
+    pixels = math.ceil(width * scale), math.ceil(height * scale)
+    if pixels[0] * pixels[1] > max_megapixels * 1e6:  # a page so narrow that rounding up is too much
+        check_size(*pixels, max_megapixels)
+    return *pixels, scale
+
+
+def _render(page: Any, scale: float) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) RGB on white."""
+    try:
+        bitmap = page.render(scale=scale, rev_byteorder=True, force_bitmap_format=pdfium_c.FPDFBitmap_BGR)
+        image = np.array(bitmap.to_numpy(), dtype=np.uint8)
+        bitmap.close()
+    except (pdfium.PdfiumError, MemoryError) as error:
+        raise Damaged(f"the page does not render ({error or 'not enough memory'})") from error
+    return np.ascontiguousarray(image)
+
+
+def _check_pictures(page: Any, max_megapixels: float) -> None:
+    """A small page may hold a picture that is a bomb."""
+    for found in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=5):
+        width, height = found.get_px_size()
+        if width * height > max_megapixels * 1e6:
+            raise TooLarge(
+                f"a picture of {width} x {height} is in the page, more than the limit of {max_megapixels:g} "
+                "megapixels; if you trust it: --max-megapixels"
+            )
+
+
+def _words(page: Any, width: int, height: int) -> tuple[TextWord, ...]:
+    """The words of the page's text layer with their boxes in pixels; none when there is no visible text."""
+    text = page.get_textpage()
+    try:
+        words: list[TextWord] = []
+        letters: list[str] = []
+        box: list[float] = []
+        line = 0
+        for index in range(text.count_chars()):
+            code = pdfium_c.FPDFText_GetUnicode(text.raw, index)
+            letter = "-" if code == _HYPHEN else chr(code) if code <= 0x10FFFF and not 0xD800 <= code < 0xE000 else "�"
+            if letter.isspace() or not letter.isprintable():
+                _close(words, letters, box, line)
+                letters, box = [], []
+                line += letter == "\n"
+                continue
+            letters.append(letter)
+            box = _joined(box, _on_page(page, text, index, width, height))
+        _close(words, letters, box, line)
+        return tuple(words)
+    finally:
+        text.close()
+
+
+def _close(words: list[TextWord], letters: list[str], box: list[float], line: int) -> None:
+    if letters:
+        left, top, right, bottom = box
+        words.append(
+            TextWord(
+                text="".join(letters), line=line, left_px=round(left), top_px=round(top),
+                width_px=max(1, round(right - left)), height_px=max(1, round(bottom - top)),
+            )
+        )  # fmt: skip
+
+
+def _joined(box: list[float], other: tuple[float, float, float, float]) -> list[float]:
+    if not box:
+        return list(other)
+    return [min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3])]
+
+
+def _on_page(page: Any, text: Any, index: int, width: int, height: int) -> tuple[float, float, float, float]:
+    """A character's box, left, top, right, bottom in pixels of the upright page."""
+    left, bottom, right, top = text.get_charbox(index)
+    corners = [_device(page, x, y, width, height) for x, y in ((left, top), (right, bottom))]
+    (x0, y0), (x1, y1) = corners
+    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+
+
+def _device(page: Any, x: float, y: float, width: int, height: int) -> tuple[int, int]:
+    device_x, device_y = ctypes.c_int(), ctypes.c_int()
+    pdfium_c.FPDF_PageToDevice(page.raw, 0, 0, width, height, 0, x, y, device_x, device_y)
+    return device_x.value, device_y.value

@@ -1,0 +1,1 @@
+"""Pictures: bytes to arrays, and what is done with arrays."""

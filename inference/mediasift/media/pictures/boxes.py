@@ -1,0 +1,118 @@
+"""Boxes: from a model's input back to the picture, the best of overlapping ones, and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.media.pictures.transforms import Anchor, Fit, covering_size, padded_place
+from mediasift.system.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = lazily("cv2")
+
+Picture = NDArray[np.uint8]
+Boxes = NDArray[np.float32]
+"""(N, 4): left, top, right, bottom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where `transforms.fit` put a picture: x_fitted = x * scale_x + left, likewise for y."""
+
+    scale_x: float
+    scale_y: float
+    left: int
+    top: int
+
+    def undo(self, boxes: Boxes, width: int, height: int) -> Boxes:
+        """Boxes of the fitted picture as boxes of the picture, float32 (N, 4), cut at its borders.
+
+        Args:
+            boxes: float32 (N, 4) in pixels of the fitted picture.
+            width: Of the picture before.
+            height: Of the picture before.
+        """
+        shift = np.array([self.left, self.top] * 2, dtype=np.float32)
+        scale = np.array([self.scale_x, self.scale_y] * 2, dtype=np.float32)
+        return ((boxes - shift) / scale).clip(0, np.array([width, height] * 2, dtype=np.float32)).astype(np.float32)
+
+
+def placement(
+    width: int,
+    height: int,
+    target_width: int,
+    target_height: int,
+    *,
+    how: Fit,
+    shorter_side: int | None = None,
+    anchor: Anchor = "center",
+) -> Placement:
+    """Where `transforms.fit` puts a picture of this size; same arguments."""
+    if how == "stretch":
+        return Placement(target_width / width, target_height / height, 0, 0)
+    if how == "crop":
+        new_width, new_height = covering_size(width, height, target_width, target_height, shorter_side)
+        left, top = -((new_width - target_width) // 2), -((new_height - target_height) // 2)
+    else:
+        new_width, new_height, left, top = padded_place(width, height, target_width, target_height, anchor)
+    return Placement(new_width / width, new_height / height, left, top)
+
+
+def suppress(
+    boxes: Boxes, scores: NDArray[np.float32], labels: NDArray[np.int64], *, min_score: float, max_overlap: float
+) -> list[int]:
+    """Positions of the boxes to keep, best first: of boxes of one label that overlap, the best (OpenCV's NMS).
+
+    Args:
+        boxes: float32 (N, 4).
+        scores: float32 (N,).
+        labels: int64 (N,).
+        min_score: Lower ones are dropped.
+        max_overlap: Largest intersection over union of two kept boxes of one label.
+    """
+    if not len(boxes):
+        return []
+    corners = boxes.astype(float)
+    sizes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxesBatched(
+        sizes.tolist(), scores.astype(float).tolist(), labels.tolist(), min_score, max_overlap
+    )
+    return sorted((int(i) for i in np.ravel(kept)), key=lambda i: (-float(scores[i]), i))
+
+
+def draw(image: Picture, boxes: Boxes, captions: Sequence[str]) -> Picture:
+    """A copy with boxes and captions.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        boxes: float32 (N, 4) in its pixels.
+        captions: One per box; one colour per first word.
+    """
+    drawn = image.copy()
+    scale = max(0.4, max(image.shape[:2]) / 1600)
+    thick = max(1, round(2 * scale))
+    for box, caption in zip(boxes, captions, strict=True):
+        left, top, right, bottom = (round(float(side)) for side in box)
+        colour = _colour(caption.rsplit(" ", 1)[0])
+        cv2.rectangle(drawn, (left, top), (right, bottom), colour, thick)
+        text = caption.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
+        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        base = max(high + below, top)
+        cv2.rectangle(drawn, (left, base - high - below), (left + wide, base), colour, cv2.FILLED)
+        black = (0, 0, 0)
+        cv2.putText(drawn, text, (left, base - below), cv2.FONT_HERSHEY_SIMPLEX, scale, black, 1, cv2.LINE_AA)
+    return drawn
+
+
+def _colour(text: str) -> tuple[int, int, int]:
+    """A bright colour that depends only on the text."""
+    hue = sum(text.encode()) * 47 % 180
+    red, green, blue = cv2.cvtColor(np.array([[[hue, 200, 255]]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0]
+    return int(red), int(green), int(blue)

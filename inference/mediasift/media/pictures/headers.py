@@ -1,0 +1,309 @@
+"""What a picture's header says, read without decoding: size, EXIF orientation, pages.
+
+JPEG and PNG, the great majority, are read by the few lines below; the rest by Pillow, whose `open` reads headers only.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mediasift.errors import Damaged, TooLarge, Unsupported
+from mediasift.system.optional import is_installed, lazily, require
+
+if TYPE_CHECKING:
+    import PIL
+    from PIL import Image
+else:
+    PIL, Image = lazily("PIL"), lazily("PIL.Image")
+
+_ORIENTATION = 0x0112  # EXIF 2.32, tag "Orientation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A picture's header.
+
+    Attributes:
+        width, height: As stored, before the orientation is applied; pixels.
+        orientation: EXIF orientation, 1..8; 1 is upright.
+        mode: Pillow's name of the colour model (`RGB`, `CMYK`, `P` ...), empty where it was not asked.
+        pages: Pages of a TIFF or frames of an animation, 1 for others.
+    """
+
+    width: int
+    height: int
+    orientation: int = 1
+    mode: str = ""
+    pages: int = 1
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """The header of a picture in the format `name` (see `formats.sniff`).
+
+    Raises:
+        Damaged: The header makes no sense.
+        Unsupported: No decoder here knows the format.
+        TooLarge: The header alone is a bomb.
+    """
+    if name == "jpeg" and (header := _jpeg(data)):
+        return header
+    if name == "png" and (header := _png(data)):
+        return header
+    if name == "hdr":
+        return _radiance(data)
+    if name == "tiff" and (header := _tiff(data)):
+        return header
+    with opened(data, name) as picture:
+        return pillow_header(picture, name)
+
+
+def pillow_header(picture: Image.Image, name: str = "") -> Header:
+    """The header of an opened Pillow picture. Pages are counted for TIFF only; it may need to walk the file."""
+    pages = int(getattr(picture, "n_frames", 1)) if name == "tiff" else 1
+    orientation = picture.getexif().get(_ORIENTATION, 1)
+    if not isinstance(orientation, int) or not 1 <= orientation <= 8:
+        orientation = 1
+    return Header(
+        width=picture.width, height=picture.height, orientation=orientation, mode=picture.mode, pages=max(1, pages)
+    )
+
+
+_pillow_lock = threading.Lock()
+
+PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    OverflowError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    ZeroDivisionError,
+)
+"""What Pillow's plugins raise on damaged files (seen on fuzzed files; its documentation names only OSError)."""
+
+
+@contextmanager
+def opened(data: bytes, name: str) -> Iterator[Image.Image]:
+    """A lazily opened Pillow picture, its errors turned into ours."""
+    with guarded(name), open_lazily(data, name) as picture:
+        yield picture
+
+
+def open_lazily(data: bytes, name: str) -> Image.Image:
+    """A picture of which only the header is read; call it, and what it gives, inside `guarded`."""
+    if name == "heif":
+        _register_heif()
+    return Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS.get(name))
+
+
+@contextmanager
+def guarded(name: str) -> Iterator[None]:
+    """Whatever Pillow does inside, its errors become ours.
+
+    One at a time: Pillow reports oddities as Python warnings, and silencing those is a process-wide switch.
+    """
+    with _pillow_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Image.DecompressionBombError as error:
+            raise TooLarge(f"{name}: {error}") from error
+        except PIL.UnidentifiedImageError as error:
+            if name in _WHOLLY_READ:
+                raise Damaged(f"{name.upper()} whose header is damaged") from error
+            raise Unsupported(
+                f"{name.upper()} whose header is damaged or of a kind that cannot be read here"
+            ) from error
+        except MemoryError as error:
+            raise TooLarge(f"{name}: not enough memory to decode it") from error
+        except PILLOW_ERRORS as error:
+            reason = f"{error or type(error).__name__}"
+            if name in _WHOLLY_READ:
+                raise Damaged(f"{name.upper()} does not decode ({reason})") from error
+            raise Unsupported(f"{name.upper()} is damaged or of a kind that cannot be read here ({reason})") from error
+
+
+_WHOLLY_READ = frozenset({"jpeg", "png", "gif", "webp", "bmp", "tiff", "pnm"})
+"""Formats of which every usual kind is read here: what does not decode is damaged."""
+
+_PILLOW_FORMATS: dict[str, list[str] | None] = {
+    "jpeg": ["JPEG", "MPO"],
+    "png": ["PNG"],
+    "gif": ["GIF"],
+    "tiff": ["TIFF"],
+    "bmp": ["BMP"],
+    "webp": ["WEBP"],
+    "avif": ["AVIF"],
+    "heif": ["HEIF"],
+    "ico": ["ICO", "CUR"],
+    "psd": ["PSD"],
+    "jpeg2000": ["JPEG2000"],
+    "qoi": ["QOI"],
+    "sun-raster": ["SUN"],
+    "dds": ["DDS"],
+    "icns": ["ICNS"],
+    "sgi": ["SGI"],
+    "xpm": ["XPM"],
+    "msp": ["MSP"],
+    "fli": ["FLI"],
+    "fits": ["FITS"],
+    "pcx": ["PCX"],
+    "tga": ["TGA"],
+    "pnm": ["PPM"],
+}
+"""Our name of a format → the only Pillow plugins that may read it. EPS is missing on purpose: it runs Ghostscript.
+So is BLP, a format of games whose decoder is pure Python and needs eight times the memory of the picture."""
+
+
+def pillow_reads(name: str) -> bool:
+    """Whether a Pillow plugin exists for the format in this installation."""
+    if name not in _PILLOW_FORMATS:
+        return False
+    if name == "heif":
+        _register_heif()
+    Image.init()
+    return any(plugin in Image.OPEN for plugin in _PILLOW_FORMATS[name] or ())
+
+
+def _register_heif() -> None:
+    if not is_installed("pillow_heif"):
+        raise Unsupported("HEIC/HEIF needs a decoder; type: pip install 'mediasift[heic]'")
+    require("pillow_heif", extra="heic").register_heif_opener()
+
+
+def _jpeg(data: bytes) -> Header | None:
+    """Size and orientation from a JPEG's markers (ITU-T T.81, annex B); None where they do not add up."""
+    position, orientation, end = 2, 1, len(data)
+    while position + 4 <= end:
+        if data[position] != 0xFF:
+            return None
+        marker = data[position + 1]
+        if marker == 0xFF:
+            position += 1
+            continue
+        if marker in (0x01, *range(0xD0, 0xD9)):
+            position += 2
+            continue
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        body = data[position + 4 : position + 2 + length]
+        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
+            orientation = exif_orientation(body[6:])
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if len(body) < 6:
+                return None
+            height, width = struct.unpack_from(">HH", body, 1)
+            mode = {1: "L", 3: "RGB", 4: "CMYK"}.get(body[5], "")
+            return Header(width=width, height=height, orientation=orientation, mode=mode) if width and height else None
+        position += 2 + length
+    return None
+
+
+def _png(data: bytes) -> Header | None:
+    """Size from IHDR, orientation from an eXIf chunk before the pixels (PNG, third edition)."""
+    if len(data) < 33 or data[12:16] != b"IHDR":
+        return None
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    orientation, position, animated = 1, 33, False
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"IDAT":
+            break
+        if kind == b"eXIf":
+            orientation = exif_orientation(data[position + 8 : position + 8 + length])
+        animated = animated or kind == b"acTL"
+        position += 12 + length
+    mode = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}.get(colour, "")
+    if not width or not height:
+        return None
+    mode = "animated" if animated else f"{mode};16" if depth == 16 else mode
+    return Header(width=width, height=height, orientation=orientation, mode=mode)
+
+
+_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_MAX_PAGES = 100_000
+
+
+def _tiff(data: bytes) -> Header | None:
+    """Size, orientation, depth and pages of a classic TIFF (TIFF 6.0, section 2); None where they do not add up."""
+    order = "<" if data[:2] == b"II" else ">"
+    if len(data) < 8 or struct.unpack_from(f"{order}H", data, 2) != (42,):
+        return None
+    (start,) = struct.unpack_from(f"{order}I", data, 4)
+    first: dict[int, int] = {}
+    seen: set[int] = set()
+    while start and start + 2 <= len(data) and start not in seen and len(seen) < _MAX_PAGES:
+        (count,) = struct.unpack_from(f"{order}H", data, start)
+        end = start + 2 + 12 * count
+        if not seen:
+            first = dict(_tiff_entries(data, order, range(start + 2, min(end, len(data) - 11), 12)))
+        seen.add(start)
+        start = struct.unpack_from(f"{order}I", data, end)[0] if end + 4 <= len(data) else 0
+    cut = start > 0 and start + 2 > len(data)  # a page that is announced, but not there
+    width, height = first.get(256, 0), first.get(257, 0)
+    if not width or not height:
+        return None
+    kind = {0: "L", 1: "L", 2: "RGB"}.get(first.get(262, -1), "")
+    depth = {8: "", 16: ";16", 32: ";32"}.get(first.get(258, 1), ";?")
+    simple = kind and first.get(277, 1) == len(kind) and first.get(284, 1) == 1 and first.get(266, 1) == 1
+    orientation = first.get(_ORIENTATION, 1)
+    return Header(
+        width=width,
+        height=height,
+        orientation=orientation if 1 <= orientation <= 8 else 1,
+        mode=f"{kind}{depth}{'F' if first.get(339) == 3 else ''}" if simple else "",
+        pages=len(seen) + cut,
+    )
+
+
+def _tiff_entries(data: bytes, order: str, positions: range) -> Iterator[tuple[int, int]]:
+    """(tag, first value) of a directory's whole-number entries."""
+    for position in positions:
+        tag, kind, count = struct.unpack_from(f"{order}HHI", data, position)
+        if kind not in _TIFF_TYPES:
+            continue
+        code = _TIFF_TYPES[kind]
+        size = struct.calcsize(code)
+        place = position + 8
+        if size * count > 4:
+            (place,) = struct.unpack_from(f"{order}I", data, place)
+        if place + size <= len(data):
+            yield tag, struct.unpack_from(f"{order}{code}", data, place)[0]
+
+
+def exif_orientation(tiff: bytes) -> int:
+    """The orientation, 1..8, in a block of EXIF (a TIFF header and its first directory); 1 when it says none."""
+    if len(tiff) < 8 or tiff[:2] not in (b"II", b"MM"):
+        return 1
+    order = "<" if tiff[:2] == b"II" else ">"
+    (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+    if start + 2 > len(tiff):
+        return 1
+    (count,) = struct.unpack_from(f"{order}H", tiff, start)
+    for entry in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
+        tag, kind = struct.unpack_from(f"{order}HH", tiff, entry)
+        if tag == _ORIENTATION:
+            (value,) = struct.unpack_from(f"{order}I" if kind == 4 else f"{order}H", tiff, entry + 8)
+            return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _radiance(data: bytes) -> Header:
+    """Size of a Radiance HDR picture: the line `-Y height +X width` after the header's empty line."""
+    _, _, rest = data[:65536].partition(b"\n\n")
+    parts = rest.split(b"\n", 1)[0].split()
+    if len(parts) != 4 or not (parts[1].isdigit() and parts[3].isdigit()) or not 0 < len(parts[1] + parts[3]) < 20:
+        raise Unsupported("HDR with a header that is damaged or of a kind unknown here")
+    return Header(width=int(parts[3]), height=int(parts[1]), mode="F")

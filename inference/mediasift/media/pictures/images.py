@@ -1,0 +1,337 @@
+"""The one door for pictures: bytes → uint8 (H, W, 3) RGB, upright, alpha dropped.
+
+OpenCV decodes the common formats, Pillow the odd ones and those OpenCV gives up on. Which of them, and at which
+scale, follows from the header and the size that is needed, never from the pixels.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported
+from mediasift.media.pictures.headers import (
+    Header,
+    guarded,
+    open_lazily,
+    opened,
+    pillow_header,
+    pillow_reads,
+    read_header,
+)
+from mediasift.media.pictures.vector_graphics import rasterised
+from mediasift.sources.formats import HEAD_BYTES, Format, sniff
+from mediasift.system.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+    from PIL import Image
+else:
+    cv2 = lazily("cv2")
+    Image = lazily("PIL.Image")
+
+Picture = NDArray[np.uint8]
+
+MAX_MEGAPIXELS = 100.0
+"""Largest picture decoded unless asked otherwise; a 12,000 x 8,000 scan is 96."""
+
+MAX_FRAMES = 100_000
+"""Pages of a TIFF or frames of an animation that are read; an animation of an hour has some 90,000."""
+
+_OPENCV_READS = frozenset({"jpeg", "png", "bmp", "webp", "tiff", "pnm", "hdr"})
+_OPENCV_SECOND = frozenset({"tiff", "bmp", "jpeg2000", "avif", "sun-raster"})
+_ANIMATED = frozenset({"gif", "webp", "png", "avif", "heif", "fli"})
+_REDUCE_MARGIN = 2
+"""A JPEG is decoded at half, quarter or eighth scale when that still leaves this many times the size needed."""
+
+
+def get_ready() -> None:
+    """Load what decodes nearly every picture now, rather than with the first."""
+    cv2.imdecode  # noqa: B018  (a lazy module is imported when one of its names is asked for)
+    Image.open  # noqa: B018  (the same)
+
+
+def picture_format(data: bytes, suffix: str = "") -> Format:
+    """The format of a picture's bytes.
+
+    Raises:
+        EmptyFile, NotMedia, Damaged: No bytes; nothing known; a picture's suffix over bytes of no known format.
+        Unsupported: Another kind of media.
+    """
+    if not data:
+        raise EmptyFile("the file is empty (0 bytes)")
+    found = sniff(data[:HEAD_BYTES], suffix)
+    if found is None:
+        raise NotMedia(f"neither its content nor its suffix {suffix!r} is that of a known picture format")
+    if found.kind != "picture":
+        raise Unsupported(f"a {found.kind} file ({found.name}), not a picture")
+    if not found.recognised:
+        raise Damaged(f"named {suffix}, but its content is no {found.name.upper()} or any other known format")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decoded:
+    """One picture out of a file.
+
+    Attributes:
+        image: uint8 (H, W, 3) RGB, upright.
+        original_size: Upright (width, height) in the file, before any reduction.
+        page: From 1 in a TIFF of several pages, else None.
+        frame: From 0 where every frame of an animation was asked for, else None.
+    """
+
+    image: Picture
+    original_size: tuple[int, int]
+    page: int | None = None
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecoded:
+    """One page or frame that did not decode."""
+
+    error: ItemError
+    page: int | None = None
+    frame: int | None = None
+
+
+Admit = Callable[[float], None]
+"""Called with the megapixels about to be decoded; may wait until there is room for them."""
+
+
+def admit_all(_megapixels: float) -> None:
+    """Lets any number of pixels in at once."""
+
+
+def decode(
+    data: bytes,
+    *,
+    suffix: str = "",
+    needs: tuple[int, int] | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    every_frame: bool = False,
+    admit: Admit = admit_all,
+) -> Iterator[Decoded | Undecoded]:
+    """Each page of a TIFF, each frame of an animation if `every_frame`, else the one picture.
+
+    Args:
+        data: The file's bytes.
+        suffix: The file's suffix, for formats without a signature (TGA).
+        needs: Smallest (width, height) a JPEG may be reduced to while it is decoded; None decodes every pixel.
+        max_megapixels: Refuse larger pictures before decoding.
+        every_frame: Yield all frames of GIF, WebP, APNG and the like instead of the first.
+        admit: Called before each decode, with its megapixels.
+
+    Raises:
+        ItemError: The file as a whole cannot be read.
+    """
+    name = picture_format(data, suffix).name
+    if name == "svg":
+        yield from _svg(data, max_megapixels, admit)
+        return
+    if name not in _OPENCV_READS and not pillow_reads(name):
+        raise Unsupported(f"{name.upper()} cannot be read by this installation")
+    header = read_header(data, name)
+    check_size(header.width, header.height, max_megapixels)
+    if name == "tiff" and header.pages > 1:
+        yield from _all_frames(data, name, max_megapixels, admit, pages=header.pages)
+    elif every_frame and name in _ANIMATED:
+        yield from _all_frames(data, name, max_megapixels, admit, pages=None)
+    else:
+        admit(header.width * header.height / 1e6)
+        yield _one(data, name, header, needs)
+
+
+def _one(data: bytes, name: str, header: Header, needs: tuple[int, int] | None) -> Decoded:
+    """The one picture, by the decoder that suits the format, else by the other one."""
+    if name in _OPENCV_READS and _suits_opencv(data, name, header):
+        decoded = _opencv(data, header, _reduction(header, needs) if name == "jpeg" else 1)
+        if decoded is not None:
+            return decoded
+    if not pillow_reads(name):
+        raise Unsupported(f"{name.upper()} is damaged or of a kind that cannot be read here")
+    try:
+        with opened(data, name) as picture:
+            return _loaded(picture)
+    except (Damaged, Unsupported):
+        second = _opencv(data, header, 1) if name in _OPENCV_SECOND else None
+        if second is None:
+            raise
+        return second
+
+
+def check_size(width: int, height: int, max_megapixels: float) -> None:
+    """Raise TooLarge for a picture of more than `max_megapixels`."""
+    if width * height > max_megapixels * 1e6:
+        raise TooLarge(
+            f"{width} x {height} is {width * height / 1e6:,.0f} megapixels, more than the limit of {max_megapixels:g}; "
+            "if you trust it: --max-megapixels"
+        )
+
+
+def _suits_opencv(data: bytes, name: str, header: Header) -> bool:
+    """Whether OpenCV's result would be right: it is half grey for a cut JPEG, premultiplied for RGBA in TIFF."""
+    if name in ("jpeg", "png", "webp") and not _ends_properly(data, name):
+        return False
+    if name == "tiff":
+        return header.orientation == 1 and header.mode in ("L", "RGB", "L;16", "RGB;16", "L;32F", "RGB;32F")
+    if name == "bmp":
+        return header.mode == "RGB"
+    return header.mode not in ("CMYK", "animated")
+
+
+_SCALES = {
+    1: "IMREAD_COLOR",
+    2: "IMREAD_REDUCED_COLOR_2",
+    4: "IMREAD_REDUCED_COLOR_4",
+    8: "IMREAD_REDUCED_COLOR_8",
+}
+
+
+def _opencv(data: bytes, header: Header, reduction: int) -> Decoded | None:
+    """What OpenCV makes of the bytes; None when Pillow must judge."""
+    deep = ";" in header.mode or header.mode == "F"
+    flags = getattr(cv2, _SCALES[reduction]) | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
+    try:
+        image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    except MemoryError as error:
+        raise TooLarge(f"{header.width} x {header.height}: not enough memory to decode it") from error
+    if image is None:
+        return None
+    bgr = _eight_bit(np.asarray(image))
+    rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
+    size = (header.width, header.height) if header.orientation < 5 else (header.height, header.width)
+    return Decoded(image=_upright(rgb, header.orientation), original_size=size)
+
+
+def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
+    """The smallest scale, 1/8, 1/4 or 1/2, that leaves `_REDUCE_MARGIN` times what is needed; else 1."""
+    if needs is None:
+        return 1
+    width, height = needs if header.orientation < 5 else needs[::-1]
+    for factor in (8, 4, 2):
+        wide = header.width // factor >= width * _REDUCE_MARGIN
+        if wide and header.height // factor >= height * _REDUCE_MARGIN:
+            return factor
+    return 1
+
+
+def _ends_properly(data: bytes, name: str) -> bool:
+    """Whether the end of the file is there; OpenCV returns half a grey picture for a truncated JPEG."""
+    if name == "jpeg":
+        return data.rfind(b"\xff\xd9") > data.find(b"\xff\xda") >= 0
+    if name == "webp":
+        return len(data) >= int.from_bytes(data[4:8], "little") + 8
+    return b"IEND" in data[-4096:] or b"IEND" in data
+
+
+def _loaded(picture: Image.Image, **place: int) -> Decoded:
+    """An opened Pillow picture, decoded. Pillow turns TIFFs upright by itself, and forgets the tag when it does."""
+    picture.load()
+    image = _upright(_to_rgb(picture), pillow_header(picture).orientation)
+    return Decoded(image=image, original_size=(image.shape[1], image.shape[0]), **place)
+
+
+def _all_frames(
+    data: bytes, name: str, max_megapixels: float, admit: Admit, pages: int | None
+) -> Iterator[Decoded | Undecoded]:
+    """Every page or frame by Pillow, which others may use between two of them.
+
+    Args:
+        pages: How many a TIFF says it has; None for an animation.
+    """
+    with guarded(name):
+        picture = open_lazily(data, name)
+    for index in itertools.count():
+        place = {"frame": index} if pages is None else {"page": index + 1}
+        if index == pages:
+            return
+        try:
+            with guarded(name):
+                if index == MAX_FRAMES:
+                    raise TooLarge(f"more than {MAX_FRAMES:,} pages or frames; the rest is left out")
+                try:
+                    picture.seek(index)
+                except EOFError:
+                    if pages is None:
+                        return
+                    raise
+                header = pillow_header(picture)
+            check_size(header.width, header.height, max_megapixels)
+            admit(header.width * header.height / 1e6)
+            with guarded(name):
+                decoded = _loaded(picture, **place)
+        except ItemError as error:
+            yield Undecoded(error=error, **place)
+            if not isinstance(error, TooLarge) or index == MAX_FRAMES:
+                return
+        else:
+            yield decoded
+
+
+def _to_rgb(picture: Image.Image) -> Picture:
+    """uint8 (H, W, 3) RGB of a Pillow picture in any mode."""
+    mode = picture.mode
+    if mode.startswith("I") or mode == "F":
+        return _eight_bit(np.asarray(picture))
+    if mode == "LAB":
+        return _from_lab(picture)
+    if mode in ("RGB", "RGBA", "RGBX", "RGBa"):
+        return _by_bands(picture, mode)
+    return _by_bands(picture, "RGBA" if mode == "PA" or (mode == "P" and "transparency" in picture.info) else "RGB")
+
+
+_BAND_ROWS = 256
+
+
+def _by_bands(picture: Image.Image, mode: str) -> Picture:
+    """The first three channels of the picture in `mode`, some rows at a time: whole, it would be held three times."""
+    rgb = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
+    for top in range(0, picture.height, _BAND_ROWS):
+        band = picture.crop((0, top, picture.width, min(top + _BAND_ROWS, picture.height)))
+        rgb[top : top + _BAND_ROWS] = np.asarray(band if band.mode == mode else band.convert(mode))[:, :, :3]
+    return rgb
+
+
+def _from_lab(picture: Image.Image) -> Picture:
+    """CIE L*a*b* as TIFF stores it (L 0..255, a and b signed bytes) to sRGB, by OpenCV."""
+    lab = np.asarray(picture).astype(np.uint8)
+    lab = lab.copy()
+    lab[:, :, 1:] = (lab[:, :, 1:].view(np.int8).astype(np.int16) + 128).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), dtype=np.uint8)
+
+
+def _eight_bit(image: NDArray[Any]) -> Picture:
+    """uint8 (H, W, 3) from any depth: 16 bit divided by 257, 0..1 floats times 255, both rounded; 32 bit cut."""
+    if image.dtype == np.uint8:
+        scaled = image
+    elif image.dtype.kind == "f":
+        scaled = (np.clip(np.nan_to_num(image), 0, 1) * 255 + 0.5).astype(np.uint8)
+    elif image.dtype == np.uint32:
+        scaled = (image >> 24).astype(np.uint8)
+    else:  # 16 bit, or 16 bit in 32 as Pillow keeps it
+        scaled = ((np.clip(image, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if scaled.ndim == 2:
+        scaled = np.repeat(scaled[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(scaled)
+
+
+def _upright(image: Picture, orientation: int) -> Picture:
+    """The picture as EXIF orientation 1..8 wants it seen (EXIF 2.32, 4.6.4)."""
+    if orientation >= 5:
+        image = np.asarray(cv2.transpose(image), dtype=np.uint8)
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return image if flip is None else np.asarray(cv2.flip(image, flip), dtype=np.uint8)
+
+
+def _svg(data: bytes, max_megapixels: float, admit: Admit) -> Iterator[Decoded | Undecoded]:
+    """A drawing at its own size, on white."""
+    yield from decode(rasterised(data, max_megapixels=max_megapixels), max_megapixels=max_megapixels, admit=admit)

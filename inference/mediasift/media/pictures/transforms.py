@@ -1,0 +1,248 @@
+"""Resizing, fitting, cropping and grey: the one set of pixel operations that training and inference share.
+
+All functions take and return uint8 arrays, (H, W, 3) RGB or (H, W) grey, and never change their input.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import UsageError
+from mediasift.system.optional import lazily
+
+if TYPE_CHECKING:
+    import cv2
+    from PIL import Image
+else:
+    cv2 = lazily("cv2")
+    Image = lazily("PIL.Image")
+
+Picture = NDArray[np.uint8]
+Fit = Literal["stretch", "crop", "pad"]
+Resample = Literal["nearest", "area", "bilinear", "bicubic", "lanczos"]
+Anchor = Literal["center", "top-left"]
+ColorModel = Literal["gray", "rgb", "hsv", "lab"]
+Filling = Literal["color", "reflect", "blur"]
+Canvas = Literal["keep", "grow"]
+Color = tuple[int, int, int]
+Box = tuple[float, float, float, float]
+"""left, top, right, bottom as fractions 0..1 of the picture's width and height."""
+
+
+def resize(image: Picture, width: int, height: int, resample: Resample = "area") -> Picture:
+    """The picture at (height, width), proportions ignored.
+
+    Args:
+        resample: `area` averages (OpenCV's INTER_AREA) where a side shrinks and is bilinear where none does;
+            the others are Pillow's filters, which are antialiased when shrinking (OpenCV's are not).
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    if resample != "area":
+        resized = Image.fromarray(image).resize((width, height), Image.Resampling[resample.upper()])
+        return np.asarray(resized)
+    shrinks = width < image.shape[1] or height < image.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
+
+
+def fit(
+    image: Picture,
+    width: int,
+    height: int,
+    *,
+    how: Fit,
+    resample: Resample = "area",
+    shorter_side: int | None = None,
+    anchor: Anchor = "center",
+    pad_value: int = 0,
+) -> Picture:
+    """The picture at (height, width), brought there in one of three ways.
+
+    Args:
+        how: `stretch` ignores the proportions; `crop` covers the size and cuts the middle; `pad` fits inside
+            and fills the rest.
+        shorter_side: For `crop`, the length of the shorter side before the middle is cut.
+        anchor: For `pad`, where the picture lies.
+        pad_value: For `pad`, the grey level 0..255 of the filling.
+    """
+    if how == "stretch":
+        return resize(image, width, height, resample)
+    if how == "crop":
+        new_width, new_height = covering_size(image.shape[1], image.shape[0], width, height, shorter_side)
+        grown = resize(image, new_width, new_height, resample)
+        left, top = (new_width - width) // 2, (new_height - height) // 2
+        return grown[top : top + height, left : left + width]
+    inner_width, inner_height, left, top = padded_place(image.shape[1], image.shape[0], width, height, anchor)
+    filled = np.full((height, width, *image.shape[2:]), pad_value, dtype=np.uint8)
+    filled[top : top + inner_height, left : left + inner_width] = resize(image, inner_width, inner_height, resample)
+    return filled
+
+
+def padded_place(
+    width: int, height: int, target_width: int, target_height: int, anchor: Anchor
+) -> tuple[int, int, int, int]:
+    """(width, height, left, top) of a picture that is fitted inside, proportions kept."""
+    factor = min(target_width / width, target_height / height)
+    inner_width, inner_height = _scaled(width, factor, target_width), _scaled(height, factor, target_height)
+    if anchor == "top-left":
+        return inner_width, inner_height, 0, 0
+    return inner_width, inner_height, (target_width - inner_width) // 2, (target_height - inner_height) // 2
+
+
+def covering_size(
+    width: int, height: int, target_width: int, target_height: int, shorter_side: int | None
+) -> tuple[int, int]:
+    """(width, height) to resize to before the middle is cut, proportions kept."""
+    factor = max(target_width / width, target_height / height)
+    if shorter_side is not None:
+        factor = max(factor, shorter_side / min(width, height))
+    return max(target_width, round(width * factor)), max(target_height, round(height * factor))
+
+
+def _scaled(side: int, factor: float, limit: int) -> int:
+    return min(limit, max(1, round(side * factor)))
+
+
+def crop(image: Picture, box: Box) -> Picture:
+    """The part of the picture inside `box`; at least one pixel.
+
+    Raises:
+        UsageError: The box is not left < right, top < bottom, all within 0..1.
+    """
+    check_box(box)
+    left, top, right, bottom = box
+    height, width = image.shape[:2]
+    x0, y0 = min(int(left * width + 0.5), width - 1), min(int(top * height + 0.5), height - 1)
+    x1, y1 = max(int(right * width + 0.5), x0 + 1), max(int(bottom * height + 0.5), y0 + 1)
+    return image[y0:y1, x0:x1]
+
+
+def middle(image: Picture, width: int, height: int) -> Picture:
+    """The largest part in the middle with the proportions of (width, height): for a square, the centre square."""
+    wide, high = image.shape[1], image.shape[0]
+    factor = min(wide / width, high / height)
+    new_wide, new_high = max(1, round(width * factor)), max(1, round(height * factor))
+    left, top = (wide - new_wide) // 2, (high - new_high) // 2
+    return image[top : top + new_high, left : left + new_wide]
+
+
+def check_box(box: Box) -> None:
+    """Raise a UsageError unless left < right and top < bottom, all within 0..1."""
+    left, top, right, bottom = box
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        shown = ",".join(f"{side:g}" for side in box)
+        raise UsageError(f"crop box {shown}: needs left < right and top < bottom, fractions from 0 to 1")
+
+
+def to_gray(image: Picture) -> Picture:
+    """ITU-R BT.601 luma, uint8 (H, W)."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+_DISC_SIDE = 64
+"""Side of the square from which a disc is read; coarse enough for a few degrees not to matter."""
+
+
+def disc(image: Picture, angles: int, radii: int) -> Picture:
+    """The disc in the middle of a grey picture, uint8 (angles, radii): from the top clockwise, from the middle out."""
+    square = resize(middle(image, 1, 1), _DISC_SIDE, _DISC_SIDE)
+    radius = (np.arange(radii) + 0.5) / radii * (_DISC_SIDE / 2 - 1)
+    angle = np.arange(angles) * 2 * np.pi / angles
+    centre = (_DISC_SIDE - 1) / 2
+    x = (centre + np.outer(np.sin(angle), radius)).astype(np.float32)
+    y = (centre - np.outer(np.cos(angle), radius)).astype(np.float32)
+    return np.asarray(cv2.remap(square, x, y, cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def sharpness(image: Picture) -> float:
+    """Variance of the Laplacian of the grey picture, 0 for a plain one; comparable between pictures of one size.
+
+    Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a comparative study", ICPR 2000.
+
+    Args:
+        image: uint8 (H, W, 3) RGB, or (H, W).
+    """
+    gray = to_gray(image) if image.ndim == 3 else image
+    return float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))[1].item() ** 2)
+
+
+def padded(
+    image: Picture, width: int, height: int, *, filling: Filling, color: Color = (0, 0, 0), resample: Resample = "area"
+) -> Picture:
+    """The whole RGB picture, as large as fits, in the middle of (height, width).
+
+    Args:
+        filling: What is around it: `color`; `reflect`, the picture's own edge mirrored; `blur`, a blurred copy of the
+            picture that covers everything.
+        color: RGB, 0..255.
+    """
+    factor = min(width / image.shape[1], height / image.shape[0])
+    inner = resize(image, _scaled(image.shape[1], factor, width), _scaled(image.shape[0], factor, height), resample)
+    left, top = (width - inner.shape[1]) // 2, (height - inner.shape[0]) // 2
+    right, bottom = width - inner.shape[1] - left, height - inner.shape[0] - top
+    if filling == "reflect":
+        return np.pad(inner, ((top, bottom), (left, right), (0, 0)), mode="symmetric")
+    if filling == "blur":
+        cover = fit(image, width, height, how="crop")
+        filled = np.array(cv2.GaussianBlur(cover, (0, 0), max(1.0, min(width, height) / 20)), dtype=np.uint8)
+    else:
+        filled = np.full((height, width, 3), color, dtype=np.uint8)
+    filled[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return filled
+
+
+def flip(image: Picture, axis: Literal["h", "v"]) -> Picture:
+    """Mirrored left to right (h) or top to bottom (v)."""
+    return np.ascontiguousarray(image[:, ::-1] if axis == "h" else image[::-1])
+
+
+def rotated_size(width: int, height: int, degrees: float, canvas: Canvas) -> tuple[int, int]:
+    """(width, height) of what `rotate` gives."""
+    if canvas == "keep":
+        return width, height
+    if degrees % 90 == 0:
+        return (width, height) if degrees % 180 == 0 else (height, width)
+    cosine, sine = abs(np.cos(np.radians(degrees))), abs(np.sin(np.radians(degrees)))
+    return int(np.ceil(width * cosine + height * sine - 1e-9)), int(np.ceil(width * sine + height * cosine - 1e-9))
+
+
+def rotate(image: Picture, degrees: float, *, canvas: Canvas = "grow", color: Color = (0, 0, 0)) -> Picture:
+    """The RGB picture turned clockwise about its middle.
+
+    Right angles on a canvas that grows move pixels and change none; all else interpolates (bilinear).
+
+    Args:
+        canvas: `grow` shows all of the turned picture; `keep` has the old size, and corners are cut.
+        color: RGB of what the picture leaves free.
+    """
+    height, width = image.shape[:2]
+    new_width, new_height = rotated_size(width, height, degrees, canvas)
+    if degrees % 90 == 0 and (canvas == "grow" or degrees % 180 == 0 or width == height):
+        return np.ascontiguousarray(np.rot90(image, -round(degrees / 90)))
+    # Pixel centres are at whole numbers, so the middle of a side of n pixels is at (n - 1) / 2.
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
+    turn[:, 2] += (new_width - width) / 2, (new_height - height) / 2
+    turned = cv2.warpAffine(image, turn, (new_width, new_height), flags=cv2.INTER_LINEAR,
+                            borderMode=cv2.BORDER_CONSTANT, borderValue=color)  # fmt: skip
+    return np.asarray(turned, dtype=np.uint8)
+
+
+def to_color_model(image: Picture, model: ColorModel) -> NDArray[np.generic]:
+    """The RGB picture's numbers in another colour model.
+
+    Returns:
+        gray: uint8 (H, W), 0..255. rgb: uint8 (H, W, 3), 0..255. hsv: float32 (H, W, 3), hue 0..360 degrees,
+        saturation and value 0..1. lab: float32 (H, W, 3), CIE L* 0..100, a* and b* about -128..127, white D65, the
+        picture taken for sRGB.
+    """
+    if model == "gray":
+        return to_gray(image)
+    if model == "rgb":
+        return image
+    scaled = image.astype(np.float32) / np.float32(255)
+    code = cv2.COLOR_RGB2HSV if model == "hsv" else cv2.COLOR_RGB2LAB
+    return np.asarray(cv2.cvtColor(scaled, code), dtype=np.float32)

@@ -1,0 +1,175 @@
+"""SVG drawings → pixels, without network, without other files, within the limit of megapixels.
+
+The renderer (resvg, through the extra `svg`) never uses the network, but by itself it would read pictures that a
+drawing names by their path. So the drawing is looked through first, by a parser that follows nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+from xml.parsers import expat
+
+from mediasift.errors import Damaged, TooLarge, Unsupported
+from mediasift.media.pictures.headers import read_header
+from mediasift.sources.formats import sniff
+from mediasift.system.optional import is_installed, require
+
+MAX_BYTES = 50_000_000
+_MAX_ELEMENTS = 1_000_000
+_MAX_DEPTH = 200
+_DEFAULT_SIDE = 100.0  # our choice, where neither a size nor a viewBox is given
+_DPI = 96.0  # of CSS
+
+_UNITS = {
+    "": 1.0,
+    "px": 1.0,
+    "pt": 4 / 3,
+    "pc": 16.0,
+    "mm": 96 / 25.4,
+    "cm": 96 / 2.54,
+    "in": 96.0,
+    "em": 16.0,
+    "ex": 8.0,
+}
+"""Pixels per unit, at the 96 per inch of CSS (https://www.w3.org/TR/css-values-4/#absolute-lengths)."""
+
+
+@dataclass(slots=True)
+class _Look:
+    """What there is in a drawing, found by one pass over it."""
+
+    sizes: list[tuple[float, float]] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
+    embedded: list[str] = field(default_factory=list)
+    elements: int = 0
+    depth: int = 0
+
+    def element(self, name: str, attributes: dict[str, str]) -> None:
+        """Called for each start tag."""
+        self.elements += 1
+        self.depth += 1
+        if self.elements > _MAX_ELEMENTS or self.depth > _MAX_DEPTH:
+            raise TooLarge(f"SVG with more than {_MAX_ELEMENTS:,} elements, or nested deeper than {_MAX_DEPTH}")
+        if self.elements == 1:
+            if _local(name) != "svg":
+                raise Damaged(f"SVG whose first element is {_local(name)[:30]!r}")
+            self.sizes.append(_size(attributes))
+        for key, value in attributes.items():
+            if _local(key) in ("href", "src") and not value.strip().startswith("#"):
+                place = self.embedded if value.strip().lower().startswith("data:") else self.references
+                if place is self.embedded or _local(name) in ("image", "feImage", "use"):
+                    place.append(value.strip())
+
+    def end(self, _name: str) -> None:
+        """Called for each end tag."""
+        self.depth -= 1
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def _size(attributes: dict[str, str]) -> tuple[float, float]:
+    """(width, height) in pixels by the root's attributes, as the renderer takes them."""
+    box = [
+        float(part) for part in re.findall(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", attributes.get("viewBox", ""))
+    ]
+    inner = (box[2], box[3]) if len(box) == 4 else (_DEFAULT_SIDE, _DEFAULT_SIDE)
+    width = _length(attributes.get("width"), inner[0])
+    height = _length(attributes.get("height"), inner[1])
+    if len(box) == 4 and box[2] > 0 and box[3] > 0:  # one side given: the other one by proportion
+        if width is None and height is not None:
+            width = height * box[2] / box[3]
+        elif height is None and width is not None:
+            height = width * box[3] / box[2]
+    return inner[0] if width is None else width, inner[1] if height is None else height
+
+
+def _length(text: str | None, whole: float) -> float | None:
+    found = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(%|[a-zA-Z]*)\s*", text or "")
+    if not found:
+        return None
+    if found[2] == "%":
+        return whole * float(found[1]) / 100
+    return float(found[1]) * _UNITS.get(found[2].lower(), 1.0)
+
+
+def _refuse_entity(_name: str, _is_parameter: int, value: str | None, *_where: str | None) -> None:
+    if value is None:
+        raise Unsupported("SVG with an external entity; it may not read other files")
+
+
+def _look(data: bytes) -> _Look:
+    if len(data) > MAX_BYTES:
+        raise TooLarge(f"SVG of {len(data):,} bytes; at most {MAX_BYTES:,}")
+    look = _Look()
+    parser = expat.ParserCreate()  # by itself it expands entities within a fixed factor only (Expat 2.4.1)
+    parser.StartElementHandler = look.element
+    parser.EndElementHandler = look.end
+    parser.EntityDeclHandler = _refuse_entity
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise Damaged(f"SVG is no well-formed XML ({error})") from error
+    return look
+
+
+def drawing_size(data: bytes) -> tuple[int, int]:
+    """(width, height) at which a drawing is rendered, pixels.
+
+    Raises:
+        Damaged: No SVG, or no size.
+        TooLarge, Unsupported: See `rasterised`.
+    """
+    width, height = _look(data).sizes[0]
+    if not (0 < width < 1e7 and 0 < height < 1e7):
+        raise Damaged(f"SVG of the size {width:g} x {height:g}")
+    return max(1, round(width)), max(1, round(height))
+
+
+def rasterised(data: bytes, *, max_megapixels: float) -> bytes:
+    """The drawing as a PNG, at its own size, on white.
+
+    Raises:
+        Unsupported: The renderer is not installed; or the drawing refers to other files, which are never read.
+        Damaged: It does not render.
+        TooLarge: More pixels than the limit, in the drawing or in a picture inside it.
+    """
+    if not is_installed("resvg_py"):
+        raise Unsupported("SVG needs a renderer; type: pip install 'mediasift[svg]'")
+    look = _look(data)
+    if look.references:
+        raise Unsupported(f"SVG that refers to another file ({look.references[0][:60]!r}); other files are not read")
+    width, height = drawing_size(data)
+    for wide, high in ((width, height), *map(_embedded_size, look.embedded)):
+        if wide * high > max_megapixels * 1e6:
+            raise TooLarge(
+                f"{wide} x {high} is {wide * high / 1e6:,.0f} megapixels, more than the limit of "
+                f"{max_megapixels:g}; if you trust it: --max-megapixels"
+            )
+    resvg = require("resvg_py", extra="svg")
+    try:
+        text = data.decode("utf-8-sig")
+        return bytes(resvg.svg_to_bytes(svg_string=text, background="white", dpi=_DPI, width=width, height=height))
+    except (ValueError, RuntimeError) as error:
+        raise Damaged(f"SVG does not render ({error})") from error
+
+
+def _embedded_size(url: str) -> tuple[int, int]:
+    """Size of a picture in a `data:` address, (0, 0) for what the renderer will not take for a picture either."""
+    kind, _, body = url.partition(",")
+    try:
+        data = base64.b64decode(unquote_to_bytes(body)) if kind.lower().endswith(";base64") else unquote_to_bytes(body)
+    except binascii.Error:
+        return 0, 0
+    found = sniff(data[:4096])
+    if found is None or found.kind != "picture":
+        return 0, 0
+    if found.name == "svg":
+        return drawing_size(data)
+    header = read_header(data, found.name)
+    return header.width, header.height

@@ -1,0 +1,1 @@
+"""Sound: clips of one rate."""

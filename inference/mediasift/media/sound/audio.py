@@ -1,0 +1,341 @@
+"""Sound → clips: any container's sound track as mono float32 at one rate, cut into pieces at silences.
+
+Everything streams: hours of sound need no more memory than one piece. Pieces follow each other without overlap or
+gap, so their times add up exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import Damaged, EmptyFile, ItemError, NotFound, Unsupported, UsageError
+from mediasift.items import Clip, FailedItem
+from mediasift.media.containers import probe_container
+from mediasift.system.optional import lazily, require
+
+if TYPE_CHECKING:
+    import av
+else:
+    av = lazily("av")
+
+Waveform = NDArray[np.float32]
+
+SAMPLE_RATE_HZ = 16_000
+"""What the speech engines want, and one of the rates that the voice detector knows."""
+
+PIECE_S = 30.0
+
+_FRAME_S = 0.03
+_PAUSE_S = 0.5
+_AGGRESSIVENESS = 2
+"""Of the WebRTC detector, 0 (all is speech) to 3."""
+
+_LONGEST_GAP_S = 60.0
+"""A jump of the clock up to this becomes silence; a larger one is a broken time stamp."""
+
+_SMALLEST_GAP_S = 0.1
+
+
+class SoundTrack:
+    """The sound of a file, decoded as it is iterated over: float32 (N,) blocks, mono, -1..1.
+
+    Args:
+        file: Any container with a sound track.
+        rate: Samples per second of what comes out.
+        channel: From 1; None mixes all of them.
+        raw_rate: For headerless 16-bit mono little-endian files (`.raw`): their rate.
+
+    Attributes:
+        start_s: Time of the first sample: on the container's clock where there is also video; else 0.
+        damaged: Packets so far that did not decode.
+
+    Raises:
+        Damaged, Unsupported, NotFound: No container, no sound track, no such file; raised when it is iterated over.
+    """
+
+    def __init__(self, file: Path, *, rate: int, channel: int | None = None, raw_rate: int | None = None) -> None:
+        self._file, self._rate, self._channel, self._raw_rate = file, rate, channel, raw_rate
+        self.start_s = 0.0
+        self.damaged = 0
+
+    def __iter__(self) -> Iterator[Waveform]:
+        """Blocks in order."""
+        try:
+            with self._opened() as container:
+                if not container.streams.audio:
+                    raise Unsupported("it has no sound track")
+                yield from self._blocks(container)
+        except av.error.FileNotFoundError as error:
+            raise NotFound("no such file") from error
+        except av.error.FFmpegError as error:
+            raise Damaged(f"the sound does not decode ({error.strerror})") from error
+
+    def _opened(self) -> Any:
+        if self._raw_rate is None:
+            return probe_container(self._file)
+        options = {"sample_rate": str(self._raw_rate), "ch_layout": "mono"}
+        return av.open(str(self._file), format="s16le", options=options)
+
+    def _blocks(self, container: Any) -> Iterator[Waveform]:
+        """Resampled blocks; where the stream changes its kind midway, so does the resampler."""
+        convert: _Converter | None = None
+        origin, done = None, 0
+        has_video = any(stream.type == "video" and not _is_cover(stream) for stream in container.streams)
+        for frame in self._frames(container):
+            if convert is None or not convert.suits(frame):
+                if convert is not None:
+                    yield from convert.rest()
+                convert = _Converter(frame, self._rate, self._channel)
+            if frame.time is not None:
+                if origin is None:
+                    origin = frame.time
+                    self.start_s = float(frame.time) if has_video else 0.0
+                gap = frame.time - origin - done
+                if _SMALLEST_GAP_S < gap < _LONGEST_GAP_S:
+                    yield np.zeros(round(gap * self._rate), np.float32)
+                    done += gap
+                elif abs(gap) >= _LONGEST_GAP_S:
+                    origin = frame.time - done
+            done += frame.samples / frame.sample_rate
+            yield from convert(frame)
+        if convert is not None:
+            yield from convert.rest()
+
+    def _frames(self, container: Any) -> Iterator[Any]:
+        """Decoded frames; packets that do not decode are counted and left out."""
+        stream = container.streams.audio[0]
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError:
+                self.damaged += 1
+                return
+            if packet is None:
+                return
+            try:
+                yield from packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self.damaged += 1
+
+
+def _is_cover(stream: Any) -> bool:
+    """A picture of an album's cover is a video stream by name only."""
+    return stream.codec_context is not None and stream.codec_context.name in ("mjpeg", "png", "bmp", "gif")
+
+
+class _Converter:
+    """Frames of one kind → mono blocks at one rate, by FFmpeg's resampler."""
+
+    def __init__(self, frame: Any, rate: int, channel: int | None) -> None:
+        self._kind = _kind(frame)
+        self._channel = channel
+        count = len(frame.layout.channels)
+        if channel is not None and channel > count:
+            raise Unsupported(f"it has {count} channels; there is no channel {channel}")
+        self._planes = av.AudioResampler(format="fltp")
+        self._mono = av.AudioResampler(format="flt", layout="mono", rate=rate)
+
+    def suits(self, frame: Any) -> bool:
+        """Whether the frame is of the same kind."""
+        return _kind(frame) == self._kind
+
+    def __call__(self, frame: Any) -> Iterator[Waveform]:
+        frame.pts = None  # what the clock says is dealt with already
+        for part in self._planes.resample(frame):
+            yield from _arrays(self._mono.resample(_to_mono(part, self._channel)))
+
+    def rest(self) -> Iterator[Waveform]:
+        """What the resampler still holds."""
+        yield from _arrays(self._mono.resample(None))
+
+
+def _kind(frame: Any) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _to_mono(frame: Any, channel: int | None) -> Any:
+    """One channel, or the mean of all: FFmpeg's own mix of floats is louder and clips."""
+    planes = frame.to_ndarray()
+    plane = planes.mean(axis=0, keepdims=True) if channel is None else planes[channel - 1 : channel]
+    mono = av.AudioFrame.from_ndarray(np.ascontiguousarray(plane, np.float32), format="fltp", layout="mono")
+    mono.sample_rate = frame.sample_rate
+    return mono
+
+
+def _arrays(frames: Any) -> Iterator[Waveform]:
+    for frame in frames:
+        block = np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1)
+        yield np.nan_to_num(block.clip(-1, 1))
+
+
+def read_clips(
+    file: Path,
+    path: str,
+    *,
+    rate: int = SAMPLE_RATE_HZ,
+    piece_s: float = PIECE_S,
+    channel: int | None = None,
+    raw_rate: int | None = None,
+) -> Iterator[Clip | FailedItem]:
+    """The sound of a file in pieces of at most `piece_s` seconds, cut at silences.
+
+    Args:
+        file: Any container with a sound track.
+        path: What its rows say in the `path` column.
+        rate: Samples per second, 8, 16, 32 or 48 thousand (what the voice detector knows).
+        piece_s: Longest piece; see `cut`.
+        channel: From 1; None mixes all.
+        raw_rate: For headerless 16-bit mono files (`.raw`): their rate.
+
+    Raises:
+        ItemError: The file as a whole cannot be read.
+        UsageError: A `.raw` file without `raw_rate`.
+    """
+    if file.suffix.lower() == ".raw" and raw_rate is None:
+        raise Unsupported("a .raw file does not tell its rate; type --raw-rate, e.g. --raw-rate 16000")
+    headerless = raw_rate if file.suffix.lower() == ".raw" else None
+    track = SoundTrack(file, rate=rate, channel=channel, raw_rate=headerless)
+    end = 0
+    for start, waveform in cut(track, rate=rate, piece_s=piece_s):
+        begin_s = track.start_s + start / rate
+        end = start + len(waveform)
+        yield Clip(path=path, time_s=begin_s, start_s=begin_s, waveform=waveform, sample_rate=rate)
+    problem: ItemError | None = None
+    if track.damaged:
+        problem = Damaged(f"{track.damaged} packets of the sound did not decode; their words are missing")
+    elif not end:
+        problem = EmptyFile("the sound track has no samples")
+    if problem is not None:
+        yield FailedItem(path=path, time_s=end / rate if end else None, error=problem)
+
+
+def check_detector() -> None:
+    """Raise a MissingPackage unless the voice detector is installed."""
+    require("webrtcvad", extra="speech")
+
+
+def cut(blocks: Iterator[Waveform] | SoundTrack, *, rate: int, piece_s: float) -> Iterator[tuple[int, Waveform]]:
+    """(first sample, waveform) of pieces that follow each other without overlap or gap.
+
+    A piece ends in the first pause of half a second after half its longest time; where none comes, in the middle of
+    its longest pause since then; where nobody pauses, at the quietest point.
+
+    Args:
+        blocks: Mono sound, -1..1.
+        rate: 8, 16, 32 or 48 thousand.
+        piece_s: Longest piece, at least 2 seconds.
+
+    Raises:
+        UsageError: `piece_s` is too short.
+    """
+    if piece_s < 2:
+        raise UsageError("pieces must be at least 2 seconds long")
+    detector = require("webrtcvad", extra="speech").Vad(_AGGRESSIVENESS)
+    size = round(rate * _FRAME_S)
+
+    def is_speech(frame: Waveform) -> bool:
+        return bool(detector.is_speech((frame * 32767).astype("<i2").tobytes(), rate))
+
+    cutter = _Cutter(is_speech, size, round(piece_s / _FRAME_S), math.ceil(_PAUSE_S / _FRAME_S))
+    for block in blocks:
+        yield from cutter.take(block)
+    yield from cutter.rest()
+
+
+class _Cutter:
+    """Collects frames until a piece is complete; see `cut`."""
+
+    def __init__(self, is_speech: Callable[[Waveform], bool], size: int, longest: int, pause: int) -> None:
+        self._is_speech, self._size, self._longest, self._pause = is_speech, size, longest, pause
+        self._blocks: list[Waveform] = []
+        self._waiting = 0
+        self._sound = np.empty(0, np.float32)
+        self._speech: list[bool] = []
+        self._energy: list[float] = []
+        self._first = 0
+
+    def take(self, block: Waveform) -> Iterator[tuple[int, Waveform]]:
+        """The pieces that a further block completes."""
+        self._blocks.append(block)
+        self._waiting += len(block)
+        if self._waiting < self._size * 16:  # joined rarely: blocks may be tiny
+            return
+        yield from self._look()
+
+    def _look(self) -> Iterator[tuple[int, Waveform]]:
+        self._sound = np.concatenate([self._sound, *self._blocks])
+        self._blocks, self._waiting = [], 0
+        while (len(self._speech) + 1) * self._size <= len(self._sound):
+            at = len(self._speech) * self._size
+            frame = self._sound[at : at + self._size]
+            self._speech.append(self._is_speech(frame))
+            self._energy.append(float(np.dot(frame, frame)))
+            if (place := self._place()) is not None:
+                yield self._piece(place)
+
+    def _place(self) -> int | None:
+        """After which frame to cut now; None to go on."""
+        count, half = len(self._speech), self._longest // 2
+        if count >= half + self._pause and not any(self._speech[-self._pause :]):
+            return count - self._pause // 2
+        if count < self._longest:
+            return None
+        pauses = _runs(self._speech, half)
+        if pauses:
+            start, end = max(pauses, key=lambda run: run[1] - run[0])
+            return (start + end) // 2
+        loudness = np.convolve(self._energy[half:], np.ones(5), mode="valid")
+        return half + int(loudness.argmin()) + 2
+
+    def _piece(self, place: int) -> tuple[int, Waveform]:
+        samples = place * self._size
+        first, piece = self._first, self._sound[:samples].copy()
+        self._sound = self._sound[samples:].copy()
+        self._speech, self._energy = self._speech[place:], self._energy[place:]
+        self._first += samples
+        return first, piece
+
+    def rest(self) -> Iterator[tuple[int, Waveform]]:
+        """The last piece."""
+        yield from self._look()
+        if len(self._sound):
+            yield self._first, self._sound
+
+
+def _runs(speech: list[bool], start: int) -> list[tuple[int, int]]:
+    """(first, one past the last) of runs of at least three frames without speech, from `start` on."""
+    runs, begin = [], None
+    for index in range(start, len(speech) + 1):
+        quiet = index < len(speech) and not speech[index]
+        if quiet and begin is None:
+            begin = index
+        if not quiet and begin is not None:
+            if index - begin >= 3:
+                runs.append((begin, index))
+            begin = None
+    return runs
+
+
+def duration_s(file: Path, *, raw_rate: int | None = None) -> float | None:
+    """How long the sound is, as the container says; None where it does not."""
+    if file.suffix.lower() == ".raw":
+        return file.stat().st_size / 2 / raw_rate if raw_rate else None
+    try:
+        with probe_container(file) as container:
+            if not container.streams.audio:
+                return None
+            stream = container.streams.audio[0]
+            if stream.duration is not None and stream.time_base is not None:
+                return float(stream.duration * stream.time_base)
+            return container.duration / av.time_base if container.duration else None
+    except (av.error.FFmpegError, OSError):
+        return None

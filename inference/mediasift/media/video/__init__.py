@@ -1,0 +1,1 @@
+"""Video: frames, shots and cuts."""

@@ -1,0 +1,104 @@
+"""Pictures whose labels are known: folders named for them, or a table with the columns `path` and `label`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from mediasift.errors import InputError
+from mediasift.sources.naming import Inputs, Skipped, find_sources
+
+SEPARATORS = "|;"
+"""Either of them parts several labels in one cell; commas do not, because many labels contain them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """Files and what is on them.
+
+    Attributes:
+        name: Of the folder or table.
+        files: Where the pictures are, (N,).
+        labels: What is on each, (N,); several, or none at all, only where `multilabel`.
+        multilabel: Whether any picture has another number of labels than one.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    labels: tuple[tuple[str, ...], ...]
+    multilabel: bool
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Every label, sorted."""
+        return tuple(sorted({label for found in self.labels for label in found}))
+
+
+def read_labelled(data: Path) -> Labelled:
+    """The pictures of a folder with one folder per label, or of a CSV.
+
+    The CSV has the columns `path` and `label`, parted by comma, semicolon or tab. A picture has several labels where
+    it has several lines, or a cell like `dog|cat`; one with an empty cell has none. Paths are relative to the current
+    folder or to the table's.
+
+    Raises:
+        InputError: There is no such folder or table, or nothing in it.
+    """
+    found = _from_table(data) if data.is_file() else _from_folders(data)
+    if not found:
+        raise InputError(f"{data}: no pictures in it")
+    labels = tuple(tuple(dict.fromkeys(names)) for names in found.values())
+    return Labelled(
+        name=data.resolve().name,
+        files=tuple(found),
+        labels=labels,
+        multilabel=any(len(names) != 1 for names in labels),
+    )
+
+
+def _from_folders(data: Path) -> dict[Path, list[str]]:
+    try:
+        folders = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{data}: no folder or .csv table that can be read ({error.strerror})") from error
+    if not folders:
+        raise InputError(f"{data}: needs one folder per label, e.g. {data}/cats and {data}/dogs; there is none")
+    found: dict[Path, list[str]] = {}
+    for folder in folders:
+        files = [source.file for source in find_sources(Inputs(named=[folder]), Skipped()) if source.file is not None]
+        if not files:
+            raise InputError(f"{folder}: no pictures in this label's folder; put some in, or remove the folder")
+        found.update((file, [folder.name]) for file in files)
+    return found
+
+
+def _from_table(data: Path) -> dict[Path, list[str]]:
+    try:
+        text = data.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{data}: the table cannot be read as UTF-8 text ({error})") from error
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    names = reader.fieldnames or ()
+    if not {"path", "label"} <= set(names):
+        raise InputError(f"{data}: needs the columns path and label; it has {', '.join(names) or 'nothing'}")
+    found: dict[Path, list[str]] = {}
+    try:
+        for record in reader:
+            if not (record["path"] or "").strip():
+                raise InputError(f"{data}: line {reader.line_num} has no path")
+            path = Path(record["path"])
+            file = path if path.is_absolute() or path.exists() else data.parent / path
+            found.setdefault(file, []).extend(split_labels(record["label"] or ""))
+    except csv.Error as error:
+        raise InputError(f"{data}: line {reader.line_num}: {error}") from error
+    return found
+
+
+def split_labels(cell: str) -> list[str]:
+    """The labels in one cell: `dog|cat` or `dog;cat` are two."""
+    for separator in SEPARATORS:
+        cell = cell.replace(separator, "\0")
+    return [label.strip() for label in cell.split("\0") if label.strip()]

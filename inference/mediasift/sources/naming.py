@@ -1,0 +1,283 @@
+"""From what a user names to the files to read: files, folders, globs, lists, standard input.
+
+Nothing is opened here but folders and lists; a source that cannot be read says so when it is read. Sources come
+one by one, in an order that depends only on the names.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import InputError, ItemError, NotFound, Unreadable, UsageError
+from mediasift.sources.content import read_head
+from mediasift.sources.formats import sniff
+
+Kept = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Something to read.
+
+    Attributes:
+        path: The input as typed plus the path below it; what the table's `path` column says.
+        file: Where it is; None when it is an array, an address (`gs://...`) or a failure.
+        image: uint8 (H, W, 3) RGB or (H, W) grey given by a Python caller.
+        kept: Values from the list it was named in, (column, value).
+        failure: Why it cannot even be tried (a folder that cannot be opened, a pattern without matches).
+    """
+
+    path: str
+    file: Path | None = None
+    image: NDArray[np.uint8] | None = None
+    kept: Kept = ()
+    failure: ItemError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What to read, as a user names it.
+
+    Attributes:
+        named: Paths, folders, globs, `.txt` and `.csv` lists, `-` for standard input, or arrays.
+        recursive: Enter folders inside named folders.
+        column: Column of a `.csv` list that holds the paths; None takes `path`, or the only one.
+        keep: Columns of a `.csv` list to carry into every row.
+    """
+
+    named: Sequence[str | Path | NDArray[np.uint8]]
+    recursive: bool = True
+    column: str | None = None
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Skipped:
+    """Files in named folders that are no rows, counted by reason: `other` (no media), `hidden`, `link`, `special`."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def find_sources(inputs: Inputs, skipped: Skipped, *, stdin: TextIO | None = None) -> Iterator[Source]:
+    """Each source, in the order of `inputs.named` and sorted by name within folders and patterns.
+
+    Raises:
+        InputError: A list cannot be read.
+        UsageError: `column` or `keep` name a column that is not there, or there is no list to take them from.
+    """
+    for index, named in enumerate(inputs.named):
+        if isinstance(named, np.ndarray):
+            yield Source(path=f"array[{index}]", image=named)
+        elif named == "-":
+            if stdin is None:
+                raise UsageError("- (standard input) works on the command line only")
+            yield from _from_lines(_split_lines(stdin.read()), Path())
+        else:
+            yield from _from_path(os.fspath(named), inputs, skipped)
+
+
+REMOTE = "gs://"
+"""How addresses begin of recordings that stay in the cloud."""
+
+
+def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
+    if name.startswith(REMOTE):
+        yield Source(path=name)
+        return
+    try:
+        status = os.stat(name)
+    except (OSError, ValueError) as error:
+        yield from _from_pattern(name, inputs, skipped, error)
+        return
+    if stat.S_ISDIR(status.st_mode):
+        yield from _Folder(name, inputs.recursive, skipped).sources(name)
+        return
+    suffix = Path(name).suffix.lower()
+    if suffix == ".csv":
+        yield from _from_table(Path(name), inputs)
+    elif suffix == ".txt" and stat.S_ISREG(status.st_mode):
+        yield from _from_lines(_split_lines(_read_text(Path(name))), Path(name).parent)
+    else:
+        yield Source(path=name, file=Path(name))
+
+
+def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | ValueError) -> Iterator[Source]:
+    """A name that cannot be looked up: a glob, or a failure of its own."""
+    if not glob.has_magic(name):
+        yield Source(path=name, failure=_why(error, name))
+        return
+    matches = sorted(glob.glob(name, recursive=True))
+    if not matches:
+        yield Source(path=name, failure=NotFound(f"the pattern {name} matches nothing"))
+    for match in matches:
+        if Path(match).is_dir():
+            if not name.rstrip("/").endswith("**"):
+                yield from _Folder(match, inputs.recursive, skipped).sources(match)
+        else:
+            yield Source(path=match, file=Path(match))
+
+
+def _why(error: OSError | ValueError, name: str) -> ItemError:
+    if isinstance(error, FileNotFoundError):
+        return NotFound("no such file or folder")
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return Unreadable(f"cannot be opened ({reason})" if name else "an empty name")
+
+
+class _Folder:
+    """One named folder: walks it, sorted, and follows a link to a folder only where nothing would come twice."""
+
+    def __init__(self, name: str, recursive: bool, skipped: Skipped) -> None:
+        self.root = os.path.realpath(name)
+        self.recursive = recursive
+        self.skipped = skipped
+        self.entered: set[str] = set()
+
+    def sources(self, folder: str) -> Iterator[Source]:
+        """Depth first. Only names are kept of what is still to come: folders may hold a million files."""
+        levels = [(folder, self._listed(folder))]
+        while levels:
+            here, names = levels[-1]
+            found = next(names, None)
+            if found is None:
+                levels.pop()
+            elif isinstance(found, Source):
+                yield found
+            else:
+                path = os.path.join(here, found)
+                if found.startswith(".") or found == "__MACOSX":
+                    self.skipped.counts["hidden"] += 1
+                elif os.path.isdir(path):
+                    if self.recursive and self._enter(path):
+                        levels.append((path, self._listed(path)))
+                elif self._is_wanted(path):
+                    yield Source(path=path, file=Path(path))
+
+    def _listed(self, folder: str) -> Iterator[str | Source]:
+        try:
+            yield from sorted(os.listdir(folder))
+        except OSError as error:
+            yield Source(path=folder, failure=Unreadable(f"the folder cannot be opened ({error.strerror})"))
+
+    def _enter(self, path: str) -> bool:
+        if not os.path.islink(path):
+            return True
+        real = os.path.realpath(path)
+        seen = real in self.entered or _contains(self.root, real) or _contains(real, self.root)
+        self.entered.add(real)
+        if seen:
+            self.skipped.counts["link"] += 1
+        return not seen
+
+    def _is_wanted(self, path: str) -> bool:
+        """Whether the file is media, by its content or its suffix; a broken link with a media suffix is, too."""
+        try:
+            regular = stat.S_ISREG(os.stat(path).st_mode)
+        except OSError:
+            regular = None
+        if regular is False:
+            self.skipped.counts["special"] += 1
+            return False
+        suffix = os.path.splitext(path)[1]
+        if sniff(b"", suffix) is not None:
+            return True
+        try:
+            wanted = regular is True and sniff(read_head(Path(path)), suffix) is not None
+        except ItemError:
+            wanted = False
+        if not wanted:
+            self.skipped.counts["other"] += 1
+        return wanted
+
+
+def _contains(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig", errors="strict")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8 text (byte {error.start}); save the list as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{file}: the list cannot be read ({error.strerror})") from error
+
+
+def _split_lines(text: str) -> list[str]:
+    """One path a line, or NUL-separated as `find -print0` writes them."""
+    if "\0" in text:
+        return [part for part in text.split("\0") if part.strip()]
+    return [line for line in (part.rstrip("\r") for part in text.split("\n")) if line.strip()]
+
+
+def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:
+    for line in lines:
+        yield Source(path=line, file=None if line.startswith(REMOTE) else _listed(line, folder))
+
+
+def _listed(name: str, folder: Path) -> Path:
+    """A listed path is taken from the current folder; if it is not there, from the list's own folder."""
+    here = Path(name)
+    if here.is_absolute() or os.path.lexists(name):
+        return here
+    beside = folder / name
+    return beside if os.path.lexists(beside) else here
+
+
+def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
+    text = _read_text(file)
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter)
+    names = list(reader.fieldnames or ())
+    column = _path_column(file, names, inputs.column)
+    if missing := [name for name in inputs.keep if name not in names]:
+        raise UsageError(f"{file}: no column {missing[0]!r} to keep; it has {', '.join(names)}")
+    try:
+        for record in reader:
+            path = record[column] or ""
+            kept = tuple((name, record[name] or "") for name in inputs.keep)
+            if path.startswith(REMOTE):
+                yield Source(path=path, kept=kept)
+            elif path.strip():
+                yield Source(path=path, file=_listed(path, file.parent), kept=kept)
+            else:
+                failure = NotFound(f"line {reader.line_num} of {file.name} has no path")
+                yield Source(path=path, kept=kept, failure=failure)
+    except csv.Error as error:
+        raise InputError(f"{file}: line {reader.line_num}: {error}") from error
+
+
+def _path_column(file: Path, names: Sequence[str], wanted: str | None) -> str:
+    if not names:
+        raise InputError(f"{file}: the list is empty; its first line must name the columns")
+    if wanted is not None and wanted not in names:
+        raise UsageError(f"{file}: no column {wanted!r}; it has {', '.join(names)}")
+    column = wanted or ("path" if "path" in names else names[0] if len(names) == 1 else None)
+    if column is None:
+        raise UsageError(f"{file}: which column holds the paths? Type --column with one of {', '.join(names)}")
+    return column
+
+
+def common_folder(named: Sequence[str | Path | NDArray[np.uint8]]) -> str:
+    """The folder in which all named files and folders lie, as typed; empty where there is none, or for lists."""
+    folders: list[str] = []
+    for name in named:
+        if isinstance(name, np.ndarray) or not Path(name).exists() or Path(name).suffix.lower() in (".csv", ".txt"):
+            return ""
+        folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))
+    try:
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:  # absolute and relative ones, or several drives
+        return ""

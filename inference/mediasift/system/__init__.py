@@ -1,0 +1,1 @@
+"""The machine and its operating system: cores and memory, files, locks, the network, packages."""

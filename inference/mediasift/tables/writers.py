@@ -1,0 +1,270 @@
+"""Rows → a table in one of several forms; all of them write the same columns in the same order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import UsageError
+from mediasift.rows import Row, columns, kept_names, printable, values
+from mediasift.system.optional import require
+from mediasift.tables.stored import Stored
+from mediasift.tables.texts import TEXTS, check_columns
+
+_PARQUET_GROUP = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What a table looks like.
+
+    Attributes:
+        row_type: Its rows.
+        kept: Columns carried along from an input list.
+        spreadsheet_safe: Put a `'` before text cells that a spreadsheet would take for a formula.
+    """
+
+    row_type: type[Row]
+    kept: tuple[str, ...] = ()
+    spreadsheet_safe: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Column names, in order."""
+        own = [column.name for column in columns(self.row_type)]
+        return [*own[:-1], *self.kept_columns, own[-1]]
+
+    @property
+    def kept_columns(self) -> tuple[str, ...]:
+        """Names of the carried-along columns in this table."""
+        return kept_names(dict.fromkeys(self.kept, ""), self.row_type)
+
+    def cells(self, row: Row | Stored) -> list[Any]:
+        """The row's values in the order of `names`; None for what does not apply."""
+        if isinstance(row, Stored):
+            return list(row.cells)
+        found = values(row)
+        cells = [_printable(found.get(name)) for name in self.names]
+        return [_neutral(cell) for cell in cells] if self.spreadsheet_safe else cells
+
+
+def _printable(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
+
+
+def _neutral(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _text(value: Any) -> Any:
+    """A cell of CSV or of the terminal."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(f"{number:.7g}" for number in value) if isinstance(value, np.ndarray) else value
+
+
+def write_csv(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+    """RFC 4180 with a header line, UTF-8, lines ending in LF."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")  # so that it quotes cells with either of them, on every Python
+    cells: Iterator[Sequence[Any]] = (form.cells(row) for row in rows)
+    for line in itertools.chain([form.names], cells):
+        writer.writerow([_text(cell) for cell in line])
+        file.write(text.getvalue()[:-2].encode("utf-8") + b"\n")
+        text.seek(0)
+        text.truncate()
+
+
+def write_jsonl(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+    """One JSON object a line, every column in each; vectors are lists of numbers."""
+    names = form.names
+    for row in rows:
+        cells = (cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in form.cells(row))
+        file.write(json.dumps(dict(zip(names, cells, strict=True)), ensure_ascii=False).encode("utf-8") + b"\n")
+
+
+def write_parquet(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+    """Apache Parquet with the columns' types; vectors are lists of float32."""
+    pyarrow = require("pyarrow", extra="parquet")
+    parquet = require("pyarrow.parquet", extra="parquet")
+    types = {
+        str: pyarrow.string(),
+        int: pyarrow.int64(),
+        float: pyarrow.float64(),
+        bool: pyarrow.bool_(),
+        np.ndarray: pyarrow.list_(pyarrow.float32()),
+    }
+    kinds = {column.name: column.type for column in columns(form.row_type)}
+    rows, length = vector_length(rows, form)
+    if length is not None:
+        types[np.ndarray] = pyarrow.list_(pyarrow.float32(), length)
+    schema = pyarrow.schema([(name, types[kinds.get(name, str)]) for name in form.names])
+    with parquet.ParquetWriter(file, schema) as writer:
+        for group in _groups(rows, _PARQUET_GROUP):
+            cells = zip(*(form.cells(row) for row in group), strict=True)
+            arrays = [pyarrow.array(column, type=kind) for column, kind in zip(cells, schema.types, strict=True)]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def vector_length(rows: Iterable[Row | Stored], form: Form) -> tuple[Iterable[Row | Stored], int | None]:
+    """The same rows, and how long their vectors are; None where the table has none, or no row holds one."""
+    at = next((form.names.index(one.name) for one in columns(form.row_type) if one.type is np.ndarray), None)
+    if at is None:
+        return rows, None
+    looked_at: list[Row | Stored] = []
+    remaining = iter(rows)
+    for row in remaining:
+        looked_at.append(row)
+        if (vector := form.cells(row)[at]) is not None:
+            return itertools.chain(looked_at, remaining), len(vector)
+    return looked_at, None
+
+
+def _groups(rows: Iterable[Row | Stored], size: int) -> Iterator[list[Row | Stored]]:
+    group: list[Row | Stored] = []
+    for row in rows:
+        group.append(row)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def write_npz(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+    """A numpy archive with an array for each column, all of one length; `numpy.load` needs no pickle.
+
+    Text is unicode, empty where there is none; numbers are float64 and not a number where there is none; vectors are
+    float32 (N, D), not a number for rows without one. Vectors go to the disk as they come, the rest waits in memory.
+    """
+    kinds = {column.name: column.type for column in columns(form.row_type)}
+    rows, length = vector_length(rows, form)
+    names = form.names
+    waiting: dict[str, list[Any]] = {name: [] for name in names if kinds.get(name) is not np.ndarray}
+    none = np.full(length or 0, np.nan, dtype="<f4")
+    with _beside(file) as vectors, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        count = 0
+        for row in rows:
+            count += 1
+            for name, cell in zip(names, form.cells(row), strict=True):
+                if name in waiting:
+                    waiting[name].append(cell)
+                else:
+                    vectors.write((none if cell is None else np.asarray(cell, dtype="<f4")).tobytes())
+        for name in names:
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                if name in waiting:
+                    np.lib.format.write_array(
+                        member, _array(waiting.pop(name), kinds.get(name, str)), allow_pickle=False
+                    )
+                    continue
+                header = {"descr": "<f4", "fortran_order": False, "shape": (count, length or 0)}
+                np.lib.format.write_array_header_1_0(member, header)
+                vectors.seek(0)
+                shutil.copyfileobj(vectors, member, 1 << 20)
+
+
+def _beside(file: IO[bytes]) -> IO[bytes]:
+    """A nameless file in the folder of an open one; in memory beside a stream that has no folder."""
+    name = getattr(file, "name", None)
+    return tempfile.TemporaryFile(dir=Path(name).parent) if name and Path(str(name)).is_file() else io.BytesIO()
+
+
+def _array(cells: list[Any], kind: type) -> NDArray[Any]:
+    """A column as an array of one type."""
+    if kind is str:
+        return np.array(["" if cell is None else cell for cell in cells], dtype=np.str_)
+    return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
+
+
+def write_aligned(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+    """Columns aligned for reading on a terminal; columns that are empty everywhere are left out.
+
+    Widths come from the first thousand rows, so that a long table begins to show before it ends.
+    """
+    for number, group in enumerate(_groups(rows, 1000)):
+        lines = [[_shown(cell) for cell in form.cells(row)] for row in group]
+        if number == 0:
+            used = [i for i in range(len(form.names)) if any(line[i] for line in lines)]
+            widths = {i: max(len(form.names[i]), *(len(line[i]) for line in lines)) for i in used}
+            file.write(_line([form.names[i] for i in used], list(widths.values())))
+        for line in lines:
+            file.write(_line([line[i] for i in used], list(widths.values())))
+
+
+def _shown(value: Any) -> str:
+    """A cell for the terminal, with nothing in it that a terminal would obey."""
+    return printable_text(f"{value:.4f}" if isinstance(value, float) else str(_text(value)))
+
+
+def printable_text(text: str) -> str:
+    """Text for the terminal: what a terminal would obey is shown as an escape sequence instead."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> bytes:
+    return ("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip() + "\n").encode()
+
+
+class Writer(Protocol):
+    """Writes all rows of a table to an open binary file."""
+
+    def __call__(self, rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+        """Consume `rows`; `file` stays open."""
+
+
+FORMATS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet, "npz": write_npz}
+"""Name of a format, which is also its suffix → its writer."""
+
+
+def _of_texts(name: str) -> Writer:
+    def write(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
+        TEXTS[name](rows, form.row_type, file)
+
+    return write
+
+
+WRITERS: dict[str, Writer] = {**FORMATS, **{name: _of_texts(name) for name in TEXTS}, "aligned": write_aligned}
+"""Formats for files, those of text for reading, and the one for terminals."""
+
+_NEEDS = {"parquet": ("pyarrow", "parquet")}
+"""Format → (package it needs, extra that installs it)."""
+
+
+def format_of(output: Path | None, chosen: str | None, row_type: type[Row] | None = None) -> str:
+    """The format by `--format`, else by the suffix of the output, else csv.
+
+    Args:
+        output: The table's file.
+        chosen: What was asked for.
+        row_type: Of the table; text for reading is made only of rows that have the columns for it.
+
+    Raises:
+        UsageError: The suffix says nothing.
+        MissingPackage: The format needs a package that is not installed.
+    """
+    name = chosen or ("csv" if output is None else output.suffix.lower().lstrip("."))
+    if name in TEXTS and row_type is not None:
+        check_columns(name, row_type)
+        return name
+    if name not in WRITERS or (output is not None and name not in FORMATS):
+        shown = output.name if output is not None and chosen is None else name
+        raise UsageError(f"{shown}: no table format; end the name in .{', .'.join(FORMATS)}, or choose with --format")
+    if name in _NEEDS:
+        package, extra = _NEEDS[name]
+        require(package, extra=extra)
+    return name

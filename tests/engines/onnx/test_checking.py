@@ -1,0 +1,100 @@
+"""A wrong recipe is found by a labelled folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mediasift.cli import main
+from mediasift.engines.onnx.checking import check_description
+from mediasift.engines.onnx.session import OnnxModel, load_model
+from mediasift.errors import InputError
+from mediasift.sources.labelled import Labelled, read_labelled
+from tests.pictures import save, solid
+from tests.tiny_models import COLOURS, mean_colour, write
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name, colour in {"red": (250, 20, 10), "green": (30, 240, 20), "blue": (10, 20, 250)}.items():
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            save(tmp_path / "photos" / name / f"{number}.png", solid(colour))
+    return tmp_path / "photos"
+
+
+def test_swapped_channels_are_named(tmp_path: Path, photos: Path):
+    wrong = replace(COLOURS, input=replace(COLOURS.input, colour="bgr"))
+    found = check_description(OnnxModel(write(tmp_path, mean_colour()), wrong), read_labelled(photos))
+    assert found.given.accuracy == pytest.approx(1 / 3)
+    assert found.given.like_chance
+    assert (found.better.options, found.better.accuracy) == ("--colour rgb", 1.0)
+
+
+def test_a_right_description_is_left_alone(tmp_path: Path, photos: Path):
+    found = check_description(load_model(write(tmp_path, mean_colour())), read_labelled(photos))
+    assert (found.given.accuracy, found.given.like_chance, found.better) == (1.0, False, None)
+
+
+@pytest.fixture(scope="module")
+def sample(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+    """Sixty of the ImageNet photographs, labelled by the WordNet id in their name."""
+    files = sorted((test_data / "imagenet-photos").iterdir())[::2][:60]
+    lines = ["path,label", *(f"{file},{file.name.partition('_')[0]}" for file in files)]
+    table = tmp_path_factory.mktemp("check") / "labels.csv"
+    table.write_text("\n".join(lines))
+    return read_labelled(table)
+
+
+def test_a_real_networks_right_recipe_is_confirmed(mobilenet: Path, sample: Labelled):
+    found = check_description(load_model(mobilenet), sample)
+    assert found.given.accuracy >= 0.75
+    assert not found.given.like_chance
+    assert found.better is None
+
+
+def test_a_real_networks_wrong_scale_is_found(mobilenet: Path, sample: Labelled):
+    """Pixels 0..255 where it wants them standardised: it runs, and is nearly always wrong."""
+    model = load_model(mobilenet)
+    given = replace(model.description.input, scale=1.0, mean=(0.0,), std=(1.0,))
+    found = check_description(OnnxModel(mobilenet, replace(model.description, input=given)), sample)
+    assert found.given.accuracy < 0.5
+    assert found.better.options == "--scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"
+    assert found.better.accuracy >= 0.75
+
+
+def test_labels_that_are_not_the_models(tmp_path: Path, photos: Path):
+    model = load_model(write(tmp_path, mean_colour()))
+    (photos / "red").rename(photos / "crimson")
+    with pytest.raises(InputError, match="'crimson' is not one of the model's: red, green, blue"):
+        check_description(model, read_labelled(photos))
+
+
+def test_pictures_that_cannot_be_read(tmp_path: Path, photos: Path):
+    model = load_model(write(tmp_path, mean_colour()))
+    for file in photos.rglob("*.png"):
+        file.write_bytes(b"")
+    with pytest.raises(InputError, match="none of the pictures"):
+        check_description(model, read_labelled(photos))
+
+
+def test_the_command_warns_and_names_the_recipe(tmp_path: Path, photos: Path):
+    path = write(tmp_path, mean_colour(None))
+    (tmp_path / "l.txt").write_text("red\ngreen\nblue\n")
+    arguments = ["models", "describe", str(path), "--labels", str(tmp_path / "l.txt"), "--colour", "bgr"]
+    done = CliRunner().invoke(main, [*arguments, "--check", str(photos)], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "Warning: that looks like chance (0.333)" in done.stderr
+    assert "Warning: 1.000 are right with: --colour rgb" in done.stderr
+
+
+def test_labels_in_another_order_look_like_chance(tmp_path: Path, photos: Path):
+    shuffled = replace(COLOURS, labels=("green", "blue", "red"), label_ids=())
+    found = check_description(OnnxModel(write(tmp_path, mean_colour()), shuffled), read_labelled(photos))
+    assert not np.any(found.given.right)
+    assert found.given.like_chance
+    assert found.better is None or found.better.accuracy < 0.5

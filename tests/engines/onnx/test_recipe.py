@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mediasift.engines.onnx.description import InputDescription
+from mediasift.engines.onnx.recipe import input_shape, prepare, smallest_size
+from tests.conftest import IMAGENET_INPUT
+from tests.pictures import scene, solid
+
+
+def test_the_imagenet_recipe_step_by_step():
+    picture = scene(300, 200)
+    resized = np.asarray(Image.fromarray(picture).resize((384, 256), Image.Resampling.BILINEAR))[16:240, 80:304]
+    expected = (resized / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+    made = prepare(picture, IMAGENET_INPUT)
+    assert made.shape == (3, 224, 224)
+    assert made.dtype == np.float32
+    assert np.abs(made - expected.transpose(2, 0, 1)).max() < 1e-5
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC", "flat"])
+@pytest.mark.parametrize("colour", ["rgb", "bgr", "gray"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
+def test_shapes_and_types(layout: str, colour: str, dtype: str):
+    wanted = InputDescription(width=6, height=4, fit="stretch", layout=layout, colour=colour, dtype=dtype)
+    made = prepare(scene(), wanted)
+    assert made.shape == input_shape(wanted)
+    assert made.dtype == dtype
+    assert made.flags["C_CONTIGUOUS"]
+
+
+def test_channel_order():
+    rgb = InputDescription(width=2, height=2, fit="stretch")
+    assert prepare(solid((10, 20, 30)), rgb)[:, 0, 0].tolist() == [10, 20, 30]
+    assert prepare(solid((10, 20, 30)), replace(rgb, colour="bgr"))[:, 0, 0].tolist() == [30, 20, 10]
+
+
+def test_invert():
+    wanted = InputDescription(width=2, height=2, fit="stretch", colour="gray", layout="NHW")
+    assert prepare(solid((255, 255, 255)), wanted, invert=True).tolist() == [[0, 0], [0, 0]]
+
+
+def test_padding_is_not_inverted():
+    wanted = InputDescription(width=4, height=4, fit="pad", colour="gray", layout="NHW")
+    made = prepare(solid((255, 255, 255), 4, 2), wanted, invert=True)
+    assert not made.any()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shorter", "expected"), [(224, 224, 256, (256, 256)), (100, 50, None, (100, 50))]
+)
+def test_the_size_a_picture_must_keep(width, height, shorter, expected):
+    wanted = InputDescription(width=width, height=height, fit="crop", shorter_side=shorter)
+    assert smallest_size(wanted) == expected

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mediasift.engines.onnx.description import OutputDescription
+from mediasift.engines.onnx.providers import DEVICES, check_device, open_session, provider_is_here
+from mediasift.engines.onnx.session import load_model
+from mediasift.errors import DescriptionError, InferenceFailed, ModelError, ModelNotFound, ProviderUnavailable
+from mediasift.system.machine import available_cores
+from tests.tiny_models import COLOURS, mean_colour, model, node, value_info, write
+
+
+def test_run(tmp_path: Path):
+    loaded = load_model(write(tmp_path, mean_colour()))
+    batch = np.zeros((3, 3, 8, 8), np.float32)
+    batch[1, 2] = 0.5
+    assert loaded.run(batch).tolist() == [[0, 0, 0], [0, 0, 0.5], [0, 0, 0]]
+    assert (loaded.device, loaded.provider) == ("cpu", "CPUExecutionProvider")
+    assert loaded.facts["model_sha256"] == loaded.sha256
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 4])
+@pytest.mark.parametrize("count", [1, 3, 4, 9])
+def test_any_number_of_pictures_through_any_batch(tmp_path: Path, batch, count: int):
+    loaded = load_model(write(tmp_path, mean_colour(batch=batch)))
+    pictures = np.random.default_rng(0).random((count, 3, 8, 8), dtype=np.float32)
+    assert np.abs(loaded.run(pictures, pad_to=4) - pictures.mean(axis=(2, 3))).max() < 1e-6
+
+
+def test_a_model_without_a_description_is_refused_with_the_line_to_type(tmp_path: Path):
+    with pytest.raises(DescriptionError, match="mediasift models describe"):
+        load_model(write(tmp_path, mean_colour(None)))
+
+
+def test_descriptions_that_do_not_fit_the_graph(tmp_path: Path):
+    def load(**change):
+        description = replace(COLOURS, **change)
+        return load_model(write(tmp_path, mean_colour(description)))
+
+    with pytest.raises(DescriptionError, match=r"input\.dtype"):
+        load(input=replace(COLOURS.input, dtype="uint8"))
+    with pytest.raises(DescriptionError, match=r"input\.width"):
+        load(input=replace(COLOURS.input, width=9))
+    with pytest.raises(DescriptionError, match=r"input\.width, height, layout"):
+        load(input=replace(COLOURS.input, layout="NHWC"))
+    with pytest.raises(DescriptionError, match=r"input\.name: no 'z'"):
+        load(input=replace(COLOURS.input, name="z"))
+    with pytest.raises(DescriptionError, match=r"output\.name"):
+        load(output=OutputDescription(values="logits", name="z"))
+
+
+def test_names_and_paths_that_are_nothing(tmp_path: Path):
+    with pytest.raises(ModelNotFound, match=r"no model 'nonsense'; there are .*digits-forest"):
+        load_model("nonsense")
+    with pytest.raises(ModelNotFound, match="no such file"):
+        load_model(tmp_path / "nothing.onnx")
+
+
+def test_hostile_graphs_are_model_errors(tmp_path: Path):
+    metadata = {"mediasift": COLOURS.to_json()}
+    shape = [value_info("x", ("N", 3, 8, 8))]
+    out = [value_info("y", ("N", 3))]
+    cyclic = [node("Abs", ("b",), ("a",)), node("Add", ("a", "x"), ("b",)), node("Abs", ("b",), ("y",))]
+    custom = [node("Steal", ("x",), ("y",), domain="evil.ops")]
+    wrong = [node("MatMul", ("x",), ("y",))]
+    for nodes in (cyclic, custom, wrong):
+        with pytest.raises(ModelError, match="ONNX Runtime refuses"):
+            load_model(write(tmp_path, model(nodes, shape, out, metadata=metadata)))
+
+
+def test_a_batch_the_graph_refuses_is_an_item_error(tmp_path: Path):
+    loaded = load_model(write(tmp_path, mean_colour()))
+    with pytest.raises(InferenceFailed, match="the model failed"):
+        loaded.run(np.zeros((1, 3, 9, 9), np.float32))
+
+
+def test_the_device_asked_for_is_the_device_used_or_an_error(tmp_path: Path):
+    path = write(tmp_path, mean_colour())
+    for device in DEVICES:
+        if provider_is_here(device):
+            continue
+        with pytest.raises(ProviderUnavailable, match=f"device {device} is not installed; here are: cpu") as caught:
+            load_model(path, device=device)
+        assert "type: pip" in str(caught.value)
+    with pytest.raises(ProviderUnavailable, match="unknown"):
+        load_model(path, device="abacus")
+    assert load_model(path, device="auto").device in DEVICES
+
+
+def test_the_cpu_runs_a_graph_of_one_node():
+    check_device("cpu")
+
+
+def test_threads_stay_within_what_the_process_may_use():
+    import os
+
+    assert 1 <= available_cores() <= (os.cpu_count() or 1)
+
+
+def test_sessions_come_from_bytes_too():
+    session = open_session(mean_colour(), "cpu", 1)
+    assert session.get_inputs()[0].name == "x"

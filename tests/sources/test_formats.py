@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediasift.sources.formats import sniff
+from tests.pictures import encoded, scene
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("PNG", "png"), ("JPEG", "jpeg"), ("GIF", "gif"), ("BMP", "bmp"), ("TIFF", "tiff"), ("WEBP", "webp"),
+     ("ICO", "ico"), ("PPM", "pnm"), ("PCX", "pcx"), ("JPEG2000", "jpeg2000"), ("AVIF", "avif"), ("QOI", "qoi")],
+)  # fmt: skip
+def test_content_decides_whatever_the_suffix(form: str, name: str):
+    found = sniff(encoded(scene(), form), ".pdf")
+    assert found is not None
+    assert (found.name, found.kind, found.recognised) == (name, "picture", True)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind", "name"),
+    [
+        (b"%PDF-1.7\n", "document", "pdf"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2", "video", "mp4"),
+        (b"\0\0\0\x20ftypM4A \0\0\2\0M4A mp42", "sound", "m4a"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "sound", "wav"),
+        (b"RIFF\0\0\0\0AVI LIST", "video", "avi"),
+        (b"\x1a\x45\xdf\xa3", "video", "matroska"),
+        (b"ID3\4\0", "sound", "mp3"),
+        (b"\xff\xfb\x90\x64\0\0", "sound", "mp3"),
+        (b"<?xml version='1.0'?><svg xmlns='x'/>", "picture", "svg"),
+    ],
+)
+def test_other_kinds_of_media(head: bytes, kind: str, name: str):
+    found = sniff(head)
+    assert found is not None
+    assert (found.kind, found.name) == (kind, name)
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"hello, world", b"path,label\na.jpg,dog\n", b"<html><body>", b"BM is a car maker"]
+)
+def test_other_files_are_no_media(head: bytes):
+    assert sniff(head, ".txt") is None
+
+
+def test_a_suffix_without_the_content_is_not_recognised():
+    found = sniff(b"this is text", ".JPG")
+    assert found is not None
+    assert (found.name, found.recognised) == ("jpeg", False)
+
+
+def test_a_tga_is_no_icon():
+    header = bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 8, 0, 24, 0])
+    found = sniff(header + bytes(200), ".tga")
+    assert found is not None
+    assert (found.name, found.recognised) == ("tga", True)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["", ".jpg", ".tga", ".mp4", ".xyz"]))
+def test_any_bytes_have_an_answer(head: bytes, suffix: str):
+    found = sniff(head, suffix)
+    assert found is None or found.kind in ("picture", "document", "video", "sound")
+
+
+def test_the_test_data_have_the_kind_of_their_folder(test_data: Path):
+    kinds = {"imagenet-photos": "picture", "valid-images/avif": "picture", "valid-images/heif": "picture"}
+    for folder, kind in kinds.items():
+        for path in (test_data / folder).rglob("*.*"):
+            found = sniff(path.read_bytes()[:4096])
+            assert found is not None, path
+            assert found.kind == kind, path

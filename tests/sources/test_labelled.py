@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mediasift.errors import InputError
+from mediasift.sources.labelled import read_labelled, split_labels
+from tests.pictures import save, solid
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    for label in ("cats", "dogs"):
+        for number in range(2):
+            folder = tmp_path / "set" / label / "deeper"
+            folder.mkdir(parents=True, exist_ok=True)
+            save(folder / f"{number}.png", solid((number, 0, 0)))
+    (tmp_path / "set" / "cats" / "notes.md").write_text("not a picture")
+    return tmp_path / "set"
+
+
+def test_a_folder_per_label(pictures: Path):
+    found = read_labelled(pictures)
+    assert found.classes == ("cats", "dogs")
+    assert [file.relative_to(pictures).as_posix() for file in found.files] == [
+        "cats/deeper/0.png", "cats/deeper/1.png", "dogs/deeper/0.png", "dogs/deeper/1.png",
+    ]  # fmt: skip
+    assert found.labels == (("cats",), ("cats",), ("dogs",), ("dogs",))
+    assert not found.multilabel
+
+
+def test_a_table_beside_its_pictures(pictures: Path):
+    table = pictures / "labels.csv"
+    table.write_text("path,label,note\ncats/deeper/0.png,cat,x\ndogs/deeper/0.png,dog,y\n", encoding="utf-8-sig")
+    found = read_labelled(table)
+    assert found.files == (pictures / "cats/deeper/0.png", pictures / "dogs/deeper/0.png")
+    assert (found.labels, found.multilabel) == ((("cat",), ("dog",)), False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "labels"),
+    [
+        ("a.png,cat\na.png,dog\nb.png,dog\n", (("cat", "dog"), ("dog",))),
+        ("a.png,cat|dog\nb.png,dog\n", (("cat", "dog"), ("dog",))),
+        ("a.png,cat; dog\nb.png,\n", (("cat", "dog"), ())),
+        ("a.png,cat|cat|dog\n", (("cat", "dog"),)),
+    ],
+)
+def test_several_labels_or_none(tmp_path: Path, lines: str, labels):
+    (tmp_path / "l.csv").write_text("path,label\n" + lines)
+    found = read_labelled(tmp_path / "l.csv")
+    assert (found.labels, found.multilabel) == (labels, True)
+
+
+def test_a_label_with_a_comma_is_one(tmp_path: Path):
+    (tmp_path / "l.csv").write_text('path,label\na.png,"tench, Tinca tinca"\n')
+    assert read_labelled(tmp_path / "l.csv").classes == ("tench, Tinca tinca",)
+    assert split_labels(" a | b;;c ") == ["a", "b", "c"]
+
+
+def test_what_cannot_be_used_says_why(tmp_path: Path):
+    (tmp_path / "set").mkdir()
+    with pytest.raises(InputError, match="one folder per label"):
+        read_labelled(tmp_path / "set")
+    (tmp_path / "set" / "cats").mkdir()
+    with pytest.raises(InputError, match=r"cats: no pictures in this label's folder"):
+        read_labelled(tmp_path / "set")
+    with pytest.raises(InputError, match="No such file"):
+        read_labelled(tmp_path / "nowhere")
+    table = tmp_path / "l.csv"
+    for text, message in [
+        ("", "it has nothing"),
+        ("file,label\n", "it has file, label"),
+        ("path,label\n", "no pictures"),
+        ("path,label\n,cat\n", "line 2 has no path"),
+    ]:
+        table.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_labelled(table)
+    table.write_bytes(b"path,label\n\xff,x\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        read_labelled(table)

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mediasift.errors import OutputError, UsageError
+from mediasift.rows import Row, from_json, to_json
+from mediasift.system.files import write_atomically
+from mediasift.tables.writers import FORMATS, WRITERS, Form, format_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample(Row):
+    """A row with a column of every type."""
+
+    label: str | None = None
+    count: int | None = None
+    score: float | None = None
+    good: bool | None = None
+    vector: NDArray[np.float32] | None = None
+
+
+ROWS = [
+    Sample(path="a.jpg", label="dog, big", count=1, score=0.25, good=True, vector=np.array([1, 0.5], np.float32)),
+    Sample(path='b "x"\n.jpg', page=2, frame=0, time_s=1.5, label="=1+1", good=False, kept=(("post", "p1"),)),
+    Sample(
+        path="c.jpg",
+        error="damaged: x",
+        kept=(("post", "")),
+    )
+    if False
+    else Sample(path="c.jpg", error="damaged: x"),
+]
+NAMES = ["path", "page", "frame", "time_s", "label", "count", "score", "good", "vector", "post", "error"]
+
+
+def written(name: str, rows=ROWS, **options) -> bytes:
+    out = io.BytesIO()
+    WRITERS[name](iter(rows), Form(row_type=Sample, kept=("post",), **options), out)
+    return out.getvalue()
+
+
+def test_csv():
+    header, *rows = csv.reader(io.StringIO(written("csv").decode(), newline=""))
+    assert header == NAMES
+    assert rows == [
+        ["a.jpg", "", "", "", "dog, big", "1", "0.25", "true", "1 0.5", "", ""],
+        ['b "x"\n.jpg', "2", "0", "1.5", "=1+1", "", "", "false", "", "p1", ""],
+        ["c.jpg", "", "", "", "", "", "", "", "", "", "damaged: x"],
+    ]
+
+
+def test_jsonl():
+    rows = [json.loads(line) for line in written("jsonl").splitlines()]
+    assert list(rows[0]) == NAMES
+    assert rows[0]["vector"] == [1, 0.5]
+    assert rows[1]["label"] == "=1+1"
+    assert rows[2] == {**dict.fromkeys(NAMES), "path": "c.jpg", "error": "damaged: x"}
+
+
+def test_parquet(package):
+    package("pyarrow", "parquet")
+    import pyarrow.parquet as parquet
+
+    table = parquet.read_table(io.BytesIO(written("parquet")))
+    assert table.column_names == NAMES
+    assert table.schema.field("score").type == "double"
+    assert table.to_pylist()[0]["vector"] == [1, 0.5]
+    assert table.to_pylist()[2]["label"] is None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_table_without_rows_still_has_its_columns(name: str, package):
+    if name == "parquet":
+        package("pyarrow", "parquet")
+    data = written(name, rows=[])
+    assert name == "jsonl" or data
+
+
+def test_aligned_leaves_out_empty_columns_and_obeys_nobody():
+    lines = written("aligned", [Sample(path="a\x1b[31m.jpg", label="dog", score=0.5)]).decode().splitlines()
+    assert lines[0].split() == ["path", "label", "score"]
+    assert lines[1].split() == ["a\\x1b[31m.jpg", "dog", "0.5000"]
+
+
+def test_spreadsheet_safe_is_asked_for():
+    assert b"'=1+1" not in written("csv")
+    assert b"'=1+1" in written("csv", spreadsheet_safe=True)
+
+
+def test_names_that_are_not_utf8_are_shown():
+    assert b"\\xff.jpg" in written("csv", [Sample(path="\udcff.jpg")])
+    assert json.loads(written("jsonl", [Sample(path="\udcff.jpg")]))["path"] == "\\xff.jpg"
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(texts, texts, st.none() | st.floats(allow_nan=False), st.none() | st.integers(-(2**60), 2**60))
+def test_any_values_come_back_from_csv_and_jsonl(path, label, score, count):
+    row = Sample(path=path, label=label, score=score, count=count)
+    found = next(csv.DictReader(io.StringIO(written("csv", [row]).decode(), newline="")))
+    assert (found["path"], found["label"]) == (path, label)
+    assert (float(found["score"]) if found["score"] else None) == score
+    found = json.loads(written("jsonl", [row]))
+    assert (found["path"], found["label"], found["score"], found["count"]) == (path, label, score, count)
+
+
+@given(texts, st.none() | st.floats(allow_nan=False), st.lists(st.floats(width=32, allow_nan=False), max_size=4))
+def test_any_row_survives_json(label, score, vector):
+    row = Sample(path="x", label=label, score=score, vector=np.array(vector, np.float32), kept=(("a", label),))
+    back = from_json(Sample, json.loads(json.dumps(to_json(row))))
+    assert (back.label, back.score, back.kept) == (row.label, row.score, row.kept)
+    assert back.vector.tolist() == row.vector.tolist()
+
+
+def test_the_suffix_says_the_format():
+    assert format_of(Path("a.CSV"), None) == "csv"
+    assert format_of(Path("a.x"), "jsonl") == "jsonl"
+    assert format_of(None, None) == "csv"
+    for output, chosen in ((Path("a.xlsx"), None), (Path("a"), None), (Path("a.csv"), "aligned")):
+        with pytest.raises(UsageError, match=r"\.csv, \.jsonl, \.parquet"):
+            format_of(output, chosen)
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+
+    def fails(file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OutputError, match="the disk or your quota is full"):
+        write_atomically(out, fails)
+    assert out.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+    write_atomically(out, lambda file: file.write(b"new"))
+    assert out.read_text() == "new"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has a full disk at hand")
+def test_a_full_disk_is_an_error_of_the_writer():
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OSError, match="space"):
+        WRITERS["csv"](iter(ROWS), Form(row_type=Sample), full)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path):
+    with pytest.raises(OutputError, match="does not exist"):
+        write_atomically(tmp_path / "no" / "out.csv", lambda file: None)
