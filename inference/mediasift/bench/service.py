@@ -15,7 +15,7 @@ from mediasift.bench.statistics import wilson
 from mediasift.bench.subject import Subject
 from mediasift.bench.taking import ROUNDS, WARM_UP, Clock, Plan, Taken, labels_of, warm_up
 from mediasift.errors import ItemError
-from mediasift.tasks.task import StartedTask
+from mediasift.tasks.task import Started
 
 TARGET_SHARE = 0.99
 """Share of a service's answers that must come within the target, as MLPerf has it."""
@@ -72,7 +72,7 @@ def _sizes(largest: int) -> list[int]:
     return [*(1 << power for power in range(largest.bit_length()) if 1 << power < largest), largest]
 
 
-def _called(started: dict[int, StartedTask], prepared: Any, sizes: list[int]) -> float:
+def _called(started: dict[int, Started], prepared: Any, sizes: list[int]) -> float:
     begun = time.perf_counter()
     for size in sizes:
         started[size].infer([prepared] * size)
@@ -82,7 +82,7 @@ def _called(started: dict[int, StartedTask], prepared: Any, sizes: list[int]) ->
 class _Service:
     """Readers that prepare what is asked for, and one thread that calls the model with whatever is ready."""
 
-    def __init__(self, subject: Subject, started: dict[int, StartedTask], sizes: list[int]) -> None:
+    def __init__(self, subject: Subject, started: dict[int, Started], sizes: list[int]) -> None:
         self._subject = subject
         self._started = started
         self._sizes = sizes

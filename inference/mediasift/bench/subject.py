@@ -17,7 +17,7 @@ from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
 from mediasift.tasks.embed import Embed
-from mediasift.tasks.task import Resources, StartedTask, Task
+from mediasift.tasks.task import Resources, Started, Task
 
 TASKS = ("classify", "detect", "embed")
 """Tasks of models that can be measured: those that read pictures."""
@@ -75,7 +75,7 @@ class Subject:
         self.model = load(setup)
         self.options = ReadOptions()
         self.sources = [Source(path=file, file=Path(file)) for file in files]
-        self._started: dict[int | None, StartedTask] = {}
+        self._started: dict[int | None, Started] = {}
         self.batch_size = self.started().batch_size
 
     @property
@@ -86,7 +86,7 @@ class Subject:
             return Embed(model=str(self.model.path), device=self.setup.device)
         return Classify(model=self.model) if kind == "classify" else Detect(model=self.model)
 
-    def started(self, batch_size: int | None = None) -> StartedTask:
+    def started(self, batch_size: int | None = None) -> Started:
         """The task for calls of so many pictures; None as the setup says. They share the loaded model."""
         size = batch_size or self.setup.batch_size
         if size not in self._started:
@@ -105,7 +105,7 @@ class Subject:
             jobs=self.setup.jobs,
         )
 
-    def items(self, source: Source, started: StartedTask) -> list[Item]:
+    def items(self, source: Source, started: Started) -> list[Item]:
         """The decoded pictures of a file; those that do not decode are left out."""
         read = read_source(source, "pictures", self.options, needs=started.needs)
         return [item for item in read if isinstance(item, Item)]

@@ -25,7 +25,7 @@ from mediasift.run.budget import Budget, Share
 from mediasift.run.watch import Culprit, Trouble, Watch
 from mediasift.sources.naming import Source
 from mediasift.system.machine import available_cores
-from mediasift.tasks.task import Reads, StartedTask
+from mediasift.tasks.task import Reads, Started
 
 _QUEUE = 4
 """Prepared items that may wait per source."""
@@ -99,7 +99,7 @@ class Pipeline:
 
     def __init__(
         self,
-        task: StartedTask,
+        task: Started,
         *,
         row_type: type[Row],
         reads: Reads,

@@ -34,7 +34,7 @@ from mediasift.run.pipeline import Finished, Pipeline, readers
 from mediasift.run.watch import Culprit, Trouble, Watch
 from mediasift.sources.naming import Source
 from mediasift.system.network import VARIABLE, forbid_sockets, no_telemetry
-from mediasift.tasks.task import Resources, StartedTask
+from mediasift.tasks.task import Resources, Started
 
 PROTOCOL_ERROR = 70
 """Exit code after a bug; its traceback was sent."""
@@ -172,7 +172,7 @@ def _get_ready(tasks: Sequence[str]) -> None:
             get_ready()
 
 
-def _facts(started: StartedTask, pipeline: Pipeline) -> dict[str, Any]:
+def _facts(started: Started, pipeline: Pipeline) -> dict[str, Any]:
     return {"facts": dict(started.facts), "batch_size": started.batch_size, "ahead": pipeline.ahead}
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +17,7 @@ from mediasift.errors import DescriptionError, UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import Box, check_box, crop
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 BATCH_SIZE = 8
 """Pictures per model call; larger batches gain little on a CPU."""
@@ -87,19 +86,16 @@ class Classify:
         return StartedClassify(self, model, resources.batch_size)
 
 
-class StartedClassify:
-    """A loaded model and the settings; see `tasks.task.StartedTask`."""
+class StartedClassify(Started):
+    """A loaded model and the settings; see `tasks.task.Started`."""
 
     def __init__(self, settings: Classify, model: OnnxModel, batch_size: int | None) -> None:
         self.settings = settings
         self.model = model
         self.batch_size = model.fixed_batch or batch_size or BATCH_SIZE
-        self.facts: Mapping[str, Any] = model.facts
-
-    @cached_property
-    def needs(self) -> tuple[int, int] | None:
-        """The recipe's size; crops need every pixel they can get."""
-        return None if self.settings.crops else smallest_size(self.model.description.input)
+        self.facts = model.facts
+        # Crops need every pixel they can get.
+        self.needs = None if settings.crops else smallest_size(model.description.input)
 
     def prepare(self, item: Item) -> list[NDArray[Any]]:
         """The model's input for the picture, or for each crop of it."""

@@ -37,7 +37,7 @@ from mediasift.media.pictures.transforms import (
 )
 from mediasift.rows import Row
 from mediasift.sources.formats import sniff
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +142,8 @@ class Convert:
             check_box(self.crop)
 
 
-class StartedConvert:
-    """See `tasks.task.StartedTask`. Files are written in `prepare`, by several threads; each by one rename."""
+class StartedConvert(Started):
+    """See `tasks.task.Started`. Files are written in `prepare`, by several threads; each by one rename."""
 
     batch_size = 1
     needs: tuple[int, int] | None = None

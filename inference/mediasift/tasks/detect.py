@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
 from mediasift.media.pictures.stills import still_path, write_picture
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 BATCH_SIZE = 4
 """Pictures per model call, where the graph leaves it free."""
@@ -113,21 +113,18 @@ class _Prepared:
     item: Item | None
 
 
-class StartedDetect:
-    """A loaded detector and the settings; see `tasks.task.StartedTask`."""
+class StartedDetect(Started):
+    """A loaded detector and the settings; see `tasks.task.Started`."""
 
     def __init__(self, settings: Detect, model: OnnxModel, batch_size: int | None) -> None:
         self.settings = settings
         self.model = model
         self.batch_size = model.fixed_batch or batch_size or BATCH_SIZE
-        self.facts: Mapping[str, Any] = model.facts
+        self.facts = model.facts
+        # Drawings need every pixel.
+        self.needs = None if settings.draw is not None else smallest_size(model.description.input)
         labels = model.description.labels
         self._wanted = np.array([label in settings.labels or not settings.labels for label in labels])
-
-    @property
-    def needs(self) -> tuple[int, int] | None:
-        """The recipe's size; drawings need every pixel."""
-        return None if self.settings.draw is not None else smallest_size(self.model.description.input)
 
     def prepare(self, item: Item) -> _Prepared:
         """The model's input for the picture."""

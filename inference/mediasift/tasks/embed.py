@@ -14,7 +14,7 @@ from mediasift.engines.onnx.recipe import smallest_size
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 from mediasift.items import Item
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 BATCH_SIZE = 8
 """Pictures per model call."""
@@ -59,8 +59,8 @@ class Embed:
         return StartedEmbed(embedder, embedder.model.fixed_batch or resources.batch_size or BATCH_SIZE)
 
 
-class StartedEmbed:
-    """See `tasks.task.StartedTask`."""
+class StartedEmbed(Started):
+    """See `tasks.task.Started`."""
 
     def __init__(self, embedder: Embedder, batch_size: int) -> None:
         self.embedder = embedder

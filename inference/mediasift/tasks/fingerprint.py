@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -17,7 +17,7 @@ from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import Resample, disc, middle, resize, sharpness, to_gray
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 BATCH_SIZE = 8
 """Pictures per model call."""
@@ -100,17 +100,17 @@ class TakeFingerprints:
         return StartedFingerprints(self, embedder, resources.batch_size or BATCH_SIZE)
 
 
-class StartedFingerprints:
-    """See `tasks.task.StartedTask`."""
+class StartedFingerprints(Started):
+    """See `tasks.task.Started`."""
 
     def __init__(self, settings: TakeFingerprints, embedder: Embedder | None, batch_size: int) -> None:
         self.settings = settings
         self.embedder = embedder
         self.batch_size = batch_size
-        self.facts: Mapping[str, Any] = {} if embedder is None else embedder.facts
+        self.facts = {} if embedder is None else embedder.facts
+        self.needs = self._needs()
 
-    @property
-    def needs(self) -> tuple[int, int] | None:
+    def _needs(self) -> tuple[int, int] | None:
         """A margin above the size wanted, so that reduced decoding is averaged away; every pixel for a digest."""
         settings = self.settings
         if settings.digest or settings.every_pixel:

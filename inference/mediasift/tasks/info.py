@@ -10,7 +10,7 @@ from mediasift.errors import Unsupported
 from mediasift.items import Item, MediaFile
 from mediasift.media.information import information
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Inform:
         return StartedInform()
 
 
-class StartedInform:
-    """See `tasks.task.StartedTask`."""
+class StartedInform(Started):
+    """See `tasks.task.Started`."""
 
     batch_size = 1
     needs: tuple[int, int] | None = None

@@ -12,7 +12,7 @@ from mediasift.items import Item
 from mediasift.media.pictures.stills import FORMATS, still_path, write_picture
 from mediasift.media.pictures.transforms import sharpness
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ class KeyFrames:
         return StartedKeyFrames(self)
 
 
-class StartedKeyFrames:
-    """See `tasks.task.StartedTask`."""
+class StartedKeyFrames(Started):
+    """See `tasks.task.Started`."""
 
     batch_size = 1
     needs = None

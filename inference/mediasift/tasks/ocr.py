@@ -20,7 +20,7 @@ from mediasift.items import Item, Place, TextPage
 from mediasift.media.pictures.cleaning import STEPS, clean, map_box
 from mediasift.rows import Row
 from mediasift.system.machine import available_cores
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 DPI = 300.0
 """At which pages are rendered to be read."""
@@ -131,8 +131,8 @@ class Ocr:
         return StartedOcr(self, ENGINES[self.engine](settings))
 
 
-class StartedOcr:
-    """An engine and the settings; see `tasks.task.StartedTask`.
+class StartedOcr(Started):
+    """An engine and the settings; see `tasks.task.Started`.
 
     Reading a page takes long and is done by another program or by native code, so pages are read by a pool of the
     engine's size, begun in `prepare` and waited for in `infer`: all cores work, also on the pages of one document.

@@ -11,7 +11,7 @@ from mediasift.items import VideoFile
 from mediasift.media.video import shots as media_shots
 from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +99,8 @@ class ShotsSummary:
         return StartedShots(fades=self.fades, summary=True)
 
 
-class StartedShots:
-    """See `tasks.task.StartedTask`."""
+class StartedShots(Started):
+    """See `tasks.task.Started`."""
 
     batch_size = 1
     needs = None

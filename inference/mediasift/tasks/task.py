@@ -1,24 +1,73 @@
-"""The task protocol: settings that can be written down, and a started task with two halves.
+"""What a task is: settings that can be written down, and a started task with two halves.
 
-A task is a frozen dataclass of JSON values (its settings). `start` does all set-up that can fail:
-it loads the model or finds the engine, and raises a `SetupError` before the first file is read.
-What it returns has two halves. `prepare` is CPU work on one item; it runs in reader threads, several
-at a time, and may raise an `ItemError` for that item. `infer` is the model call on a batch; it runs in
-one thread. Reading, batching, order, progress, journal, output and errors are `run`'s, and no task
-knows of them.
+A task is a frozen dataclass of settings (see `mediasift.settings`). `start` does all set-up that can fail: it loads the
+model or finds the engine, and raises a `SetupError` before the first file is read. What it returns has two halves.
+`prepare` is CPU work on one item; it runs in reader threads, several at a time, and may raise an `ItemError` for that
+item. `infer` is the expensive call on a batch. Reading, threads, batching, order, retries, progress, journal, output
+and errors are `run`'s, and no task knows of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
+from mediasift.errors import ItemError
 from mediasift.rows import Row
+from mediasift.settings import Option, Settings
 
-Reads = Literal["pictures", "frames", "sound", "video", "files"]
+Reads = Literal["pictures", "frames", "sound", "video", "files", "timeline"]
 """Pictures (and chosen frames of videos), chosen frames of what moves, clips of sound, whole videos, files of any kind
-of which nothing but headers is read."""
+of which nothing but headers is read, and all that a timeline looks at and listens to."""
+
+TIMEOUT_S = 120.0
+"""For one item, unless asked otherwise: Tesseract may need a minute for a full page of newsprint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(Settings):
+    """What rows cost, never what they say."""
+
+    jobs: Annotated[int | None, Option("Reader threads, 0 for none.", least=0, metavar="N", default="one per core")] = (
+        None
+    )
+    isolate: Annotated[
+        bool,
+        Option(
+            "Read and compute in a process of its own, as the command line does: whatever crashes there, stands still "
+            "or eats memory costs one error row, and Ctrl-C leaves an output that can be continued.",
+            flag="",
+        ),
+    ] = False
+    timeout_s: Annotated[
+        float, Option("An item that takes longer ends as an error row.", flag="--timeout", above=0, metavar="SECONDS")
+    ] = TIMEOUT_S
+    max_memory_gb: Annotated[
+        float | None,
+        Option(
+            "An item that makes the run need more ends as an error row.", flag="--max-memory", above=0, metavar="GB",
+            default="3/4 of the machine's",
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRunSettings(RunSettings):
+    """The same for verbs with an engine that computes here."""
+
+    threads: Annotated[int | None, Option("Threads of the engine.", least=1, metavar="N", default="one per core")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRunSettings(EngineRunSettings):
+    """The same for verbs with a model that is called on batches."""
+
+    batch_size: Annotated[int | None, Option("Items per model call.", least=1, metavar="N", default="the task's")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,42 +76,76 @@ class Resources:
 
     Attributes:
         batch_size: Items per model call; None lets the task choose.
-        threads: Threads of the model; None takes every core this process may use.
+        threads: Threads of the engine; None takes every core this process may use.
+        timeout_s: What one item may take; an engine that can stop by itself does so a little before. None: any time.
     """
 
     batch_size: int | None = None
     threads: int | None = None
+    timeout_s: float | None = None
 
 
-class StartedTask(Protocol):
-    """A task ready to work. Attributes are read once, when the run starts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """What `prepare` makes of an item that several parts of a task work on.
 
-    @property
-    def batch_size(self) -> int:
-        """Prepared items per `infer` call."""
+    Attributes:
+        prepared: Part → what goes into its `infer`.
+        rows: What is known already.
+    """
 
-    @property
-    def needs(self) -> tuple[int, int] | None:
-        """Smallest (width, height) a picture may be reduced to while decoding; None: full size."""
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+    rows: Sequence[Row] = ()
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What produced the rows (model sha256, provider, engine version), for journal and manifest."""
+
+class Started:
+    """A task ready to work. Attributes are read once, when the run starts; what most tasks have is here.
+
+    Attributes:
+        batch_size: Prepared items per `infer` call.
+        concurrency: How many `infer` calls may go on at a time.
+        needs: Smallest (width, height) a picture may be reduced to while decoding; None: full size.
+        facts: What produced the rows (model sha256, provider, engine version), for journal and manifest.
+        parts: Name → a started task that gets what a `Fork` has for it; none for a task that works alone.
+    """
+
+    batch_size: int = 1
+    concurrency: int = 1
+    needs: tuple[int, int] | None = None
+    facts: Mapping[str, Any] = {}
+    parts: Mapping[str, Started] = {}
 
     def prepare(self, item: Any) -> Any:
-        """Cheap work on one item (an Item, Clip, VideoFile or MediaFile, as the task `reads`)."""
+        """Cheap work on one item, as the task `reads` it."""
+        raise NotImplementedError
 
     def infer(self, batch: Sequence[Any]) -> Sequence[Sequence[Row]]:
-        """The rows of each prepared item, in order, without their place. No rows: one empty row is made."""
+        """The rows of each prepared item, in order, without their place. No rows: one empty row is made.
+
+        As it stands here, `prepare` has made the rows.
+        """
+        return batch
+
+    def failed(self, row_type: type[Row], error: ItemError) -> Row:
+        """The row of an item that failed; in a fork, the part's."""
+        return row_type(error=error.as_cell())
+
+    def arranged(self, path: str, rows: Sequence[Row]) -> Sequence[Row]:
+        """All rows of a finished source, as they go into the table; `path` is the source's."""
+        del path
+        return rows
+
+    def close(self) -> None:
+        """Let go of what is held; called once, when the run ends."""
 
 
 class Task(Protocol):
-    """The settings of a job; a frozen dataclass whose fields are JSON values."""
+    """The settings of a job; a frozen dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]
     reads: ClassVar[Reads]
     row: ClassVar[type[Row]]
 
-    def start(self, resources: Resources) -> StartedTask:
+    def start(self, resources: Resources) -> Started:
         """Set up whatever the task needs, or raise a SetupError."""

@@ -20,7 +20,7 @@ from mediasift.media.video.frames import Frame
 from mediasift.media.video.shots import Shot, find_shots, measured
 from mediasift.media.video.webvtt import webvtt
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, StartedTask
+from mediasift.tasks.task import Reads, Resources, Started
 from mediasift.tasks.timeline_parts import PARTS, PICTURE_TASKS, SOUND_TASKS, Look, Moment, Part, listen
 
 
@@ -63,8 +63,8 @@ class Timeline:
         return StartedTimeline(self, started)
 
 
-class StartedTimeline:
-    """See `tasks.task.StartedTask`.
+class StartedTimeline(Started):
+    """See `tasks.task.Started`.
 
     A video is one item, and it is worked on as it is decoded, in `prepare`: nothing but its moments is held. Several
     videos are decoded side by side, but only one of them at a time calls a model.
@@ -73,7 +73,7 @@ class StartedTimeline:
     batch_size = 1
     needs = None
 
-    def __init__(self, settings: Timeline, started: Mapping[str, StartedTask]) -> None:
+    def __init__(self, settings: Timeline, started: Mapping[str, Started]) -> None:
         self.settings = settings
         self.started = {name: task for name, task in started.items() if name in PICTURE_TASKS}
         self.hearing = {

@@ -16,7 +16,7 @@ from mediasift.media.pictures.transforms import sharpness
 from mediasift.media.sound.audio import PIECE_S
 from mediasift.media.video.frames import Frame
 from mediasift.rows import Row
-from mediasift.tasks.task import StartedTask, Task
+from mediasift.tasks.task import Started, Task
 
 _CLIPS_AHEAD = 2
 """Pieces of sound that wait for their turn while earlier ones are heard."""
@@ -90,7 +90,7 @@ class Part:
 class Look:
     """Hands frames to several tasks, in batches, and keeps what they see."""
 
-    started: Mapping[str, StartedTask]
+    started: Mapping[str, Started]
     lock: threading.Lock
     moments: list[Moment] = field(default_factory=list)
     _waiting: dict[str, list[tuple[Moment, Any]]] = field(default_factory=dict)
@@ -138,7 +138,7 @@ class Look:
             self.moments.extend(_moment(place, row, self._size) for row in rows or [place] if not _is_empty(row))
 
 
-def listen(task: StartedTask, kind: str, clips: Iterable[Clip | FailedItem]) -> Iterator[Moment]:
+def listen(task: Started, kind: str, clips: Iterable[Clip | FailedItem]) -> Iterator[Moment]:
     """What is said in clips of sound, one after the other; a few of them are heard at a time."""
     waiting: deque[Any] = deque()
     for clip in clips:
@@ -152,7 +152,7 @@ def listen(task: StartedTask, kind: str, clips: Iterable[Clip | FailedItem]) -> 
     yield from _heard(task, kind, waiting)
 
 
-def _heard(task: StartedTask, kind: str, waiting: deque[Any]) -> Iterator[Moment]:
+def _heard(task: Started, kind: str, waiting: deque[Any]) -> Iterator[Moment]:
     while waiting:
         for row in task.infer([waiting.popleft()])[0]:
             if not _is_empty(row):

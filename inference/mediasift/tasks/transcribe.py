@@ -18,7 +18,7 @@ from mediasift.items import Clip, RemoteSound
 from mediasift.media.sound.audio import check_detector
 from mediasift.rows import Row
 from mediasift.system.machine import available_cores
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 LEVELS = ("segment", "word")
 
@@ -112,8 +112,8 @@ class Transcribe:
         return StartedTranscribe(self, ENGINES[self.engine](settings))
 
 
-class StartedTranscribe:
-    """An engine and the settings; see `tasks.task.StartedTask`.
+class StartedTranscribe(Started):
+    """An engine and the settings; see `tasks.task.Started`.
 
     Clips are heard by a pool of the engine's size, begun in `prepare` and waited for in `infer`.
     """

@@ -1,0 +1,86 @@
+"""How media are read, by kind; the verbs that read a kind inherit its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mediasift.media.video.cuts import DETECTORS
+from mediasift.media.video.every import parse_every
+from mediasift.settings import Option, Settings
+
+MAX_MEGAPIXELS = 100.0
+"""Largest picture decoded unless asked otherwise; a 12,000 x 8,000 scan is 96."""
+
+DPI = 150.0
+"""Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""
+
+DPI_OPTION = Option(
+    "Resolution at which pages of a PDF become pictures; less where a page would be too large.", least=1, most=2400
+)
+EVERY_OPTION = Option(
+    "Which frames of a video, and of animated pictures: every 2 seconds (2s), every 1000 frames (1000f), those the "
+    "codec stored whole (iframe), or one for each shot (shot).",
+    metavar="2s|1000f|iframe|shot", default="1s", check=parse_every,
+)  # fmt: skip
+
+
+def check_pages(text: str) -> None:
+    """Raise a UsageError unless it is a list of pages."""
+    from mediasift.media.documents.pages import parse_pages
+
+    parse_pages(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmSettings(Settings):
+    """Whole videos."""
+
+    max_megapixels: Annotated[float, Option("Larger pictures end as an error row.", above=0, metavar="MEGAPIXELS")] = (
+        MAX_MEGAPIXELS
+    )
+    detector: Annotated[
+        str,
+        Option(
+            "What finds hard cuts: content compares neighbouring frames; adaptive also those around.",
+            choices=tuple(DETECTORS),
+        ),
+    ] = "content"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSettings(FilmSettings):
+    """Chosen frames of videos."""
+
+    every: Annotated[str | None, EVERY_OPTION] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSettings(FrameSettings):
+    """Pictures, pages of PDFs, frames of videos."""
+
+    every_frame: Annotated[bool, Option("All frames of animated pictures instead of the first.")] = False
+    dpi: Annotated[float, DPI_OPTION] = DPI
+    pages: Annotated[str | None, Option("Only these pages of PDFs.", metavar="1-3,5", check=check_pages)] = None
+    password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = None
+
+    @property
+    def text_layer(self) -> bool:
+        """Whether a page of a PDF that holds its text is wanted as text."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundSettings(Settings):
+    """Sound, also that of videos."""
+
+    channel: Annotated[int | None, Option("Only this channel, from 1.", least=1, default="the mean of all")] = None
+    raw_rate: Annotated[
+        int | None,
+        Option("Samples per second of headerless 16-bit mono .raw files.", least=4000, most=192_000, metavar="HZ"),
+    ] = None
+
+    @property
+    def piece_s(self) -> float:
+        """Longest piece of sound, seconds."""
+        return 30.0
