@@ -20,7 +20,8 @@ from mediasift.engines.onnx.providers import session_options
 from mediasift.engines.onnx.recipe import prepare, smallest_size
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import ProviderUnavailable
-from mediasift.media.readers import ReadOptions, read_source
+from mediasift.media.readers import read_source
+from mediasift.media.settings import PictureSettings
 from mediasift.sources.naming import Inputs, Skipped, find_sources
 from mediasift.system.machine import available_cores
 
@@ -98,7 +99,7 @@ class Contest:
         """Reading and preparing, by as many threads as there are cores."""
 
         def read(source: Any) -> None:
-            for item in read_source(source, "pictures", ReadOptions(), needs=smallest_size(RECIPE)):
+            for item in read_source(source, "pictures", PictureSettings(), needs=smallest_size(RECIPE)):
                 prepare(item.image, RECIPE)
 
         with ThreadPoolExecutor(available_cores()) as pool:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,13 @@ from mediasift.engines.onnx.description import InputDescription
 from mediasift.engines.onnx.recipe import fitted, smallest_size
 from mediasift.errors import InputError, UsageError
 from mediasift.items import Item
-from mediasift.media.readers import ReadOptions
+from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.run.job import Job
 from mediasift.run.table import Table
 from mediasift.sources.labelled import Labelled
 from mediasift.sources.naming import Inputs
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
 
 NAMED_AT_MOST = 5
 
@@ -35,7 +35,7 @@ class Picture(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit:
+class Fit(PictureSettings, ModelRunSettings):
     """A task that brings pictures to the size in a description's input part."""
 
     name: ClassVar[str] = "fit"
@@ -49,10 +49,8 @@ class Fit:
         return StartedFit(self.input, resources.batch_size or 16)
 
 
-class StartedFit:
-    """See `mediasift.tasks.task.StartedTask`."""
-
-    facts: Mapping[str, Any] = {}
+class StartedFit(Started):
+    """See `mediasift.tasks.task.Started`."""
 
     def __init__(self, wanted: InputDescription, batch_size: int) -> None:
         self.wanted = wanted
@@ -79,7 +77,7 @@ def read_pictures(files: Sequence[Path], wanted: InputDescription) -> Iterator[t
     """
     index = {str(file): position for position, file in enumerate(files)}
     seen: set[int] = set()
-    table: Table[Picture] = Table(Job(task=Fit(input=wanted), inputs=Inputs(named=list(index)), reading=ReadOptions()))
+    table: Table[Picture] = Table(Job(task=Fit(input=wanted), inputs=Inputs(named=list(index))))
     for row in table:
         position = index.get(row.path)
         if position is not None and position not in seen:

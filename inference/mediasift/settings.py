@@ -112,6 +112,8 @@ class Declared:
             )
             if not all(holds for *_, holds in bounds):
                 stated = " and ".join(f"{words} {limit:g}" for words, limit, _ in bounds if limit is not None)
+                if option.least is not None and option.most is not None:
+                    stated = f"from {option.least:g} to {option.most:g}"
                 raise UsageError(f"{shown} {value:g}: must be {stated}")
 
 
@@ -132,7 +134,11 @@ class Settings:
 def _frozen(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
-    return tuple(_frozen(part) for part in value) if isinstance(value, list) else value
+    if isinstance(value, (list, tuple)):
+        parts = tuple(_frozen(part) for part in value)
+        unchanged = isinstance(value, tuple) and all(new is old for new, old in zip(parts, value, strict=True))
+        return value if unchanged else parts
+    return value
 
 
 _known: dict[Any, tuple[Declared, ...]] = {}

@@ -50,11 +50,11 @@ def test_without_their_means_the_books_pictures_are_less_alike(book: list[Path])
 def test_a_matrix_and_its_pairs_agree(tmp_path: Path):
     pictures = [scene(seed=seed) for seed in range(4)]
     for method in ("phash", "dhash", "ahash", "pixels"):
-        whole = ms.compare(pictures, method=method)
+        whole = ms.similarity_matrix(pictures, method=method)
         assert whole.shape == (4, 4)
         np.testing.assert_array_equal(whole, whole.T)
         np.testing.assert_array_equal(np.diag(whole), 1)
-        rows = list(ms.compare_pairs(pictures, method=method))
+        rows = list(ms.compare(pictures, method=method))
         assert [(row.path_a, row.path_b) for row in rows] == [
             (f"array[{a}]", f"array[{b}]") for a in range(4) for b in range(a + 1, 4)
         ]
@@ -64,7 +64,7 @@ def test_a_matrix_and_its_pairs_agree(tmp_path: Path):
 def test_only_similar_pairs(tmp_path: Path):
     pictures = [scene(seed=seed) for seed in (1, 2, 1)]
     for method in ("phash", "pixels"):
-        (row,) = ms.compare_pairs(pictures, method=method, min_similarity=0.999)
+        (row,) = ms.compare(pictures, method=method, min_similarity=0.999)
         assert (row.path_a, row.path_b, row.similarity) == ("array[0]", "array[2]", 1)
 
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_read_is_a_row_and_not_a_number(tmp_path: Path):
     assert (Path(first["path_a"]).name, Path(first["path_b"]).name, first["similarity"]) == ("a.png", "c.png", "1.0")
     assert (Path(last["path_a"]).name, last["path_b"]) == ("b.png", "")
     assert last["error"]
-    found = ms.compare(tmp_path)
+    found = ms.similarity_matrix(tmp_path)
     assert np.isnan(found[1]).all()
     assert found[0, 2] == 1
     with pytest.raises(Unreadable, match=r"b\.png"):
@@ -90,7 +90,7 @@ def test_pages_are_compared_item_by_item(tmp_path: Path):
 
     pages = [Image.fromarray(scene(seed=seed)) for seed in range(3)]
     pages[0].save(tmp_path / "scan.tiff", save_all=True, append_images=pages[1:])
-    rows = list(ms.compare_pairs(tmp_path / "scan.tiff"))
+    rows = list(ms.compare(tmp_path / "scan.tiff"))
     assert [(row.page_a, row.page_b) for row in rows] == [(1, 2), (1, 3), (2, 3)]
 
 
@@ -120,4 +120,4 @@ def test_searching_nothing(tmp_path: Path):
     with pytest.raises(UsageError):
         ms.search(tmp_path / "a.png", tmp_path / "a.png", top=0)
     with pytest.raises(UsageError):
-        ms.compare_pairs(tmp_path / "a.png", min_similarity=3)
+        ms.compare(tmp_path / "a.png", min_similarity=3)

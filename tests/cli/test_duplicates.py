@@ -131,9 +131,9 @@ def test_black_plain_tiny_and_transparent_pictures():
         rows = list(ms.duplicates([black, black.copy(), scene(seed=1), solid((0, 0, 0), 1, 1)], method=method))
         assert [row.group for row in rows] == [1, 1, None, 1], method
         assert [row.similarity for row in rows] == [1, 1, None, 1]
-    pairs = list(ms.compare_pairs([black, white, scene(seed=1)], method="pixels"))
+    pairs = list(ms.compare([black, white, scene(seed=1)], method="pixels"))
     assert [row.similarity for row in pairs][:2] == [0, 0]  # black has no direction
-    centred = list(ms.compare_pairs([black, white, scene(seed=1)], method="pixels", centred=True))
+    centred = list(ms.compare([black, white, scene(seed=1)], method="pixels", centred=True))
     assert [row.similarity for row in centred] == [1, 0, 0]  # neither has plain white, without its mean
 
 

@@ -22,7 +22,7 @@ from tests.pictures import encoded, save, scene
 ROOT = Path(__file__).resolve().parents[2]
 
 MAKERS = {
-    "compare": ms.compare_pairs,
+    "compare": ms.compare,
     "duplicates": ms.duplicates,
     "pixels": lambda photos, **options: ms.duplicates(photos, match="pixels", **options),
     "bytes": lambda photos, **options: ms.duplicates(photos, match="bytes", **options),
@@ -101,7 +101,7 @@ def test_other_settings_are_refused_with_the_difference(photos: Path, tmp_path: 
         with pytest.raises(UsageError, match=rf"{next(iter(options))} was .*--restart"):
             ms.duplicates(photos, **options).write(out)
     with pytest.raises(UsageError, match="task was"):
-        ms.compare_pairs(photos).write(out)
+        ms.compare(photos).write(out)
 
 
 @pytest.mark.parametrize("indexed", [False, True])

@@ -17,8 +17,9 @@ import numpy as np
 
 from mediasift.items import Item
 from mediasift.media.pictures import images
+from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
 
 ABORT, HANG, ALLOCATE, SLOW = 10, 20, 30, 40
 """Red levels of a picture's first pixel."""
@@ -32,7 +33,7 @@ class Red(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planted:
+class Planted(PictureSettings, ModelRunSettings):
     """Settings: where the evil is, and where it is noted what was read."""
 
     name: ClassVar[str] = "planted"
@@ -53,7 +54,7 @@ class Planted:
         return StartedPlanted(self, resources.batch_size or 4)
 
 
-class StartedPlanted:
+class StartedPlanted(Started):
     """Does what it was told at the picture it was told."""
 
     needs = None

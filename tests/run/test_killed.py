@@ -26,15 +26,14 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 CODE = """
 import sys
 from pathlib import Path
-from mediasift.media.readers import ReadOptions
 from mediasift.sources.naming import Inputs
 from mediasift.run.job import Job
 from mediasift.run.supervisor import Limits
 from mediasift.run.table import Table
 from tests.run.planted import Planted
 photos, out, log = sys.argv[1:]
-task = Planted(evil=False, log=log, slow_s=0.005)
-job = Job(task=task, inputs=Inputs(named=[photos]), reading=ReadOptions(), batch_size=4, jobs=2)
+task = Planted(evil=False, log=log, slow_s=0.005, batch_size=4, jobs=2)
+job = Job(task=task, inputs=Inputs(named=[photos]))
 Table(job, limits=Limits()).write(out)
 """
 

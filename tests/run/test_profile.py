@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ import pytest
 import mediasift as ms
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.errors import UsageError
-from mediasift.media.readers import ReadOptions
 from mediasift.run.job import Job
 from mediasift.run.profile import find_profile, profile_path, save_profile, with_profile
 from mediasift.sources.naming import Inputs
@@ -35,11 +35,11 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def job(task: Task, **settings: int) -> Job:
-    return Job(task=task, inputs=Inputs(named=["x.png"]), reading=ReadOptions(), **settings)
+    return Job(task=replace(task, **settings), inputs=Inputs(named=["x.png"]))
 
 
 def chosen(job: Job) -> tuple[int | None, int | None, int | None]:
-    return job.batch_size, job.threads, job.jobs
+    return job.cost("batch_size"), job.cost("threads"), job.cost("jobs")
 
 
 def test_a_job_without_settings_gets_all_of_them(model: Path):

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from mediasift.errors import InputError, OutputError, UsageError
-from mediasift.media.readers import ReadOptions
 from mediasift.run.job import Job
 from mediasift.run.resume import differences
 from mediasift.run.table import Table
@@ -35,12 +34,16 @@ def photos(tmp_path: Path) -> Path:
 def table(photos: Path, **options) -> Table:
     """A run over the folder that notes what it reads in `log`."""
     log = options.pop("log", str(photos.parent / "log"))
-    task = Planted(evil=False, log=log, slow_s=options.pop("slow_s", 0))
-    keep = options.pop("keep", ())
-    named = options.pop("named", [str(photos)])
-    return Table(
-        Job(task=task, inputs=Inputs(named=named, keep=keep), reading=ReadOptions(**options), batch_size=3, jobs=2)
+    task = Planted(
+        evil=False,
+        log=log,
+        slow_s=options.pop("slow_s", 0),
+        batch_size=3,
+        jobs=2,
+        **{name: value for name, value in options.items() if name not in ("keep", "named")},
     )
+    keep, named = options.get("keep", ()), options.get("named", [str(photos)])
+    return Table(Job(task=task, inputs=Inputs(named=named, keep=keep)))
 
 
 def read(photos: Path) -> list[str]:
@@ -340,7 +343,7 @@ def test_a_real_limit_on_file_sizes_is_exit_6_and_the_run_goes_on_when_it_is_lif
 def test_too_few_file_descriptors_stop_the_run_and_are_no_error_rows(photos: Path, tmp_path: Path):
     out = tmp_path / "out.csv"
     spoil = (
-        "import os\nfrom mediasift.media import files\nheld = []\n"
+        "import os\nfrom mediasift.sources import content as files\nheld = []\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
         "read = files.read_bytes\n"
         "def spoiled(file):\n"

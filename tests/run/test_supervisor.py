@@ -13,7 +13,6 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.errors import Interrupted, ModelError, ModelNotFound, UsageError
-from mediasift.media.readers import ReadOptions
 from mediasift.run.job import Job, job_from_json, job_to_json, settings
 from mediasift.run.supervisor import Limits, Supervisor
 from mediasift.run.table import Table
@@ -39,7 +38,7 @@ def table(tmp_path: Path, reds: list[int], *, limits: Limits | None = None, **pl
     folder.mkdir(exist_ok=True)
     for number, red in enumerate(reds):
         save(folder / f"{number:04}.png", solid((red, 0, 0), 4, 4))
-    job = Job(task=Planted(**planted), inputs=Inputs(named=[str(folder)]), reading=ReadOptions(), batch_size=4)
+    job = Job(task=Planted(**planted, batch_size=4), inputs=Inputs(named=[str(folder)]))
     return Table(job, limits=limits or Limits(timeout_s=4, max_memory_gb=0.5))
 
 
@@ -83,10 +82,8 @@ def test_one_page_of_many_costs_one_row(tmp_path: Path, where: str):
     pages = [Image.fromarray(solid((red, 0, 0), 4, 4)) for red in (100, 101, ABORT, 102, 103)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     job = Job(
-        task=Planted(where=where),
+        task=Planted(where=where, batch_size=4),
         inputs=Inputs(named=[str(tmp_path / "pages.tif")]),
-        reading=ReadOptions(),
-        batch_size=4,
     )
     rows = list(Table(job, limits=Limits(timeout_s=5)))
     assert [(row.page, row.red) for row in rows] == [(1, 100), (2, 101), (3, None), (4, 102), (5, 103)]
@@ -180,10 +177,10 @@ def test_a_stopped_supervisor_blames_nobody(tmp_path: Path):
 
 
 def test_jobs_survive_the_way_to_the_worker_and_back():
-    task = Classify(model="m", crops=((0, 0, 0.5, 1), (0.5, 0, 1, 1)), top=3)
-    job = Job(task=task, inputs=Inputs(named=["a"]), reading=ReadOptions(every_frame=True), jobs=3)
+    task = Classify(model="m", crops=((0, 0, 0.5, 1), (0.5, 0, 1, 1)), top=3, every_frame=True, jobs=3)
+    job = Job(task=task, inputs=Inputs(named=["a"]))
     back = job_from_json(job_to_json(job))
-    assert (back.task, back.reading, back.jobs) == (job.task, job.reading, 3)
+    assert back.task == job.task
     assert settings(job)["crops"] == [[0, 0, 0.5, 1], [0.5, 0, 1, 1]]
 
 

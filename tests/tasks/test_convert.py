@@ -184,7 +184,7 @@ def test_no_two_pictures_have_one_name(data: st.DataObject):
                              "x.old.png", "a/x.png", "x.tif.page1.png", "x.page1"])  # fmt: skip
     paths = data.draw(st.lists(st.tuples(names, st.sampled_from([None, 1])), min_size=2, max_size=8, unique=True))
     to = data.draw(st.sampled_from(["png", "jpg", "npy"]))
-    settings_ = Convert(folder="out", to=to)
+    settings_ = Convert("out", to=to)
     made = [
         output_name(Item(path=path, page=page, image=scene(), original_size=(1, 1), file=Path(path)), settings_)
         for path, page in paths
@@ -219,7 +219,7 @@ def test_the_command_line(tmp_path: Path):
     [
         (["--resize", "half"], "must be a percentage"),
         (["--resize", "0x5"], "each side"),
-        (["--resize", "0%"], "above 0"),
+        (["--resize", "0%"], "more than 0"),
         (["--fit", "pad"], "needs a size"),
         (["--fit", "crop", "--resize", "25%"], "needs a size"),
         (["--color-model", "lab"], "--to npy"),

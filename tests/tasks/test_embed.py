@@ -119,7 +119,7 @@ def test_an_embedding_model_gives_its_output(tmp_path: Path):
     path = write(tmp_path, mean_colour(description))
     rows = list(ms.embed([solid(RED), solid(BLUE)], model=path))
     np.testing.assert_allclose([row.embedding for row in rows], np.array([RED, BLUE]) / 255, atol=1e-6)
-    assert ms.compare([solid(RED), solid(RED), solid(BLUE)], method=str(path))[0].tolist() == pytest.approx(
+    assert ms.similarity_matrix([solid(RED), solid(RED), solid(BLUE)], method=str(path))[0].tolist() == pytest.approx(
         [1, 1, np.dot(RED, BLUE) / np.linalg.norm(RED) / np.linalg.norm(BLUE)], abs=1e-5
     )
 

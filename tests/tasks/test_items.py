@@ -49,12 +49,12 @@ def test_embed_gives_a_vector_for_each(media: Path):
 
 
 def test_compare_and_search_take_each_for_itself(media: Path):
-    matrix = ms.compare([media / "clip.mp4", media / "pages.tiff"])
+    matrix = ms.similarity_matrix([media / "clip.mp4", media / "pages.tiff"])
     assert matrix.shape == (6, 6)
     alike = np.array([[a == b for b in SEEDS * 2] for a in SEEDS * 2])
     assert (matrix[alike] > 0.95).all()
     assert (matrix[~alike] < 0.8).all()
-    pairs = list(ms.compare_pairs([media / "clip.mp4", media / "pages.tiff"], min_similarity=0.95))
+    pairs = list(ms.compare([media / "clip.mp4", media / "pages.tiff"], min_similarity=0.95))
     found = {(row.frame_a, row.page_a, row.frame_b, row.page_b) for row in pairs}
     assert {(0, None, 2, None), (1, None, None, 2), (None, 1, None, 3)} <= found
     query = media.parent / "query.png"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, ItemError, UsageError
 from mediasift.items import Item
-from mediasift.media.readers import ReadOptions, read_source
+from mediasift.media.readers import read_source
+from mediasift.media.settings import PictureSettings
 from mediasift.run.job import Job
 from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.classify import Classify
@@ -73,7 +74,7 @@ class Subject:
     def __init__(self, setup: Setup, files: Sequence[str]) -> None:
         self.setup = setup
         self.model = load(setup)
-        self.options = ReadOptions()
+        self.options = PictureSettings()
         self.sources = [Source(path=file, file=Path(file)) for file in files]
         self._started: dict[int | None, Started] = {}
         self.batch_size = self.started().batch_size
@@ -97,12 +98,8 @@ class Subject:
         """The job over all pictures, so many times."""
         files = [str(source.file) for source in self.sources]
         return Job(
-            task=self.task,
+            task=replace(self.task, batch_size=self.setup.batch_size, threads=self.setup.threads, jobs=self.setup.jobs),
             inputs=Inputs(named=files * repeats),
-            reading=self.options,
-            batch_size=self.setup.batch_size,
-            threads=self.setup.threads,
-            jobs=self.setup.jobs,
         )
 
     def items(self, source: Source, started: Started) -> list[Item]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -16,28 +17,21 @@ from mediasift import __version__
 from mediasift.errors import MediasiftError
 from mediasift.run import launch
 from mediasift.system.network import no_telemetry
+from mediasift.verbs import VERBS
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "classify": ("mediasift.cli.classify", "Label pictures with a model."),
-    "info": ("mediasift.cli.info", "Tell format, size, duration, date and place of files, from their headers."),
-    "convert": ("mediasift.cli.convert", "Change size, colours, position and format of pictures."),
-    "compare": ("mediasift.cli.compare", "Tell how similar pictures are to each other."),
-    "duplicates": ("mediasift.cli.duplicates", "Find pictures that are the same, or nearly."),
-    "search": ("mediasift.cli.search", "Find the pictures that are most like a given one."),
-    "embed": ("mediasift.cli.embed", "Turn pictures into vectors with a model."),
-    "detect": ("mediasift.cli.detect", "Find objects in pictures and videos, with boxes."),
-    "keyframes": ("mediasift.cli.keyframes", "Choose frames of videos; write them as stills."),
-    "shots": ("mediasift.cli.shots", "Find the shots of videos and measure them."),
-    "timeline": ("mediasift.cli.timeline", "Shots, key frames, labels and objects of videos on one clock."),
-    "ocr": ("mediasift.cli.ocr", "Read the text in pictures and PDFs."),
-    "transcribe": ("mediasift.cli.transcribe", "Write down what is said in sound and video."),
-    "evaluate": ("mediasift.cli.evaluate", "Tell how good a table is, against a table of what is true."),
+OTHERS: dict[str, tuple[str, str]] = {
+    "evaluate": ("mediasift.cli.evaluate", "Report how good a table is, against a table of what is true."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),
-    "doctor": ("mediasift.cli.doctor", "Tell what works on this machine and what is broken."),
+    "doctor": ("mediasift.cli.doctor", "Report what works on this machine and what is broken."),
 }
-"""Command → (the module whose `command` it is, what `--help` says of it). Modules are imported when they are used."""
+"""Commands that are more than settings and a table → (the module whose `command` it is, what `--help` says of it)."""
 
+COMMANDS = {
+    **{name: one.help for name, one in VERBS.items() if one.help},
+    **{name: text for name, (_, text) in OTHERS.items()},
+}
+"""Command → what `--help` says of it; modules are imported when they are used."""
 
 _AHEAD = ("classify", "detect", "embed")
 """Commands whose worker process is started before anything else, because loading what computes takes longest."""
@@ -63,13 +57,17 @@ class Commands(click.Group):
         """The command, imported."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        home = OTHERS[cmd_name][0] if cmd_name in OTHERS else f"mediasift.cli.{cmd_name}"
+        if cmd_name in OTHERS or find_spec(home):
+            command: click.Command = import_module(home).command
+        else:
+            command = import_module("mediasift.cli.derived").command_of(cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Help from `COMMANDS` alone, so that `--help` imports nothing heavy."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; say an error in one line on stderr and leave with its exit code."""

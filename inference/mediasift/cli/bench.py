@@ -12,6 +12,9 @@ from mediasift.bench.report import compared_lines, lines
 from mediasift.bench.scenarios import SCENARIOS
 from mediasift.bench.sweep import SWEPT, parse_sweep
 from mediasift.cli import options
+from mediasift.cli.derived import declared_option
+from mediasift.engines.onnx.settings import DeviceSettings
+from mediasift.verbs.speed import TOLERANCE
 
 
 class Bench(click.Group):
@@ -50,7 +53,7 @@ def _size(_context: click.Context, _option: click.Parameter, given: str) -> tupl
 @click.option("--pictures", type=click.IntRange(min=1), default=64, show_default=True, help="How many at most.")
 @click.option("--size", default="500x375", show_default=True, callback=_size, metavar="WxH",
               help="Of the pictures that are drawn where none are named.")  # fmt: skip
-@options.device
+@declared_option(DeviceSettings, "device")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per model call.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: one per core]")
 @click.option("--jobs", type=click.IntRange(min=0), help="Reader threads, 0 for none.  [default: one per core]")
@@ -67,7 +70,7 @@ def _size(_context: click.Context, _option: click.Parameter, given: str) -> tupl
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result here, as JSON.")
 @click.option("--plot", "plot_to", type=click.Path(path_type=Path),
               help="Draw throughput against batch size, and latencies: .svg, .png or .pdf.")  # fmt: skip
-@options.offline
+@options.offline_option
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def run(
     *,
@@ -101,7 +104,7 @@ def run(
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option("--across-machines", is_flag=True, help="Compare results of different machines, too.")
-@click.option("--tolerance", type=click.FloatRange(0, 1), default=verbs.TOLERANCE, show_default=True,
+@click.option("--tolerance", type=click.FloatRange(0, 1), default=TOLERANCE, show_default=True,
               help="By how much of its speed anything may be slower.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap that the intervals come from.")
 def compare(*, before: Path, after: Path, **others: Any) -> None:

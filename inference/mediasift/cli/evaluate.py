@@ -18,6 +18,7 @@ from mediasift.evaluate.labels import Evaluation
 from mediasift.evaluate.report import MEASURES, measure_rows
 from mediasift.system.files import write_atomically
 from mediasift.tables.writers import WRITERS, Form, format_of
+from mediasift.verbs.evaluation import evaluated_column
 
 _NAMED = 3
 
@@ -44,7 +45,7 @@ def command(*, result: Path, reference: Path, plain: bool, report: Path | None, 
 
     Text: RESULT is a table of `mediasift ocr` or `transcribe`; told are word and character error rates per file.
     """
-    if verbs.evaluated_column(reference) == "text":
+    if evaluated_column(reference) == "text":
         rows, columns = verbs.evaluate_text(result, reference, plain=plain), Form(row_type=TextScore)
         _tell(lambda name, file: WRITERS[name](rows, columns, file), output)
     else:

@@ -1,4 +1,4 @@
-"""`mediasift shots`."""
+"""`mediasift shots`, with `--summary` for another verb."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from typing import Any
 
 import click
 
-from mediasift import verbs
-from mediasift.cli import options
+from mediasift.cli.derived import command_of, made
+from mediasift.cli.options import finish, taken
+from mediasift.verbs import VERBS
+from mediasift.verbs.verb import table_of
+
+command = command_of("shots")
 
 
-@click.command()
-@options.inputs
-@click.option("--summary", is_flag=True, help="One row per video: cuts per minute, mean and median shot length.")
-@options.detector
-@click.option(
-    "--fades/--no-fades", default=True, show_default=True, help="Whether black between two shots parts them, too."
+def _run(inputs: tuple[str, ...], *, summary: bool, **chosen: Any) -> None:
+    showing = taken(chosen)
+    settings = VERBS["shot_summary" if summary else "shots"].load()
+    finish(table_of(made(settings, chosen), inputs), showing)
+
+
+command.callback = _run
+command.params.insert(
+    1,
+    click.Option(
+        ["--summary"], is_flag=True, help="One row per video: cuts per minute, mean and median length of its shots."
+    ),
 )
-@options.table
-def command(*, inputs: tuple[str, ...], summary: bool, detector: str, fades: bool, **shared: Any) -> None:
-    """Find the shots of videos: a row for each, with its length, brightness, colourfulness and motion."""
-    passed, showing = options.split(shared)
-    find = verbs.shot_summary if summary else verbs.shots
-    options.finish(find(inputs, detector=detector, fades=fades, **passed), **showing)

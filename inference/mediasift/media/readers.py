@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from mediasift.errors import EmptyFile, ItemError, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem, Item, MediaFile, RemoteSound, TextPage, VideoFile
-from mediasift.media.pictures.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
-from mediasift.media.video.cuts import DETECTORS
+from mediasift.media.pictures.images import Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
 from mediasift.sources.content import read_bytes, read_head
 from mediasift.sources.formats import Format, Kind, sniff
@@ -28,65 +27,19 @@ else:  # most runs read one kind of file
     documents = lazily("mediasift.media.documents.pages")
     footage = lazily("mediasift.media.video.footage")
 
-DPI = 150.0
-"""Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""
-
 AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | MediaFile | FailedItem
 Size = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadOptions:
-    """How sources are read, whatever the task; JSON values.
-
-    Attributes:
-        max_megapixels: Largest picture that is decoded.
-        every_frame: All frames of animated pictures instead of the first.
-        every: Which frames of a video, and of animated pictures, see `media.every`; None: one a second of a video,
-            the first of an animated picture.
-        detector: What finds the cuts for `every` shot, see `media.cuts.DETECTORS`.
-        dpi: Resolution at which pages of a PDF become pictures.
-        pages: Which pages of a PDF, e.g. `1-3,5`; None for all.
-        password: For encrypted PDFs.
-        piece_s: Longest piece of sound.
-        channel: Of the sound, from 1; None mixes all.
-        raw_rate: Samples per second of headerless `.raw` sound files.
-        text_layer: Yield a page of a PDF that has a text layer as text, for tasks that want it.
-    """
-
-    max_megapixels: float = MAX_MEGAPIXELS
-    every_frame: bool = False
-    every: str | None = None
-    detector: str = "content"
-
-    dpi: float = DPI
-    pages: str | None = None
-    password: str | None = field(default=None, repr=False)
-    text_layer: bool = False
-    piece_s: float = field(default_factory=lambda: audio.PIECE_S)
-    channel: int | None = None
-    raw_rate: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.every is not None:
-            parse_every(self.every)
-        if self.detector not in DETECTORS:
-            raise UsageError(f"detector {self.detector!r}: must be one of {', '.join(DETECTORS)}")
-
-    def told(self) -> dict[str, Any]:
-        """What manifest and journal may say of it: everything but the password."""
-        return {name: value for name, value in asdict(self).items() if name != "password"}
-
-
 def read_source(
-    source: Source, reads: str, options: ReadOptions, *, needs: Size | None = None, admit: Admit = admit_all
+    source: Source, reads: str, options: Any, *, needs: Size | None = None, admit: Admit = admit_all
 ) -> Iterator[AnyItem]:
     """The items of a source, each yielded as soon as it is decoded.
 
     Args:
         source: What to read.
         reads: What the task reads, see `tasks.task.Reads`.
-        options: Limits and choices.
+        options: The task's settings, which hold those of what it reads, see `media.settings`.
         needs: Smallest (width, height) that pictures may be reduced to while decoding.
         admit: Called before each decode, with its megapixels.
 
@@ -115,7 +68,7 @@ def read_source(
         raise Unsupported(f"an address of remote sound; this command reads {reads}")
 
 
-def _read_video(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+def _read_video(source: Source, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     """The chosen frames of a video; a last failed item where some of them did not decode."""
     if source.file is None:
         return
@@ -143,20 +96,20 @@ def _read_video(source: Source, options: ReadOptions, _needs: Size | None, admit
             yield FailedItem(path=source.path, error=complaint)
 
 
-def _whole_video(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+def _whole_video(source: Source, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     """The video itself. Whoever decodes it says through `admit` that it goes on, as reading does."""
     if source.file is not None:
         yield VideoFile(
             path=source.path,
             file=source.file,
             max_megapixels=options.max_megapixels,
-            every=options.every,
+            every=getattr(options, "every", None),
             detector=options.detector,
             alive=lambda: admit(0.0),
         )
 
 
-def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+def _read_picture(source: Source, options: Any, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     if source.file is None:
         return
     if options.every is not None and not options.every_frame:
@@ -186,12 +139,12 @@ def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admi
             )
 
 
-def _whole_file(source: Source, _options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+def _whole_file(source: Source, _options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     if source.file is not None:
         yield MediaFile(path=source.path, file=source.file, alive=lambda: admit(0.0))
 
 
-def _read_document(source: Source, options: ReadOptions, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+def _read_document(source: Source, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     if source.file is None:
         return
     for item in documents.read_pages(
@@ -207,14 +160,14 @@ def _read_document(source: Source, options: ReadOptions, _needs: Size | None, ad
         yield replace(item, file=source.file) if isinstance(item, Item) else item
 
 
-def _read_sound(source: Source, options: ReadOptions, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
+def _read_sound(source: Source, options: Any, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
     if source.file is not None:
         yield from audio.read_clips(
             source.file, source.path, piece_s=options.piece_s, channel=options.channel, raw_rate=options.raw_rate
         )
 
 
-def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> Item:
+def _from_array(path: str, image: NDArray[np.uint8], options: Any) -> Item:
     """A caller's array as an item.
 
     Raises:
@@ -236,7 +189,7 @@ def _from_array(path: str, image: NDArray[np.uint8], options: ReadOptions) -> It
     return Item(path=path, image=image, original_size=(shape[1], shape[0]))
 
 
-_READERS: dict[tuple[str, str], Callable[[Source, ReadOptions, Size | None, Admit], Iterator[AnyItem]]] = {
+_READERS: dict[tuple[str, str], Callable[[Source, Any, Size | None, Admit], Iterator[AnyItem]]] = {
     ("pictures", "picture"): _read_picture,
     ("pictures", "video"): _read_video,
     ("frames", "video"): _read_video,

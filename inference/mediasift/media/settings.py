@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.video.cuts import DETECTORS
 from mediasift.media.video.every import parse_every
-from mediasift.settings import Option, Settings
-
-MAX_MEGAPIXELS = 100.0
-"""Largest picture decoded unless asked otherwise; a 12,000 x 8,000 scan is 96."""
+from mediasift.settings import Option
+from mediasift.sources.settings import ListSettings
 
 DPI = 150.0
 """Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""
@@ -33,7 +32,7 @@ def check_pages(text: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmSettings(Settings):
+class FilmSettings(ListSettings):
     """Whole videos."""
 
     max_megapixels: Annotated[float, Option("Larger pictures end as an error row.", above=0, metavar="MEGAPIXELS")] = (
@@ -71,7 +70,7 @@ class PictureSettings(FrameSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundSettings(Settings):
+class SoundSettings(ListSettings):
     """Sound, also that of videos."""
 
     channel: Annotated[int | None, Option("Only this channel, from 1.", least=1, default="the mean of all")] = None

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from mediasift.run.job import Job
 from mediasift.run.pipeline import Finished, Pipeline, Seconds, readers
 from mediasift.sources.naming import Source
-from mediasift.tasks.task import Resources
 
 
 class Engine(Protocol):
@@ -39,11 +38,11 @@ class Here:
     peak_bytes = 0
 
     def __init__(self, job: Job) -> None:
-        task = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
+        task = job.task.start(job.resources)
         self.facts = task.facts
         self.batch_size = task.batch_size
         self._pipeline = Pipeline(
-            task, row_type=job.task.row, reads=job.task.reads, options=job.reading, jobs=readers(job.jobs)
+            task, row_type=job.task.row, reads=job.task.reads, options=job.task, jobs=readers(job.cost("jobs"))
         )
         self.seconds = self._pipeline.seconds
 

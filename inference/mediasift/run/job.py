@@ -1,25 +1,23 @@
 """A job: all that decides what a table says, in a form that can be written down and read back.
 
-The JSON form goes to the worker process; the settings alone go into journal and manifest.
+The JSON form goes to the worker process; what may not change goes into journal and manifest.
 """
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mediasift import errors
 from mediasift.errors import MediasiftError, UsageError
-from mediasift.media.readers import ReadOptions
+from mediasift.settings import from_json, options, to_json
 from mediasift.sources.naming import Inputs, Source
-from mediasift.tasks.task import Task
+from mediasift.tasks.task import ModelRunSettings, Resources, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,36 +25,33 @@ class Job:
     """All that decides what a table says, and how it is computed.
 
     Attributes:
-        task: The task's settings.
+        task: The task's settings, those of reading and running among them.
         inputs: What to read.
-        reading: How.
-        batch_size: Items per model call; None lets the task choose.
-        jobs: Reader threads; None for one per core, 0 to read in the calling thread.
-        threads: Threads of the model; None for every core.
-        profile: The file that some of these three come from; empty where none does.
+        profile: The file that some of the settings of running come from; empty where none does.
     """
 
     task: Task
     inputs: Inputs
-    reading: ReadOptions
-    batch_size: int | None = None
-    jobs: int | None = None
-    threads: int | None = None
     profile: str = ""
+
+    def cost(self, name: str) -> Any:
+        """One of the settings of running; None where this task has no such setting."""
+        return getattr(self.task, name, None)
+
+    @property
+    def resources(self) -> Resources:
+        """What the task may use."""
+        return Resources(
+            batch_size=self.cost("batch_size"), threads=self.cost("threads"), timeout_s=self.cost("timeout_s")
+        )
 
 
 def settings(job: Job) -> dict[str, Any]:
-    """The job's settings as JSON values: what the same command would have again."""
-    task = {field.name: _plain(getattr(job.task, field.name)) for field in fields(job.task)}
-    return {
-        "task": job.task.name,
-        **task,
-        "inputs": ["array" if isinstance(name, np.ndarray) else str(name) for name in job.inputs.named],
-        "recursive": job.inputs.recursive,
-        "column": job.inputs.column,
-        "keep": list(job.inputs.keep),
-        **job.reading.told(),
-    }
+    """What decides the rows, as JSON values; what they cost and what must not be written down is left out."""
+    cost = {declared.name for declared in options(ModelRunSettings)}
+    named = ["array" if isinstance(name, np.ndarray) else str(name) for name in job.inputs.named]
+    decides = {name: value for name, value in to_json(job.task, secrets=False).items() if name not in cost}
+    return {"task": job.task.name, **decides, "inputs": named}
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
@@ -68,23 +63,13 @@ def job_to_json(job: Job) -> dict[str, Any]:
     task = job.task
     if any(hasattr(getattr(task, field.name), "path") for field in fields(task)):
         raise UsageError("a loaded model stays in its process; give its name or path, or do without isolate")
-    return {
-        "task": f"{type(task).__module__}:{type(task).__qualname__}",
-        "settings": {field.name: _plain(getattr(task, field.name)) for field in fields(task)},
-        "reading": asdict(job.reading),
-        "batch_size": job.batch_size,
-        "jobs": job.jobs,
-        "threads": job.threads,
-    }
+    return {"task": f"{type(task).__module__}:{type(task).__qualname__}", "settings": to_json(task)}
 
 
 def job_from_json(data: Mapping[str, Any]) -> Job:
     """The job that `job_to_json` wrote, without inputs."""
     module, _, name = data["task"].partition(":")
-    task = revive(getattr(import_module(module), name), data["settings"])
-    reading = revive(ReadOptions, data["reading"])
-    rest = {name: data[name] for name in ("batch_size", "jobs", "threads")}
-    return Job(task=task, inputs=Inputs(named=()), reading=reading, **rest)
+    return Job(task=from_json(getattr(import_module(module), name), data["settings"]), inputs=Inputs(named=()))
 
 
 def source_to_json(source: Source) -> dict[str, Any]:
@@ -95,7 +80,7 @@ def source_to_json(source: Source) -> dict[str, Any]:
     """
     if source.image is not None:
         raise UsageError("arrays stay in their process; do without isolate")
-    data = {field.name: _plain(getattr(source, field.name)) for field in fields(source) if field.name not in _HERE}
+    data = {name: value for name, value in to_json(source).items() if name not in _HERE}
     return {**data, "failure": None if source.failure is None else error_to_json(source.failure)}
 
 
@@ -107,7 +92,7 @@ def source_from_json(data: Mapping[str, Any]) -> Source:
     hints = typing.get_type_hints(Source)
     names = [field.name for field in fields(Source) if field.name not in _HERE]
     failure = None if data["failure"] is None else error_from_json(data["failure"])
-    return Source(**{name: revive(hints[name], data[name]) for name in names}, failure=failure)
+    return Source(**{name: from_json(hints[name], data[name]) for name in names}, failure=failure)
 
 
 def error_to_json(error: MediasiftError) -> dict[str, str]:
@@ -118,28 +103,3 @@ def error_to_json(error: MediasiftError) -> dict[str, str]:
 def error_from_json(data: Mapping[str, str]) -> Any:
     """The error that `error_to_json` wrote."""
     return getattr(errors, data["error"])(data["message"])
-
-
-def revive(hint: Any, value: Any) -> Any:
-    """A JSON value as the type `hint` says: dataclasses from objects, tuples from lists, paths from text."""
-    if isinstance(hint, type) and is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
-        return hint(**{name: revive(hints[name], part) for name, part in value.items()})
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is tuple and isinstance(value, list):
-        kinds = [args[0]] * len(value) if args[-1:] == (...,) else args
-        return tuple(revive(kind, part) for kind, part in zip(kinds, value, strict=True))
-    if origin in (types.UnionType, typing.Union):
-        return value if value is None else revive(next(kind for kind in args if kind is not types.NoneType), value)
-    return Path(value) if hint is Path else value
-
-
-def _plain(value: Any) -> Any:
-    """A JSON value; a loaded model is named by its file."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [_plain(part) for part in value]
-    if isinstance(value, Path):
-        return str(value)
-    return str(value.path) if hasattr(value, "path") else value

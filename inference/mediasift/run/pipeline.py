@@ -19,7 +19,7 @@ from typing import Any
 
 from mediasift.errors import ItemError
 from mediasift.items import FailedItem, Place
-from mediasift.media.readers import AnyItem, ReadOptions, read_source
+from mediasift.media.readers import AnyItem, read_source
 from mediasift.rows import Row, placed
 from mediasift.run.budget import Budget, Share
 from mediasift.run.watch import Culprit, Trouble, Watch
@@ -92,7 +92,7 @@ class Pipeline:
         task: The task.
         row_type: Its row, for items that failed or gave nothing.
         reads: What it reads.
-        options: How to read.
+        options: The task's settings, which say how to read.
         jobs: Reader threads; 0 reads in the calling thread.
         watch: Told what is being worked on.
     """
@@ -103,7 +103,7 @@ class Pipeline:
         *,
         row_type: type[Row],
         reads: Reads,
-        options: ReadOptions,
+        options: Any,
         jobs: int,
         watch: Watch | None = None,
     ) -> None:

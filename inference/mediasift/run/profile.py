@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.registry import find_model
@@ -116,17 +116,14 @@ def with_profile(job: Job) -> Job:
 
     A model that is loaded already keeps its threads, and its caller has decided the rest.
     """
-    model, device = getattr(job.task, "model", None), getattr(job.task, "device", None)
-    chosen = (job.batch_size, job.threads, job.jobs)
-    if not model or not isinstance(model, str) or not isinstance(device, str) or None not in chosen:
+    task = job.task
+    model, device = getattr(task, "model", None), getattr(task, "device", None)
+    names = ("batch_size", "threads", "jobs")
+    free = [name for name in names if hasattr(task, name) and getattr(task, name) is None]
+    if not model or not isinstance(model, str) or not isinstance(device, str) or len(free) == 0:
         return job
     profile = find_profile(model, device)
     if profile is None:
         return job
-    return replace(
-        job,
-        batch_size=profile.batch_size if job.batch_size is None else job.batch_size,
-        threads=profile.threads if job.threads is None else job.threads,
-        jobs=profile.jobs if job.jobs is None else job.jobs,
-        profile=str(profile.path),
-    )
+    chosen: Any = replace(cast("Any", task), **{name: getattr(profile, name) for name in free})
+    return replace(job, task=chosen, profile=str(profile.path))

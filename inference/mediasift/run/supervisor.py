@@ -24,9 +24,7 @@ from mediasift.run.signals import Signals
 from mediasift.run.watch import Trouble
 from mediasift.sources.naming import Source
 from mediasift.system.machine import allowed_bytes, peak_bytes, resident_bytes
-
-TIMEOUT_S = 120.0
-"""For one item, unless asked otherwise: Tesseract may need a minute for a full page of newsprint."""
+from mediasift.tasks.task import TIMEOUT_S
 
 _POLL_S = 0.1
 _LOOK_S = 0.25

@@ -232,8 +232,8 @@ class Table(Generic[RowType]):
         """Threads, batch size and limits: what the rows cost, not what they say."""
         return {
             "batch_size": self._engine.batch_size,
-            "jobs": readers(self.job.jobs),
-            "threads": self.job.threads or available_cores(),
+            "jobs": readers(self.job.cost("jobs")),
+            "threads": self.job.cost("threads") or available_cores(),
             "profile": self.job.profile or None,
             "limits": None if self._limits is None else asdict(self._limits),
         }

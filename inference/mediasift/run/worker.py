@@ -34,7 +34,7 @@ from mediasift.run.pipeline import Finished, Pipeline, readers
 from mediasift.run.watch import Culprit, Trouble, Watch
 from mediasift.sources.naming import Source
 from mediasift.system.network import VARIABLE, forbid_sockets, no_telemetry
-from mediasift.tasks.task import Resources, Started
+from mediasift.tasks.task import Started
 
 PROTOCOL_ERROR = 70
 """Exit code after a bug; its traceback was sent."""
@@ -136,13 +136,13 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
         os.environ[VARIABLE] = "1"
         forbid_sockets()
     job = job_from_json(data)
-    started = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
+    started = job.task.start(job.resources)
     pipeline = Pipeline(
         started,
         row_type=job.task.row,
         reads=job.task.reads,
-        options=job.reading,
-        jobs=readers(job.jobs),
+        options=job.task,
+        jobs=readers(job.cost("jobs")),
         watch=channel,
     )
     channel.send("S", json.dumps(_facts(started, pipeline)))

@@ -10,6 +10,7 @@ import csv
 import glob
 import os
 import stat
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -80,9 +81,7 @@ def find_sources(inputs: Inputs, skipped: Skipped, *, stdin: TextIO | None = Non
         if isinstance(named, np.ndarray):
             yield Source(path=f"array[{index}]", image=named)
         elif named == "-":
-            if stdin is None:
-                raise UsageError("- (standard input) works on the command line only")
-            yield from _from_lines(_split_lines(stdin.read()), Path())
+            yield from _from_lines(_split_lines((stdin or sys.stdin).read()), Path())
         else:
             yield from _from_path(os.fspath(named), inputs, skipped)
 

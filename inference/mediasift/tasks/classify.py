@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.onnx.describe import check_by_one_run
 from mediasift.engines.onnx.recipe import prepare, smallest_size
-from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 from mediasift.engines.onnx.session import OnnxModel, load_model
-from mediasift.errors import DescriptionError, UsageError
+from mediasift.engines.onnx.settings import ModelSettings
+from mediasift.errors import DescriptionError
 from mediasift.items import Item
-from mediasift.media.pictures.transforms import Box, check_box, crop
+from mediasift.media.pictures.transforms import Box, check_box, crop, parse_box
+from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.settings import Option
+from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
 
 BATCH_SIZE = 8
 """Pictures per model call; larger batches gain little on a CPU."""
@@ -42,41 +44,36 @@ class Classification(Row):
     score: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Classify:
-    """Settings of a classification.
+def _check_boxes(boxes: Sequence[Box]) -> None:
+    for box in boxes:
+        check_box(box)
 
-    Attributes:
-        model: Name or path; or a loaded model, in the Python API.
-        device: See `models.providers.DEVICES`.
-        top: How many labels per picture at most; 0 for all.
-        min_score: Leave out labels below this score, 0..1.
-        crops: Boxes (left, top, right, bottom) in fractions 0..1; each is classified on its own.
-        invert: Swap light and dark first.
-    """
+
+@dataclass(frozen=True, kw_only=True)
+class Classify(ModelSettings, PictureSettings, ModelRunSettings):
+    """Label pictures with a model: a row for each of the best labels."""
 
     name: ClassVar[str] = "classify"
     reads: ClassVar[Reads] = "pictures"
     row: ClassVar[type[Row]] = Classification
 
-    model: str | OnnxModel = DEFAULT_CLASSIFIER
-    device: str = "cpu"
-    top: int = 1
-    min_score: float = 0.0
-    crops: tuple[Box, ...] = ()
-    invert: bool = False
+    top: Annotated[int, Option("Labels per picture at most; 0 for all.", least=0)] = 1
+    min_score: Annotated[float, Option("Leave out labels with lower scores.", least=0, most=1)] = 0.0
+    crops: Annotated[
+        Sequence[Box],
+        Option(
+            "Classify this part instead of the whole, in fractions of width and height; may be given several times.",
+            flag="--crop", metavar="L,T,R,B", multiple=True, parse=parse_box, check=_check_boxes,
+        ),
+    ] = ()  # fmt: skip
+    invert: Annotated[bool, Option("Swap light and dark first: ink on paper for a light-on-dark model.")] = False
 
     def start(self, resources: Resources) -> StartedClassify:
         """Load the model.
 
         Raises:
             ModelError: It is not here, not a classifier, or cannot run on the device.
-            UsageError: A setting is out of range.
         """
-        if self.top < 0 or not 0 <= self.min_score <= 1:
-            raise UsageError("top must be 0 (all) or more, min-score from 0 to 1")
-        for box in self.crops:
-            check_box(box)
         model = self.model
         if not isinstance(model, OnnxModel):
             model = load_model(model, device=self.device, threads=resources.threads)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +31,18 @@ from mediasift.media.pictures.transforms import (
     flip,
     middle,
     padded,
+    parse_box,
     resize,
     rotate,
     rotated_size,
     to_color_model,
 )
+from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
+from mediasift.settings import Option
 from mediasift.sources.formats import sniff
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.sources.naming import common_folder
+from mediasift.tasks.task import Reads, Resources, RunSettings, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,70 +61,81 @@ class Converted(Row):
     color_model: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Convert:
-    """Settings; what is done is done in this order: crop, flip, rotate, resize, colour model.
+def _size_or_percent(text: str) -> dict[str, Any]:
+    """`25%` or `224x224` as the fields that hold it."""
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
+        return {"percent": float(found[1])}
+    if found := re.fullmatch(r"(\d+)x(\d+)", text):
+        return {"size": (int(found[1]), int(found[2]))}
+    raise UsageError(f"resize {text!r}: must be a percentage such as 25%, or WIDTHxHEIGHT such as 224x224")
 
-    Attributes:
-        folder: Where the files go, in subfolders as the inputs are.
-        base: What is left away from the front of the inputs' paths there.
-        to: A key of `media.encode.ENCODERS`.
-        color_model: gray and rgb for pictures, also hsv and lab for arrays.
-        size: (width, height) to resize to; None does not.
-        percent: Resize to this percentage of both sides; None does not.
-        how: How a picture gets `size`.
-        filling, color: For how pad, what is around; the colour also for what rotation leaves free.
-        resample: How sizes are changed; `area` averages.
-        crop: (left, top, right, bottom) in fractions 0..1.
-        flip: h or v.
-        rotate: Degrees clockwise.
-        canvas: keep or grow, when rotating.
-        exif: strip, keep, or without-place.
-        quality: 1..100, of JPEG, WebP and AVIF.
-        max_megapixels: No larger picture is made.
+
+def _color(text: str) -> Color:
+    """`#rrggbb`, `R,G,B` or one of three names."""
+    text = {"black": "0,0,0", "white": "255,255,255", "gray": "128,128,128"}.get(text.lower(), text)
+    if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+    parts = text.split(",")
+    if len(parts) == 3 and all(re.fullmatch(r"\d{1,3}", part) and int(part) < 256 for part in parts):
+        return int(parts[0]), int(parts[1]), int(parts[2])
+    raise UsageError(f"colour {text!r}: must be #rrggbb, R,G,B with numbers from 0 to 255, black, white or gray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convert(PictureSettings, RunSettings):
+    """Change size, colours, position and format of pictures: a row says where each copy is.
+
+    The copies lie in subfolders as the inputs do; `x.jpg` becomes `x.jpg.png`, so that it never overwrites `x.png`.
+    What is done is done in this order: crop, flip, rotate, resize, colour model.
     """
 
     name: ClassVar[str] = "convert"
     reads: ClassVar[Reads] = "pictures"
     row: ClassVar[type[Row]] = Converted
 
-    folder: str
-    base: str = ""
-    to: str = "png"
-    color_model: ColorModel = "rgb"
-    size: tuple[int, int] | None = None
-    percent: float | None = None
-    how: Fit = "stretch"
-    filling: Filling = "color"
-    color: Color = (0, 0, 0)
-    resample: Resample = "area"
-    crop: Box | None = None
-    flip: Literal["h", "v"] | None = None
-    rotate: float = 0.0
-    canvas: Canvas = "grow"
-    exif: KeepExif = "strip"
-    quality: int = 90
-    max_megapixels: float = 100.0
+    directory: Annotated[
+        str | Path, Option("Write the pictures into this folder; it is made if it is not there.", short="-d")
+    ] = field(kw_only=False)
+    base: Annotated[
+        str, Option("What is left away from the front of the inputs' paths; the folder that all lie in.", flag="")
+    ] = ""
+    to: Annotated[str, Option("Format to write.", choices=tuple(ENCODERS))] = "png"
+    color_model: Annotated[ColorModel, Option("hsv and lab: arrays only.", old=("--colour-model",))] = "rgb"
+    crop: Annotated[
+        Box | None,
+        Option(
+            "First: this part only, in fractions of width and height.", metavar="L,T,R,B", parse=parse_box,
+            check=check_box,
+        ),
+    ] = None  # fmt: skip
+    flip: Annotated[Literal["h", "v"] | None, Option("Then: mirror left to right (h) or top to bottom (v).")] = None
+    rotate: Annotated[float, Option("Then: turn clockwise.", metavar="DEGREES")] = 0.0
+    canvas: Annotated[Canvas, Option("When rotating: show all, or keep the size.")] = "grow"
+    size: Annotated[
+        tuple[int, int] | None,
+        Option("Then: to a percentage, or to a size in pixels.", flag="--resize", metavar="25%|224x224",
+               parse=_size_or_percent),
+    ] = None  # fmt: skip
+    percent: Annotated[float | None, Option("Or to this percentage of both sides.", flag="", above=0, most=10_000)] = (
+        None
+    )
+    fit: Annotated[Fit, Option("How a picture gets the size: stretched, its middle cut out, or with a border.")] = (
+        "stretch"
+    )
+    filling: Annotated[Filling, Option("For fit pad: the border.", flag="--pad")] = "color"
+    color: Annotated[
+        Color,
+        Option("For borders and rotation: #rrggbb, R,G,B, black, white or gray.", flag="--background", metavar="COLOR",
+               default="black", parse=_color),
+    ] = (0, 0, 0)  # fmt: skip
+    resample: Annotated[
+        Resample, Option("How sizes change: area averages when shrinking; the others are Pillow's filters.")
+    ] = "area"
+    exif: Annotated[KeepExif, Option("Date, camera, place: leave out, keep, or keep all but the place.")] = "strip"
+    quality: Annotated[int, Option("Of jpg, webp and avif.", least=1, most=100)] = 90
 
-    def start(self, _resources: Resources) -> StartedConvert:
-        """Make the folder.
-
-        Raises:
-            UsageError: Settings that exclude each other or are out of range.
-            EngineError: The format cannot be written here.
-            OutputError: The folder cannot be made.
-        """
-        self._check()
-        check_encoder(self.to)
-        try:
-            Path(self.folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.folder}: the folder cannot be made ({error.strerror})") from error
-        return StartedConvert(self)
-
-    def _check(self) -> None:
-        if self.to not in ENCODERS:
-            raise UsageError(f"{self.to!r}: no format to convert to; there are {', '.join(ENCODERS)}")
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.color_model in ("hsv", "lab") and self.to not in ARRAYS:
             raise UsageError(f"{self.color_model} is no colour model of {self.to} files; write arrays: --to npy")
         if self.exif != "strip" and self.to in ARRAYS:
@@ -128,45 +144,56 @@ class Convert:
             raise UsageError("resize to a size or by percent, not both")
         if self.size is not None and min(self.size) < 1:
             raise UsageError(f"resize {self.size[0]}x{self.size[1]}: each side must be 1 pixel or more")
-        if self.percent is not None and not 0 < self.percent <= 10_000:
-            raise UsageError(f"resize {self.percent:g}%: must be above 0 and at most 10000 percent")
-        if self.how != "stretch" and self.size is None:
-            raise UsageError(f"fit {self.how} needs a size: --resize WIDTHxHEIGHT")
-        if not 1 <= self.quality <= 100:
-            raise UsageError(f"quality {self.quality}: must be 1 to 100")
+        if self.fit != "stretch" and self.size is None:
+            raise UsageError(f"fit {self.fit} needs a size: --resize WIDTHxHEIGHT")
         if not (len(self.color) == 3 and all(0 <= part <= 255 for part in self.color)):
             raise UsageError(f"colour {self.color}: three numbers from 0 to 255")
         if not np.isfinite(self.rotate):
             raise UsageError(f"rotate {self.rotate}: must be a number of degrees")
-        if self.crop is not None:
-            check_box(self.crop)
+
+    def for_inputs(self, named: Sequence[Any]) -> Self:
+        """With the folder that all inputs lie in, and never with one of them around the folder to write into."""
+        for name in named:
+            if not isinstance(name, (str, Path)) or not Path(name).is_dir():
+                continue
+            if Path(self.directory).resolve().is_relative_to(Path(name).resolve()):
+                raise UsageError(
+                    f"{self.directory}: lies in the input {name}, whose pictures would be converted again and again"
+                )
+        return replace(self, base=self.base or common_folder(named))
+
+    def start(self, resources: Resources) -> StartedConvert:  # noqa: ARG002  (as every Task)
+        """Make the folder.
+
+        Raises:
+            EngineError: The format cannot be written here.
+            OutputError: The folder cannot be made.
+        """
+        check_encoder(self.to)
+        try:
+            Path(self.directory).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.directory}: the folder cannot be made ({error.strerror})") from error
+        return StartedConvert(self)
 
 
 class StartedConvert(Started):
     """See `tasks.task.Started`. Files are written in `prepare`, by several threads; each by one rename."""
 
-    batch_size = 1
-    needs: tuple[int, int] | None = None
-
     def __init__(self, settings: Convert) -> None:
         self.settings = settings
-        self.facts: Mapping[str, Any] = {}
 
     def prepare(self, item: Item) -> list[Row]:
         """Convert and write one picture."""
         settings = self.settings
         numbers = to_color_model(converted(item.image, settings), settings.color_model)
         exif = kept_exif(item.file, settings.exif)
-        target = Path(settings.folder) / output_name(item, settings)
+        target = Path(settings.directory) / output_name(item, settings)
         if item.file is not None and target.exists() and target.samefile(item.file):
             raise UsageError(f"{target}: would overwrite its own input; choose another folder with -d")
         _write(target, ENCODERS[settings.to](numbers, settings.quality, exif))
         height, width = numbers.shape[:2]
         return [Converted(output=str(target), width=width, height=height, color_model=settings.color_model)]
-
-    def infer(self, batch: Sequence[list[Row]]) -> Sequence[list[Row]]:
-        """The same rows."""
-        return batch
 
 
 def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:
@@ -191,9 +218,9 @@ def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:
     if size is None:
         return image
     check_size(*size, settings.max_megapixels)
-    if settings.how == "pad":
+    if settings.fit == "pad":
         return padded(image, *size, filling=settings.filling, color=settings.color, resample=settings.resample)
-    if settings.how == "crop":
+    if settings.fit == "crop":
         image = middle(image, *size)
     return resize(image, *size, settings.resample)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,15 @@ from mediasift.engines.onnx.describe import check_by_one_run
 from mediasift.engines.onnx.recipe import prepare, smallest_size
 from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
 from mediasift.engines.onnx.session import OnnxModel, load_model
+from mediasift.engines.onnx.settings import MODEL_OPTION, ModelSettings
 from mediasift.errors import DescriptionError, OutputError, UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
 from mediasift.media.pictures.stills import still_path, write_picture
+from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.settings import Option
+from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
 
 BATCH_SIZE = 4
 """Pictures per model call, where the graph leaves it free."""
@@ -52,39 +55,36 @@ class Detection(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detect:
-    """Settings of a detection.
-
-    Attributes:
-        model: Name or path; or a loaded model, in the Python API.
-        device: See `models.providers.DEVICES`.
-        min_score: Leave out lower scores, 0..1.
-        iou: Of boxes of one label that overlap more (intersection over union, 0..1), only the best stays.
-        labels: Only these; none for all.
-        draw: Folder for copies of the pictures with boxes; None for none.
-    """
+class Detect(ModelSettings, PictureSettings, ModelRunSettings):
+    """Find objects in pictures and frames of videos: a row for each, with its box in pixels and as fractions."""
 
     name: ClassVar[str] = "detect"
     reads: ClassVar[Reads] = "pictures"
     row: ClassVar[type[Row]] = Detection
 
-    model: str | OnnxModel = DEFAULT_DETECTOR
-    device: str = "cpu"
-    min_score: float = 0.3
-    iou: float = 0.5
-    labels: tuple[str, ...] = ()
-    draw: str | None = None
+    model: Annotated[str | Path | OnnxModel, MODEL_OPTION] = DEFAULT_DETECTOR
+    min_score: Annotated[float, Option("Leave out objects with lower scores.", least=0, most=1)] = 0.3
+    iou: Annotated[
+        float,
+        Option(
+            "Of boxes of one label that overlap more (intersection over union), only the best stays.", least=0, most=1
+        ),
+    ] = 0.5
+    labels: Annotated[
+        Sequence[str], Option("Only these labels, separated by commas.", metavar="A,B", default="all")
+    ] = ()
+    draw: Annotated[
+        str | Path | None, Option("Write copies of the pictures with boxes into this folder.", metavar="DIR")
+    ] = None
 
     def start(self, resources: Resources) -> StartedDetect:
         """Load the model.
 
         Raises:
             ModelError: It is not here, no detector, or cannot run on the device.
-            UsageError: A setting is out of range, or a label is none of the model's.
+            UsageError: A label is none of the model's.
             OutputError: The folder for drawings cannot be made.
         """
-        if not (0 <= self.min_score <= 1 and 0 <= self.iou <= 1):
-            raise UsageError("min-score and iou must be from 0 to 1")
         model = self.model
         if not isinstance(model, OnnxModel):
             model = load_model(model, device=self.device, threads=resources.threads)
@@ -162,7 +162,7 @@ class StartedDetect(Started):
         kept = suppress(boxes, best, labels, min_score=settings.min_score, max_overlap=settings.iou)
         rows = [self._row(one, boxes[i], float(best[i]), int(labels[i])) for i in kept]
         if settings.draw is not None and one.item is not None:
-            self._draw(settings.draw, one.item, boxes[kept], rows)
+            self._draw(str(settings.draw), one.item, boxes[kept], rows)
         return list(rows)
 
     def _row(self, one: _Prepared, box: NDArray[np.float32], score: float, label: int) -> Detection:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.onnx.embedder import Embedder, load_embedder
 from mediasift.engines.onnx.recipe import smallest_size
-from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
+from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
+from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.settings import Option
+from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
 
 BATCH_SIZE = 8
 """Pictures per model call."""
@@ -32,22 +34,24 @@ class Embedding(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embed:
-    """Settings.
+class Embed(ModelSettings, PictureSettings, ModelRunSettings):
+    """Turn pictures into vectors with a model: a row with a vector for each, best into .parquet or .npz.
 
-    Attributes:
-        model: Name or path of a classifier or an embedding model.
-        layer: Tensor or node of its graph; None for an embedding model's output or a classifier's penultimate layer.
-        device: See `models.providers.DEVICES`.
+    The vector is an embedding model's output, or what goes into a classifier's last layer.
     """
 
     name: ClassVar[str] = "embed"
     reads: ClassVar[Reads] = "pictures"
     row: ClassVar[type[Row]] = Embedding
 
-    model: str = DEFAULT_CLASSIFIER
-    layer: str | None = None
-    device: str = "cpu"
+    layer: Annotated[
+        str | None,
+        Option(
+            "Tensor or node of the graph to take.",
+            metavar="NAME",
+            default="an embedding, or a classifier's penultimate",
+        ),
+    ] = None
 
     def start(self, resources: Resources) -> StartedEmbed:
         """Load the model.
@@ -55,7 +59,7 @@ class Embed:
         Raises:
             ModelError: It is not here, has no such layer, or cannot run on the device.
         """
-        embedder = load_embedder(self.model, layer=self.layer, device=self.device, threads=resources.threads)
+        embedder = load_embedder(str(self.model), layer=self.layer, device=self.device, threads=resources.threads)
         return StartedEmbed(embedder, embedder.model.fixed_batch or resources.batch_size or BATCH_SIZE)
 
 
@@ -65,8 +69,8 @@ class StartedEmbed(Started):
     def __init__(self, embedder: Embedder, batch_size: int) -> None:
         self.embedder = embedder
         self.batch_size = batch_size
-        self.facts: Mapping[str, Any] = embedder.facts
-        self.needs: tuple[int, int] | None = smallest_size(embedder.wanted)
+        self.facts = embedder.facts
+        self.needs = smallest_size(embedder.wanted)
 
     def prepare(self, item: Item) -> NDArray[Any]:
         """The model's input for the picture."""

@@ -16,8 +16,9 @@ from mediasift.engines.onnx.recipe import smallest_size
 from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import Resample, disc, middle, resize, sharpness, to_gray
+from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
 
 BATCH_SIZE = 8
 """Pictures per model call."""
@@ -51,8 +52,8 @@ class Fingerprint(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakeFingerprints:
-    """Settings.
+class TakeFingerprints(PictureSettings, ModelRunSettings):
+    """What is taken of each picture; made by the verbs that compare.
 
     Attributes:
         width, height: Shrink to this; 0 for none.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mediasift.errors import Unsupported
 from mediasift.items import Item, MediaFile
 from mediasift.media.information import information
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.sources.settings import ListSettings
+from mediasift.tasks.task import Reads, Resources, RunSettings, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,26 +35,23 @@ class Info(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inform:
-    """There is nothing to set."""
+class Inform(ListSettings, RunSettings):
+    """Report format, size, duration, date and place of files: a row for each picture, page, video or sound.
+
+    Only headers are read. Width and height are those of the upright picture; of a PDF page, in points.
+    """
 
     name: ClassVar[str] = "info"
     reads: ClassVar[Reads] = "files"
     row: ClassVar[type[Row]] = Info
 
-    def start(self, _resources: Resources) -> StartedInform:
+    def start(self, resources: Resources) -> StartedInform:  # noqa: ARG002  (as every Task)
         """Nothing to set up."""
         return StartedInform()
 
 
 class StartedInform(Started):
     """See `tasks.task.Started`."""
-
-    batch_size = 1
-    needs: tuple[int, int] | None = None
-
-    def __init__(self) -> None:
-        self.facts: Mapping[str, Any] = {}
 
     def prepare(self, item: MediaFile | Item) -> list[Row]:
         """The rows of a file."""
@@ -64,7 +61,3 @@ class StartedInform(Started):
             Info(**{field.name: getattr(found, field.name) for field in fields(found)})
             for found in information(item.file, item.alive)
         ]
-
-    def infer(self, batch: Sequence[list[Row]]) -> Sequence[list[Row]]:
-        """The same rows."""
-        return batch

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
-from mediasift.errors import OutputError, UsageError
+from mediasift.errors import OutputError
 from mediasift.items import Item
 from mediasift.media.pictures.stills import FORMATS, still_path, write_picture
 from mediasift.media.pictures.transforms import sharpness
+from mediasift.media.settings import EVERY_OPTION, FrameSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.settings import Option
+from mediasift.tasks.task import Reads, Resources, RunSettings, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,30 +32,28 @@ class KeyFrame(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyFrames:
-    """Settings.
+class KeyFrames(FrameSettings, RunSettings):
+    """Choose frames of videos: by default the sharpest near the middle of each shot; write them as stills.
 
-    Attributes:
-        directory: Folder for stills; None for none.
-        image_format: Key of `media.stills.FORMATS`.
+    With --every 2s or 1000f at regular distances, with iframe those that the codec stored whole.
     """
 
     name: ClassVar[str] = "keyframes"
     reads: ClassVar[Reads] = "frames"
     row: ClassVar[type[Row]] = KeyFrame
 
-    directory: str | None = None
-    image_format: str = "jpeg"
+    every: Annotated[str, replace(EVERY_OPTION, default="")] = "shot"
+    directory: Annotated[
+        str | Path | None, Option("Write stills into this folder, named by video, time and frame.", short="-d")
+    ] = None
+    image_format: Annotated[str, Option("Of the stills.", choices=tuple(FORMATS))] = "jpeg"
 
     def start(self, resources: Resources) -> StartedKeyFrames:  # noqa: ARG002  (as every Task)
         """Make the folder.
 
         Raises:
-            UsageError: No such format.
             OutputError: The folder cannot be made.
         """
-        if self.image_format not in FORMATS:
-            raise UsageError(f"image format {self.image_format!r}: must be one of {', '.join(FORMATS)}")
         if self.directory is not None:
             try:
                 Path(self.directory).mkdir(parents=True, exist_ok=True)
@@ -66,14 +65,10 @@ class KeyFrames:
 class StartedKeyFrames(Started):
     """See `tasks.task.Started`."""
 
-    batch_size = 1
-    needs = None
-    facts: Mapping[str, Any] = {}
-
     def __init__(self, settings: KeyFrames) -> None:
         self.settings = settings
 
-    def prepare(self, item: Item) -> KeyFrame:
+    def prepare(self, item: Item) -> list[Row]:
         """The frame's row; its still is written."""
         path = None
         if self.settings.directory is not None:
@@ -81,12 +76,5 @@ class StartedKeyFrames(Started):
                 self.settings.directory, item.path, self.settings.image_format, frame=item.frame, time_s=item.time_s
             )
             write_picture(path, item.image, self.settings.image_format)
-        return KeyFrame(
-            shot=item.shot,
-            sharpness=round(sharpness(item.image), 3),
-            image_path=None if path is None else str(path),
-        )
-
-    def infer(self, batch: Sequence[KeyFrame]) -> list[list[Row]]:
-        """There is no model; the rows are ready."""
-        return [[row] for row in batch]
+        image_path = None if path is None else str(path)
+        return [KeyFrame(shot=item.shot, sharpness=round(sharpness(item.image), 3), image_path=image_path)]

@@ -18,9 +18,10 @@ from mediasift.engines.ocr.tesseract import Tesseract
 from mediasift.errors import OutputError, UsageError
 from mediasift.items import Item, Place, TextPage
 from mediasift.media.pictures.cleaning import STEPS, clean, map_box
+from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.system.machine import available_cores
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.tasks.task import EngineRunSettings, Reads, Resources, Started
 
 DPI = 300.0
 """At which pages are rendered to be read."""
@@ -66,7 +67,7 @@ class TextRegion(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ocr:
+class Ocr(PictureSettings, EngineRunSettings):
     """Settings of reading text.
 
     Attributes:
@@ -92,7 +93,6 @@ class Ocr:
     clean: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     folder: str | None = None
-    timeout_s: float | None = None
 
     def start(self, resources: Resources) -> StartedOcr:
         """Find the engine.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 from mediasift.items import VideoFile
+from mediasift.media.settings import FilmSettings
 from mediasift.media.video import shots as media_shots
 from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.settings import Option
+from mediasift.tasks.task import Reads, Resources, RunSettings, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,49 +68,34 @@ class ShotSummary(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shots:
-    """Settings.
-
-    Attributes:
-        fades: Whether black between two shots parts them, too.
-    """
+class Shots(FilmSettings, RunSettings):
+    """Find the shots of videos: a row for each, with its length, brightness, colourfulness and motion."""
 
     name: ClassVar[str] = "shots"
     reads: ClassVar[Reads] = "video"
     row: ClassVar[type[Row]] = Shot
 
-    fades: bool = True
+    fades: Annotated[bool, Option("Whether black between two shots separates them, too.")] = True
 
     def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002  (as every Task)
         """Nothing to set up."""
-        return StartedShots(fades=self.fades, summary=False)
+        return StartedShots(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShotsSummary:
-    """Settings of the summary; see `Shots`."""
+class ShotsSummary(Shots):
+    """A row for each video: cuts per minute, mean and median length of its shots."""
 
     name: ClassVar[str] = "shots-summary"
-    reads: ClassVar[Reads] = "video"
     row: ClassVar[type[Row]] = ShotSummary
-
-    fades: bool = True
-
-    def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002  (as every Task)
-        """Nothing to set up."""
-        return StartedShots(fades=self.fades, summary=True)
 
 
 class StartedShots(Started):
     """See `tasks.task.Started`."""
 
-    batch_size = 1
-    needs = None
-    facts: Mapping[str, Any] = {}
-
-    def __init__(self, *, fades: bool, summary: bool) -> None:
-        self._fades = fades
-        self._summary = summary
+    def __init__(self, settings: Shots) -> None:
+        self._fades = settings.fades
+        self._summary = isinstance(settings, ShotsSummary)
 
     def prepare(self, item: VideoFile) -> list[Row]:
         """The rows of a video. Frames that did not decode leave an error on the last of them."""
@@ -124,10 +111,6 @@ class StartedShots(Started):
             kind = ShotSummary if self._summary else Shot
             rows.append(kind(error=complaint.as_cell()))
         return rows
-
-    def infer(self, batch: Sequence[list[Row]]) -> list[list[Row]]:
-        """There is no model; the rows are ready."""
-        return list(batch)
 
 
 def shot_row(shot: media_shots.Shot) -> Shot:

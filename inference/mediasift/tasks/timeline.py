@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from mediasift.errors import ItemError, OutputError, UsageError
 from mediasift.items import VideoFile
 from mediasift.media.pictures.stills import write_text
+from mediasift.media.settings import FrameSettings
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, Every, chosen_numbers, parse_every
 from mediasift.media.video.footage import Footage, open_footage
@@ -20,12 +21,12 @@ from mediasift.media.video.frames import Frame
 from mediasift.media.video.shots import Shot, find_shots, measured
 from mediasift.media.video.webvtt import webvtt
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.tasks.task import EngineRunSettings, Reads, Resources, Started
 from mediasift.tasks.timeline_parts import PARTS, PICTURE_TASKS, SOUND_TASKS, Look, Moment, Part, listen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timeline:
+class Timeline(FrameSettings, EngineRunSettings):
     """Settings.
 
     Attributes:

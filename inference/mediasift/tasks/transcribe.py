@@ -15,10 +15,11 @@ from mediasift.engines.speech.onnx import OnnxSpeech
 from mediasift.engines.speech.pocketsphinx import PocketSphinx
 from mediasift.errors import UsageError
 from mediasift.items import Clip, RemoteSound
+from mediasift.media.settings import SoundSettings
 from mediasift.media.sound.audio import check_detector
 from mediasift.rows import Row
 from mediasift.system.machine import available_cores
-from mediasift.tasks.task import Reads, Resources, Started
+from mediasift.tasks.task import EngineRunSettings, Reads, Resources, Started
 
 LEVELS = ("segment", "word")
 
@@ -58,7 +59,7 @@ class Segment(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transcribe:
+class Transcribe(SoundSettings, EngineRunSettings):
     """Settings of a transcription.
 
     Attributes:
@@ -89,7 +90,6 @@ class Transcribe:
     diarize: bool = False
     parallel: int | None = None
     paid: str | None = None
-    timeout_s: float | None = None
 
     def start(self, resources: Resources) -> StartedTranscribe:
         """Find the engine.

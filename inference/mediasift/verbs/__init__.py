@@ -1,123 +1,141 @@
-"""One function per command: what `import mediasift` offers and what the command line calls.
+"""One typed function a verb, made from its settings and its row: what `import mediasift` offers and `cli` calls.
 
-The module of a function is imported when the function is asked for: no command pays for the others.
+A verb is a line in `VERBS`, from which it is made when it is asked for, and one below for type checkers; a function of
+another kind is a line in `FUNCTIONS`. Nothing is imported before it is asked for: no verb pays for the others.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+
+class Verb(NamedTuple):
+    """Where a verb's settings are, as `module:class`, and what `mediasift --help` says of it; nothing: Python alone."""
+
+    settings: str
+    help: str = ""
+
+    def load(self) -> Any:
+        """The class of its settings."""
+        module, _, name = self.settings.partition(":")
+        return getattr(import_module(module), name)
+
+
+VERBS: dict[str, Verb] = {
+    "classify": Verb("mediasift.tasks.classify:Classify", "Label pictures with a model."),
+    "info": Verb(
+        "mediasift.tasks.info:Inform", "Report format, size, duration, date and place of files, from their headers."
+    ),
+    "convert": Verb("mediasift.tasks.convert:Convert", "Change size, colours, position and format of pictures."),
+    "compare": Verb("mediasift.compare.settings:Compare", "Report how similar pictures are to each other."),
+    "duplicates": Verb("mediasift.compare.settings:Duplicates", "Find pictures that are the same, or nearly."),
+    "search": Verb("mediasift.compare.settings:Search", "Find the pictures that are most like a given one."),
+    "embed": Verb("mediasift.tasks.embed:Embed", "Turn pictures into vectors with a model."),
+    "detect": Verb("mediasift.tasks.detect:Detect", "Find objects in pictures and videos, with boxes."),
+    "keyframes": Verb("mediasift.tasks.keyframes:KeyFrames", "Choose frames of videos; write them as stills."),
+    "shots": Verb("mediasift.tasks.shots:Shots", "Find the shots of videos and measure them."),
+    "shot_summary": Verb("mediasift.tasks.shots:ShotsSummary"),
+    "timeline": Verb(
+        "mediasift.tasks.timeline:Timeline",
+        "Shots, key frames, labels, objects, text and speech of videos on one clock.",
+    ),
+    "ocr": Verb("mediasift.tasks.ocr:Ocr", "Read the text in pictures and PDFs."),
+    "transcribe": Verb("mediasift.tasks.transcribe:Transcribe", "Transcribe the speech in sound and video."),
+}
+"""Name → settings and help, in the order of `mediasift --help`."""
+
+FUNCTIONS: dict[str, str] = {
+    "bench": "mediasift.verbs.speed",
+    "check_model": "mediasift.verbs.models",
+    "compare_bench": "mediasift.verbs.speed",
+    "describe_model": "mediasift.verbs.models",
+    "doctor": "mediasift.verbs.models",
+    "evaluate_labels": "mediasift.verbs.evaluation",
+    "evaluate_text": "mediasift.verbs.evaluation",
+    "list_models": "mediasift.verbs.models",
+    "pull_model": "mediasift.verbs.models",
+    "show_model": "mediasift.verbs.models",
+    "similarity": "mediasift.verbs.comparing",
+    "similarity_matrix": "mediasift.verbs.comparing",
+    "verify_models": "mediasift.verbs.models",
+    **dict.fromkeys(("ItemError", "MediasiftError", "SetupError"), "mediasift.errors"),
+    **dict.fromkeys(
+        ("InputDescription", "ModelDescription", "OutputDescription"), "mediasift.engines.onnx.description"
+    ),
+    **dict.fromkeys(("OnnxModel", "load_model"), "mediasift.engines.onnx.session"),
+}
+"""Other public names → where they live."""
+
+PUBLIC = (*VERBS, *FUNCTIONS)
 
 if TYPE_CHECKING:
-    from mediasift.verbs.comparing import CompareOptions, compare, compare_pairs, duplicates, search, similarity
-    from mediasift.verbs.evaluation import evaluate_labels, evaluate_text, evaluated_column
-    from mediasift.verbs.models import (
-        check_model,
-        describe_model,
-        doctor,
-        list_models,
-        pull_model,
-        show_model,
-        verify_models,
-    )
-    from mediasift.verbs.pictures import classify, convert, detect, embed, info
-    from mediasift.verbs.speed import TOLERANCE, bench, compare_bench
-    from mediasift.verbs.tables import TableOptions
-    from mediasift.verbs.videos import keyframes, shot_summary, shots, timeline
-    from mediasift.verbs.words import ocr, sound_minutes, transcribe
+    from mediasift.compare.groups import Duplicate
+    from mediasift.compare.neighbours import Neighbour
+    from mediasift.compare.pairs import Pair
+    from mediasift.compare.settings import Compare, Duplicates, Search
+    from mediasift.engines.onnx.description import InputDescription as InputDescription
+    from mediasift.engines.onnx.description import ModelDescription as ModelDescription
+    from mediasift.engines.onnx.description import OutputDescription as OutputDescription
+    from mediasift.engines.onnx.session import OnnxModel as OnnxModel
+    from mediasift.engines.onnx.session import load_model as load_model
+    from mediasift.errors import ItemError as ItemError
+    from mediasift.errors import MediasiftError as MediasiftError
+    from mediasift.errors import SetupError as SetupError
+    from mediasift.tasks.classify import Classification, Classify
+    from mediasift.tasks.convert import Convert, Converted
+    from mediasift.tasks.detect import Detect, Detection
+    from mediasift.tasks.embed import Embed, Embedding
+    from mediasift.tasks.info import Info, Inform
+    from mediasift.tasks.keyframes import KeyFrame, KeyFrames
+    from mediasift.tasks.ocr import Ocr, TextRegion
+    from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
+    from mediasift.tasks.timeline import Timeline
+    from mediasift.tasks.timeline_parts import Moment
+    from mediasift.tasks.transcribe import Segment, Transcribe
+    from mediasift.verbs.comparing import similarity as similarity
+    from mediasift.verbs.comparing import similarity_matrix as similarity_matrix
+    from mediasift.verbs.evaluation import evaluate_labels as evaluate_labels
+    from mediasift.verbs.evaluation import evaluate_text as evaluate_text
+    from mediasift.verbs.models import check_model as check_model
+    from mediasift.verbs.models import describe_model as describe_model
+    from mediasift.verbs.models import doctor as doctor
+    from mediasift.verbs.models import list_models as list_models
+    from mediasift.verbs.models import pull_model as pull_model
+    from mediasift.verbs.models import show_model as show_model
+    from mediasift.verbs.models import verify_models as verify_models
+    from mediasift.verbs.speed import bench as bench
+    from mediasift.verbs.speed import compare_bench as compare_bench
+    from mediasift.verbs.verb import verb
 
-_HOMES: dict[str, tuple[str, ...]] = {
-    "mediasift.verbs.comparing": (
-        "CompareOptions",
-        "compare",
-        "compare_pairs",
-        "duplicates",
-        "search",
-        "similarity",
-    ),
-    "mediasift.verbs.evaluation": (
-        "evaluate_labels",
-        "evaluate_text",
-        "evaluated_column",
-    ),
-    "mediasift.verbs.models": (
-        "check_model",
-        "describe_model",
-        "doctor",
-        "list_models",
-        "pull_model",
-        "show_model",
-        "verify_models",
-    ),
-    "mediasift.verbs.pictures": (
-        "classify",
-        "convert",
-        "detect",
-        "embed",
-        "info",
-    ),
-    "mediasift.verbs.speed": (
-        "TOLERANCE",
-        "bench",
-        "compare_bench",
-    ),
-    "mediasift.verbs.tables": ("TableOptions",),
-    "mediasift.verbs.videos": (
-        "keyframes",
-        "shot_summary",
-        "shots",
-        "timeline",
-    ),
-    "mediasift.verbs.words": (
-        "ocr",
-        "sound_minutes",
-        "transcribe",
-    ),
-}
-
-__all__ = [
-    "TOLERANCE",
-    "CompareOptions",
-    "TableOptions",
-    "bench",
-    "check_model",
-    "classify",
-    "compare",
-    "compare_bench",
-    "compare_pairs",
-    "convert",
-    "describe_model",
-    "detect",
-    "doctor",
-    "duplicates",
-    "embed",
-    "evaluate_labels",
-    "evaluate_text",
-    "evaluated_column",
-    "info",
-    "keyframes",
-    "list_models",
-    "ocr",
-    "pull_model",
-    "search",
-    "shot_summary",
-    "shots",
-    "show_model",
-    "similarity",
-    "sound_minutes",
-    "timeline",
-    "transcribe",
-    "verify_models",
-]
+    classify = verb(Classify, Classification)
+    info = verb(Inform, Info)
+    convert = verb(Convert, Converted)
+    compare = verb(Compare, Pair)
+    duplicates = verb(Duplicates, Duplicate)
+    search = verb(Search, Neighbour)
+    embed = verb(Embed, Embedding)
+    detect = verb(Detect, Detection)
+    keyframes = verb(KeyFrames, KeyFrame)
+    shots = verb(Shots, Shot)
+    shot_summary = verb(ShotsSummary, ShotSummary)
+    timeline = verb(Timeline, Moment)
+    ocr = verb(Ocr, TextRegion)
+    transcribe = verb(Transcribe, Segment)
 
 
 def __getattr__(name: str) -> Any:
-    home = next((home for home, names in _HOMES.items() if name in names), None)
-    if home is None:
+    if name in VERBS:
+        settings = VERBS[name].load()
+        value = import_module("mediasift.verbs.verb").verb(settings, settings.row)
+        value.__name__ = value.__qualname__ = name
+    elif name in FUNCTIONS:
+        value = getattr(import_module(FUNCTIONS[name]), name)
+    else:
         raise AttributeError(f"module 'mediasift.verbs' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(home), name)
-    return found
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *PUBLIC])

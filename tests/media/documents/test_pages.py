@@ -16,13 +16,14 @@ import mediasift as ms
 from mediasift.errors import ItemError, UsageError
 from mediasift.items import FailedItem, Item, TextPage
 from mediasift.media.documents.pages import parse_pages, wanted_pages
-from mediasift.media.readers import ReadOptions, read_source
+from mediasift.media.readers import read_source
+from mediasift.media.settings import PictureSettings
 from mediasift.sources.naming import Source
 from tests.pictures import RED, solid
 
 
 def read(path: Path, **options) -> list:
-    return list(read_source(Source(path=path.name, file=path), "pictures", ReadOptions(**options)))
+    return list(read_source(Source(path=path.name, file=path), "pictures", PictureSettings(**options)))
 
 
 def pdf(path: Path, *pictures: np.ndarray, resolution: float = 72.0) -> Path:

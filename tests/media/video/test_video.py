@@ -19,7 +19,8 @@ from PIL import Image
 import mediasift as ms
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported, UsageError
 from mediasift.items import FailedItem, Item
-from mediasift.media.readers import ReadOptions, read_source
+from mediasift.media.readers import read_source
+from mediasift.media.settings import PictureSettings
 from mediasift.media.sound.audio import SoundTrack
 from mediasift.media.video.every import Every, chosen_numbers, parse_every
 from mediasift.media.video.footage import chosen_frames, open_footage
@@ -36,7 +37,7 @@ def times_ms(path: Path) -> list[int]:
 
 
 def items(path: Path, every: str | None = None, **options) -> list:
-    return list(read_source(Source(path=str(path), file=path), "pictures", ReadOptions(every=every, **options)))
+    return list(read_source(Source(path=str(path), file=path), "pictures", PictureSettings(every=every, **options)))
 
 
 # times
@@ -160,7 +161,7 @@ def test_other_rules_are_refused(text: str):
     with pytest.raises(UsageError, match="iframe or shot"):
         parse_every(text)
     with pytest.raises(UsageError):
-        ReadOptions(every=text)
+        PictureSettings(every=text)
 
 
 @given(
@@ -388,7 +389,7 @@ def test_flipped_bytes_never_crash_or_vanish(numbered_clip: Path, tmp_path_facto
 
 
 def test_a_file_is_let_go_when_reading_stops_early(numbered_clip: Path):
-    reader = read_source(Source(path="a", file=numbered_clip), "pictures", ReadOptions(every="1f"))
+    reader = read_source(Source(path="a", file=numbered_clip), "pictures", PictureSettings(every="1f"))
     assert next(reader).frame == 0
     reader.close()
     gc.collect()

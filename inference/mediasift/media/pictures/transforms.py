@@ -138,6 +138,19 @@ def check_box(box: Box) -> None:
         raise UsageError(f"crop box {shown}: needs left < right and top < bottom, fractions from 0 to 1")
 
 
+def parse_box(text: str) -> Box:
+    """The box that `L,T,R,B` names, four fractions; whether they make a box `check_box` decides.
+
+    Raises:
+        UsageError: It is not four numbers.
+    """
+    try:
+        left, top, right, bottom = (float(side) for side in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"box {text!r}: a box is four fractions from 0 to 1: L,T,R,B") from error
+    return left, top, right, bottom
+
+
 def to_gray(image: Picture) -> Picture:
     """ITU-R BT.601 luma, uint8 (H, W)."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)

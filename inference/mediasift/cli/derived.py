@@ -1,0 +1,135 @@
+"""A verb's command, made from its settings: one click option for each field, and those of every table."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING
+from typing import Any
+
+import click
+
+from mediasift.cli import options as shared
+from mediasift.errors import UsageError
+from mediasift.settings import Declared, comma_separated, options
+from mediasift.verbs import VERBS
+from mediasift.verbs.verb import table_of
+
+_INPUTS = """INPUT is a file, a folder, a glob, a .txt or .csv list of paths, or - for paths on stdin."""
+
+
+def command_of(name: str) -> click.Command:
+    """The command of a verb."""
+    settings = VERBS[name].load()
+    command = click.Command(name, callback=_callback(settings), help=f"{inspect.getdoc(settings)}\n\n{_INPUTS}")
+    command.params = [
+        click.Argument(["inputs"], nargs=-1, required=True, metavar="INPUT..."),
+        *own_options(settings),
+        *shared.table_options(settings.row),
+    ]
+    return command
+
+
+def _callback(settings: Any) -> Callable[..., None]:
+    def run(inputs: tuple[str, ...], **chosen: Any) -> None:
+        showing = shared.taken(chosen)
+        shared.finish(table_of(made(settings, chosen), inputs), showing)
+
+    return run
+
+
+def made(settings: Any, chosen: dict[str, Any]) -> Any:
+    """The settings that the options of a command line make; what is computed, is computed in a worker."""
+    values: dict[str, Any] = {"isolate": True}
+    for declared in options(settings):
+        value = chosen.get(declared.name)
+        if isinstance(value, dict):  # one option for several fields
+            values.update(value)
+        elif value is not None:
+            values[declared.name] = value
+    return settings(**values)
+
+
+def own_options(settings: Any) -> list[click.Parameter]:
+    """An option for each field that the command line has, in the order of `settings.options`."""
+    return [
+        option for declared in options(settings) if declared.flag for option in (_option(declared), *_old(declared))
+    ]
+
+
+def _option(declared: Declared) -> click.Option:
+    option, flag = declared.option, declared.flag
+    if declared.kind is bool and not declared.is_sequence and option.parse is None:
+        names = f"{flag}/--no-{flag[2:]}" if declared.default is True else flag
+        return click.Option([names, declared.name], default=declared.default, show_default=declared.default is True,
+                            is_flag=True, help=option.help)  # fmt: skip
+    required = declared.default is MISSING
+    plain = option.parse is None and not declared.is_sequence
+    default = None if required or not plain or option.default else declared.default
+    return click.Option(
+        [*([option.short] if option.short else []), flag, declared.name],
+        type=_kind(declared), multiple=option.multiple, required=required, default=default,
+        show_default=option.default or default is not None, metavar=option.metavar or None, callback=_parsed(declared),
+        help=option.help,
+    )  # fmt: skip
+
+
+def _kind(declared: Declared) -> Any:
+    option = declared.option
+    if option.parse is not None or (declared.is_sequence and not option.multiple):
+        return click.STRING
+    if declared.choices:
+        return click.Choice(declared.choices)
+    if declared.kind in (int, float):
+        ranged = click.IntRange if declared.kind is int else click.FloatRange
+        least, is_open = (option.least, False) if option.above is None else (option.above, True)
+        if (least, option.most) == (None, None):
+            return click.INT if declared.kind is int else click.FLOAT
+        return ranged(least, option.most, min_open=is_open)  # type: ignore[arg-type]
+    return click.STRING
+
+
+def _parsed(declared: Declared) -> Callable[[click.Context, click.Parameter, Any], Any] | None:
+    option = declared.option
+    parse = option.parse or (comma_separated if declared.is_sequence and not option.multiple else None)
+
+    def callback(_context: click.Context, parameter: click.Parameter, given: Any) -> Any:
+        if given is None or given == ():
+            return None
+        try:
+            if parse is not None:
+                given = tuple(parse(text) for text in given) if option.multiple else parse(given)
+            if not isinstance(given, dict):
+                declared.check(given)
+        except UsageError as error:
+            raise click.BadParameter(str(error), param=parameter) from error
+        return given
+
+    return callback
+
+
+def _old(declared: Declared) -> list[click.Option]:
+    """Former names of an option: hidden, and accepted with a warning."""
+
+    def forward(context: click.Context, parameter: click.Parameter, given: Any) -> None:
+        if given is not None:
+            click.echo(f"Warning: {parameter.opts[0]} is now {declared.flag}; the old name will go", err=True)
+            parse = _parsed(declared)
+            context.params[declared.name] = given if parse is None else parse(context, parameter, given)
+
+    return [
+        click.Option([name, f"{declared.name}_{number}"], type=_kind(declared), hidden=True, expose_value=False,
+                     callback=forward, help=f"Former name of {declared.flag}.")
+        for number, name in enumerate(declared.option.old)
+    ]  # fmt: skip
+
+
+def declared_option(settings: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator that gives a hand-made command an option that is declared already."""
+    (declared,) = (one for one in options(settings) if one.name == name)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__click_params__ = [*getattr(function, "__click_params__", []), _option(declared)]  # type: ignore[attr-defined]
+        return function
+
+    return decorate

@@ -1,0 +1,36 @@
+"""Which model, and where it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from mediasift.engines.onnx.providers import DEVICES, SPECS
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
+from mediasift.engines.onnx.session import OnnxModel
+from mediasift.settings import Option, Settings
+
+MODEL_OPTION = Option("Name of a model, or an .onnx file; in Python also a loaded model.", short="-m", metavar="MODEL")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceSettings(Settings):
+    """Where a model runs."""
+
+    device: Annotated[
+        str,
+        Option(
+            f"Where the model runs: auto, {', '.join(DEVICES)}; some with a precision, as in openvino:float32. What is "
+            "asked for is what runs, or the command stops; auto takes the fastest whose numbers agree with the CPU's.",
+            choices=("cpu", "auto", *(spec for spec in SPECS if spec != "cpu")),
+            metavar="DEVICE",
+        ),
+    ] = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings(DeviceSettings):
+    """A model, and where it runs."""
+
+    model: Annotated[str | Path | OnnxModel, MODEL_OPTION] = DEFAULT_CLASSIFIER

@@ -1,0 +1,26 @@
+"""How inputs are found, whatever is read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from mediasift.settings import Option, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListSettings(Settings):
+    """Folders and lists."""
+
+    recursive: Annotated[bool, Option("Enter folders inside folders.")] = True
+    column: Annotated[
+        str | None,
+        Option("Column of a .csv list that holds the paths.", metavar="NAME", default="path, or the only one"),
+    ] = None
+    keep: Annotated[Sequence[str], Option("Columns of a .csv list to carry into every row.", metavar="A,B")] = ()
+
+    def for_inputs(self, named: Sequence[Any]) -> Self:
+        """The same settings for these inputs; a verb that depends on their names overrides it."""
+        del named
+        return self

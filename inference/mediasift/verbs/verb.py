@@ -1,0 +1,53 @@
+"""How settings and a row become a function: what `import mediasift` offers and what the command line calls."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from mediasift.rows import Row
+from mediasift.run.start import Named, started
+from mediasift.settings import options
+
+if TYPE_CHECKING:
+    from mediasift.run.table import Table
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Row)
+
+
+def verb(settings: Callable[P, object], row: type[R]) -> Callable[Concatenate[Named, P], Table[R]]:
+    """A function of inputs and settings that gives a started table of such rows.
+
+    Args:
+        settings: The class; its keywords are the function's.
+        row: The class of its rows, for type checkers.
+    """
+    del row
+
+    def call(inputs: Named, /, *args: P.args, **kwargs: P.kwargs) -> Table[R]:
+        table: Table[R] = table_of(settings(*args, **kwargs), inputs)
+        return table
+
+    call.__doc__ = _documented(settings)
+    own = inspect.signature(settings)
+    inputs = inspect.Parameter("inputs", inspect.Parameter.POSITIONAL_ONLY, annotation=Named)
+    call.__signature__ = own.replace(parameters=[inputs, *own.parameters.values()], return_annotation="Table")  # type: ignore[attr-defined]
+    return call
+
+
+def table_of(settings: Any, inputs: Named) -> Any:
+    """The started table: of a task over its inputs, or of a verb that makes its own."""
+    return settings.table(inputs) if hasattr(settings, "table") else started(settings, inputs)
+
+
+def _documented(settings: Any) -> str:
+    """The class's text, and a line for each option."""
+    named = "Paths, folders, globs, .txt or .csv lists, or uint8 arrays (H, W, 3) in RGB; one or several."
+    lines = [inspect.getdoc(settings) or "", "", "Args:", f"    inputs: {named}"]
+    for declared in options(settings):
+        choices = f" One of {', '.join(declared.choices)}." if declared.choices and not declared.option.metavar else ""
+        default = f" Default: {declared.option.default}." if declared.option.default else ""
+        lines.append(f"    {declared.name}: {declared.option.help}{choices}{default}")
+    return "\n".join(lines)
