@@ -36,13 +36,15 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-def __getattr__(name: str) -> Any:
-    verbs = import_module("mediasift.verbs")
-    if name == "__all__":
-        return list(verbs.PUBLIC)
-    if name not in verbs.PUBLIC:
-        raise AttributeError(f"module 'mediasift' has no attribute {name!r}")
-    return getattr(verbs, name)
+if not TYPE_CHECKING:  # else every name would be there
+
+    def __getattr__(name: str) -> Any:
+        verbs = import_module("mediasift.verbs")
+        if name == "__all__":
+            return list(verbs.PUBLIC)
+        if name not in verbs.PUBLIC:
+            raise AttributeError(f"module 'mediasift' has no attribute {name!r}")
+        return getattr(verbs, name)
 
 
 def __dir__() -> list[str]:

@@ -124,17 +124,19 @@ if TYPE_CHECKING:
     transcribe = verb(Transcribe, Segment)
 
 
-def __getattr__(name: str) -> Any:
-    if name in VERBS:
-        settings = VERBS[name].load()
-        value = import_module("mediasift.verbs.verb").verb(settings, settings.row)
-        value.__name__ = value.__qualname__ = name
-    elif name in FUNCTIONS:
-        value = getattr(import_module(FUNCTIONS[name]), name)
-    else:
-        raise AttributeError(f"module 'mediasift.verbs' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else every name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name in VERBS:
+            settings = VERBS[name].load()
+            value = import_module("mediasift.verbs.verb").verb(settings, settings.row)
+            value.__name__ = value.__qualname__ = name
+        elif name in FUNCTIONS:
+            value = getattr(import_module(FUNCTIONS[name]), name)
+        else:
+            raise AttributeError(f"module 'mediasift.verbs' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

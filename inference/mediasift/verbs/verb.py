@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from mediasift.rows import Row
 from mediasift.run.start import Named, started
@@ -31,10 +31,18 @@ def verb(settings: Callable[P, object], row: type[R]) -> Callable[Concatenate[Na
         return table
 
     call.__doc__ = _documented(settings)
-    own = inspect.signature(settings)
-    inputs = inspect.Parameter("inputs", inspect.Parameter.POSITIONAL_ONLY, annotation=Named)
-    call.__signature__ = own.replace(parameters=[inputs, *own.parameters.values()], return_annotation="Table")  # type: ignore[attr-defined]
+    call.__signature__ = _signature(settings)  # type: ignore[attr-defined]
     return call
+
+
+def _signature(settings: Any) -> inspect.Signature:
+    """Inputs, then the verb's own options, then those it inherits; types without what `Option` adds to them."""
+    kinds = get_type_hints(settings)
+    given = {name: one.replace(annotation=kinds[name]) for name, one in inspect.signature(settings).parameters.items()}
+    inputs = inspect.Parameter("inputs", inspect.Parameter.POSITIONAL_ONLY, annotation=Named)
+    order = [given[declared.name] for declared in options(settings)]
+    ordered = sorted(order, key=lambda one: one.kind)
+    return inspect.Signature([inputs, *ordered], return_annotation="Table")
 
 
 def table_of(settings: Any, inputs: Named) -> Any:

@@ -1,0 +1,108 @@
+"""Makes docs/reference.md: every verb's options and columns, from its settings and its row.
+
+python docs/make_reference.py
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "reference.md"
+
+HEAD = """# Reference
+
+Every verb with its options and the columns of its table. This page is made from the code
+(`python docs/make_reference.py`); a test keeps it true.
+
+On the command line a verb is `mediasift VERB INPUT... --option`, in Python `ms.VERB(inputs, option=...)` after
+`import mediasift as ms`. Every table begins with the columns `path`, `page`, `frame` and `time_s` (page from 1 of a PDF
+or TIFF, frame from 0 in presentation order, time in seconds on the container's clock; empty where they do not apply)
+and ends with `error`: `CODE: sentence`, empty where all went well. A cell that does not apply is empty.
+
+Options of every table: `-o/--output`, `--format`, `--spreadsheet-safe`, `--restart`, `--update`, `--offline` and
+`--quiet`.
+"""
+
+
+def page() -> str:
+    """The page's text."""
+    from mediasift.verbs import VERBS
+
+    return HEAD + "".join(section(name, one.load()) for name, one in VERBS.items())
+
+
+def section(name: str, settings: Any) -> str:
+    """One verb."""
+    from mediasift.settings import options
+
+    about = (inspect.getdoc(settings) or "").split("\n\n")[0].replace("\n", " ")
+    lines = [f"\n## {name}\n", f"{about}\n", "| option | in Python | values | default | |", "|---|---|---|---|---|"]
+    lines += [row(declared) for declared in options(settings)]
+    lines += ["", "| column | type | |", "|---|---|---|", *columns(settings.row)]
+    return "\n".join(lines) + "\n"
+
+
+def row(declared: Any) -> str:
+    """One option."""
+    option = declared.option
+    flag = f"`{option.short + ', ' if option.short else ''}{declared.flag}`" if declared.flag else ""
+    if declared.default is MISSING:
+        default = "required"
+    elif option.default:
+        default = option.default
+    else:
+        default = "" if declared.default in (None, (), "") else f"`{shown(declared.default)}`"
+    return (
+        f"| {flag} | `{declared.name}` | {values(declared)} | {default} | {option.help.replace('|', chr(92) + '|')} |"
+    )
+
+
+def shown(value: Any) -> str:
+    """A default."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def values(declared: Any) -> str:
+    """What it takes."""
+    option = declared.option
+    if declared.choices and not option.metavar:
+        return ", ".join(f"`{choice}`" for choice in declared.choices)
+    least = f"from {option.least:g}" if option.least is not None else ""
+    above = f"above {option.above:g}" if option.above is not None else ""
+    most = f"to {option.most:g}" if option.most is not None else ""
+    bounds = " ".join(part for part in (least, above, most) if part)
+    unit = option.metavar.replace("|", "\\|")
+    return ", ".join(part for part in (unit, bounds) if part) or {bool: "yes or no"}.get(declared.kind, "")
+
+
+def columns(row_type: Any) -> Iterator[str]:
+    """The columns that are the verb's own."""
+    from mediasift.rows import columns as of
+
+    text = meanings(row_type)
+    for column in of(row_type):
+        if column.name not in ("path", "page", "frame", "time_s", "error"):
+            kind = {"str": "text", "int": "whole number", "float": "number", "ndarray": "vector"}
+            yield f"| `{column.name}` | {kind.get(column.type.__name__, column.type.__name__)} | {text[column.name]} |"
+
+
+def meanings(row_type: Any) -> dict[str, str]:
+    """Column → what its class's docstring says under `Attributes:`."""
+    section = (inspect.getdoc(row_type) or "").partition("Attributes:")[2]
+    found = {}
+    for names, text in re.findall(r"^    ([\w, ]+): (.*(?:\n {8}.*)*)", section, re.MULTILINE):
+        for name in names.split(", "):
+            found[name] = " ".join(text.split()).replace("|", "\\|")
+    return found
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "inference"))
+    PAGE.write_text(page(), encoding="utf-8")
