@@ -13,6 +13,7 @@ from mediasift.errors import InputError, ItemError, UsageError
 from mediasift.items import Item
 from mediasift.media.readers import ReadOptions, read_source
 from mediasift.run.job import Job
+from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
@@ -74,7 +75,7 @@ class Subject:
         self.setup = setup
         self.model = load(setup)
         self.options = ReadOptions()
-        self.sources = [Source(path=file, file=Path(file)) for file in files]
+        self.sources = [Source(path=file, content=LocalFile(Path(file))) for file in files]
         self._started: dict[int | None, Started] = {}
         self.batch_size = self.started().batch_size
 
@@ -95,7 +96,7 @@ class Subject:
 
     def job(self, repeats: int = 1) -> Job:
         """The job over all pictures, so many times."""
-        files = [str(source.file) for source in self.sources]
+        files = [source.path for source in self.sources]
         return Job(
             task=self.task,
             inputs=Inputs(named=files * repeats),

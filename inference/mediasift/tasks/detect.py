@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +14,12 @@ from mediasift.engines.onnx.describe import check_by_one_run
 from mediasift.engines.onnx.recipe import prepare, smallest_size
 from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
 from mediasift.engines.onnx.session import OnnxModel, load_model
-from mediasift.errors import DescriptionError, OutputError, UsageError
+from mediasift.errors import DescriptionError, UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
 from mediasift.media.pictures.stills import still_path, write_picture
 from mediasift.rows import Row
+from mediasift.system.files import make_folder
 from mediasift.tasks.task import Reads, Resources, Started
 
 BATCH_SIZE = 4
@@ -95,10 +95,7 @@ class Detect:
             raise UsageError(f"label {missing[0]!r}: {model.path.name} knows {', '.join(known)}")
         check_by_one_run(model)
         if self.draw is not None:
-            try:
-                Path(self.draw).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{self.draw}: the folder cannot be made ({error.strerror})") from error
+            make_folder(self.draw)
         return StartedDetect(self, model, resources.batch_size)
 
 
@@ -187,5 +184,4 @@ class StartedDetect(Started):
 
     def _draw(self, folder: str, item: Item, boxes: NDArray[np.float32], rows: Sequence[Detection]) -> None:
         captions = [f"{row.label} {row.score:.2f}" for row in rows]
-        path = still_path(folder, item.path, "jpeg", frame=item.frame, time_s=item.time_s, page=item.page)
-        write_picture(path, draw(item.image, boxes, captions), "jpeg")
+        write_picture(still_path(folder, item, "jpeg"), draw(item.image, boxes, captions), "jpeg")

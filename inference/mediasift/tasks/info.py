@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from mediasift.errors import Unsupported
-from mediasift.items import Item, MediaFile
+from mediasift.items import MediaFile
 from mediasift.media.information import information
 from mediasift.rows import Row
 from mediasift.tasks.task import Reads, Resources, Started
@@ -56,13 +55,11 @@ class StartedInform(Started):
     def __init__(self) -> None:
         self.facts: Mapping[str, Any] = {}
 
-    def prepare(self, item: MediaFile | Item) -> list[Row]:
+    def prepare(self, item: MediaFile) -> list[Row]:
         """The rows of a file."""
-        if isinstance(item, Item):
-            raise Unsupported("an array, not a file: it has no header")
         return [
             Info(**{field.name: getattr(found, field.name) for field in fields(found)})
-            for found in information(item.file, item.alive)
+            for found in information(item.content, item.alive)
         ]
 
     def infer(self, batch: Sequence[list[Row]]) -> Sequence[list[Row]]:

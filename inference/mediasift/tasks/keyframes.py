@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
-from mediasift.errors import OutputError, UsageError
+from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.stills import FORMATS, still_path, write_picture
 from mediasift.media.pictures.transforms import sharpness
 from mediasift.rows import Row
+from mediasift.system.files import make_folder
 from mediasift.tasks.task import Reads, Resources, Started
 
 
@@ -56,10 +56,7 @@ class KeyFrames:
         if self.image_format not in FORMATS:
             raise UsageError(f"image format {self.image_format!r}: must be one of {', '.join(FORMATS)}")
         if self.directory is not None:
-            try:
-                Path(self.directory).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{self.directory}: the folder cannot be made ({error.strerror})") from error
+            make_folder(self.directory)
         return StartedKeyFrames(self)
 
 
@@ -77,9 +74,7 @@ class StartedKeyFrames(Started):
         """The frame's row; its still is written."""
         path = None
         if self.settings.directory is not None:
-            path = still_path(
-                self.settings.directory, item.path, self.settings.image_format, frame=item.frame, time_s=item.time_s
-            )
+            path = still_path(self.settings.directory, item, self.settings.image_format)
             write_picture(path, item.image, self.settings.image_format)
         return KeyFrame(
             shot=item.shot,

@@ -130,7 +130,7 @@ def sound_minutes(inputs: Named, *, raw_rate: int | None = None, **options: Unpa
     job = job_of(Transcribe(), inputs, options)
     minutes, unknown = 0.0, 0
     for source in find_sources(job.inputs, Skipped()):
-        length = None if source.file is None else duration_s(source.file, raw_rate=raw_rate)
+        length = None if source.content is None else duration_s(source.content, raw_rate=raw_rate)
         unknown += length is None and source.failure is None
         minutes += (length or 0.0) / 60
     return minutes, unknown
