@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mediasift.errors import OutputError
 from mediasift.run.journal import Journal, journal_path, state
+from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.system import locks
 from mediasift.tables.stored import Stored
@@ -20,7 +21,7 @@ HEADER = {"what": {"settings": {"top": 1}}, "replaces": None}
 
 
 def source(path: Path | str, **kept: str) -> Source:
-    return Source(path=str(path), file=Path(path), kept=tuple(kept.items()))
+    return Source(path=str(path), content=LocalFile(Path(path)), kept=tuple(kept.items()))
 
 
 def filled(output: Path, count: int = 5) -> list[int]:
@@ -102,8 +103,8 @@ def test_a_file_that_changed_is_not_finished(tmp_path: Path):
         picture.write_bytes(b"other")
         assert journal.find(source(picture)) is None
         assert journal.vanished() == []
-    array = Source(path="array[0]", image=solid((1, 2, 3)))
-    assert state(array) != state(Source(path="array[0]", image=solid((1, 2, 4))))
+    array = Source(path="array[0]", content=Array("array[0]", solid((1, 2, 3))))
+    assert state(array) != state(Source(path="array[0]", content=Array("array[0]", solid((1, 2, 4)))))
 
 
 def test_names_of_any_bytes(tmp_path: Path):

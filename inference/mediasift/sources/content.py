@@ -41,10 +41,11 @@ class Content:
 
     __slots__ = ()
 
-    @property
-    def name(self) -> str:
-        """See the class."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # a dataclass would take it for the default of its field
+
+        @property
+        def name(self) -> str:
+            """See the class."""
 
     @property
     def suffix(self) -> str:

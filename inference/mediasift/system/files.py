@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
-from typing import IO, BinaryIO
+from typing import IO
 
 from mediasift.errors import MediasiftError, OutputError
 from mediasift.items import Place
@@ -63,7 +64,7 @@ def write_atomically(
                 temporary.unlink()
 
 
-def _created(temporary: Path) -> BinaryIO:
+def _created(temporary: Path) -> io.BufferedRandom:
     """A new file, whatever lay there before; a link there is removed, not followed."""
     try:
         handle = os.open(temporary, _NEW, 0o666)

@@ -17,12 +17,13 @@ from mediasift.errors import ItemError, UsageError
 from mediasift.items import FailedItem, Item, TextPage
 from mediasift.media.documents.pages import parse_pages, wanted_pages
 from mediasift.media.readers import ReadOptions, read_source
+from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Source
 from tests.pictures import RED, solid
 
 
 def read(path: Path, **options) -> list:
-    return list(read_source(Source(path=path.name, file=path), "pictures", ReadOptions(**options)))
+    return list(read_source(Source(path=path.name, content=LocalFile(path)), "pictures", ReadOptions(**options)))
 
 
 def pdf(path: Path, *pictures: np.ndarray, resolution: float = 72.0) -> Path:
