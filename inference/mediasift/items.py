@@ -109,10 +109,12 @@ class MediaFile(Place):
 
     Attributes:
         content: What it holds.
+        password: For an encrypted PDF.
         alive: As that of `VideoFile`.
     """
 
     content: Content
+    password: str | None = field(default=None, repr=False)
     alive: Callable[[], None] = field(repr=False, compare=False)
 
 

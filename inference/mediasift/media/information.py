@@ -62,12 +62,15 @@ class Information:
     sha256: str
 
 
-def information(content: Content, alive: Callable[[], None] = lambda: None) -> Iterator[Information]:
+def information(
+    content: Content, alive: Callable[[], None] = lambda: None, *, password: str | None = None
+) -> Iterator[Information]:
     """What the headers say: one for a picture, video or sound, one for each page.
 
     Args:
         content: Any of them. Of videos and sounds, only pieces are taken into memory.
         alive: Called now and then while it is read.
+        password: For an encrypted PDF.
 
     Raises:
         ItemError: It cannot be read, or is damaged so far that its header says nothing.
@@ -79,7 +82,7 @@ def information(content: Content, alive: Callable[[], None] = lambda: None) -> I
     if form.kind == "picture":
         yield from _picture(data, form, start)
     elif form.kind == "document":
-        for page, (pages, width, height) in enumerate(page_sizes(content), start=1):
+        for page, (pages, width, height) in enumerate(page_sizes(content, password), start=1):
             yield replace(start, width=round(width), height=round(height), page=page, pages=pages)
     else:
         yield _stream(content, start)

@@ -183,9 +183,9 @@ def _read_picture(
 
 
 def _whole_file(
-    content: Content, path: str, _options: ReadOptions, _needs: Size | None, admit: Admit
+    content: Content, path: str, options: ReadOptions, _needs: Size | None, admit: Admit
 ) -> Iterator[AnyItem]:
-    yield MediaFile(path=path, content=content, alive=lambda: admit(0.0))
+    yield MediaFile(path=path, content=content, password=options.password, alive=lambda: admit(0.0))
 
 
 def _read_document(

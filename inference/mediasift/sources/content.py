@@ -159,17 +159,8 @@ class LocalFile(Content):
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """See `Content`. Opened without blocking, so that a FIFO cannot hang us, and looked at before it is read."""
-        with _explained(self.path):
-            try:
-                handle = os.open(self.path, _READ_ONLY)
-            except ValueError as error:
-                raise Unreadable(f"cannot be read ({error})") from error
-            with os.fdopen(handle, "rb") as file:
-                mode = os.fstat(handle).st_mode
-                if not stat.S_ISREG(mode):
-                    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
-                    raise Unreadable(f"{kind}, not a file")
-                yield file
+        with _explained(self.path), os.fdopen(_regular(self.path), "rb") as file:
+            yield file
 
     @contextmanager
     def local(self) -> Iterator[Path]:
@@ -177,6 +168,19 @@ class LocalFile(Content):
         with self.open():
             pass
         yield self.path
+
+
+def _regular(path: Path) -> int:
+    """The handle of a regular file."""
+    try:
+        handle = os.open(path, _READ_ONLY)
+    except ValueError as error:
+        raise Unreadable(f"cannot be read ({error})") from error
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    raise Unreadable("a folder, not a file" if stat.S_ISDIR(mode) else "a pipe, socket or device, not a file")
 
 
 @contextmanager

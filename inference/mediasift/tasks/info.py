@@ -59,7 +59,7 @@ class StartedInform(Started):
         """The rows of a file."""
         return [
             Info(**{field.name: getattr(found, field.name) for field in fields(found)})
-            for found in information(item.content, item.alive)
+            for found in information(item.content, item.alive, password=item.password)
         ]
 
     def infer(self, batch: Sequence[list[Row]]) -> Sequence[list[Row]]:

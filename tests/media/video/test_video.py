@@ -391,7 +391,7 @@ def test_flipped_bytes_never_crash_or_vanish(numbered_clip: Path, tmp_path_facto
 
 
 def test_a_file_is_let_go_when_reading_stops_early(numbered_clip: Path):
-    reader = read_source(Source(path="a", file=numbered_clip), "pictures", ReadOptions(every="1f"))
+    reader = read_source(Source(path="a", content=LocalFile(numbered_clip)), "pictures", ReadOptions(every="1f"))
     assert next(reader).frame == 0
     reader.close()
     gc.collect()

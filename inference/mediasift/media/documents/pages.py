@@ -108,13 +108,13 @@ def read_pages(
                 yield FailedItem(path=path, page=number, error=error)
 
 
-def page_sizes(content: Content) -> Iterator[tuple[int, float, float]]:
+def page_sizes(content: Content, password: str | None) -> Iterator[tuple[int, float, float]]:
     """(how many pages, width, height) of each page of a PDF, in points of 1/72 inch.
 
     Raises:
         Damaged, Unreadable: It or a page does not open, or it has none.
     """
-    with _opened(content, None) as (document, count):
+    with _opened(content, password) as (document, count):
         if not count:
             raise Damaged("PDF without pages")
         for number in range(count):
