@@ -30,6 +30,7 @@ from mediasift.media.pictures.stills import write_picture
 from mediasift.media.video.every import parse_every
 from mediasift.media.video.footage import chosen_frames, measured_cells, open_footage
 from mediasift.media.video.shots import find_shots
+from mediasift.sources.content import LocalFile
 
 SCENEDETECT = "0.7.2"
 OURS, PEER = "mediasift", "scenedetect"
@@ -64,19 +65,19 @@ class Peer:
 
 
 def frames_in(video: Path) -> int:
-    with open_footage(video) as footage:
+    with open_footage(LocalFile(video)) as footage:
         return len(footage.timetable.ticks)
 
 
 def our_cuts(video: Path) -> list[int]:
-    with open_footage(video) as footage:
+    with open_footage(LocalFile(video)) as footage:
         found = find_shots(measured_cells(footage, colours=False, keyframes=True), fades=False)
         return [shot.first for shot in found][1:]
 
 
 def our_key_frames(video: Path, pictures: Path) -> int:
     """What `keyframes --every shot -d FOLDER` does: find shots, choose a frame of each, write it."""
-    with open_footage(video) as footage:
+    with open_footage(LocalFile(video)) as footage:
         for frame, _ in chosen_frames(footage, parse_every("shot")):
             write_picture(pictures / f"{frame.number}.jpg", frame.rgb(), "jpeg")
         return len(footage.timetable.ticks)
@@ -120,7 +121,7 @@ def iframes(video: Path, rounds: int) -> dict[str, Any]:
     count = frames_in(video)
 
     def ours() -> int:
-        with open_footage(video) as footage:
+        with open_footage(LocalFile(video)) as footage:
             for _ in footage.iframes():
                 pass
         return count
@@ -130,7 +131,7 @@ def iframes(video: Path, rounds: int) -> dict[str, Any]:
             container.streams.video[0].thread_type = "AUTO"
             return sum(1 for _ in container.decode(video=0))
 
-    with open_footage(video) as footage:
+    with open_footage(LocalFile(video)) as footage:
         found = [frame.time_s for frame in footage.iframes()]
     with av.open(str(video)) as container:
         keys = [round(frame.time, 6) for frame in container.decode(video=0) if frame.key_frame]
@@ -179,7 +180,7 @@ def thousandth(video: Path, step: int, rounds: int, number_of: Callable[[Any, in
     wanted = list(range(0, frames_in(video), step))
 
     def ours() -> list[Any]:
-        with open_footage(video) as footage:
+        with open_footage(LocalFile(video)) as footage:
             return [frame.rgb() for frame, _ in chosen_frames(footage, parse_every(f"{step}f"))]
 
     def opencv() -> list[Any]:
@@ -213,7 +214,7 @@ def thousandth(video: Path, step: int, rounds: int, number_of: Callable[[Any, in
 def by_likeness(video: Path) -> Callable[[Any, int], int]:
     """For clips without numbers: which frame near the wanted one an image is, or -1."""
     small: dict[int, Any] = {}
-    with open_footage(video) as footage:
+    with open_footage(LocalFile(video)) as footage:
         for frame in footage.frames():
             small[frame.number] = cv2.resize(frame.rgb(), (64, 36)).astype(int)
 

@@ -24,7 +24,7 @@ OWNERS = {
     "cv2": ("media/pictures/", "media/video/"),
     "PIL": ("media/pictures/", "media/video/animation"),
     "av": ("media/video/", "media/sound/", "media/containers", "media/information"),
-    "pypdfium2": ("media/documents/", "media/information"),
+    "pypdfium2": ("media/documents/",),
     "webrtcvad": ("media/sound/",),
     "resvg_py": ("media/pictures/",),
     "pillow_heif": ("media/pictures/",),
@@ -46,6 +46,23 @@ OWNERS = {
     "jiwer": ("evaluate/error_rates",),
 }
 FORBIDDEN = {"tensorflow", "keras", "sklearn", "skl2onnx", "tf2onnx", "onnx", "torch", "pickle", "joblib", "training"}
+
+OPENERS = {
+    "sources/": "content, and the lists that name inputs",
+    "system/": "locks, what the kernel says of the machine, files written whole",
+    "media/containers": "FFmpeg, for all that moves or sounds",
+    "media/pictures/headers": "Pillow, of bytes",
+    "media/video/animation": "Pillow, of bytes",
+    "engines/onnx/": "models, registry, descriptions, labels",
+    "engines/ocr/tesseract": "what the program wrote",
+    "engines/speech/": "configurations of models, paid answers",
+    "tables/": "tables",
+    "run/": "journal, manifest, profile, pipes to the worker",
+    "compare/index": "the index",
+    "bench/": "results, and the child's pipe",
+    "cli/__init__": "the null device, after a broken pipe",
+}
+"""All that opens files. Whoever reads an input asks its content, in `sources`."""
 
 
 @cache
@@ -133,6 +150,19 @@ def test_a_heavy_library_has_one_owner(library: str):
         here = path.relative_to(PACKAGE).as_posix()
         if library in {one.partition(".")[0] for one in imports(path)}:
             assert here.startswith(OWNERS.get(library, "nobody")), f"{here} imports {library}"
+
+
+def opened(path: Path) -> list[str]:
+    """Calls that open a file: `open(...)`, `x.open(...)`, `x.read_bytes()`, `x.read_text()`."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    names = {getattr(call.func, "id", getattr(call.func, "attr", "")): ast.unparse(call.func) for call in calls}
+    return [names[name] for name in ("open", "fdopen", "read_bytes", "read_text", "imread", "memmap") if name in names]
+
+
+def test_only_content_opens_inputs():
+    openers = {path.relative_to(PACKAGE).as_posix() for path in modules().values() if opened(path)}
+    assert {one for one in openers if not one.startswith(tuple(OPENERS))} == set()
+    assert {one for one in OPENERS if not any(opener.startswith(one) for opener in openers)} == set()
 
 
 def test_tasks_never_import_one_another():

@@ -15,7 +15,6 @@ import numpy as np
 
 from mediasift.errors import InputError, ItemError, OutputError, UsageError
 from mediasift.media.pictures.images import Undecoded, decode
-from mediasift.sources.content import read_bytes
 from mediasift.sources.naming import Inputs, Skipped, find_sources
 from training.command import TrainingCommand, seed_option
 
@@ -106,9 +105,9 @@ def augment(folder: Path, output: Path, *, copies: int, limits: Limits, seed: in
     for source in find_sources(Inputs(named=[folder]), Skipped()):
         name = Path(source.path)
         try:
-            if source.file is None:
+            if source.content is None:
                 raise source.failure or InputError(f"{source.path}: cannot be read")
-            first = next(decode(read_bytes(source.file), suffix=source.file.suffix))
+            first = next(decode(source.content.read(), suffix=source.content.suffix))
             if isinstance(first, Undecoded):
                 raise first.error
         except ItemError as error:

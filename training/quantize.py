@@ -28,6 +28,7 @@ from mediasift.engines.onnx.providers import ort_errors
 from mediasift.engines.onnx.recipe import arrange
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, MediasiftError, ModelError, OutputError
+from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Inputs, Skipped, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.system.optional import require
@@ -197,7 +198,8 @@ def gather(folder: Path, model: OnnxModel, *, count: int, seed: int) -> tuple[np
     Raises:
         InputError: There are not enough that can be read.
     """
-    files = [source.file for source in find_sources(Inputs(named=[folder]), Skipped()) if source.file is not None]
+    sources = find_sources(Inputs(named=[folder]), Skipped())
+    files = [source.content.path for source in sources if isinstance(source.content, LocalFile)]
     order = np.random.default_rng(seed).permutation(len(files))[: count + HELD_OUT]
     wanted = model.description.input
     chosen = [files[position] for position in order]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from mediasift.errors import ItemError
+    from mediasift.sources.content import Content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,13 @@ class Item(Place):
         original_size: (width, height) of the upright picture in the file, before any reduced-scale
             decoding; equal to the array's own size when nothing was reduced.
         shot: For a frame that stands for a shot of a video: the shot's number, from 1.
-        file: The file it was read from; None for a caller's array.
+        content: What it was read from; None for a caller's array.
     """
 
     image: NDArray[np.uint8]
     original_size: tuple[int, int]
     shot: int | None = None
-    file: Path | None = None
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,14 +89,14 @@ class VideoFile(Place):
     """A whole video, for tasks that read it in order; nothing of it is decoded yet.
 
     Attributes:
-        file: Where it is.
+        content: What it holds.
         max_megapixels: Larger frames are refused.
         every: Which frames are looked at by tasks that do not look at all; None lets the task choose.
         detector: What finds hard cuts, see `media.cuts.DETECTORS`.
         alive: Called now and then by whoever reads it: it goes on, however long the video is.
     """
 
-    file: Path
+    content: Content
     max_megapixels: float
     every: str | None = None
     detector: str = "content"
@@ -108,11 +108,13 @@ class MediaFile(Place):
     """A file of any kind, for tasks that look at headers only; nothing of it is read yet but its first bytes.
 
     Attributes:
-        file: Where it is.
+        content: What it holds.
+        password: For an encrypted PDF.
         alive: As that of `VideoFile`.
     """
 
-    file: Path
+    content: Content
+    password: str | None = field(default=None, repr=False)
     alive: Callable[[], None] = field(repr=False, compare=False)
 
 

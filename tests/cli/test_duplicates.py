@@ -178,7 +178,7 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def noted(self, sources, progress, total):
         def listed():
             for source in sources:
-                seen.append(source.file.name)
+                seen.append(source.content.path.name)
                 yield source
 
         return original(self, listed(), progress, total)

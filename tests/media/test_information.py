@@ -4,12 +4,16 @@ import hashlib
 import io
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 import mediasift as ms
+from mediasift.media.containers import picture_streams
 from tests.pictures import save, scene
+from tests.videos import make_video, numbered
 
 
 def rows(*inputs: Path) -> list:
@@ -51,6 +55,9 @@ def test_pages(test_data: Path, tmp_path: Path):
         (2, 3, 31),
         (3, 3, 32),
     ]
+    (refused,), opened = (list(ms.info(test_data / "pdf" / "encrypted.pdf", password=p)) for p in (None, "test_user"))
+    assert refused.error.startswith("unreadable: the PDF is encrypted")
+    assert [row.pages for row in opened] == [len(opened)] * len(opened)
     for pdf in (test_data / "pdf").glob("*.pdf"):
         found = rows(pdf)
         if not found[0].error:
@@ -105,3 +112,47 @@ def test_whatever_is_in_the_test_data_is_a_row(test_data: Path):
 def test_arrays_have_no_header():
     (row,) = ms.info(scene())
     assert row.error.startswith("unsupported: ")
+
+
+def test_a_cover_picture_is_no_video_whatever_it_is_coded_in(tmp_path: Path):
+    """And a film in a coding of still pictures is one."""
+    song = with_cover(tmp_path / "song.mp3")
+    film = make_video(tmp_path / "film.avi", numbered(5), range(5), codec="mjpeg", pixels="yuvj420p")
+    assert [row.kind for row in rows(song, film)] == ["sound", "video"]
+    with av.open(str(film)) as container:
+        assert len(picture_streams(container)) == 1
+    with av.open(str(song)) as container:
+        assert len(container.streams.video) == 1
+        assert picture_streams(container) == []
+
+
+def with_cover(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("libmp3lame", rate=44100, layout="mono")
+        cover = container.add_stream("png", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 16, 16, "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(scene(16, 16), format="rgb24")
+        container.mux(cover.encode(picture))
+        container.mux(cover.encode(None))
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    return path
+
+
+def test_sound_that_does_not_begin_with_its_signature(tmp_path: Path):
+    """ADTS has none that is long enough to be sure of; FFmpeg searches for the first frame."""
+    path = tmp_path / "a.aac"
+    with av.open(str(path), "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=44100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (row,) = rows(path)
+    assert (row.error, row.kind, row.sample_rate_hz) == ("", "sound", 44100)
+    (tmp_path / "b.aac").write_text("<html>")
+    (row,) = rows(tmp_path / "b.aac")
+    assert row.error.startswith("damaged")

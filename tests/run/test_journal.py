@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediasift.errors import OutputError
+from mediasift.errors import NotFound, OutputError
 from mediasift.run.journal import Journal, journal_path, state
+from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.system import locks
 from mediasift.tables.stored import Stored
@@ -20,7 +21,7 @@ HEADER = {"what": {"settings": {"top": 1}}, "replaces": None}
 
 
 def source(path: Path | str, **kept: str) -> Source:
-    return Source(path=str(path), file=Path(path), kept=tuple(kept.items()))
+    return Source(path=str(path), content=LocalFile(Path(path)), kept=tuple(kept.items()))
 
 
 def filled(output: Path, count: int = 5) -> list[int]:
@@ -102,8 +103,23 @@ def test_a_file_that_changed_is_not_finished(tmp_path: Path):
         picture.write_bytes(b"other")
         assert journal.find(source(picture)) is None
         assert journal.vanished() == []
-    array = Source(path="array[0]", image=solid((1, 2, 3)))
-    assert state(array) != state(Source(path="array[0]", image=solid((1, 2, 4))))
+    array = Source(path="array[0]", content=Array("array[0]", solid((1, 2, 3))))
+    assert state(array) != state(Source(path="array[0]", content=Array("array[0]", solid((1, 2, 4)))))
+
+
+def test_what_was_not_there_is_read_when_it_appears(tmp_path: Path):
+    picture = tmp_path / "a.png"
+    missing = Source(path=str(picture), failure=NotFound("no such file or folder"))
+    with Journal(tmp_path / "out.csv") as journal:
+        journal.begin(HEADER)
+        for one in (missing, source(tmp_path / "listed.png")):
+            journal.append(one, state(one), [Red(error="not-found: no such file")])
+    with Journal(tmp_path / "out.csv") as journal:
+        assert journal.find(missing) is not None
+        assert journal.find(source(tmp_path / "listed.png")) is not None
+        for name in ("a.png", "listed.png"):
+            (tmp_path / name).write_bytes(b"one")
+            assert journal.find(source(tmp_path / name)) is None
 
 
 def test_names_of_any_bytes(tmp_path: Path):

@@ -16,6 +16,7 @@ from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.run.budget import Budget
 from mediasift.run.pipeline import Pipeline
+from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.tasks.task import Started
 from tests.pictures import save, scene, solid
@@ -58,7 +59,7 @@ class Shades(Started):
 
 
 def run(task: Shades, reds: Sequence[int], jobs: int = 2) -> list[Row]:
-    sources = [Source(path=f"{i}", image=solid((red, 0, 0), 2, 2)) for i, red in enumerate(reds)]
+    sources = [Source(path=f"{i}", content=Array(f"{i}", solid((red, 0, 0), 2, 2))) for i, red in enumerate(reds)]
     pipeline = Pipeline(task, row_type=Shade, reads="pictures", options=PictureSettings(), jobs=jobs)
     return [row for finished in pipeline.run(sources) for row in finished.rows]
 
@@ -97,7 +98,7 @@ def test_sources_that_fail_do_not_pile_up_behind_one_that_waits_for_its_batch():
     def sources():
         for i in range(1000):
             asked.append(i)
-            yield Source(path=str(i), image=solid((1 if i == 0 else 3, 0, 0), 2, 2))
+            yield Source(path=str(i), content=Array(str(i), solid((1 if i == 0 else 3, 0, 0), 2, 2)))
 
     pipeline = Pipeline(
         Shades(8, refuse_prepare=3), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2
@@ -125,7 +126,7 @@ def test_readers_are_only_a_little_ahead():
     def sources():
         for i in range(1000):
             asked.append(i)
-            yield Source(path=str(i), image=solid((1, 0, 0), 2, 2))
+            yield Source(path=str(i), content=Array(str(i), solid((1, 0, 0), 2, 2)))
 
     pipeline = Pipeline(Shades(4), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
     running = pipeline.run(sources())
@@ -142,7 +143,10 @@ def test_a_source_of_many_items_streams(tmp_path: Path):
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     task = Shades(4)
     pipeline = Pipeline(task, row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
-    sources = [Source(path="t", file=tmp_path / "pages.tif"), Source(path="u", image=solid((7, 0, 0)))]
+    sources = [
+        Source(path="t", content=LocalFile(tmp_path / "pages.tif")),
+        Source(path="u", content=Array("u", solid((7, 0, 0)))),
+    ]
     first, second = pipeline.run(sources)
     assert [(row.page, row.red) for row in first.rows] == [(page + 1, page) for page in range(40)]
     assert second.rows[0].red == 7
@@ -158,7 +162,7 @@ def test_many_pages_and_a_small_budget_do_not_lock_up(tmp_path: Path, monkeypatc
     pages = [Image.fromarray(solid((page, 0, 0), 20, 20)) for page in range(12)]
     for name in "abcdef":
         pages[0].save(tmp_path / f"{name}.tif", save_all=True, append_images=pages[1:])
-    sources = [Source(path=name, file=tmp_path / f"{name}.tif") for name in "abcdef"]
+    sources = [Source(path=name, content=LocalFile(tmp_path / f"{name}.tif")) for name in "abcdef"]
     pipeline = Pipeline(Shades(5), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=4)
     assert [len(finished.rows) for finished in pipeline.run(sources)] == [12] * 6
 
@@ -190,8 +194,8 @@ def test_kept_columns_reach_every_row_errors_included(tmp_path: Path):
     save(tmp_path / "a.png", scene())
     kept = (("post", "7"),)
     sources = [
-        Source(path="a", file=tmp_path / "a.png", kept=kept),
-        Source(path="b", file=tmp_path / "missing.png", kept=kept),
+        Source(path="a", content=LocalFile(tmp_path / "a.png"), kept=kept),
+        Source(path="b", content=LocalFile(tmp_path / "missing.png"), kept=kept),
     ]
     pipeline = Pipeline(Shades(), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
     rows = [row for finished in pipeline.run(sources) for row in finished.rows]

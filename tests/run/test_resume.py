@@ -343,16 +343,16 @@ def test_a_real_limit_on_file_sizes_is_exit_6_and_the_run_goes_on_when_it_is_lif
 def test_too_few_file_descriptors_stop_the_run_and_are_no_error_rows(photos: Path, tmp_path: Path):
     out = tmp_path / "out.csv"
     spoil = (
-        "import os\nfrom mediasift.sources import content as files\nheld = []\n"
+        "import os\nfrom mediasift.sources.content import LocalFile\nheld = []\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
-        "read = files.read_bytes\n"
+        "read = LocalFile.read\n"
         "def spoiled(file):\n"
-        "    if file.name == '06.png':\n"
+        "    if file.path.name == '06.png':\n"
         "        try:\n"
         "            while True: held.append(os.open('/dev/null', os.O_RDONLY))\n"
         "        except OSError: pass\n"
         "    return read(file)\n"
-        "from mediasift.media import readers\nreaders.read_bytes = spoiled"
+        "LocalFile.read = spoiled"
     )
     done = limited(photos, out, spoil)
     assert done.returncode == 3, done.stdout + done.stderr

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
-from mediasift.sources.content import read_bytes, read_head
+from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
 from tests.pictures import save, scene
 
@@ -139,7 +138,7 @@ def test_a_broken_link_with_a_media_suffix_is_a_row(folder: Path):
     source = found("p")[2]
     assert source.path == "p/gone.png"
     with pytest.raises(NotFound, match=r"nowhere\.png"):
-        read_bytes(source.file)
+        source.content.read()
 
 
 @contextmanager
@@ -166,7 +165,7 @@ def test_unreadable_folders_and_files_are_errors():
             file, closed = found(folder)
             assert isinstance(closed.failure, Unreadable)
             with pytest.raises(Unreadable, match="Permission denied"):
-                read_bytes(file.file)
+                file.content.read()
         (folder / "closed").chmod(stat.S_IRWXU)
 
 
@@ -179,7 +178,7 @@ def test_pipes_sockets_and_folders_do_not_hang(folder: Path):
         assert skipped.counts["special"] == 2
         for name in ("pipe.png", "s.png", "sub"):
             with pytest.raises(Unreadable):
-                read_head(folder / "p" / name)
+                LocalFile(folder / "p" / name).head()
 
 
 def test_text_lists(folder: Path):
@@ -187,13 +186,13 @@ def test_text_lists(folder: Path):
     listed = found("list.txt")
     assert [source.path for source in listed] == ["p/b.png", "p/a.png", "missing.png"]
     with pytest.raises(NotFound):
-        read_bytes(listed[2].file)
+        listed[2].content.read()
 
 
 def test_listed_paths_may_be_relative_to_the_list(folder: Path):
     (folder / "p" / "list.txt").write_text("a.png\n")
     (source,) = found("p/list.txt")
-    assert (source.path, source.file) == ("a.png", Path("p/a.png"))
+    assert (source.path, source.content) == ("a.png", LocalFile(Path("p/a.png")))
 
 
 def test_tables_with_columns_to_keep(folder: Path):
@@ -240,7 +239,7 @@ def test_paths_on_stdin(folder: Path):
 def test_arrays():
     (source,) = found(scene())
     assert source.path == "array[0]"
-    assert isinstance(source.image, np.ndarray)
+    assert isinstance(source.content, Array)
 
 
 def test_a_hundred_thousand_files(tmp_path: Path):

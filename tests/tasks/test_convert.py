@@ -18,7 +18,8 @@ from mediasift.cli import main
 from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import padded, resize, rotate, rotated_size, to_color_model
-from mediasift.tasks.convert import Convert, output_name
+from mediasift.sources.content import LocalFile
+from mediasift.tasks.convert import Convert, output_path
 from tests.media.test_information import with_exif
 from tests.pictures import save, scene, solid
 
@@ -186,7 +187,9 @@ def test_no_two_pictures_have_one_name(data: st.DataObject):
     to = data.draw(st.sampled_from(["png", "jpg", "npy"]))
     settings_ = Convert("out", to=to)
     made = [
-        output_name(Item(path=path, page=page, image=scene(), original_size=(1, 1), file=Path(path)), settings_)
+        output_path(
+            Item(path=path, page=page, image=scene(), original_size=(1, 1), content=LocalFile(Path(path))), settings_
+        )
         for path, page in paths
     ]
     clash = {("x.tif", 1), ("x.tif.page1.png", None)}

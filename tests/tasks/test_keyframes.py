@@ -10,7 +10,8 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.errors import OutputError, UsageError
-from mediasift.media.pictures.stills import FORMATS, clock, still_path
+from mediasift.items import Place
+from mediasift.media.pictures.stills import FORMATS, still_path
 from mediasift.media.pictures.transforms import sharpness
 from tests.videos import make_video, numbered, shown
 
@@ -83,14 +84,9 @@ def test_settings_are_checked_before_the_first_file(clip: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(("path", "expected"), [
-    ("a/film.mp4", "a/film.mp4"), ("/a/film.mp4", "a/film.mp4"), ("../film.mp4", "up/film.mp4"),
-    ("./a//b.mkv", "a/b.mkv"), ("..\\a.mp4", "up/a.mp4"),
+    ("a/film.mp4", "a/film.mp4"), ("/a/film.mp4", "a/film.mp4"), ("../film.mp4", "_up/film.mp4"),
+    ("./a//b.mkv", "a/b.mkv"),
 ])  # fmt: skip
 def test_stills_stay_inside_their_folder(path: str, expected: str):
-    assert still_path("out", path, "jpeg", frame=3, time_s=3661.5).as_posix() == f"out/{expected}_01-01-01.500_f3.jpg"
-
-
-def test_clock():
-    assert [clock(time) for time in (0, 59.9996, 3600, -1.5)] == [
-        "00-00-00.000", "00-01-00.000", "01-00-00.000", "-00-00-01.500",
-    ]  # fmt: skip
+    still = still_path("out", Place(path=path, frame=3, time_s=3661.5), "jpeg")
+    assert still.as_posix() == f"out/{expected}_01-01-01.500_f3.jpg"

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from mediasift.errors import InputError, ItemError
 from mediasift.media.pictures.encode import ENCODERS
-from mediasift.sources.content import read_head
+from mediasift.sources.content import LocalFile
 from mediasift.sources.formats import sniff
-from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
+from mediasift.sources.naming import Inputs, Skipped, find_sources
 
 QUALITY = 90
 
@@ -71,20 +71,19 @@ def find_pictures(named: Sequence[str | Path], *, limit: int) -> Pictures:
     Raises:
         InputError: There is none.
     """
-    found = [source for source in find_sources(Inputs(named=list(named)), Skipped()) if _is_picture(source)]
+    contents = [source.content for source in find_sources(Inputs(named=list(named)), Skipped())]
+    found = [content for content in contents if isinstance(content, LocalFile) and _is_picture(content)]
     if not found:
         raise InputError(f"no picture to measure with in {', '.join(map(str, named))}")
     positions = np.linspace(0, len(found) - 1, min(limit, len(found))).round().astype(int)
-    files = [str(found[position].file) for position in positions]
+    files = [str(found[position].path) for position in positions]
     return Pictures(files=tuple(files), facts={"drawn": False, "found": len(found), **_sizes(files)})
 
 
-def _is_picture(source: Source) -> bool:
+def _is_picture(content: LocalFile) -> bool:
     """Whether it is a picture by its content; what cannot be read is none, as errors are not what is measured."""
-    if source.file is None:
-        return False
     try:
-        kind = sniff(read_head(source.file), source.file.suffix)
+        kind = sniff(content.head(), content.suffix)
     except ItemError:
         return False
     return kind is not None and kind.kind == "picture" and kind.recognised

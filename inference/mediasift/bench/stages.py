@@ -18,7 +18,7 @@ from mediasift.items import Item
 from mediasift.media.pictures.images import decode
 from mediasift.rows import Row
 from mediasift.run.journal import Journal, state
-from mediasift.sources.content import read_bytes
+from mediasift.sources.content import content_at
 from mediasift.sources.naming import Source
 from mediasift.system.files import write_atomically
 from mediasift.tables.writers import WRITERS, Form
@@ -43,7 +43,7 @@ class Held:
         for source in subject.sources:
             try:
                 items = subject.items(source, self.started)
-                data = read_bytes(Path(str(source.file)))
+                data = content_at(source.path).read()
             except ItemError:
                 continue
             self.sources.append(source)
@@ -74,14 +74,14 @@ class Held:
 
     def read(self) -> None:
         """Files into memory, through the system's cache as it is."""
-        self.over(lambda source: read_bytes(Path(str(source.file))), self.sources)
+        self.over(lambda source: content_at(source.path).read(), self.sources)
 
     def decode(self) -> None:
         """Bytes into pixels, reduced as far as the model allows."""
 
         def work(pair: tuple[Source, bytes]) -> None:
             source, data = pair
-            for _ in decode(data, suffix=Path(str(source.file)).suffix, needs=self.started.needs):
+            for _ in decode(data, suffix=Path(source.path).suffix, needs=self.started.needs):
                 pass
 
         self.over(work, zip(self.sources, self.data, strict=True))

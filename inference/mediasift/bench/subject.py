@@ -14,6 +14,7 @@ from mediasift.items import Item
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings
 from mediasift.run.job import Job
+from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
@@ -75,7 +76,7 @@ class Subject:
         self.setup = setup
         self.model = load(setup)
         self.options = PictureSettings()
-        self.sources = [Source(path=file, file=Path(file)) for file in files]
+        self.sources = [Source(path=file, content=LocalFile(Path(file))) for file in files]
         self._started: dict[int | None, Started] = {}
         self.batch_size = self.started().batch_size
 
@@ -96,7 +97,7 @@ class Subject:
 
     def job(self, repeats: int = 1) -> Job:
         """The job over all pictures, so many times."""
-        files = [str(source.file) for source in self.sources]
+        files = [source.path for source in self.sources]
         return Job(
             task=replace(self.task, batch_size=self.setup.batch_size, threads=self.setup.threads, jobs=self.setup.jobs),
             inputs=Inputs(named=files * repeats),

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mediasift.compare.collection import Collection
-from mediasift.compare.groups import Decode, Duplicate, file_size
-from mediasift.errors import EmptyFile, ItemError
+from mediasift.compare.groups import Decode, Duplicate, content_size
+from mediasift.errors import EmptyFile, ItemError, NotFound
+from mediasift.media.information import Info
 from mediasift.rows import Row
-from mediasift.sources.content import read_head, read_sha256
+from mediasift.sources.content import Array
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint
-from mediasift.tasks.info import Info
 
 
 def byte_rows(collection: Collection) -> Iterator[Duplicate]:
     """A row for each input, grouped by equal bytes. Only files whose size is that of another one are read whole."""
-    sizes = Counter(file_size(source) for source in collection.sources if source.file is not None)
+    sizes = Counter(content_size(source) for source in collection.sources)
     rows, keys = [], []
     for source in collection.sources:
         row, key = Duplicate(path=source.path, kept=source.kept), None
@@ -33,17 +32,14 @@ def byte_rows(collection: Collection) -> Iterator[Duplicate]:
 
 
 def _byte_key(source: Source, sizes: Counter[int | None]) -> Hashable:
-    if source.failure is not None:
-        raise source.failure
-    if source.file is None:
-        return (
-            None
-            if source.image is None
-            else hashlib.sha256(source.image.tobytes()).digest() + bytes(source.image.shape)
-        )
-    if not read_head(source.file):
+    if source.content is None:
+        raise source.failure or NotFound("nothing to read")
+    if isinstance(source.content, Array):
+        return source.content.state()
+    if not source.content.head():
         raise EmptyFile("the file is empty (0 bytes)")
-    return read_sha256(source.file)[1] if sizes[file_size(source)] > 1 else None
+    size = source.content.size
+    return source.content.sha256()[1] if size is None or sizes[size] > 1 else None
 
 
 def pixel_rows(

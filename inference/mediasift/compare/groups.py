@@ -15,7 +15,6 @@ from mediasift.compare.spaces import Positions, Space
 from mediasift.errors import ItemError
 from mediasift.rows import Row
 from mediasift.run.pipeline import Finished
-from mediasift.sources.content import read_sha256
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint
 
@@ -160,23 +159,20 @@ class _SameFile:
         self._digest = cache(self._sha256)
 
     def __call__(self, one: int, other: int) -> bool:
-        size = file_size(self._sources[one])
-        if size is None or size != file_size(self._sources[other]):
+        size = content_size(self._sources[one])
+        if size is None or size != content_size(self._sources[other]):
             return False
         mine = self._digest(one)
         return mine is not None and mine == self._digest(other)
 
     def _sha256(self, number: int) -> str | None:
-        file = self._sources[number].file
+        content = self._sources[number].content
         try:
-            return None if file is None else read_sha256(file)[1]
+            return None if content is None else content.sha256()[1]
         except ItemError:
             return None
 
 
-def file_size(source: Source) -> int | None:
-    """Bytes of an input's file; None for arrays and what is not there."""
-    try:
-        return None if source.file is None else source.file.stat().st_size
-    except (OSError, ValueError):
-        return None
+def content_size(source: Source) -> int | None:
+    """Bytes of an input; None for arrays and what is not there."""
+    return None if source.content is None else source.content.size

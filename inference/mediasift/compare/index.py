@@ -1,14 +1,13 @@
 """Fingerprints kept in a file, so that a second run, or one that was cut off, reads only what is new.
 
 A line of JSON says how they were made; then one line for each input that was read, written when it is done: its file,
-size and time of change, and its rows. A torn last line is dropped; of two lines on one file the later counts.
+the file's state, and its rows. A torn last line is dropped; of two lines on one file the later counts.
 Inputs that could not be read are not kept: they are tried again.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +37,7 @@ class Index:
     def __init__(self, path: Path, made_by: Mapping[str, Any], row_type: type[Row]) -> None:
         self.path = path
         self._row_type = row_type
-        self._places: dict[str, tuple[int, int, int]] = {}
+        self._places: dict[str, tuple[Any, int]] = {}
         if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
         try:
@@ -70,7 +69,7 @@ class Index:
                     self._file.truncate(position)
                     break
                 entry = self._parsed(line)
-                self._places[entry["file"]] = (entry["size"], entry["mtime_ns"], position)
+                self._places[entry["file"]] = (entry.get("state"), position)
                 position += len(line)
 
     def _check(self, header: bytes, made_by: dict[str, Any]) -> None:
@@ -103,7 +102,7 @@ class Index:
                 f"{self.path}: cannot be written ({error.strerror}); run the same command again to go on"
             ) from error
 
-    def state(self, source: Source) -> tuple[str, int, int] | None:
+    def state(self, source: Source) -> tuple[str, Any] | None:
         """What tells whether a file is still the one that was read."""
         return _state(source)
 
@@ -112,24 +111,24 @@ class Index:
         state = _state(source)
         if state is None:
             return None
-        known = self._places.get(state[0])
-        if known is None or known[:2] != state[1:]:
+        known, position = self._places.get(state[0], (None, 0))
+        if known != state[1]:
             return None
         with self.path.open("rb") as file:
-            file.seek(known[2])
+            file.seek(position)
             rows = self._parsed(file.readline())["rows"]
         return [replace(from_json(self._row_type, row), path=source.path, kept=source.kept) for row in rows]
 
     def knows(self, source: Source) -> bool:
         """Whether `find` would find it."""
         state = _state(source)
-        return state is not None and self._places.get(state[0], ())[:2] == state[1:]
+        return state is not None and self._places.get(state[0], (None, 0))[0] == state[1]
 
-    def add(self, source: Source, state: tuple[str, int, int] | None, rows: Sequence[Row]) -> None:  # noqa: ARG002  (see Store)
+    def add(self, source: Source, state: tuple[str, Any] | None, rows: Sequence[Row]) -> None:  # noqa: ARG002  (see Store)
         """Keep the rows of an input that was read without error, and was in that state before."""
         if state is not None and not any(row.error for row in rows):
             kept = [{k: v for k, v in to_json(row).items() if k not in ("path", "kept")} for row in rows]
-            self._write({"file": state[0], "size": state[1], "mtime_ns": state[2], "rows": kept})
+            self._write({"file": state[0], "state": state[1], "rows": kept})
 
     def close(self) -> None:
         """Close the file."""
@@ -142,12 +141,10 @@ class Index:
         self.close()
 
 
-def _state(source: Source) -> tuple[str, int, int] | None:
-    """(absolute path, size, time of change) of an input's file; None for arrays and what is not there."""
-    if source.file is None:
+def _state(source: Source) -> tuple[str, Any] | None:
+    """(address, state) of an input's content; None for what has no address, and what is not there."""
+    content = source.content
+    if content is None or content.address is None:
         return None
-    try:
-        status = source.file.stat()
-    except (OSError, ValueError):
-        return None
-    return os.path.abspath(source.file), status.st_size, status.st_mtime_ns  # noqa: PTH100  (links stay links)
+    state = content.state()
+    return None if state is None else (content.address, state)

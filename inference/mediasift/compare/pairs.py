@@ -17,7 +17,14 @@ from mediasift.rows import Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair(Row):
-    """Two pictures and how similar they are, 1 for the same; or, with `error`, one that could not be read."""
+    """Two pictures and how similar they are; or, with `error`, one that could not be read.
+
+    Attributes:
+        path_a, page_a, frame_a: The first picture, and where it is in its file.
+        path_b, page_b, frame_b: The second.
+        similarity: 1 for the same.
+        method: What they were compared by.
+    """
 
     located: ClassVar[bool] = False
 

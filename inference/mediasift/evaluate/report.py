@@ -13,9 +13,9 @@ from mediasift.errors import InputError, ItemError, OutputError
 from mediasift.evaluate.labels import Evaluation, Said
 from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability
 from mediasift.media.pictures.images import Picture, Undecoded, decode
-from mediasift.sources.content import read_bytes
+from mediasift.sources.content import content_at
 from mediasift.sources.labelled import split_labels
-from mediasift.system.files import write_atomically
+from mediasift.system.files import make_folder, write_atomically
 from mediasift.tables.reading import Record, need_columns
 
 THUMBNAIL = 160
@@ -83,8 +83,8 @@ def read_picture(path: str) -> Picture:
     Raises:
         ItemError: It cannot be read.
     """
-    file = Path(path)
-    first = next(decode(read_bytes(file), suffix=file.suffix, needs=(THUMBNAIL, THUMBNAIL)))
+    content = content_at(path)
+    first = next(decode(content.read(), suffix=content.suffix, needs=(THUMBNAIL, THUMBNAIL)))
     if isinstance(first, Undecoded):
         raise first.error
     return first.image
@@ -106,8 +106,8 @@ def write_report(
         OutputError: The folder cannot be written.
         MissingPackage: matplotlib is not installed.
     """
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         _table(folder / "measures.csv", MEASURES, measure_rows(evaluation))
         if evaluation.confusion is not None:
             rows = zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)
@@ -137,8 +137,7 @@ def _table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    data = text.getvalue().encode("utf-8", "surrogateescape")
-    write_atomically(path, lambda file: file.write(data))
+    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def _thumbnails(evaluation: Evaluation, picture: Callable[[str], Picture]) -> dict[str, Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,50 +24,53 @@ _CLOSED = (
 """Containers that hold all of themselves; a playlist is none."""
 
 
-def probe_container(file: Path) -> Any:
-    """An opened container of any kind that holds video or sound itself; nothing that names other files.
-
-    Raises:
-        av.FFmpegError, ValueError: It cannot be opened.
-    """
-    return av.open(_address(file), container_options={"protocol_whitelist": "file", "format_whitelist": _CLOSED})
-
-
-def _address(file: Path) -> str:
-    return "file:" + os.path.abspath(file)  # noqa: PTH100  (a link must stay a link)
-
-
-def open_container(file: Path, demuxer: str) -> Any:
-    """An opened container.
+def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[str, str] | None = None) -> Any:
+    """An opened container that holds video or sound itself; nothing that names other files.
 
     The name goes to FFmpeg with `file:` before it and no other protocol is let through: nothing that a file says
     can make it open another place.
 
     Args:
         file: Where it is.
-        demuxer: FFmpeg's name for its format; no other is tried.
+        demuxer: FFmpeg's name for its format; no other is tried. None: any of those that hold all of themselves.
+        options: Of the demuxer.
+
+    Raises:
+        av.FFmpegError, ValueError: It cannot be opened.
+    """
+    closed = {"protocol_whitelist": "file", "format_whitelist": demuxer or _CLOSED}
+    return av.open(
+        "file:" + os.path.abspath(file),  # noqa: PTH100  (a link must stay a link)
+        format=demuxer,
+        container_options={**(options or {}), **closed},  # not `options`: those are for streams, too
+        metadata_errors="replace",
+    )
+
+
+def open_container(file: Path, demuxer: str) -> Any:
+    """The same, as an error of ours where it cannot be opened.
 
     Raises:
         Damaged, Unreadable: It cannot be opened.
     """
     try:
-        return av.open(
-            _address(file),
-            format=demuxer,
-            container_options={"protocol_whitelist": "file"},  # not `options`: those are for streams, too
-            metadata_errors="replace",
-        )
+        return probe_container(file, demuxer=demuxer)
     except (av.error.FFmpegError, ValueError) as error:
         raise _explained(error) from error
 
 
+def picture_streams(container: Any) -> list[Any]:
+    """The video streams that are no cover picture of a record, which is a video stream by name only."""
+    return [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+
+
 def picture_stream(container: Any) -> Any:
-    """The first video stream that is no cover picture.
+    """The first of `picture_streams`.
 
     Raises:
         Unsupported: There is none, or nothing here decodes it.
     """
-    streams = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+    streams = picture_streams(container)
     if not streams:
         kinds = sorted({one.type for one in container.streams}) or ["nothing"]
         raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")

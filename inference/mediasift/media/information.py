@@ -10,14 +10,15 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from mediasift.errors import Damaged, EmptyFile, NotMedia
+from mediasift.errors import Damaged, ItemError
+from mediasift.media.documents.pages import page_sizes
 from mediasift.media.pictures.headers import Header, opened, pillow_header, pillow_reads, read_header
 from mediasift.media.pictures.vector_graphics import drawing_size
-from mediasift.sources.content import read_bytes, read_head, read_sha256
-from mediasift.sources.formats import Format, sniff
+from mediasift.rows import Row
+from mediasift.sources.content import Content
+from mediasift.sources.formats import Format, known_format
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _TAKEN, _OFFSET, _CHANGED = 0x9003, 0x9011, 0x0132  # EXIF 2.32: DateTimeOriginal, OffsetTimeOriginal, DateTime
@@ -27,7 +28,7 @@ _PNG_EXIF = frozenset({"exif", "Raw profile type exif"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Information:
+class Info(Row):
     """One picture, page, video or sound.
 
     Attributes:
@@ -35,7 +36,7 @@ class Information:
         format: By the content, whatever the suffix says.
         width, height: Upright, in pixels; of a PDF page, in points of 1/72 inch.
         color_model: Pillow's name of the mode (RGB, L, CMYK, P ...), or a video's pixel format.
-        page, pages: Of a document or a TIFF.
+        pages: Of a document or a TIFF.
         duration_s: Of a video or sound, by its container.
         fps: Frames per second on average.
         sample_rate_hz, channels: Of a sound, or a video's.
@@ -44,12 +45,11 @@ class Information:
         bytes, sha256: Of the file.
     """
 
-    kind: str
-    format: str
+    kind: str | None = None
+    format: str | None = None
     width: int | None = None
     height: int | None = None
     color_model: str | None = None
-    page: int | None = None
     pages: int | None = None
     duration_s: float | None = None
     fps: float | None = None
@@ -58,41 +58,37 @@ class Information:
     captured: str | None = None
     latitude: float | None = None
     longitude: float | None = None
-    bytes: int
-    sha256: str
+    bytes: int | None = None
+    sha256: str | None = None
 
 
-def information(file: Path, alive: Callable[[], None] = lambda: None) -> Iterator[Information]:
-    """What the file's headers say: one for a picture, video or sound, one for each page.
+def information(
+    content: Content, alive: Callable[[], None] = lambda: None, *, password: str | None = None
+) -> Iterator[Info]:
+    """What the headers say: one for a picture, video or sound, one for each page.
 
     Args:
-        file: The file. Videos and sounds are not taken into memory.
+        content: Any of them. Of videos and sounds, only pieces are taken into memory.
         alive: Called now and then while it is read.
+        password: For an encrypted PDF.
 
     Raises:
         ItemError: It cannot be read, or is damaged so far that its header says nothing.
     """
-    head = read_head(file)
-    if not head:
-        raise EmptyFile("the file is empty (0 bytes)")
-    found = sniff(head, file.suffix)
-    if found is None:
-        raise NotMedia(f"neither its content nor its suffix {file.suffix!r} is that of a known format")
-    if not found.recognised:
-        raise Damaged(f"named {file.suffix}, but its content is no {found.name.upper()} or any other known format")
-    if found.kind not in ("picture", "document"):
-        size, sha256 = read_sha256(file, alive)
-        yield _stream(file, Information(kind=found.kind, format=found.name, bytes=size, sha256=sha256))
-        return
-    data = read_bytes(file)
-    start = Information(kind=found.kind, format=found.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-    if found.kind == "picture":
-        yield from _picture(data, found, start)
+    form = known_format(content.head(), content.suffix)
+    data = content.read() if form.kind == "picture" else b""
+    size, sha256 = (len(data), hashlib.sha256(data).hexdigest()) if data else content.sha256(alive)
+    start = Info(kind=form.kind, format=form.name, bytes=size, sha256=sha256)
+    if form.kind == "picture":
+        yield from _picture(data, form, start)
+    elif form.kind == "document":
+        for page, (pages, width, height) in enumerate(page_sizes(content, password), start=1):
+            yield replace(start, width=round(width), height=round(height), page=page, pages=pages)
     else:
-        yield from _document(data, start)
+        yield _stream(content, start)
 
 
-def _picture(data: bytes, found: Format, start: Information) -> Iterator[Information]:
+def _picture(data: bytes, found: Format, start: Info) -> Iterator[Info]:
     if found.name == "svg":
         width, height = drawing_size(data)
         yield replace(start, width=width, height=height)
@@ -151,57 +147,33 @@ def _degrees(place: Mapping[int, Any], tag: int, limit: float) -> float | None:
     return round(-value if side in ("S", "W") else value, 7)
 
 
-def _document(data: bytes, start: Information) -> Iterator[Information]:
-    import pypdfium2 as pdfium
-
-    try:
-        document = pdfium.PdfDocument(data)
-    except pdfium.PdfiumError as error:
-        raise Damaged(f"PDF does not open ({error})") from error
-    try:
-        count = len(document)
-        if not count:
-            raise Damaged("PDF without pages")
-        for number in range(count):
-            try:
-                width, height = document.get_page_size(number)
-            except pdfium.PdfiumError as error:
-                raise Damaged(f"PDF page {number + 1} of {count} does not open ({error})") from error
-            yield replace(start, width=round(width), height=round(height), page=number + 1, pages=count)
-    finally:
-        document.close()
-
-
-def _stream(file: Path, start: Information) -> Information:
+def _stream(content: Content, start: Info) -> Info:
     """A video or sound, as its container describes it."""
     import av
 
-    from mediasift.media.containers import probe_container
+    from mediasift.media.containers import picture_streams, probe_container
 
     try:
-        with probe_container(file) as container:
+        with content.local() as file, probe_container(file) as container:
             duration = container.duration / av.time_base if container.duration else None
-            video = next((one for one in container.streams.video if not _is_cover(one)), None)
+            video = next(iter(picture_streams(container)), None)
             sound = next(iter(container.streams.audio), None)
-            captured = _moment(container.metadata.get("creation_time"), None)
             if video is None and sound is None:
                 raise Damaged(f"{start.format} without a picture or sound track")
+            shown, heard = getattr(video, "codec_context", None), getattr(sound, "codec_context", None)
             return replace(
                 start,
                 kind="sound" if video is None else "video",
-                width=None if video is None else video.codec_context.width,
-                height=None if video is None else video.codec_context.height,
-                color_model=None if video is None else video.codec_context.pix_fmt,
+                width=getattr(shown, "width", None),
+                height=getattr(shown, "height", None),
+                color_model=getattr(shown, "pix_fmt", None),
                 fps=None if video is None or not video.average_rate else round(float(video.average_rate), 3),
                 duration_s=None if duration is None else round(duration, 3),
-                sample_rate_hz=None if sound is None else sound.codec_context.sample_rate,
-                channels=None if sound is None else sound.codec_context.channels,
-                captured=captured,
+                sample_rate_hz=getattr(heard, "sample_rate", None),
+                channels=getattr(heard, "channels", None),
+                captured=_moment(container.metadata.get("creation_time"), None),
             )
+    except ItemError:
+        raise
     except (av.FFmpegError, ValueError) as error:
         raise Damaged(f"{start.format} does not open ({error})") from error
-
-
-def _is_cover(stream: Any) -> bool:
-    """A still picture that comes with a sound file (FFmpeg's disposition "attached picture", 0x400)."""
-    return bool(int(getattr(stream, "disposition", 0) or 0) & 0x400)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import EmptyFile, ItemError, Unsupported, UsageError
+from mediasift.errors import ItemError, NotFound, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem, Item, MediaFile, RemoteSound, TextPage, VideoFile
 from mediasift.media.pictures.images import Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
-from mediasift.sources.content import read_bytes, read_head
-from mediasift.sources.formats import Format, Kind, sniff
+from mediasift.sources.content import Array, Content, RemoteRecording
+from mediasift.sources.formats import Format, Kind, known_format
 from mediasift.sources.naming import Source
 from mediasift.system.optional import lazily
 
@@ -46,34 +45,34 @@ def read_source(
     Raises:
         ItemError: The source as a whole cannot be read.
     """
-    if source.image is not None:
-        yield _from_array(source.path, source.image, options)
-    elif source.file is not None:
-        head = read_head(source.file)
-        if not head:
-            raise EmptyFile("the file is empty (0 bytes)")
-        found = sniff(head, source.file.suffix)
-        if reads == "sound" and source.file.suffix.lower() == ".raw":
-            found = Format(name="raw", kind="sound")  # samples without a header look like anything
-        reader = _READERS.get((reads, found.kind if found else "picture"))
-        if reader is None:
-            what = "an unknown kind of file" if found is None else f"a {found.kind} file ({found.name})"
-            raise Unsupported(f"{what}; this command reads {reads}")
-        yield from reader(source, options, needs, admit)
-    elif source.failure is not None:
-        raise source.failure
-    elif reads == "sound":
+    content = source.content
+    if content is None:
+        raise source.failure or NotFound("nothing to read")
+    if isinstance(content, Array) and reads in ("pictures", "frames"):
+        yield _from_array(source.path, content.image, options)
+    elif isinstance(content, RemoteRecording) and reads == "sound":
         yield RemoteSound(path=source.path)
     else:
-        raise Unsupported(f"an address of remote sound; this command reads {reads}")
+        form = _format(content, reads)
+        reader = _READERS.get((reads, form.kind))
+        if reader is None:
+            raise Unsupported(f"a {form.kind} file ({form.name}); this command reads {reads}")
+        yield from reader(content, source.path, options, needs, admit)
 
 
-def _read_video(source: Source, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+def _format(content: Content, reads: str) -> Format:
+    head = content.head()
+    if reads != "sound":
+        return known_format(head, content.suffix)
+    if head and content.suffix.lower() == ".raw":
+        return Format(name="raw", kind="sound")  # samples without a header look like anything
+    return known_format(head, content.suffix, searched=("sound", "document", "video"))
+
+
+def _read_video(content: Content, path: str, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     """The chosen frames of a video; a last failed item where some of them did not decode."""
-    if source.file is None:
-        return
     every = parse_every(options.every or DEFAULT_EVERY)
-    opened = footage.open_footage(source.file, max_megapixels=options.max_megapixels, alive=lambda: admit(0.0))
+    opened = footage.open_footage(content, max_megapixels=options.max_megapixels, alive=lambda: admit(0.0))
     with opened as film:
         for frame, shot in footage.chosen_frames(film, every, detector=options.detector):
             width, height = frame.size
@@ -81,46 +80,42 @@ def _read_video(source: Source, options: Any, _needs: Size | None, admit: Admit)
             try:
                 image = frame.rgb()
             except ItemError as error:
-                yield FailedItem(path=source.path, frame=frame.number, time_s=frame.time_s, error=error)
+                yield FailedItem(path=path, frame=frame.number, time_s=frame.time_s, error=error)
             else:
                 yield Item(
-                    path=source.path,
+                    path=path,
                     frame=frame.number,
                     time_s=frame.time_s,
                     image=image,
                     original_size=(width, height),
                     shot=shot,
-                    file=source.file,
+                    content=content,
                 )
         if complaint := film.complaint():
-            yield FailedItem(path=source.path, error=complaint)
+            yield FailedItem(path=path, error=complaint)
 
 
-def _whole_video(source: Source, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+def _whole_video(content: Content, path: str, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     """The video itself. Whoever decodes it says through `admit` that it goes on, as reading does."""
-    if source.file is not None:
-        yield VideoFile(
-            path=source.path,
-            file=source.file,
-            max_megapixels=options.max_megapixels,
-            every=getattr(options, "every", None),
-            detector=options.detector,
-            alive=lambda: admit(0.0),
-        )
+    yield VideoFile(
+        path=path,
+        content=content,
+        max_megapixels=options.max_megapixels,
+        every=getattr(options, "every", None),
+        detector=options.detector,
+        alive=lambda: admit(0.0),
+    )
 
 
-def _read_picture(source: Source, options: Any, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
-    if source.file is None:
-        return
+def _read_picture(content: Content, path: str, options: Any, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
     if options.every is not None and not options.every_frame:
-        head = read_head(source.file)
-        found = sniff(head, source.file.suffix)
-        if found is not None and footage.moves(found.name, head):
-            yield from _read_video(source, options, needs, admit)
+        head = content.head()
+        if footage.moves(known_format(head, content.suffix).name, head):
+            yield from _read_video(content, path, options, needs, admit)
             return
     for decoded in decode(
-        read_bytes(source.file),
-        suffix=source.file.suffix,
+        content.read(),
+        suffix=content.suffix,
         needs=needs,
         max_megapixels=options.max_megapixels,
         every_frame=options.every_frame,
@@ -128,43 +123,32 @@ def _read_picture(source: Source, options: Any, needs: Size | None, admit: Admit
     ):
         place = {"page": decoded.page, "frame": decoded.frame}
         if isinstance(decoded, Undecoded):
-            yield FailedItem(path=source.path, **place, error=decoded.error)
+            yield FailedItem(path=path, **place, error=decoded.error)
         else:
-            yield Item(
-                path=source.path,
-                **place,
-                image=decoded.image,
-                original_size=decoded.original_size,
-                file=source.file,
-            )
+            yield Item(path=path, **place, image=decoded.image, original_size=decoded.original_size, content=content)
 
 
-def _whole_file(source: Source, _options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
-    if source.file is not None:
-        yield MediaFile(path=source.path, file=source.file, alive=lambda: admit(0.0))
+def _whole_file(content: Content, path: str, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    yield MediaFile(path=path, content=content, password=options.password, alive=lambda: admit(0.0))
 
 
-def _read_document(source: Source, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
-    if source.file is None:
-        return
-    for item in documents.read_pages(
-        source.file,
-        source.path,
+def _read_document(content: Content, path: str, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    yield from documents.read_pages(
+        content,
+        path,
         dpi=options.dpi,
         pages=options.pages,
         password=options.password,
         text_layer=options.text_layer,
         max_megapixels=options.max_megapixels,
         admit=admit,
-    ):
-        yield replace(item, file=source.file) if isinstance(item, Item) else item
+    )
 
 
-def _read_sound(source: Source, options: Any, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
-    if source.file is not None:
-        yield from audio.read_clips(
-            source.file, source.path, piece_s=options.piece_s, channel=options.channel, raw_rate=options.raw_rate
-        )
+def _read_sound(content: Content, path: str, options: Any, _needs: Size | None, _admit: Admit) -> Iterator[AnyItem]:
+    yield from audio.read_clips(
+        content, path, piece_s=options.piece_s, channel=options.channel, raw_rate=options.raw_rate
+    )
 
 
 def _from_array(path: str, image: NDArray[np.uint8], options: Any) -> Item:
@@ -189,7 +173,7 @@ def _from_array(path: str, image: NDArray[np.uint8], options: Any) -> Item:
     return Item(path=path, image=image, original_size=(shape[1], shape[0]))
 
 
-_READERS: dict[tuple[str, str], Callable[[Source, Any, Size | None, Admit], Iterator[AnyItem]]] = {
+_READERS: dict[tuple[str, str], Callable[[Content, str, Any, Size | None, Admit], Iterator[AnyItem]]] = {
     ("pictures", "picture"): _read_picture,
     ("pictures", "video"): _read_video,
     ("frames", "video"): _read_video,

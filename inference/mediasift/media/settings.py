@@ -32,6 +32,13 @@ def check_pages(text: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LockedSettings(ListSettings):
+    """Files that may be encrypted."""
+
+    password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FilmSettings(ListSettings):
     """Whole videos."""
 
@@ -55,13 +62,12 @@ class FrameSettings(FilmSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureSettings(FrameSettings):
+class PictureSettings(LockedSettings, FrameSettings):
     """Pictures, pages of PDFs, frames of videos."""
 
     every_frame: Annotated[bool, Option("All frames of animated pictures instead of the first.")] = False
     dpi: Annotated[float, DPI_OPTION] = DPI
     pages: Annotated[str | None, Option("Only these pages of PDFs.", metavar="1-3,5", check=check_pages)] = None
-    password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = None
 
     @property
     def text_layer(self) -> bool:

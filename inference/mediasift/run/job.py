@@ -5,7 +5,6 @@ The JSON form goes to the worker process; what may not change goes into journal 
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -16,6 +15,7 @@ import numpy as np
 from mediasift import errors
 from mediasift.errors import MediasiftError, UsageError
 from mediasift.settings import from_json, options, to_json
+from mediasift.sources.content import content_at
 from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.task import ModelRunSettings, Resources, Task
 
@@ -76,23 +76,25 @@ def source_to_json(source: Source) -> dict[str, Any]:
     """A source as the worker needs it; what is carried along stays with the caller.
 
     Raises:
-        UsageError: It is an array, which is not sent to another process.
+        UsageError: Its content has no address: an array, or bytes.
     """
-    if source.image is not None:
-        raise UsageError("arrays stay in their process; do without isolate")
-    data = {name: value for name, value in to_json(source).items() if name not in _HERE}
-    return {**data, "failure": None if source.failure is None else error_to_json(source.failure)}
-
-
-_HERE = ("image", "kept", "failure")
+    content, failure = source.content, source.failure
+    if content is not None and content.address is None:
+        raise UsageError("arrays and bytes stay in their process; do without isolate")
+    return {
+        "path": source.path,
+        "content": None if content is None else content.address,
+        "failure": None if failure is None else error_to_json(failure),
+    }
 
 
 def source_from_json(data: Mapping[str, Any]) -> Source:
     """The source that `source_to_json` wrote; other keys of `data` are left alone."""
-    hints = typing.get_type_hints(Source)
-    names = [field.name for field in fields(Source) if field.name not in _HERE]
-    failure = None if data["failure"] is None else error_from_json(data["failure"])
-    return Source(**{name: from_json(hints[name], data[name]) for name in names}, failure=failure)
+    return Source(
+        path=data["path"],
+        content=None if data["content"] is None else content_at(data["content"]),
+        failure=None if data["failure"] is None else error_from_json(data["failure"]),
+    )
 
 
 def error_to_json(error: MediasiftError) -> dict[str, str]:

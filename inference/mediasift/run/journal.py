@@ -22,8 +22,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mediasift.errors import OutputError
 from mediasift.rows import Row, from_json, printable, to_json
 from mediasift.sources.naming import Source
@@ -260,16 +258,12 @@ def _write_at(file: int, data: memoryview, position: int) -> int:
 
 
 def state(source: Source) -> Any:
-    """What tells whether a source is still the one that was read: [size, time of change in ns], or an array's hash."""
-    if source.image is not None:
-        return blake2b(np.ascontiguousarray(source.image).tobytes(), digest_size=16).hexdigest()
-    if source.file is None:
-        return None
-    try:
-        found = source.file.stat()
-    except (OSError, ValueError):
-        return [0, 0]
-    return [found.st_size, found.st_mtime_ns]
+    """What tells whether a source is still the one that was read, as its content says.
+
+    Never None, which in a journal stands for rows of a finished table, whose sources are not looked at.
+    """
+    found = None if source.content is None else source.content.state()
+    return "unknown" if found is None else found
 
 
 def _checked(line: bytes) -> dict[str, Any] | None:

@@ -1,88 +1,273 @@
-"""The bytes of a file, read so that nothing that only looks like a file can hang us."""
+"""Content: the only thing that opens an input. Local files, bytes and arrays from Python, addresses.
+
+A further kind (objects in a bucket, members of an archive) is one class with `open`, and one line in `SCHEMES`.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
+import shutil
 import stat
-from collections.abc import Callable
-from pathlib import Path
-from typing import IO, TypeVar
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from mediasift.errors import InputError, ItemError, NotFound, Unreadable
+from mediasift.errors import InputError, MediasiftError, NotFound, Unreadable, Unsupported
 from mediasift.sources.formats import HEAD_BYTES
+from mediasift.system.files import faults
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _PIECE_BYTES = 1 << 22
-
-_Taken = TypeVar("_Taken")
-
-
-def read_head(file: Path) -> bytes:
-    """The first `HEAD_BYTES` bytes of a regular file.
-
-    Raises:
-        NotFound, Unreadable: It is gone, not ours to read, or no regular file.
-        InputError: This process may not open any more files.
-    """
-    return _read(file, lambda opened: opened.read(HEAD_BYTES))
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def read_bytes(file: Path) -> bytes:
-    """All bytes of a regular file.
+class Content:
+    """What an input holds, wherever it is. A kind of content says how it is opened, named, and told from another.
 
-    Raises:
-        NotFound, Unreadable: It is gone, not ours to read, or no regular file.
-        InputError: This process may not open any more files.
-    """
-    return _read(file, lambda opened: opened.read())
-
-
-def _read(file: Path, take: Callable[[IO[bytes]], _Taken]) -> _Taken:
-    """Opened without blocking, so that a FIFO cannot hang us, and looked at before it is read."""
-    try:
-        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as opened:
-            mode = os.fstat(opened.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise Unreadable(
-                    "a folder, not a file" if stat.S_ISDIR(mode) else "a pipe, socket or device, not a file"
-                )
-            return take(opened)
-    except FileNotFoundError as error:
-        if file.is_symlink():
-            raise NotFound(f"a link to {file.readlink()}, which does not exist") from error
-        raise NotFound("no such file") from error
-    except ItemError:
-        raise
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # not this file's fault
-            raise InputError(
-                f"{file}: too many open files on this machine or in this shell; raise the limit (ulimit -n) and run "
-                "the same command again"
-            ) from error
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise Unreadable(f"cannot be read ({reason})") from error
-
-
-def read_sha256(file: Path, alive: Callable[[], None] = lambda: None) -> tuple[int, str]:
-    """(bytes, SHA-256 in hexadecimal) of a regular file of any size, of which only pieces are in memory.
-
-    Args:
-        file: The file.
-        alive: Called after each piece.
-
-    Raises:
-        NotFound, Unreadable: It is gone, not ours to read, or no regular file.
-        InputError: This process may not open any more files.
+    Attributes:
+        name: For messages; its suffix counts where a format has no signature.
+        address: By which `content_at` finds it again, from any folder and process; None where it has none.
+        size: Bytes; None where that is unknown, or there is nothing.
     """
 
-    def digest(opened: IO[bytes]) -> tuple[int, str]:
+    __slots__ = ()
+
+    if TYPE_CHECKING:  # a dataclass would take it for the default of its field
+
+        @property
+        def name(self) -> str:
+            """See the class."""
+
+    @property
+    def suffix(self) -> str:
+        """Of the name, with the dot; empty where it has none."""
+        return PurePath(self.name).suffix
+
+    @property
+    def address(self) -> str | None:
+        """See the class."""
+        return None
+
+    @property
+    def size(self) -> int | None:
+        """See the class."""
+        return None
+
+    def state(self) -> Any:
+        """A JSON value that changes when the content does; None where there is nothing, or nobody knows."""
+        return None
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """A seekable file, closed at the end of the block.
+
+        Raises:
+            NotFound, Unreadable, Unsupported: There is nothing, it is not ours to read, or not to be read as a file;
+                also while it is read, inside the block.
+            InputError: This process may not open any more files.
+        """
+        raise NotImplementedError
+
+    def head(self) -> bytes:
+        """The first `HEAD_BYTES` bytes, or all where there are fewer; raises as `open`."""
+        with self.open() as file:
+            return file.read(HEAD_BYTES)
+
+    def read(self) -> bytes:
+        """All bytes; raises as `open`."""
+        with self.open() as file:
+            return file.read()
+
+    def sha256(self, alive: Callable[[], None] = lambda: None) -> tuple[int, str]:
+        """(bytes, SHA-256 in hexadecimal), with only pieces in memory; raises as `open`.
+
+        Args:
+            alive: Called after each piece.
+        """
         size, digest = 0, hashlib.sha256()
-        while piece := opened.read(_PIECE_BYTES):
-            size += len(piece)
-            digest.update(piece)
-            alive()
+        with self.open() as file:
+            while piece := file.read(_PIECE_BYTES):
+                size += len(piece)
+                digest.update(piece)
+                alive()
         return size, digest.hexdigest()
 
-    return _read(file, digest)
+    @contextmanager
+    def local(self) -> Iterator[Path]:
+        """A file on this machine, for libraries that insist on one; as it stands here, a copy for the block.
+
+        Raises:
+            OutputError: There is no room for the copy.
+            ItemError, InputError: As `open`.
+        """
+        with tempfile.TemporaryDirectory(prefix="mediasift-") as folder:
+            copy = Path(folder, f"content{self.suffix}")
+            with self.open() as file, faults(copy), copy.open("xb") as out:
+                shutil.copyfileobj(file, out, _PIECE_BYTES)
+            yield copy
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile(Content):
+    """A file of this machine, opened so that nothing that only looks like a file can hang us."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The path as it was named."""
+        return str(self.path)
+
+    @property
+    def suffix(self) -> str:
+        """See `Content`."""
+        return self.path.suffix
+
+    @property
+    def address(self) -> str:
+        """The absolute path, in which links stay links."""
+        return os.path.abspath(self.path)  # noqa: PTH100  (resolve follows links)
+
+    @property
+    def size(self) -> int | None:
+        """See `Content`."""
+        status = self._status()
+        return None if status is None else status.st_size
+
+    def state(self) -> list[int] | None:
+        """[size, time of change in ns, time of change of its entry in ns, inode]; None where it is not there.
+
+        The last two betray a file put in another's place, with its size and time.
+        """
+        status = self._status()
+        return None if status is None else [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+    def _status(self) -> os.stat_result | None:
+        try:
+            return self.path.stat()
+        except (OSError, ValueError):
+            return None
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """See `Content`. Opened without blocking, so that a FIFO cannot hang us, and looked at before it is read."""
+        with _explained(self.path), os.fdopen(_regular(self.path), "rb") as file:
+            yield file
+
+    @contextmanager
+    def local(self) -> Iterator[Path]:
+        """The file itself, of which we know that it opens: a library would wait for a FIFO for ever."""
+        with self.open():
+            pass
+        yield self.path
+
+
+def _regular(path: Path) -> int:
+    """The handle of a regular file."""
+    try:
+        handle = os.open(path, _READ_ONLY)
+    except ValueError as error:
+        raise Unreadable(f"cannot be read ({error})") from error
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    raise Unreadable("a folder, not a file" if stat.S_ISDIR(mode) else "a pipe, socket or device, not a file")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What the system refuses inside, in our words."""
+    try:
+        yield
+    except MediasiftError:
+        raise
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise NotFound(f"a link to {path.readlink()}, which does not exist") from error
+        raise NotFound("no such file") from error
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # not this file's fault
+            raise InputError(
+                f"{path}: too many open files on this machine or in this shell; raise the limit (ulimit -n) and run "
+                "the same command again"
+            ) from error
+        raise Unreadable(f"cannot be read ({error.strerror or error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes(Content):
+    """The bytes of a file, given by a Python caller with the name that they would have."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """See `Content`."""
+        return len(self.data)
+
+    def state(self) -> str:
+        """Their hash."""
+        return hashlib.blake2b(self.data, digest_size=16).hexdigest()
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """See `Content`."""
+        with io.BytesIO(self.data) as file:
+            yield file
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Array(Content):
+    """A picture given by a Python caller: uint8 (H, W, 3) RGB or (H, W) grey. It has no bytes to open."""
+
+    name: str
+    image: NDArray[np.uint8] = field(repr=False)
+
+    def state(self) -> str:
+        """Its hash."""
+        shape = str(self.image.shape).encode()
+        return hashlib.blake2b(shape + self.image.tobytes(), digest_size=16).hexdigest()
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """Refused."""
+        raise Unsupported("an array, not a file: it has no header and holds one picture")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRecording(Content):
+    """A recording that stays in the cloud, where a speech service reads it: `gs://bucket/talk.flac`."""
+
+    name: str
+
+    @property
+    def address(self) -> str:
+        """See `Content`."""
+        return self.name
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """Refused."""
+        raise Unsupported("an address of remote sound, which only transcribe with the engine google reads")
+
+
+SCHEMES: dict[str, Callable[[str], Content]] = {"gs://": RemoteRecording}
+"""How an address begins → what makes its content."""
+
+
+def addressed(name: str) -> Content | None:
+    """The content at an address that begins with one of `SCHEMES`; None for any other name."""
+    return next((make(name) for prefix, make in SCHEMES.items() if name.startswith(prefix)), None)
+
+
+def content_at(address: str) -> Content:
+    """The content whose `address` this is, or the file of this path."""
+    return addressed(address) or LocalFile(Path(address))

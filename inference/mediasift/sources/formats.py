@@ -5,8 +5,11 @@ Signatures: https://www.iana.org/assignments/media-types and each format's own s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
+
+from mediasift.errors import Damaged, EmptyFile, NotMedia
 
 Kind = Literal["picture", "document", "video", "sound"]
 
@@ -133,6 +136,27 @@ def sniff(head: bytes, suffix: str = "") -> Format | None:
         plausible_tga = named[0] == "tga" and _looks_like_tga(head)
         return Format(name=named[0], kind=named[1], recognised=plausible_tga)
     return None
+
+
+def known_format(head: bytes, suffix: str, *, searched: Collection[Kind] = ("sound", "document")) -> Format:
+    """The format of a file that begins with `head`, or why it has none.
+
+    Args:
+        head: As for `sniff`.
+        suffix: The same.
+        searched: Kinds for which a suffix is enough: what reads them searches for where they begin.
+
+    Raises:
+        EmptyFile, NotMedia, Damaged: No bytes; nothing known; a known suffix over bytes of no known format.
+    """
+    if not head:
+        raise EmptyFile("the file is empty (0 bytes)")
+    found = sniff(head, suffix)
+    if found is None:
+        raise NotMedia(f"neither its content nor its suffix {suffix!r} is that of a known format")
+    if not found.recognised and found.kind not in searched:
+        raise Damaged(f"named {suffix}, but its content is no {found.name.upper()} or any other known format")
+    return found
 
 
 def _by_content(head: bytes) -> tuple[str, Kind] | None:

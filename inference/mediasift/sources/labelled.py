@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mediasift.errors import InputError
+from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Inputs, Skipped, find_sources
 
 SEPARATORS = "|;"
@@ -67,7 +68,8 @@ def _from_folders(data: Path) -> dict[Path, list[str]]:
         raise InputError(f"{data}: needs one folder per label, e.g. {data}/cats and {data}/dogs; there is none")
     found: dict[Path, list[str]] = {}
     for folder in folders:
-        files = [source.file for source in find_sources(Inputs(named=[folder]), Skipped()) if source.file is not None]
+        sources = find_sources(Inputs(named=[folder]), Skipped())
+        files = [source.content.path for source in sources if isinstance(source.content, LocalFile)]
         if not files:
             raise InputError(f"{folder}: no pictures in this label's folder; put some in, or remove the folder")
         found.update((file, [folder.name]) for file in files)

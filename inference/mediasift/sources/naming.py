@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import InputError, ItemError, NotFound, Unreadable, UsageError
-from mediasift.sources.content import read_head
+from mediasift.sources.content import Array, Content, LocalFile, addressed
 from mediasift.sources.formats import sniff
 
 Kept = tuple[tuple[str, str], ...]
@@ -33,15 +33,13 @@ class Source:
 
     Attributes:
         path: The input as typed plus the path below it; what the table's `path` column says.
-        file: Where it is; None when it is an array, an address (`gs://...`) or a failure.
-        image: uint8 (H, W, 3) RGB or (H, W) grey given by a Python caller.
+        content: What it holds; None for a failure.
         kept: Values from the list it was named in, (column, value).
         failure: Why it cannot even be tried (a folder that cannot be opened, a pattern without matches).
     """
 
     path: str
-    file: Path | None = None
-    image: NDArray[np.uint8] | None = None
+    content: Content | None = None
     kept: Kept = ()
     failure: ItemError | None = None
 
@@ -79,20 +77,17 @@ def find_sources(inputs: Inputs, skipped: Skipped, *, stdin: TextIO | None = Non
     """
     for index, named in enumerate(inputs.named):
         if isinstance(named, np.ndarray):
-            yield Source(path=f"array[{index}]", image=named)
+            name = f"array[{index}]"
+            yield Source(path=name, content=Array(name, named))
         elif named == "-":
             yield from _from_lines(_split_lines((stdin or sys.stdin).read()), Path())
         else:
             yield from _from_path(os.fspath(named), inputs, skipped)
 
 
-REMOTE = "gs://"
-"""How addresses begin of recordings that stay in the cloud."""
-
-
 def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
-    if name.startswith(REMOTE):
-        yield Source(path=name)
+    if content := addressed(name):
+        yield Source(path=name, content=content)
         return
     try:
         status = os.stat(name)
@@ -108,7 +103,7 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
     elif suffix == ".txt" and stat.S_ISREG(status.st_mode):
         yield from _from_lines(_split_lines(_read_text(Path(name))), Path(name).parent)
     else:
-        yield Source(path=name, file=Path(name))
+        yield Source(path=name, content=LocalFile(Path(name)))
 
 
 def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | ValueError) -> Iterator[Source]:
@@ -124,7 +119,7 @@ def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | 
             if not name.rstrip("/").endswith("**"):
                 yield from _Folder(match, inputs.recursive, skipped).sources(match)
         else:
-            yield Source(path=match, file=Path(match))
+            yield Source(path=match, content=LocalFile(Path(match)))
 
 
 def _why(error: OSError | ValueError, name: str) -> ItemError:
@@ -161,7 +156,7 @@ class _Folder:
                     if self.recursive and self._enter(path):
                         levels.append((path, self._listed(path)))
                 elif self._is_wanted(path):
-                    yield Source(path=path, file=Path(path))
+                    yield Source(path=path, content=LocalFile(Path(path)))
 
     def _listed(self, folder: str) -> Iterator[str | Source]:
         try:
@@ -192,7 +187,7 @@ class _Folder:
         if sniff(b"", suffix) is not None:
             return True
         try:
-            wanted = regular is True and sniff(read_head(Path(path)), suffix) is not None
+            wanted = regular is True and sniff(LocalFile(Path(path)).head(), suffix) is not None
         except ItemError:
             wanted = False
         if not wanted:
@@ -222,16 +217,16 @@ def _split_lines(text: str) -> list[str]:
 
 def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:
     for line in lines:
-        yield Source(path=line, file=None if line.startswith(REMOTE) else _listed(line, folder))
+        yield Source(path=line, content=_listed(line, folder))
 
 
-def _listed(name: str, folder: Path) -> Path:
-    """A listed path is taken from the current folder; if it is not there, from the list's own folder."""
-    here = Path(name)
-    if here.is_absolute() or os.path.lexists(name):
-        return here
+def _listed(name: str, folder: Path) -> Content:
+    """What a list names: a path is taken from the current folder; if it is not there, from the list's own folder."""
+    if content := addressed(name):
+        return content
     beside = folder / name
-    return beside if os.path.lexists(beside) else here
+    is_beside = not os.path.lexists(name) and os.path.lexists(beside)
+    return LocalFile(beside if is_beside else Path(name))
 
 
 def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
@@ -247,10 +242,8 @@ def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
         for record in reader:
             path = record[column] or ""
             kept = tuple((name, record[name] or "") for name in inputs.keep)
-            if path.startswith(REMOTE):
-                yield Source(path=path, kept=kept)
-            elif path.strip():
-                yield Source(path=path, file=_listed(path, file.parent), kept=kept)
+            if path.strip():
+                yield Source(path=path, content=_listed(path, file.parent), kept=kept)
             else:
                 failure = NotFound(f"line {reader.line_num} of {file.name} has no path")
                 yield Source(path=path, kept=kept, failure=failure)

@@ -1,45 +1,140 @@
-"""Files that appear whole or not at all, and what to do when the system refuses."""
+"""Files that appear whole or not at all, where they go, and what to do when the system refuses."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
+import io
 import os
+import re
+import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from mediasift.errors import MediasiftError, OutputError
+from mediasift.items import Place
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+_TURNS = tuple(threading.RLock() for _ in range(64))
+"""Threads that write the same file wait for each other; which lock is whose follows from its name."""
 
 
 def write_atomically(
-    output: Path, write: Callable[[IO[bytes]], object], *, then: Callable[[str], object] = str
+    output: Path,
+    write: bytes | Callable[[IO[bytes]], object],
+    *,
+    durable: bool = True,
+    then: Callable[[str], object] | None = None,
 ) -> None:
-    """Write a temporary file in the same folder, flush it to the disk and rename it.
+    """Write a temporary file in the same folder and rename it.
 
     Args:
         output: The file to be.
-        write: Writes its contents.
+        write: Its contents, or what writes them.
+        durable: Wait until the disk has it. Files that the same command makes again need not.
         then: Called with the SHA-256 of the contents, before the file appears under its name.
 
     Raises:
         OutputError: The file cannot be written; nothing half-written is left.
     """
-    # Named after the output, so that what a killed run left behind is overwritten, and goes, when it is continued.
+    # Named after the output, so that what a killed run left behind is replaced, and goes, when it is continued.
     temporary = output.with_name(f".mediasift-{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:12]}.part")
-    with faults(output):
+    mine: os.stat_result | None = None
+    with _TURNS[hash(temporary) % len(_TURNS)], faults(output):
         try:
-            with temporary.open("w+b") as file:
-                write(file)
+            with _created(temporary) as file:
+                mine = os.fstat(file.fileno())
+                file.write(write) if isinstance(write, bytes) else write(file)
                 file.flush()
-                os.fsync(file.fileno())
-                file.seek(0)
-                then(hashlib.file_digest(file, "sha256").hexdigest())
+                if durable:
+                    os.fsync(file.fileno())
+                if then is not None:
+                    file.seek(0)
+                    then(hashlib.file_digest(file, "sha256").hexdigest())
+            if not _is_at(mine, temporary):
+                raise OutputError(f"{output}: another command writes the same file; give each a folder of its own")
             temporary.replace(output)
-            _sync_folder(output.parent)
+            if durable:
+                _sync_folder(output.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            if mine is not None and _is_at(mine, temporary):
+                temporary.unlink()
+
+
+def _created(temporary: Path) -> io.BufferedRandom:
+    """A new file, whatever lay there before; a link there is removed, not followed."""
+    try:
+        handle = os.open(temporary, _NEW, 0o666)
+    except FileExistsError:
+        temporary.unlink()
+        handle = os.open(temporary, _NEW, 0o666)
+    return open(handle, "w+b")  # noqa: PTH123  (a file that is open)
+
+
+def _is_at(file: os.stat_result, path: Path) -> bool:
+    try:
+        return os.path.samestat(file, path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write one of many files, whole, and the folder it lies in; the same command makes it again where it is lost.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    make_folder(path.parent)
+    write_atomically(path, data, durable=False)
+
+
+def make_folder(folder: str | Path) -> None:
+    """Make a folder and those it lies in, where they are missing.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder cannot be made ({error.strerror or error})") from error
+
+
+def path_below(folder: str | Path, path: str | PurePath) -> Path:
+    """Where in a folder the files of a source belong: as the source lies, and never outside.
+
+    Every `..` becomes `_up` (and a name `_up` one `_` more, so that no two sources share a place), a drive or server
+    an ordinary name; the root is left out: `../a/x.png` → `DIR/_up/a/x.png`, `/a/x.png` → `DIR/a/x.png`.
+    """
+    pure = path if isinstance(path, PurePath) else PurePath(path)
+    anchor = re.sub(r"\W+", "_", pure.anchor).strip("_")
+    names = [anchor, *pure.parts[bool(pure.anchor) :]]
+    safe = [f"_{name}" if re.fullmatch("_+up", name) else "_up" if name == ".." else name for name in names if name]
+    return Path(folder, *(safe or ["unnamed"]))
+
+
+def place_suffix(place: Place, *, time: str = "", frame: str, page: str) -> str:
+    """What tells a file from others of the same source, e.g. `_00-01-23.500_f2087`, `.page-2`; else empty.
+
+    Args:
+        place: Where in the source.
+        time, frame, page: How each is written where it is known, with `{}` for it; an empty one is left out.
+    """
+    parts = [
+        (time, None if place.time_s is None else clock(place.time_s)), (frame, place.frame), (page, place.page),
+    ]  # fmt: skip
+    return "".join(pattern.format(value) for pattern, value in parts if value is not None)
+
+
+def clock(time_s: float) -> str:
+    """Seconds as `hh-mm-ss.mmm`."""
+    milliseconds = round(abs(time_s) * 1000)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{'-' if time_s < 0 else ''}{hours:02}-{minutes:02}-{milliseconds / 1000:06.3f}"
 
 
 def _sync_folder(folder: Path) -> None:

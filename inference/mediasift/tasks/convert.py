@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -14,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import OutputError, UsageError
+from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.encode import ARRAYS, ENCODERS, KeepExif, check_encoder, kept_exif
 from mediasift.media.pictures.images import check_size
@@ -40,8 +38,10 @@ from mediasift.media.pictures.transforms import (
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
+from mediasift.sources.content import LocalFile
 from mediasift.sources.formats import sniff
 from mediasift.sources.naming import common_folder
+from mediasift.system.files import make_folder, path_below, place_suffix, write_file
 from mediasift.tasks.task import Reads, Resources, RunSettings, Started
 
 
@@ -170,10 +170,7 @@ class Convert(PictureSettings, RunSettings):
             OutputError: The folder cannot be made.
         """
         check_encoder(self.to)
-        try:
-            Path(self.directory).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.directory}: the folder cannot be made ({error.strerror})") from error
+        make_folder(self.directory)
         return StartedConvert(self)
 
 
@@ -187,11 +184,11 @@ class StartedConvert(Started):
         """Convert and write one picture."""
         settings = self.settings
         numbers = to_color_model(converted(item.image, settings), settings.color_model)
-        exif = kept_exif(item.file, settings.exif)
-        target = Path(settings.directory) / output_name(item, settings)
-        if item.file is not None and target.exists() and target.samefile(item.file):
+        exif = b"" if item.content is None else kept_exif(item.content, settings.exif)
+        target = output_path(item, settings)
+        if isinstance(item.content, LocalFile) and target.exists() and target.samefile(item.content.path):
             raise UsageError(f"{target}: would overwrite its own input; choose another folder with -d")
-        _write(target, ENCODERS[settings.to](numbers, settings.quality, exif))
+        write_file(target, ENCODERS[settings.to](numbers, settings.quality, exif))
         height, width = numbers.shape[:2]
         return [Converted(output=str(target), width=width, height=height, color_model=settings.color_model)]
 
@@ -225,8 +222,8 @@ def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:
     return resize(image, *size, settings.resample)
 
 
-def output_name(item: Item, settings: Convert) -> PurePath:
-    """Where a picture's copy goes, below the folder; two different pictures never have one name.
+def output_path(item: Item, settings: Convert) -> Path:
+    """Where a picture's copy goes; two different pictures never have one name.
 
     `a/x.png` stays `a/x.png` when PNG is written; `a/x.jpg` becomes `a/x.jpg.png`, so that both can be there. Pages and
     frames are named: `scan.tif` → `scan.tif.page2.png`.
@@ -234,39 +231,15 @@ def output_name(item: Item, settings: Convert) -> PurePath:
     path = PurePath(item.path)
     if settings.base and path.is_relative_to(settings.base):
         path = path.relative_to(settings.base)
-    if item.file is None:
-        return PurePath(f"{item.path}.{settings.to}")
-    parts = ["_up" if part == ".." else part for part in path.parts if part not in (path.anchor, ".")]
-    folder, name = parts[:-1], parts[-1] if parts else "picture"
-    ending = f".{settings.to}"
-    place = f".page{item.page}" if item.page is not None else ""
-    place += f".frame{item.frame}" if item.frame is not None else ""
-    stem, suffix = os.path.splitext(name)  # noqa: PTH122  (a name that pathlib would normalise must stay as typed)
-    if place:
-        return PurePath(*folder, f"{name}{place}{ending}")
-    if suffix.lower() == ending and not _is_media_name(stem):
-        return PurePath(*folder, name)
+    source, ending = path_below(settings.directory, path), f".{settings.to}"
+    place = place_suffix(item, page=".page{}", frame=".frame{}")
+    stem, suffix = os.path.splitext(source.name)  # noqa: PTH122  (a name that pathlib would normalise must stay as typed)
+    if not place and suffix.lower() == ending and not _is_media_name(stem):
+        return source
     # A name without a suffix gets the ending twice: once would be the name of `x.png` itself.
-    return PurePath(*folder, f"{name}{ending}" if _is_media_name(name) else f"{name}{ending}{ending}")
+    once = place or item.content is None or _is_media_name(source.name)
+    return source.with_name(f"{source.name}{place}{ending if once else 2 * ending}")
 
 
 def _is_media_name(name: str) -> bool:
     return sniff(b"", PurePath(name).suffix) is not None
-
-
-def _write(target: Path, data: bytes) -> None:
-    """All or nothing; what a killed run left behind is overwritten.
-
-    Raises:
-        OutputError: It cannot be written; the run stops, as every other file would fail too.
-    """
-    mark = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]
-    temporary = target.with_name(f".mediasift-{mark}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error

@@ -16,13 +16,14 @@ from mediasift.engines.onnx.recipe import prepare, smallest_size
 from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.engines.onnx.settings import MODEL_OPTION, ModelSettings
-from mediasift.errors import DescriptionError, OutputError, UsageError
+from mediasift.errors import DescriptionError, UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
 from mediasift.media.pictures.stills import still_path, write_picture
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
+from mediasift.system.files import make_folder
 from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
 
 BATCH_SIZE = 4
@@ -95,10 +96,7 @@ class Detect(ModelSettings, PictureSettings, ModelRunSettings):
             raise UsageError(f"label {missing[0]!r}: {model.path.name} knows {', '.join(known)}")
         check_by_one_run(model)
         if self.draw is not None:
-            try:
-                Path(self.draw).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{self.draw}: the folder cannot be made ({error.strerror})") from error
+            make_folder(self.draw)
         return StartedDetect(self, model, resources.batch_size)
 
 
@@ -187,5 +185,4 @@ class StartedDetect(Started):
 
     def _draw(self, folder: str, item: Item, boxes: NDArray[np.float32], rows: Sequence[Detection]) -> None:
         captions = [f"{row.label} {row.score:.2f}" for row in rows]
-        path = still_path(folder, item.path, "jpeg", frame=item.frame, time_s=item.time_s, page=item.page)
-        write_picture(path, draw(item.image, boxes, captions), "jpeg")
+        write_picture(still_path(folder, item, "jpeg"), draw(item.image, boxes, captions), "jpeg")

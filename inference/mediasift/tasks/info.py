@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
-from mediasift.errors import Unsupported
-from mediasift.items import Item, MediaFile
-from mediasift.media.information import information
+from mediasift.items import MediaFile
+from mediasift.media.information import Info, information
+from mediasift.media.settings import LockedSettings
 from mediasift.rows import Row
-from mediasift.sources.settings import ListSettings
 from mediasift.tasks.task import Reads, Resources, RunSettings, Started
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Info(Row):
-    """The columns of `media.information.Information`."""
-
-    kind: str | None = None
-    format: str | None = None
-    width: int | None = None
-    height: int | None = None
-    color_model: str | None = None
-    pages: int | None = None
-    duration_s: float | None = None
-    fps: float | None = None
-    sample_rate_hz: int | None = None
-    channels: int | None = None
-    captured: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
-class Inform(ListSettings, RunSettings):
+class Inform(LockedSettings, RunSettings):
     """Report format, size, duration, date and place of files: a row for each picture, page, video or sound.
 
     Only headers are read. Width and height are those of the upright picture; of a PDF page, in points.
@@ -53,11 +31,6 @@ class Inform(ListSettings, RunSettings):
 class StartedInform(Started):
     """See `tasks.task.Started`."""
 
-    def prepare(self, item: MediaFile | Item) -> list[Row]:
+    def prepare(self, item: MediaFile) -> list[Row]:
         """The rows of a file."""
-        if isinstance(item, Item):
-            raise Unsupported("an array, not a file: it has no header")
-        return [
-            Info(**{field.name: getattr(found, field.name) for field in fields(found)})
-            for found in information(item.file, item.alive)
-        ]
+        return list(information(item.content, item.alive, password=item.password))

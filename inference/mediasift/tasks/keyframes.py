@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from mediasift.errors import OutputError
 from mediasift.items import Item
 from mediasift.media.pictures.stills import FORMATS, still_path, write_picture
 from mediasift.media.pictures.transforms import sharpness
 from mediasift.media.settings import EVERY_OPTION, FrameSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
+from mediasift.system.files import make_folder
 from mediasift.tasks.task import Reads, Resources, RunSettings, Started
 
 
@@ -55,10 +55,7 @@ class KeyFrames(FrameSettings, RunSettings):
             OutputError: The folder cannot be made.
         """
         if self.directory is not None:
-            try:
-                Path(self.directory).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{self.directory}: the folder cannot be made ({error.strerror})") from error
+            make_folder(self.directory)
         return StartedKeyFrames(self)
 
 
@@ -72,9 +69,7 @@ class StartedKeyFrames(Started):
         """The frame's row; its still is written."""
         path = None
         if self.settings.directory is not None:
-            path = still_path(
-                self.settings.directory, item.path, self.settings.image_format, frame=item.frame, time_s=item.time_s
-            )
+            path = still_path(self.settings.directory, item, self.settings.image_format)
             write_picture(path, item.image, self.settings.image_format)
         image_path = None if path is None else str(path)
         return [KeyFrame(shot=item.shot, sharpness=round(sharpness(item.image), 3), image_path=image_path)]

@@ -99,7 +99,7 @@ class StartedShots(Started):
 
     def prepare(self, item: VideoFile) -> list[Row]:
         """The rows of a video. Frames that did not decode leave an error on the last of them."""
-        with open_footage(item.file, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
+        with open_footage(item.content, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
             found = list(media_shots.find_shots(measured_cells(footage), detector=item.detector, fades=self._fades))
             complaint = footage.complaint()
         if not found:

@@ -7,12 +7,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any, ClassVar
 
-from mediasift.errors import ItemError, OutputError, UsageError
+from mediasift.errors import ItemError, UsageError
 from mediasift.items import VideoFile
-from mediasift.media.pictures.stills import write_text
 from mediasift.media.settings import FrameSettings
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, Every, chosen_numbers, parse_every
@@ -21,6 +19,7 @@ from mediasift.media.video.frames import Frame
 from mediasift.media.video.shots import Shot, find_shots, measured
 from mediasift.media.video.webvtt import webvtt
 from mediasift.rows import Row
+from mediasift.system.files import make_folder, path_below, write_file
 from mediasift.tasks.task import EngineRunSettings, Reads, Resources, Started
 from mediasift.tasks.timeline_parts import PARTS, PICTURE_TASKS, SOUND_TASKS, Look, Moment, Part, listen
 
@@ -56,10 +55,7 @@ class Timeline(FrameSettings, EngineRunSettings):
         if not (self.shots or self.keyframes or self.parts):
             raise UsageError(f"a timeline of nothing; choose some of {', '.join(PARTS)}")
         if self.vtt is not None:
-            try:
-                Path(self.vtt).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{self.vtt}: the folder cannot be made ({error.strerror})") from error
+            make_folder(self.vtt)
         started = {part.name: part.task().start(resources) for part in self.parts}
         return StartedTimeline(self, started)
 
@@ -86,7 +82,7 @@ class StartedTimeline(Started):
     def prepare(self, item: VideoFile) -> list[Row]:
         """The moments of a video, by time; its WebVTT file is written."""
         look = Look(self.started, self._lock)
-        with open_footage(item.file, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
+        with open_footage(item.content, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
             shots = list(self._watched(footage, item, look))
             look.finish()
             complaint = footage.complaint()
@@ -107,7 +103,7 @@ class StartedTimeline(Started):
         said: list[Moment] = []
         for name, (task, piece_s) in self.hearing.items():
             kind = SOUND_TASKS[name][1]
-            clips = _with_signs_of_life(read_clips(video.file, video.path, piece_s=piece_s), video.alive)
+            clips = _with_signs_of_life(read_clips(video.content, video.path, piece_s=piece_s), video.alive)
             try:
                 said += listen(task, kind, clips)
             except ItemError as error:
@@ -173,7 +169,8 @@ class StartedTimeline(Started):
             together = list(group)
             said = ", ".join(_cue(moment) for moment in together)
             cues.append((start, together[0].end_s or start, f"{kind} {said}".strip()))
-        write_text(folder, video.path, ".vtt", webvtt(cues))
+        source = path_below(folder, video.path)
+        write_file(source.with_name(f"{source.name}.vtt"), webvtt(cues).encode("utf-8", "surrogateescape"))
 
 
 def _with_signs_of_life(clips: Iterator[Any], alive: Callable[[], None]) -> Iterator[Any]:

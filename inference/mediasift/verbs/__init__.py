@@ -82,11 +82,12 @@ if TYPE_CHECKING:
     from mediasift.errors import ItemError as ItemError
     from mediasift.errors import MediasiftError as MediasiftError
     from mediasift.errors import SetupError as SetupError
+    from mediasift.media.information import Info
     from mediasift.tasks.classify import Classification, Classify
     from mediasift.tasks.convert import Convert, Converted
     from mediasift.tasks.detect import Detect, Detection
     from mediasift.tasks.embed import Embed, Embedding
-    from mediasift.tasks.info import Info, Inform
+    from mediasift.tasks.info import Inform
     from mediasift.tasks.keyframes import KeyFrame, KeyFrames
     from mediasift.tasks.ocr import Ocr, TextRegion
     from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary

@@ -18,12 +18,13 @@ from mediasift.items import FailedItem, Item, TextPage
 from mediasift.media.documents.pages import parse_pages, wanted_pages
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings
+from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Source
 from tests.pictures import RED, solid
 
 
 def read(path: Path, **options) -> list:
-    return list(read_source(Source(path=path.name, file=path), "pictures", PictureSettings(**options)))
+    return list(read_source(Source(path=path.name, content=LocalFile(path)), "pictures", PictureSettings(**options)))
 
 
 def pdf(path: Path, *pictures: np.ndarray, resolution: float = 72.0) -> Path:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mediasift.errors import ItemError
 from mediasift.items import Clip, FailedItem
 from mediasift.media.sound.audio import SAMPLE_RATE_HZ, SoundTrack, cut, duration_s, read_clips
+from mediasift.sources.content import LocalFile
 
 RATE = SAMPLE_RATE_HZ
 
@@ -38,7 +39,7 @@ def tone(seconds: float, rate: int = RATE, hertz: float = 440) -> np.ndarray:
 
 
 def clips(path: Path, **options) -> list[Clip]:
-    found = list(read_clips(path, path.name, **options))
+    found = list(read_clips(LocalFile(path), path.name, **options))
     assert all(isinstance(clip, Clip) for clip in found)
     return found
 
@@ -68,7 +69,7 @@ def test_raw_samples_need_their_rate(test_data: Path):
     assert (whole(folder / "google-audio.raw", raw_rate=16000) == whole(folder / "google-audio.wav")).all()
     with pytest.raises(ItemError, match="--raw-rate"):
         clips(folder / "google-audio.raw")
-    assert duration_s(folder / "google-audio.raw", raw_rate=16000) == pytest.approx(1.811, abs=0.001)
+    assert duration_s(LocalFile(folder / "google-audio.raw"), raw_rate=16000) == pytest.approx(1.811, abs=0.001)
 
 
 @pytest.mark.parametrize("name", ["mono-24-bit-44100Hz.wav", "mono-8-bit-44100Hz.wav", "stereo-16-bit-44100Hz.flac"])
@@ -81,7 +82,7 @@ def test_odd_encodings_are_read(test_data: Path, name: str):
 def test_the_sound_track_of_a_video_is_read(test_data: Path):
     path = test_data / "video" / "obama_speech.mp4"
     assert whole(path).size / RATE == pytest.approx(8.73, abs=0.05)
-    assert duration_s(path) == pytest.approx(8.7, abs=0.1)
+    assert duration_s(LocalFile(path)) == pytest.approx(8.7, abs=0.1)
     with pytest.raises(ItemError, match="no sound track"):
         clips(test_data / "video" / "delayed_start.mp4")
 
@@ -107,7 +108,7 @@ def test_any_rate_and_number_of_channels(tmp_path: Path, rate: int, channels: in
 
 
 def test_nothing_one_sample_and_silence(tmp_path: Path):
-    (failed,) = read_clips(wav(tmp_path / "nothing.wav", np.zeros(0)), "nothing.wav")
+    (failed,) = read_clips(LocalFile(wav(tmp_path / "nothing.wav", np.zeros(0))), "nothing.wav")
     assert isinstance(failed, FailedItem)
     assert failed.error.as_cell() == "empty: the sound track has no samples"
     (one,) = clips(wav(tmp_path / "one.wav", np.full(1, 1000)))
@@ -120,14 +121,14 @@ def test_a_truncated_mp3_gives_what_is_there(test_data: Path, tmp_path: Path):
     data = (test_data / "speech" / "jfk.mp3").read_bytes()
     path = tmp_path / "cut.mp3"
     path.write_bytes(data[: len(data) // 2])
-    found = list(read_clips(path, "cut.mp3"))
+    found = list(read_clips(LocalFile(path), "cut.mp3"))
     assert 4 < sum(clip.waveform.size for clip in found if isinstance(clip, Clip)) / RATE < 6.5
 
 
 def test_broken_flacs_never_crash_and_never_lose_their_row(test_data: Path):
     for path in sorted((test_data / "malformed" / "audio").rglob("*.flac")):
         try:
-            found = list(read_clips(path, path.name))
+            found = list(read_clips(LocalFile(path), path.name))
         except ItemError as error:
             assert str(error)
         else:
@@ -136,7 +137,7 @@ def test_broken_flacs_never_crash_and_never_lose_their_row(test_data: Path):
 
 def test_packets_that_do_not_decode_are_reported_behind_the_rest(test_data: Path):
     path = test_data / "malformed" / "audio" / "flac" / "uncommon" / "04 - changing bitdepth.flac"
-    *good, last = read_clips(path, path.name)
+    *good, last = read_clips(LocalFile(path), path.name)
     assert good
     assert "did not decode" in last.error.as_cell()
 
@@ -200,4 +201,4 @@ def test_a_gap_in_the_clock_becomes_silence(tmp_path: Path):
     sound = whole(path)
     assert sound.size / RATE == pytest.approx(4, abs=0.01)
     assert not sound[round(1.1 * RATE) : round(2.9 * RATE)].any()
-    assert SoundTrack(path, rate=RATE).damaged == 0
+    assert SoundTrack(LocalFile(path), rate=RATE).damaged == 0

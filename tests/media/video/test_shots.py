@@ -17,6 +17,7 @@ from mediasift.media.video.cuts import AdaptiveRule, ContentRule, Cut, Cuts, Fad
 from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.media.video.frames import PictureFrame, small_bgr
 from mediasift.media.video.shots import Candidates, colourfulness, find_shots, measured
+from mediasift.sources.content import LocalFile
 from tests.pictures import scene
 from tests.videos import make_video
 
@@ -37,7 +38,7 @@ def golden(folder: Path, video: str, detector: str) -> list[int]:
 def numbers_of(path: Path) -> list[tuple[float, float]]:
     """(change, mean of all channels) of each frame, the way PySceneDetect's documentation states it."""
     found, before = [], None
-    with open_footage(path) as footage:
+    with open_footage(LocalFile(path)) as footage:
         for frame in footage.frames():
             small = frame.small()
             hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV).astype(int)
@@ -71,7 +72,7 @@ def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str
     ("testvideo.mp4", "adaptive", [30, 180, 394, 691]), ("counter.mp4", "adaptive", [20]),
 ])  # fmt: skip
 def test_shots_of_the_clips_begin_at_the_golden_cuts(test_data: Path, video: str, detector: str, cuts: list[int]):
-    with open_footage(test_data / "video" / video) as footage:
+    with open_footage(LocalFile(test_data / "video" / video)) as footage:
         shots = list(find_shots(measured_cells(footage), detector=detector))
     assert [shot.first for shot in shots] == [0, *cuts]
     assert [shot.begins for shot in shots] == ["start"] + ["cut"] * len(cuts)

@@ -22,6 +22,7 @@ from mediasift.media.video.footage import chosen_frames, measured_cells, open_fo
 from mediasift.media.video.shots import find_shots, measured
 from mediasift.media.video.stretches import side_by_side, stretches
 from mediasift.media.video.timetable import Timetable
+from mediasift.sources.content import LocalFile
 from tests.pictures import scene
 from tests.videos import make_video, numbered, shown
 
@@ -54,7 +55,7 @@ def test_stretches_hold_the_frames_of_reading_through(tmp_path: Path, cores, nam
     pictures = [np.asarray(image + np.uint8(i % 30)) for i, image in enumerate(numbered(FRAMES))]
     path = make_video(tmp_path / name, pictures, range(FRAMES), codec=codec, pixels=pixels, options=options,
                       time_base=TICK, keyframe_distance=25)  # fmt: skip
-    with open_footage(path) as footage:
+    with open_footage(LocalFile(path)) as footage:
         expected = list(each(footage.frames()))
         assert [number for number, _, _ in expected] == list(range(FRAMES))
         for count in (1, 3):
@@ -66,7 +67,7 @@ def test_stretches_hold_the_frames_of_reading_through(tmp_path: Path, cores, nam
 @pytest.mark.parametrize("name", ["testvideo.mp4", "bikes.mp4", "obama_speech.mp4", "delayed_start.mp4"])
 def test_the_same_holds_for_real_clips(test_data: Path, cores, name: str):
     cores(3)
-    with open_footage(test_data / "video" / name) as footage:
+    with open_footage(LocalFile(test_data / "video" / name)) as footage:
         assert list(footage.side_by_side(each, ahead=8)) == list(each(footage.frames()))
 
 
@@ -91,7 +92,7 @@ def test_where_jumping_misleads_the_rest_is_read_through(clip: Path, cores, monk
     monkeypatch.setattr(
         video_module.Video, "rest", lambda video, first: read_through.append(first) or rest(video, first)
     )
-    with open_footage(clip) as footage:
+    with open_footage(LocalFile(clip)) as footage:
         third, _ = stretches(footage.timetable)[2]
         key = footage.timetable.key_before(third)
         footage.timetable.seeks[key] = footage.timetable.seeks[key + 2]
@@ -111,10 +112,10 @@ def list_of_one(frames: Iterable[Any]) -> Iterator[Any]:
 
 def test_missing_frames_are_told_as_when_reading_through(test_data: Path, cores):
     cores(3)
-    with open_footage(test_data / "malformed" / "video" / "corrupted.mp4") as footage:
+    with open_footage(LocalFile(test_data / "malformed" / "video" / "corrupted.mp4")) as footage:
         expected = [frame.number for frame in footage.frames()]
         complaint = str(footage.complaint())
-    with open_footage(test_data / "malformed" / "video" / "corrupted.mp4") as footage:
+    with open_footage(LocalFile(test_data / "malformed" / "video" / "corrupted.mp4")) as footage:
         assert [number for number, _, _ in footage.side_by_side(each, ahead=4)] == expected
         assert str(footage.complaint()) == complaint
 
@@ -129,7 +130,7 @@ def test_what_a_thread_raises_is_raised_and_no_thread_or_file_stays(clip: Path, 
                 raise TooLarge("for this test")
             yield frame.number
 
-    with open_footage(clip) as footage:
+    with open_footage(LocalFile(clip)) as footage:
         found = []
         with pytest.raises(TooLarge, match="for this test"):
             found.extend(footage.side_by_side(too_large, ahead=4))
@@ -144,7 +145,7 @@ def test_what_a_thread_raises_is_raised_and_no_thread_or_file_stays(clip: Path, 
 
 def test_little_is_done_ahead_of_what_is_taken(clip: Path):
     """A stretch that comes later waits once it has as many results as may wait."""
-    with open_footage(clip) as footage:
+    with open_footage(LocalFile(clip)) as footage:
         begun: list[int] = []
 
         def noted(frames: Iterable[Any]) -> Iterator[int]:
@@ -170,12 +171,12 @@ def test_shots_and_key_frames_do_not_depend_on_the_number_of_cores(tmp_path: Pat
     found = []
     for count in (1, 2, 5):
         cores(count)
-        with open_footage(path) as footage:
+        with open_footage(LocalFile(path)) as footage:
             shots = [(shot.first, shot.frames, shot.motion, shot.colourfulness) for shot in
                      find_shots(measured_cells(footage))]  # fmt: skip
             key_frames = [(frame.number, shot) for frame, shot in chosen_frames(footage, parse_every("shot"))]
         found.append((shots, key_frames))
-    with open_footage(path) as footage:
+    with open_footage(LocalFile(path)) as footage:
         through = list(find_shots(measured(footage.frames(), keyframes=True)))
     assert [shot.first for shot in through] == [0, 40, 130, 147, 267, 328, 528]
     assert found[0] == found[1] == found[2]
@@ -190,7 +191,7 @@ def test_shots_and_key_frames_do_not_depend_on_the_number_of_cores(tmp_path: Pat
 def test_a_copy_that_vanishes_between_is_an_error_of_its_own(clip: Path, tmp_path: Path, cores):
     cores(3)
     copy = Path(shutil.copy(clip, tmp_path / "b.mp4"))
-    with open_footage(copy) as footage:
+    with open_footage(LocalFile(copy)) as footage:
         copy.unlink()
         with pytest.raises(ItemError):
             list(footage.side_by_side(each, ahead=4))
@@ -201,7 +202,7 @@ def test_videos_that_are_read_at_the_same_time_share_the_cores(clip: Path):
         return sum(thread.name.startswith("mediasift-stretch") for thread in threading.enumerate())
 
     before = threads()
-    with open_footage(clip) as first, open_footage(clip) as second:
+    with open_footage(LocalFile(clip)) as first, open_footage(LocalFile(clip)) as second:
         one = iter(side_by_side(first, each, cores=2, ahead=4))
         next(one)
         assert threads() == before + 2
@@ -218,7 +219,7 @@ def test_whoever_waits_hears_that_it_goes_on_however_long_a_result_takes(clip: P
     clock = iter(range(10**6))
     monkeypatch.setattr(video_module, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     heard: list[int] = []
-    with open_footage(clip, alive=lambda: heard.append(1)) as footage:
+    with open_footage(LocalFile(clip), alive=lambda: heard.append(1)) as footage:
         before = len(heard)
         counts = list(side_by_side(footage, lambda frames: iter([sum(1 for _ in frames)]), cores=1, ahead=1))
     assert sum(counts) == FRAMES

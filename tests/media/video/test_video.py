@@ -24,6 +24,7 @@ from mediasift.media.settings import PictureSettings
 from mediasift.media.sound.audio import SoundTrack
 from mediasift.media.video.every import Every, chosen_numbers, parse_every
 from mediasift.media.video.footage import chosen_frames, open_footage
+from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Source
 from tests.tiny_models import mean_colour, write
 from tests.videos import make_video, numbered, shown, turned
@@ -32,12 +33,16 @@ UNEVEN = [0, 40, 75, 200, 240, 241, 500, 1000, 1017, 1900, 2000, 2040, 2333, 400
 
 
 def times_ms(path: Path) -> list[int]:
-    with open_footage(path) as footage:
+    with open_footage(LocalFile(path)) as footage:
         return [round(frame.time_s * 1000) for frame in footage.frames()]
 
 
 def items(path: Path, every: str | None = None, **options) -> list:
-    return list(read_source(Source(path=str(path), file=path), "pictures", PictureSettings(every=every, **options)))
+    return list(
+        read_source(
+            Source(path=str(path), content=LocalFile(path)), "pictures", PictureSettings(every=every, **options)
+        )
+    )
 
 
 # times
@@ -48,7 +53,7 @@ def items(path: Path, every: str | None = None, **options) -> list:
 def test_uneven_times_are_those_that_were_written(tmp_path: Path, suffix: str, codec: str):
     path = make_video(tmp_path / f"a.{suffix}", numbered(20), UNEVEN, codec=codec)
     assert times_ms(path) == UNEVEN
-    with open_footage(path) as footage:
+    with open_footage(LocalFile(path)) as footage:
         assert [frame.number for frame in footage.frames()] == list(range(20))
 
 
@@ -68,7 +73,7 @@ def test_an_edit_list_hides_what_comes_before_the_start(tmp_path: Path):
     """The muxer writes an edit list for times below zero: those frames are decoded, and not shown."""
     written = [-200 + 40 * i for i in range(20)]
     path = make_video(tmp_path / "a.mp4", numbered(20), written, options={"bf": "0"})
-    with open_footage(path) as footage:
+    with open_footage(LocalFile(path)) as footage:
         frames = [(frame.number, round(frame.time_s * 1000), shown(frame.rgb())) for frame in footage.frames()]
     with av.open(str(path)) as container:
         assert [time for _, time, _ in frames] == [round(f.time * 1000) for f in container.decode(video=0)]
@@ -89,7 +94,7 @@ def test_the_delayed_start_of_a_real_clip(test_data: Path):
 def test_every_container_gives_all_frames_in_order_also_after_jumps(tmp_path: Path, name: str, codec: str, pixels: str):
     tick = Fraction(1, 25)
     path = make_video(tmp_path / name, numbered(60), range(60), codec=codec, pixels=pixels, time_base=tick)
-    with open_footage(path) as footage:
+    with open_footage(LocalFile(path)) as footage:
         frames = [(frame.number, shown(frame.rgb()), frame.time_s) for frame in footage.frames()]
         jumped = [(frame.number, shown(frame.rgb()), frame.time_s) for frame in footage.at([3, 31, 32, 58])]
         back = [(frame.number, shown(frame.rgb()), frame.time_s) for frame in footage.at([45])]
@@ -191,7 +196,7 @@ def numbered_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=25, deadline=None)
 @given(st.sets(st.integers(0, 269), min_size=1, max_size=12))
 def test_jumping_gives_the_frames_of_reading_through(numbered_clip: Path, numbers: set[int]):
-    with open_footage(numbered_clip) as footage:
+    with open_footage(LocalFile(numbered_clip)) as footage:
         jumped = [(frame.number, shown(frame.rgb())) for frame in footage.at(sorted(numbers))]
     assert jumped == [(number, number) for number in sorted(numbers)]
 
@@ -210,7 +215,7 @@ def test_iframes_are_the_codecs_own_and_nothing_else_is_decoded(test_data: Path,
     with av.open(str(path)) as container:
         expected = [(i, f.to_ndarray(format="rgb24")) for i, f in enumerate(container.decode(video=0))
                     if f.pts in flagged]  # fmt: skip
-    with open_footage(path) as footage:
+    with open_footage(LocalFile(path)) as footage:
         found = [(frame.number, frame.rgb(), frame.raw.key_frame) for frame in footage.iframes()]
     assert [number for number, _, _ in found] == [number for number, _ in expected]
     assert all(key for _, _, key in found)
@@ -219,7 +224,7 @@ def test_iframes_are_the_codecs_own_and_nothing_else_is_decoded(test_data: Path,
 
 
 def test_every_shot_takes_one_sharp_frame_of_each_shot(test_data: Path):
-    with open_footage(test_data / "video" / "testvideo.mp4") as footage:
+    with open_footage(LocalFile(test_data / "video" / "testvideo.mp4")) as footage:
         found = [(frame.number, shot) for frame, shot in chosen_frames(footage, parse_every("shot"))]
     borders = [0, 30, 180, 394, 720]
     assert [shot for _, shot in found] == [1, 2, 3, 4]
@@ -252,11 +257,11 @@ def test_files_that_are_no_video_say_what_they_are(tmp_path: Path, test_data: Pa
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "noise.xyz").write_bytes(b"nothing at all")
     with pytest.raises(EmptyFile):
-        list(open_footage(tmp_path / "empty.mp4").frames())
+        times_ms(tmp_path / "empty.mp4")
     with pytest.raises(NotMedia):
-        list(open_footage(tmp_path / "noise.xyz").frames())
+        times_ms(tmp_path / "noise.xyz")
     with pytest.raises(Unsupported, match="a picture file"):
-        open_footage(test_data / "detection" / "dog.jpg")
+        times_ms(test_data / "detection" / "dog.jpg")
     with pytest.raises(Damaged, match=r"named \.avi, but its content is no AVI"):
         items(test_data / "malformed" / "video" / "html-named-avi" / "Megamind.avi")
 
@@ -303,7 +308,7 @@ def test_a_playlist_is_never_followed(tmp_path: Path, numbered_clip: Path):
                 path = tmp_path / f"{name}.{suffix}"
                 path.write_text(text)
                 with pytest.raises(ItemError):
-                    list(SoundTrack(path, rate=16_000))
+                    list(SoundTrack(LocalFile(path), rate=16_000))
                 (row,) = ms.info(path)
                 assert row.error
     finally:
@@ -389,7 +394,7 @@ def test_flipped_bytes_never_crash_or_vanish(numbered_clip: Path, tmp_path_facto
 
 
 def test_a_file_is_let_go_when_reading_stops_early(numbered_clip: Path):
-    reader = read_source(Source(path="a", file=numbered_clip), "pictures", PictureSettings(every="1f"))
+    reader = read_source(Source(path="a", content=LocalFile(numbered_clip)), "pictures", PictureSettings(every="1f"))
     assert next(reader).frame == 0
     reader.close()
     gc.collect()
@@ -398,9 +403,8 @@ def test_a_file_is_let_go_when_reading_stops_early(numbered_clip: Path):
 
 def test_frames_are_let_go_without_the_garbage_collector(numbered_clip: Path):
     """A frame that is part of a reference cycle stays, with all its pixels, until the collector comes by."""
-    with open_footage(
-        turned(Path(shutil.copy(numbered_clip, numbered_clip.with_name("b.mp4"))), (0, 1, -1, 0))
-    ) as footage:
+    copy = turned(Path(shutil.copy(numbered_clip, numbered_clip.with_name("b.mp4"))), (0, 1, -1, 0))
+    with open_footage(LocalFile(copy)) as footage:
         gc.collect()
         gc.disable()
         try:

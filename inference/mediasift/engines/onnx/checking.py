@@ -19,7 +19,7 @@ from mediasift.engines.onnx.recipe import arrange, fitted, smallest_size
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import InputError, ItemError
 from mediasift.media.pictures.images import Undecoded, decode
-from mediasift.sources.content import read_bytes
+from mediasift.sources.content import LocalFile
 from mediasift.sources.labelled import Labelled
 
 PICTURES = 200
@@ -143,7 +143,7 @@ def _read(
     pictures, kept = [], []
     for file, number in zip(files, numbers, strict=True):
         try:
-            first = next(decode(read_bytes(file), suffix=file.suffix, needs=smallest_size(wanted)))
+            first = next(decode(LocalFile(file).read(), suffix=file.suffix, needs=smallest_size(wanted)))
         except ItemError:
             continue
         if not isinstance(first, Undecoded):

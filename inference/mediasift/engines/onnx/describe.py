@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,8 @@ from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.recipe import input_shape
 from mediasift.engines.onnx.registry import sidecar
 from mediasift.engines.onnx.session import OnnxModel
-from mediasift.errors import DescriptionError, InferenceFailed, OutputError
+from mediasift.errors import DescriptionError, InferenceFailed
+from mediasift.system.files import write_atomically
 
 
 def write_sidecar(path: Path, description: ModelDescription) -> Path:
@@ -25,13 +24,7 @@ def write_sidecar(path: Path, description: ModelDescription) -> Path:
     """
     check_by_one_run(OnnxModel(path, description))
     target = sidecar(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".json")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(description.to_json() + "\n")
-        Path(temporary).replace(target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror})") from error
+    write_atomically(target, f"{description.to_json()}\n".encode())
     return target
 
 

@@ -11,6 +11,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, UsageError
 from mediasift.items import FailedItem, Item, TextPage, TextWord
 from mediasift.media.pictures.images import check_size
+from mediasift.sources.content import Content
 from mediasift.system.optional import lazily
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def wanted_pages(count: int, ranges: Sequence[tuple[int, int | None]]) -> list[i
 
 
 def read_pages(
-    file: Path,
+    content: Content,
     path: str,
     *,
     dpi: float,
@@ -77,7 +79,7 @@ def read_pages(
     """Each page of a PDF, in order.
 
     Args:
-        file: The PDF.
+        content: The PDF.
         path: What its rows say in the `path` column.
         dpi: Resolution. A page that would have more than `max_megapixels` is rendered at what fits.
         pages: Which ones, as `parse_pages` reads it; None for all.
@@ -92,11 +94,10 @@ def read_pages(
         NotFound: It has none of the pages asked for.
     """
     ranges = parse_pages(pages) if pages else ()
-    what = _Wanted(path=path, dpi=dpi, text_layer=text_layer, max_megapixels=max_megapixels, admit=admit)
-    with _LOCK:
-        document = _opened(file, password)
-        count = len(document)
-    try:
+    what = _Wanted(
+        content=content, path=path, dpi=dpi, text_layer=text_layer, max_megapixels=max_megapixels, admit=admit
+    )
+    with _opened(content, password) as (document, count):
         numbers = wanted_pages(count, ranges)
         if not numbers:
             raise NotFound(f"the PDF has {count} pages, none of the pages {pages or 1}")
@@ -105,12 +106,41 @@ def read_pages(
                 yield _page(document, number, what)
             except ItemError as error:
                 yield FailedItem(path=path, page=number, error=error)
-    finally:
+
+
+def page_sizes(content: Content, password: str | None) -> Iterator[tuple[int, float, float]]:
+    """(how many pages, width, height) of each page of a PDF, in points of 1/72 inch.
+
+    Raises:
+        Damaged, Unreadable: It or a page does not open, or it has none.
+    """
+    with _opened(content, password) as (document, count):
+        if not count:
+            raise Damaged("PDF without pages")
+        for number in range(count):
+            try:
+                with _LOCK:
+                    width, height = document.get_page_size(number)
+            except pdfium.PdfiumError as error:
+                raise Damaged(f"PDF page {number + 1} of {count} does not open ({error})") from error
+            yield count, width, height
+
+
+@contextmanager
+def _opened(content: Content, password: str | None) -> Iterator[tuple[Any, int]]:
+    """A PDF, and how many pages it has."""
+    with content.local() as file:
         with _LOCK:
-            document.close()
+            document = _document(file, password)
+            count = len(document)
+        try:
+            yield document, count
+        finally:
+            with _LOCK:
+                document.close()
 
 
-def _opened(file: Path, password: str | None) -> Any:
+def _document(file: Path, password: str | None) -> Any:
     try:
         return pdfium.PdfDocument(file, password=password)
     except pdfium.PdfiumError as error:
@@ -118,14 +148,13 @@ def _opened(file: Path, password: str | None) -> Any:
             what = "the password is wrong" if password else "the PDF is encrypted"
             raise Unreadable(f"{what}; give its password with --password") from error
         raise Damaged(f"PDF does not open ({error})") from error
-    except FileNotFoundError as error:
-        raise NotFound("no such file") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
     """What is wanted of each page."""
 
+    content: Content
     path: str
     dpi: float
     text_layer: bool
@@ -152,7 +181,8 @@ def _page(document: Any, number: int, wanted: _Wanted) -> Item | TextPage:
             image = _render(page, scale)
         finally:
             page.close()
-    return Item(path=path, page=number, image=image, original_size=(image.shape[1], image.shape[0]))
+    size = image.shape[1], image.shape[0]
+    return Item(path=path, page=number, image=image, original_size=size, content=wanted.content)
 
 
 def _loaded(document: Any, number: int) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from mediasift.errors import EngineError, ItemError
 from mediasift.media.pictures.headers import opened, pillow_reads
-from mediasift.sources.content import read_bytes
+from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, sniff
 from mediasift.system.optional import lazily
 
@@ -70,13 +69,13 @@ def check_encoder(name: str) -> None:
         raise EngineError(f"this Pillow was built without {name.upper()}; type: pip install -U pillow")
 
 
-def kept_exif(file: Path | None, keep: KeepExif) -> bytes:
-    """The EXIF block of a picture's file for its converted copy, whose pixels are upright already; empty where none."""
-    if file is None or keep == "strip":
+def kept_exif(content: Content, keep: KeepExif) -> bytes:
+    """A picture's EXIF block for its converted copy, whose pixels are upright already; empty where it has none."""
+    if keep == "strip":
         return b""
     try:
-        data = read_bytes(file)
-        found = sniff(data[:HEAD_BYTES], file.suffix)
+        data = content.read()
+        found = sniff(data[:HEAD_BYTES], content.suffix)
         if found is None or not pillow_reads(found.name):
             return b""
         with opened(data, found.name) as picture:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported
+from mediasift.errors import Damaged, ItemError, TooLarge, Unsupported
 from mediasift.media.pictures.headers import (
     Header,
     guarded,
@@ -25,7 +25,7 @@ from mediasift.media.pictures.headers import (
     read_header,
 )
 from mediasift.media.pictures.vector_graphics import rasterised
-from mediasift.sources.formats import HEAD_BYTES, Format, sniff
+from mediasift.sources.formats import HEAD_BYTES, known_format
 from mediasift.system.optional import lazily
 
 if TYPE_CHECKING:
@@ -54,25 +54,6 @@ def get_ready() -> None:
     """Load what decodes nearly every picture now, rather than with the first."""
     cv2.imdecode  # noqa: B018  (a lazy module is imported when one of its names is asked for)
     Image.open  # noqa: B018  (the same)
-
-
-def picture_format(data: bytes, suffix: str = "") -> Format:
-    """The format of a picture's bytes.
-
-    Raises:
-        EmptyFile, NotMedia, Damaged: No bytes; nothing known; a picture's suffix over bytes of no known format.
-        Unsupported: Another kind of media.
-    """
-    if not data:
-        raise EmptyFile("the file is empty (0 bytes)")
-    found = sniff(data[:HEAD_BYTES], suffix)
-    if found is None:
-        raise NotMedia(f"neither its content nor its suffix {suffix!r} is that of a known picture format")
-    if found.kind != "picture":
-        raise Unsupported(f"a {found.kind} file ({found.name}), not a picture")
-    if not found.recognised:
-        raise Damaged(f"named {suffix}, but its content is no {found.name.upper()} or any other known format")
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,7 +112,10 @@ def decode(
     Raises:
         ItemError: The file as a whole cannot be read.
     """
-    name = picture_format(data, suffix).name
+    form = known_format(data[:HEAD_BYTES], suffix)
+    if form.kind != "picture":
+        raise Unsupported(f"a {form.kind} file ({form.name}), not a picture")
+    name = form.name
     if name == "svg":
         yield from _svg(data, max_megapixels, admit)
         return

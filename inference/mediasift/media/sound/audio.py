@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import Damaged, EmptyFile, ItemError, NotFound, Unsupported, UsageError
+from mediasift.errors import Damaged, EmptyFile, ItemError, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem
-from mediasift.media.containers import probe_container
+from mediasift.media.containers import picture_streams, probe_container
+from mediasift.sources.content import Content
 from mediasift.system.optional import lazily, require
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SoundTrack:
     """The sound of a file, decoded as it is iterated over: float32 (N,) blocks, mono, -1..1.
 
     Args:
-        file: Any container with a sound track.
+        content: Any container with a sound track.
         rate: Samples per second of what comes out.
         channel: From 1; None mixes all of them.
         raw_rate: For headerless 16-bit mono little-endian files (`.raw`): their rate.
@@ -56,37 +56,33 @@ class SoundTrack:
         damaged: Packets so far that did not decode.
 
     Raises:
-        Damaged, Unsupported, NotFound: No container, no sound track, no such file; raised when it is iterated over.
+        ItemError: It cannot be read, is no container, or has no sound track; raised when it is iterated over.
     """
 
-    def __init__(self, file: Path, *, rate: int, channel: int | None = None, raw_rate: int | None = None) -> None:
-        self._file, self._rate, self._channel, self._raw_rate = file, rate, channel, raw_rate
+    def __init__(self, content: Content, *, rate: int, channel: int | None = None, raw_rate: int | None = None) -> None:
+        self._content, self._rate, self._channel, self._raw_rate = content, rate, channel, raw_rate
         self.start_s = 0.0
         self.damaged = 0
 
     def __iter__(self) -> Iterator[Waveform]:
         """Blocks in order."""
+        raw = {} if self._raw_rate is None else {"sample_rate": str(self._raw_rate), "ch_layout": "mono"}
         try:
-            with self._opened() as container:
+            with (
+                self._content.local() as file,
+                probe_container(file, demuxer="s16le" if raw else None, options=raw) as container,
+            ):
                 if not container.streams.audio:
                     raise Unsupported("it has no sound track")
                 yield from self._blocks(container)
-        except av.error.FileNotFoundError as error:
-            raise NotFound("no such file") from error
         except av.error.FFmpegError as error:
             raise Damaged(f"the sound does not decode ({error.strerror})") from error
-
-    def _opened(self) -> Any:
-        if self._raw_rate is None:
-            return probe_container(self._file)
-        options = {"sample_rate": str(self._raw_rate), "ch_layout": "mono"}
-        return av.open(str(self._file), format="s16le", options=options)
 
     def _blocks(self, container: Any) -> Iterator[Waveform]:
         """Resampled blocks; where the stream changes its kind midway, so does the resampler."""
         convert: _Converter | None = None
         origin, done = None, 0
-        has_video = any(stream.type == "video" and not _is_cover(stream) for stream in container.streams)
+        has_video = bool(picture_streams(container))
         for frame in self._frames(container):
             if convert is None or not convert.suits(frame):
                 if convert is not None:
@@ -125,11 +121,6 @@ class SoundTrack:
                 return
             except av.error.FFmpegError:
                 self.damaged += 1
-
-
-def _is_cover(stream: Any) -> bool:
-    """A picture of an album's cover is a video stream by name only."""
-    return stream.codec_context is not None and stream.codec_context.name in ("mjpeg", "png", "bmp", "gif")
 
 
 class _Converter:
@@ -178,7 +169,7 @@ def _arrays(frames: Any) -> Iterator[Waveform]:
 
 
 def read_clips(
-    file: Path,
+    content: Content,
     path: str,
     *,
     rate: int = SAMPLE_RATE_HZ,
@@ -189,7 +180,7 @@ def read_clips(
     """The sound of a file in pieces of at most `piece_s` seconds, cut at silences.
 
     Args:
-        file: Any container with a sound track.
+        content: Any container with a sound track.
         path: What its rows say in the `path` column.
         rate: Samples per second, 8, 16, 32 or 48 thousand (what the voice detector knows).
         piece_s: Longest piece; see `cut`.
@@ -200,10 +191,11 @@ def read_clips(
         ItemError: The file as a whole cannot be read.
         UsageError: A `.raw` file without `raw_rate`.
     """
-    if file.suffix.lower() == ".raw" and raw_rate is None:
+    is_raw = content.suffix.lower() == ".raw"
+    if is_raw and raw_rate is None:
         raise Unsupported("a .raw file does not tell its rate; type --raw-rate, e.g. --raw-rate 16000")
-    headerless = raw_rate if file.suffix.lower() == ".raw" else None
-    track = SoundTrack(file, rate=rate, channel=channel, raw_rate=headerless)
+    headerless = raw_rate if is_raw else None
+    track = SoundTrack(content, rate=rate, channel=channel, raw_rate=headerless)
     end = 0
     for start, waveform in cut(track, rate=rate, piece_s=piece_s):
         begin_s = track.start_s + start / rate
@@ -325,17 +317,17 @@ def _runs(speech: list[bool], start: int) -> list[tuple[int, int]]:
     return runs
 
 
-def duration_s(file: Path, *, raw_rate: int | None = None) -> float | None:
+def duration_s(content: Content, *, raw_rate: int | None = None) -> float | None:
     """How long the sound is, as the container says; None where it does not."""
-    if file.suffix.lower() == ".raw":
-        return file.stat().st_size / 2 / raw_rate if raw_rate else None
+    if content.suffix.lower() == ".raw":
+        return content.size / 2 / raw_rate if raw_rate and content.size is not None else None
     try:
-        with probe_container(file) as container:
+        with content.local() as file, probe_container(file) as container:
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]
             if stream.duration is not None and stream.time_base is not None:
                 return float(stream.duration * stream.time_base)
             return container.duration / av.time_base if container.duration else None
-    except (av.error.FFmpegError, OSError):
+    except (av.error.FFmpegError, ValueError, ItemError):
         return None

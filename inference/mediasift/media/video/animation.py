@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,7 +16,6 @@ from mediasift.media.pictures.images import MAX_MEGAPIXELS, check_size
 from mediasift.media.video.frames import PictureFrame
 from mediasift.media.video.stretches import Result
 from mediasift.media.video.timetable import Timetable
-from mediasift.sources.content import read_bytes
 from mediasift.system.optional import lazily
 
 if TYPE_CHECKING:
@@ -35,8 +33,7 @@ class Animation:
         ItemError: It cannot be read.
     """
 
-    def __init__(self, file: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> None:
-        data = read_bytes(file)
+    def __init__(self, data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> None:
         header = read_header(data, "webp")
         check_size(header.width, header.height, max_megapixels)
         self._size = (header.width, header.height)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
-from mediasift.errors import Damaged, EmptyFile, NotMedia, Unsupported
+from mediasift.errors import Unsupported
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.video.animation import Animation
 from mediasift.media.video.every import Every, chosen_numbers
 from mediasift.media.video.frames import Frame
 from mediasift.media.video.shots import Cell, cell_frames, find_shots, measured
 from mediasift.media.video.video import Video
-from mediasift.sources.content import read_head
-from mediasift.sources.formats import sniff
+from mediasift.sources.content import Content
+from mediasift.sources.formats import known_format
 
 Footage = Video | Animation
 
@@ -37,27 +37,35 @@ ANIMATED = frozenset({"gif", "png", "webp"})
 """Formats of pictures that may move."""
 
 
+@contextmanager
 def open_footage(
-    file: Path, *, max_megapixels: float = MAX_MEGAPIXELS, alive: Callable[[], None] = lambda: None
-) -> Footage:
-    """An opened video or animated picture; a context manager.
+    content: Content, *, max_megapixels: float = MAX_MEGAPIXELS, alive: Callable[[], None] = lambda: None
+) -> Iterator[Footage]:
+    """An opened video or animated picture.
 
     Args:
-        file: Where it is.
+        content: What holds it.
         max_megapixels: Larger frames are refused.
         alive: Called about once a second while a video is read; reading a film takes longer than any picture.
 
     Raises:
         ItemError: It cannot be read, is damaged, or does not move.
     """
-    name, head = _format_name(file)
-    if name == "webp":
-        return Animation(file, max_megapixels=max_megapixels)
-    if name == "mpeg":
-        demuxer = {0xBA: "mpeg", 0xB3: "mpegvideo"}.get(head[3], "mpegts") if head[:3] == b"\0\0\1" else "mpegts"
-    else:
-        demuxer = _DEMUXERS[name]
-    return Video(file, demuxer, max_megapixels=max_megapixels, alive=alive)
+    head = content.head()
+    form = known_format(head, content.suffix)
+    if form.kind != "video" and not moves(form.name, head):
+        raise Unsupported(f"a {form.kind} file ({form.name}), not a video")
+    if form.name == "webp":
+        with Animation(content.read(), max_megapixels=max_megapixels) as animation:
+            yield animation
+        return
+    demuxer = _mpeg_demuxer(head) if form.name == "mpeg" else _DEMUXERS[form.name]
+    with content.local() as file, Video(file, demuxer, max_megapixels=max_megapixels, alive=alive) as video:
+        yield video
+
+
+def _mpeg_demuxer(head: bytes) -> str:
+    return {b"\0\0\1\xba": "mpeg", b"\0\0\1\xb3": "mpegvideo"}.get(head[:4], "mpegts")
 
 
 def chosen_frames(footage: Footage, every: Every, *, detector: str = "content") -> Iterator[tuple[Frame, int | None]]:
@@ -79,20 +87,6 @@ def measured_cells(footage: Footage, *, colours: bool = True, keyframes: bool = 
     """Every frame of a film measured, as `find_shots` wants it, with all cores."""
     work = partial(measured, colours=colours, keyframes=keyframes)
     return footage.side_by_side(work, ahead=max(2, _FRAMES_AHEAD // cell_frames(footage.size)))
-
-
-def _format_name(file: Path) -> tuple[str, bytes]:
-    head = read_head(file)
-    if not head:
-        raise EmptyFile("the file is empty (0 bytes)")
-    found = sniff(head, file.suffix)
-    if found is None:
-        raise NotMedia(f"neither its content nor its suffix {file.suffix!r} is that of a known video format")
-    if not found.recognised:
-        raise Damaged(f"named {file.suffix}, but its content is no {found.name.upper()} or any other known format")
-    if found.kind != "video" and not moves(found.name, head):
-        raise Unsupported(f"a {found.kind} file ({found.name}), not a video")
-    return found.name, head
 
 
 def moves(name: str, head: bytes) -> bool:

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path, PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediasift.errors import OutputError
+from mediasift.items import Place
+from mediasift.system.files import clock, make_folder, path_below, place_suffix, write_atomically, write_file
+
+
+def test_bytes_and_what_writes_them(tmp_path: Path):
+    hashes: list[str] = []
+    write_atomically(tmp_path / "a", b"new", then=hashes.append)
+    write_atomically(tmp_path / "b", lambda file: file.write(b"new"), durable=False)
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"new", b"new"]
+    assert hashes == ["11507a0e2f5e69d5dfa40a62a1bd7b6ee57e6bcd85c67c9b8431b36fff21c437"]  # sha256sum
+
+
+def leftover(output: Path) -> Path:
+    """What a run leaves that is killed while it writes."""
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom mediasift.system.files import write_atomically\n"
+        "write_atomically(Path(sys.argv[1]), lambda file: (file.write(b'half'), file.flush(), os._exit(9)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(output)], check=False)
+    assert done.returncode == 9
+    (left,) = output.parent.glob(".mediasift-*.part")
+    return left
+
+
+def test_what_a_killed_run_left_is_replaced(tmp_path: Path):
+    output = tmp_path / "a.csv"
+    assert leftover(output).read_bytes() == b"half"
+    assert not output.exists()
+    write_atomically(output, b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_link_in_the_way_is_never_followed(tmp_path: Path):
+    output, precious = tmp_path / "a.csv", tmp_path / "precious"
+    left = leftover(output)
+    precious.write_bytes(b"mine")
+    left.unlink()
+    left.symlink_to(precious)
+    write_atomically(output, b"whole")
+    assert (precious.read_bytes(), output.read_bytes()) == (b"mine", b"whole")
+    assert not output.is_symlink()
+
+
+def test_another_command_that_writes_the_same_file(tmp_path: Path):
+    output = tmp_path / "a.csv"
+
+    def overtaken(_file: object) -> None:
+        (temporary,) = tmp_path.glob("*.part")
+        temporary.unlink()
+        temporary.write_bytes(b"theirs, half")
+
+    with pytest.raises(OutputError, match="another command"):
+        write_atomically(output, overtaken)
+    assert not output.exists()
+    assert len(list(tmp_path.glob("*.part"))) == 1  # theirs
+
+
+def test_threads_that_write_the_same_file_wait_for_each_other(tmp_path: Path):
+    output = tmp_path / "deep" / "a.png"
+    data = [bytes([number]) * 100_000 for number in range(8)]
+    threads = [threading.Thread(target=write_file, args=(output, one)) for one in data * 5]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert output.read_bytes() in data
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_refusals_are_output_errors(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="the folder cannot be made"):
+        make_folder(tmp_path / "file" / "x")
+    with pytest.raises(OutputError, match="make it first"):
+        write_atomically(tmp_path / "no" / "a.csv", b"")
+    with pytest.raises(OutputError, match="too long"):
+        write_atomically(tmp_path / ("x" * 300), b"")
+
+
+@pytest.mark.parametrize(("path", "expected"), [
+    ("a/x.png", "a/x.png"), ("/a/x.png", "a/x.png"), ("../x.png", "_up/x.png"), ("a/../../x.png", "a/_up/_up/x.png"),
+    ("./a//x.png", "a/x.png"), ("_up/x.png", "__up/x.png"), ("up/x.png", "up/x.png"), ("/", "unnamed"), ("", "unnamed"),
+    (PureWindowsPath("C:\\a\\x.png"), "C/a/x.png"), (PureWindowsPath("\\\\server\\share\\x.png"), "server_share/x.png"),
+    (PureWindowsPath("..\\x.png"), "_up/x.png"), ("12:30.jpg", "12:30.jpg"),
+])  # fmt: skip
+def test_written_files_stay_inside_their_folder(path: str, expected: str):
+    assert path_below("out", path) == Path("out", expected)
+
+
+@given(st.lists(st.lists(st.sampled_from(["..", "_up", "__up", "up", "a"]), min_size=1, max_size=4), min_size=2))
+def test_no_two_relative_paths_share_a_place(paths: list[list[str]]):
+    different = {tuple(path) for path in paths}
+    assert len({path_below("out", "/".join(path)) for path in different}) == len(different)
+
+
+def test_what_tells_files_of_one_source_apart():
+    place = Place(path="film.mp4", frame=2087, time_s=83.5)
+    assert place_suffix(place, time="_{}", frame="_f{}", page="_p{}") == "_00-01-23.500_f2087"
+    assert place_suffix(place, frame=".frame{}", page=".page{}") == ".frame2087"
+    assert place_suffix(Place(path="a.tif", page=2), frame=".frame-{}", page=".page-{}") == ".page-2"
+    assert place_suffix(Place(path="a.tif"), frame=".frame-{}", page=".page-{}") == ""
+
+
+def test_clock():
+    assert [clock(time) for time in (0, 59.9996, 3600, -1.5)] == [
+        "00-00-00.000", "00-01-00.000", "01-00-00.000", "-00-00-01.500",
+    ]  # fmt: skip
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path: Path):
+    (tmp_path / "plain").touch()
+    write_atomically(tmp_path / "a", b"")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
