@@ -54,7 +54,11 @@ def test_a_report_with_tables_and_plots(tables: Path, package):
         "confusion.csv", "confusion.png", "measures.csv", "mistakes.csv", "mistakes.png", "reliability.png",
     ]  # fmt: skip
     assert Path("report/confusion.csv").read_text() == "true,blue,green,red\nblue,4,0,1\ngreen,0,4,0\nred,0,0,3\n"
-    assert Path("report/mistakes.csv").read_text().startswith("path,true,said,score\nphotos/red0.png,blue,red,0.")
+    assert (
+        Path("report/mistakes.csv")
+        .read_text()
+        .startswith("path,page,frame,time_s,true,said,score,error\nphotos/red0.png,,,,blue,red,0.")
+    )
     for path in Path("report").glob("*.png"):
         with Image.open(path) as picture:
             assert min(picture.size) > 200

@@ -12,7 +12,6 @@ import click
 
 from mediasift.compare.comparing import DEFAULT_METHOD, PIXELS_SIDE
 from mediasift.compare.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
-from mediasift.compare.reduction import Reduced
 from mediasift.engines.onnx.providers import DEVICES, SPECS
 from mediasift.errors import UsageError
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
@@ -20,7 +19,8 @@ from mediasift.media.video.cuts import DETECTORS
 from mediasift.run.supervisor import TIMEOUT_S
 from mediasift.run.table import Table
 from mediasift.system.network import VARIABLE
-from mediasift.tables.writers import WRITERS, format_of, printable_text
+from mediasift.tables.formats import FORMATS, format_of
+from mediasift.tables.writers import printable_text
 from mediasift.verbs import TableOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -77,7 +77,7 @@ detector = click.option(
 
 table = _all(
     click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table here, a manifest beside it."),
-    click.option("--format", "format_", type=click.Choice(list(WRITERS)), help="Default: by the suffix of -o."),
+    click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="Default: by the suffix of -o."),
     click.option("--spreadsheet-safe", is_flag=True, help="Put a ' before text cells that begin with = + - @."),
     click.option("--recursive/--no-recursive", default=True, show_default=True, help="Enter folders inside folders."),
     click.option("--column", help="Column of a .csv list that holds the paths.  [default: path, or the only one]"),
@@ -160,7 +160,7 @@ def split(chosen: dict[str, Any]) -> tuple[TableOptions, dict[str, Any]]:
 
 
 def finish(
-    rows: Table[Any] | Reduced[Any],
+    rows: Table[Any],
     *,
     output: Path | None,
     format_: str | None,
@@ -171,7 +171,7 @@ def finish(
 ) -> None:
     """Write the table where it was asked for; leave with 1 when some rows carry an error."""
     progress = None if quiet else sys.stderr
-    if not quiet and isinstance(rows, Table) and getattr(rows.job.task, "device", "") == "auto":
+    if not quiet and rows.settings.get("device") == "auto":
         click.echo(f"auto: the model runs on {rows.facts.get('device', 'cpu')}", err=True)
     if output is not None:
         rows.write(
@@ -198,7 +198,7 @@ _NAMED = 10
 """Vanished inputs that are named on the terminal; the manifest has all of them."""
 
 
-def _told(rows: Table[Any] | Reduced[Any], output: Path) -> str:
+def _told(rows: Table[Any], output: Path) -> str:
     summary = rows.summary
     if rows.left_alone:
         return (
