@@ -30,12 +30,13 @@ from mediasift.media.readers import ReadOptions
 from mediasift.sources.naming import Inputs
 from mediasift.run.job import Job
 from mediasift.run.supervisor import Limits
+from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from tests.run.planted import Planted
 photos, out, log = sys.argv[1:]
 task = Planted(evil=False, log=log, slow_s=0.005)
 job = Job(task=task, inputs=Inputs(named=[photos]), reading=ReadOptions(), batch_size=4, jobs=2)
-Table(job, limits=Limits()).write(out)
+Table(Stream(job, limits=Limits())).write(out)
 """
 
 

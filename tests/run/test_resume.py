@@ -14,6 +14,7 @@ from mediasift.errors import InputError, OutputError, UsageError
 from mediasift.media.readers import ReadOptions
 from mediasift.run.job import Job
 from mediasift.run.resume import differences
+from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
 from tests.pictures import save, solid
@@ -39,7 +40,9 @@ def table(photos: Path, **options) -> Table:
     keep = options.pop("keep", ())
     named = options.pop("named", [str(photos)])
     return Table(
-        Job(task=task, inputs=Inputs(named=named, keep=keep), reading=ReadOptions(**options), batch_size=3, jobs=2)
+        Stream(
+            Job(task=task, inputs=Inputs(named=named, keep=keep), reading=ReadOptions(**options), batch_size=3, jobs=2)
+        )
     )
 
 
@@ -62,7 +65,7 @@ def whole(photos: Path) -> bytes:
 def cut_short(photos: Path, out: Path, after: int, **options) -> None:
     """Begin a run and abandon it after some finished inputs, as Ctrl-C in Python does."""
     run = table(photos, **options)
-    engine, count = run._engine.run, iter(range(10**9))
+    engine, count = run._rows._engine.run, iter(range(10**9))
 
     def short(sources):
         for finished in engine(sources):
@@ -70,7 +73,7 @@ def cut_short(photos: Path, out: Path, after: int, **options) -> None:
                 raise KeyboardInterrupt
             yield finished
 
-    run._engine.run = short
+    run._rows._engine.run = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
 
@@ -219,7 +222,7 @@ def test_a_table_edited_while_a_run_goes_on_is_noticed_when_it_is_continued(phot
     table(photos).write(out)
     save(photos / "new.png", solid((77, 0, 0), 4, 4))
     run = table(photos)
-    run._engine.run = lambda _sources: iter([][:1] or (_ for _ in ()).throw(KeyboardInterrupt))
+    run._rows._engine.run = lambda _sources: iter([][:1] or (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run.write(out, update=True)
     out.write_text(out.read_text() + "one more\n")
@@ -264,7 +267,7 @@ def test_faults_at_random_moments_lose_nothing(
     expected = whole(photos)
     chance = random.Random(seed)
     out = tmp_path / "out.csv"
-    monkeypatch.setattr("mediasift.run.journal.SYNC_S", 0)
+    monkeypatch.setattr("mediasift.system.lines.SYNC_S", 0)
 
     def failing(real, name: str):
         def call(*arguments, **options):
@@ -280,7 +283,7 @@ def test_faults_at_random_moments_lose_nothing(
     failures = 0
     while failures < 200:
         with monkeypatch.context() as faulty:
-            faulty.setattr("mediasift.run.journal.os", _Os(failing))
+            faulty.setattr("mediasift.system.lines.os", _Os(failing))
             faulty.setattr("mediasift.system.files.os", _Os(failing))
             try:
                 table(photos).write(out)
@@ -340,7 +343,7 @@ def test_a_real_limit_on_file_sizes_is_exit_6_and_the_run_goes_on_when_it_is_lif
 def test_too_few_file_descriptors_stop_the_run_and_are_no_error_rows(photos: Path, tmp_path: Path):
     out = tmp_path / "out.csv"
     spoil = (
-        "import os\nfrom mediasift.media import files\nheld = []\n"
+        "import os\nfrom mediasift.sources import content as files\nheld = []\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
         "read = files.read_bytes\n"
         "def spoiled(file):\n"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from mediasift.errors import OutputError, UsageError
 from mediasift.run.journal import Journal
 from mediasift.system.files import faults
+from mediasift.tables.formats import FORMATS
 from mediasift.tables.manifest import manifest_path
-from mediasift.tables.stored import READERS, Stored
+from mediasift.tables.stored import Stored
 from mediasift.tables.writers import Form
 
 Plan = Literal["begin", "continue", "extend", "finished"]
@@ -116,18 +119,12 @@ def _shown(value: Any) -> str:
 
 def stored_rows(output: Path, format: str, form: Form) -> Iterator[tuple[str, dict[str, str], list[Stored]]]:
     """(path, carried-along values, rows) of each input in a finished table: neighbouring rows of the same path."""
-    names = form.names
-    kept = {name: names.index(column) for name, column in zip(form.kept, form.kept_columns, strict=True)}
-    group: list[Stored] = []
+    read = FORMATS[format].read
+    if read is None:
+        raise UsageError(f"{output}: a .{format} cannot be added to")
+    kept = dict(zip(form.kept, form.kept_columns, strict=True))
     with output.open("rb") as file:
-        for cells in READERS[format](file):
-            if group and group[0].cells[0] != cells[0]:
-                yield group[0].cells[0], _kept(group[0], kept), group
-                group = []
-            group.append(Stored(cells=cells))
-    if group:
-        yield group[0].cells[0], _kept(group[0], kept), group
-
-
-def _kept(row: Stored, places: Mapping[str, int]) -> dict[str, str]:
-    return {name: row.cells[place] or "" for name, place in places.items()}
+        for path, records in itertools.groupby(read(file), key=itemgetter("path")):
+            group = list(records)
+            values = {name: group[0][column] or "" for name, column in kept.items()}
+            yield path, values, [Stored(cells=tuple(record.values())) for record in group]

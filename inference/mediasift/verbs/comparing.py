@@ -15,14 +15,15 @@ from mediasift.compare.exact import byte_rows, pixel_rows
 from mediasift.compare.groups import Decode, Duplicate, Prefer, duplicate_rows
 from mediasift.compare.neighbours import Neighbour, neighbour_rows
 from mediasift.compare.pairs import Pair, pair_rows, similarity_matrix
-from mediasift.compare.reduction import Reading, Reduced
+from mediasift.compare.reduction import Reading, Reduction
 from mediasift.errors import InputError, Unreadable, UsageError
+from mediasift.run.table import Table
 from mediasift.sources.naming import Skipped, Source, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.tasks.fingerprint import TakeFingerprints
 from mediasift.tasks.info import Inform
 from mediasift.tasks.task import Task
-from mediasift.verbs.tables import Named, TableOptions, job_of, named_inputs, table
+from mediasift.verbs.tables import Named, TableOptions, job_of, named_inputs, stream
 
 
 class CompareOptions(TableOptions, total=False):
@@ -54,7 +55,7 @@ def compare(inputs: Named, *, method: str = DEFAULT_METHOD, **options: Unpack[Co
         **options: See `CompareOptions`.
     """
     comparing = _comparing(method, options, every_pixel=True)
-    collection = _reading(comparing, [[], inputs], options, {}).collect(None, None)
+    collection = _reading(comparing, [[], inputs], options, {}).collect()
     return similarity_matrix(collection, comparing.space(collection))
 
 
@@ -82,7 +83,7 @@ def compare_pairs(
     method: str = DEFAULT_METHOD,
     min_similarity: float | None = None,
     **options: Unpack[CompareOptions],
-) -> Reduced[Pair]:
+) -> Table[Pair]:
     """A row for each pair of pictures, or each pair that is similar enough; exact, however many there are.
 
     Args:
@@ -96,10 +97,12 @@ def compare_pairs(
         comparing.least(min_similarity)
     reading = _reading(comparing, [[], inputs], options, {"task": "compare", "min_similarity": min_similarity})
     threads = options.get("threads") or available_cores()
-    return Reduced(
-        Pair,
-        reading,
-        lambda collection: pair_rows(collection, comparing.space(collection), method, min_similarity, threads),
+    return Table(
+        Reduction(
+            Pair,
+            reading,
+            lambda collection: pair_rows(collection, comparing.space(collection), method, min_similarity, threads),
+        )
     )
 
 
@@ -113,7 +116,7 @@ def duplicates(
     prefer: Prefer = "largest",
     against: Named | None = None,
     **options: Unpack[CompareOptions],
-) -> Reduced[Duplicate]:
+) -> Table[Duplicate]:
     """A row for each picture: its group, if it has duplicates, and which picture stands for the group.
 
     Each member is similar enough to its representative, so groups do not chain.
@@ -137,25 +140,27 @@ def duplicates(
     old = [] if against is None else named_inputs(against)
     settings = {"task": "duplicates", "match": match, "min_similarity": least, "prefer": prefer, "against": _told(old)}
     reading = _reading(comparing, [old, inputs], options, settings)
-    return Reduced(
-        Duplicate,
-        reading,
-        lambda collection: duplicate_rows(
-            collection,
-            comparing.space(collection),
-            _reader(TakeFingerprints(digest=True), options),
-            min_similarity=least,
-            prefer=prefer,
-            known_sources=reading.first,
-            threads=options.get("threads") or available_cores(),
-        ),
+    return Table(
+        Reduction(
+            Duplicate,
+            reading,
+            lambda collection: duplicate_rows(
+                collection,
+                comparing.space(collection),
+                _reader(TakeFingerprints(digest=True), options),
+                min_similarity=least,
+                prefer=prefer,
+                known_sources=reading.first,
+                threads=options.get("threads") or available_cores(),
+            ),
+        )
     )
 
 
-def _exact_duplicates(inputs: Named, match: str, options: CompareOptions) -> Reduced[Duplicate]:
+def _exact_duplicates(inputs: Named, match: str, options: CompareOptions) -> Table[Duplicate]:
     skipped = Skipped()
     reading = Reading(
-        table=table(Inform(), inputs, options),
+        stream=stream(Inform(), inputs, options),
         sources=_sources(inputs, options, skipped),
         skipped=skipped,
         settings={"task": "duplicates", "match": match},
@@ -163,10 +168,10 @@ def _exact_duplicates(inputs: Named, match: str, options: CompareOptions) -> Red
         keep=tuple(options.get("keep", ())),
     )
     if match == "bytes":
-        return Reduced(Duplicate, reading, byte_rows)
+        return Table(Reduction(Duplicate, reading, byte_rows))
     digests = _reader(TakeFingerprints(digest=True), options)
     headers, frames = _reader(Inform(), options), bool(options.get("every_frame") or options.get("every"))
-    return Reduced(Duplicate, reading, lambda found: pixel_rows(found, headers, digests, every_frame=frames))
+    return Table(Reduction(Duplicate, reading, lambda found: pixel_rows(found, headers, digests, every_frame=frames)))
 
 
 def search(
@@ -178,7 +183,7 @@ def search(
     min_similarity: float | None = None,
     turns: bool = False,
     **options: Unpack[CompareOptions],
-) -> Reduced[Neighbour]:
+) -> Table[Neighbour]:
     """The pictures of a collection that are most similar to a query; exact.
 
     Args:
@@ -199,12 +204,14 @@ def search(
     reading = _reading(comparing, [query, inputs], options, settings)
     if reading.first in (0, len(reading.sources)):
         raise InputError("search needs a query and pictures to search among; one of them names no media")
-    return Reduced(
-        Neighbour,
-        reading,
-        lambda collection: neighbour_rows(
-            collection, comparing.space(collection), queries=reading.first, top=top, min_similarity=min_similarity
-        ),
+    return Table(
+        Reduction(
+            Neighbour,
+            reading,
+            lambda collection: neighbour_rows(
+                collection, comparing.space(collection), queries=reading.first, top=top, min_similarity=min_similarity
+            ),
+        )
     )
 
 
@@ -237,7 +244,7 @@ def _reading(
     first, rest = (_sources(group, options, skipped) for group in groups)
     index = options.get("index")
     return Reading(
-        table=table(comparing.task(), groups[-1], options),
+        stream=stream(comparing.task(), groups[-1], options),
         sources=[*first, *rest],
         first=len(first),
         skipped=skipped,
@@ -254,7 +261,7 @@ def _sources(inputs: Named, options: TableOptions, skipped: Skipped) -> list[Sou
 
 def _reader(task: Task, options: TableOptions) -> Decode:
     """Runs a task over sources found before, once."""
-    return lambda sources: table(task, [], options).by_source(sources, None, len(sources))
+    return lambda sources: stream(task, [], options).read(sources)
 
 
 def _told(named: Sequence[str | Path | NDArray[np.uint8]]) -> list[str]:

@@ -14,6 +14,7 @@ from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.readers import DPI, ReadOptions
 from mediasift.run.job import Job
 from mediasift.run.profile import with_profile
+from mediasift.run.stream import Stream
 from mediasift.run.supervisor import TIMEOUT_S, Limits
 from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
@@ -65,10 +66,15 @@ class TableOptions(TypedDict, total=False):
 
 def table(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> Table[Any]:
     """The started table of a task over inputs; `reading` are fields of `ReadOptions` beyond those of `TableOptions`."""
+    return Table(stream(task, inputs, options, **reading))
+
+
+def stream(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> Stream[Any]:
+    """A started task over inputs."""
     limits = None
     if options.get("isolate", False):
         limits = Limits(timeout_s=options.get("timeout_s", TIMEOUT_S), max_memory_gb=options.get("max_memory_gb"))
-    return Table(with_profile(job_of(task, inputs, options, **reading)), stdin=options.get("stdin"), limits=limits)
+    return Stream(with_profile(job_of(task, inputs, options, **reading)), stdin=options.get("stdin"), limits=limits)
 
 
 def job_of(task: Task, inputs: Named, options: TableOptions, **reading: Any) -> Job:
