@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +29,7 @@ _WIDEST = 200
 """Characters of a cell that HTML shows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Form:
     """What a table looks like.
 
@@ -42,7 +43,7 @@ class Form:
     kept: tuple[str, ...] = ()
     spreadsheet_safe: bool = False
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Column names, in order."""
         own = [column.name for column in columns(self.row_type)]
