@@ -156,7 +156,8 @@ class Table(Generic[RowType]):
         """
         output, form = Path(output), self._form(spreadsheet_safe)
         name = format_of(output, format, form.row_type)
-        if update and self._rows.extends and FORMATS[name].read is None:
+        read = FORMATS[name].read if self._rows.extends else None
+        if update and self._rows.extends and read is None:
             able = ", ".join(other for other, one in FORMATS.items() if one.read is not None)
             raise UsageError(f"{output}: a .{name} cannot be added to; --update is for {able}")
         if not output.parent.is_dir():
@@ -172,8 +173,7 @@ class Table(Generic[RowType]):
                     self.summary = Summary.of(found.manifest)
                     return
                 if todo != "continue":
-                    added_to = todo == "extend" and self._rows.extends
-                    stored = stored_rows(output, name, form) if added_to else ()
+                    stored = stored_rows(output, read, form) if todo == "extend" and read is not None else ()
                     journal.begin({"what": what, "replaces": found.table_sha256}, stored)
                 try:
                     rows = _begun(self._counted(journal, progress))
