@@ -100,10 +100,10 @@ def main(model: str, data: Path, report: Path | None, device: str) -> None:
         found, picture = evaluate_idx(loaded, data)
     else:
         found, picture = evaluate_folder(loaded, data), read_picture
-    for measure, label, value, low, high in measure_rows(found):
-        if len(found.labels) <= TOP or measure not in PRINTED:
-            interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"
-            print(f"{measure:<28} {label:<20} {value:.4f}{interval}")
+    for one in measure_rows(found):
+        if len(found.labels) <= TOP or one.measure not in PRINTED:
+            interval = "" if one.low is None else f"  ({one.low:.4f} to {one.high:.4f})"
+            print(f"{one.measure:<28} {one.label:<20} {one.value:.4f}{interval}")
     if report is not None:
         write_report(found, report, picture=picture)
         print(f"wrote {report}")

@@ -19,6 +19,7 @@ from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.run.job import Job
+from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.sources.labelled import Labelled
 from mediasift.sources.naming import Inputs
@@ -77,8 +78,8 @@ def read_pictures(files: Sequence[Path], wanted: InputDescription) -> Iterator[t
     """
     index = {str(file): position for position, file in enumerate(files)}
     seen: set[int] = set()
-    table: Table[Picture] = Table(Job(task=Fit(input=wanted), inputs=Inputs(named=list(index))))
-    for row in table:
+    job = Job(task=Fit(input=wanted), inputs=Inputs(named=list(index)))
+    for row in Table(Stream[Picture](job)):
         position = index.get(row.path)
         if position is not None and position not in seen:
             seen.add(position)

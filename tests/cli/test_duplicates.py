@@ -170,20 +170,20 @@ def test_new_pictures_against_an_old_collection(tmp_path: Path):
 
 def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are given to be read from now on."""
-    from mediasift.run.table import Table
+    from mediasift.run.stream import Stream
 
     seen: list[str] = []
-    original = Table.by_source
+    original = Stream.read
 
-    def noted(self, sources, progress, total):
+    def noted(self, sources, progress=None):
         def listed():
             for source in sources:
                 seen.append(source.content.path.name)
                 yield source
 
-        return original(self, listed(), progress, total)
+        return original(self, listed(), progress)
 
-    monkeypatch.setattr(Table, "by_source", noted)
+    monkeypatch.setattr(Stream, "read", noted)
     return seen
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
+from mediasift.tables.reading import read_table
 from tests.pictures import save, solid
 from tests.tiny_models import mean_colour, write
 
@@ -54,7 +55,11 @@ def test_a_report_with_tables_and_plots(tables: Path, package):
         "confusion.csv", "confusion.png", "measures.csv", "mistakes.csv", "mistakes.png", "reliability.png",
     ]  # fmt: skip
     assert Path("report/confusion.csv").read_text() == "true,blue,green,red\nblue,4,0,1\ngreen,0,4,0\nred,0,0,3\n"
-    assert Path("report/mistakes.csv").read_text().startswith("path,true,said,score\nphotos/red0.png,blue,red,0.")
+    assert (
+        Path("report/mistakes.csv")
+        .read_text()
+        .startswith("path,page,frame,time_s,true,said,score,error\nphotos/red0.png,,,,blue,red,0.")
+    )
     for path in Path("report").glob("*.png"):
         with Image.open(path) as picture:
             assert min(picture.size) > 200
@@ -105,3 +110,22 @@ def test_a_report_that_cannot_be_written(tables: Path, package):
     package("matplotlib", "evaluate")
     Path("report").write_text("a file")
     assert call("said.csv", "true.csv", "-d", "report").exit_code == 6
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_measures_and_error_rates_in_any_format(tables: Path, suffix: str, package):
+    package("jiwer", "evaluate")
+    if suffix == "parquet":
+        package("pyarrow", "parquet")
+    Path("text.csv").write_text("path,text\na.png,one two\n")
+    assert call("said.csv", "true.csv", "-o", f"measures.{suffix}").exit_code == 0
+    by_name = {(row["measure"], row["label"]): row for row in read_table(Path(f"measures.{suffix}"))}
+    accuracy = by_name["accuracy", None]
+    assert list(accuracy) == ["measure", "label", "value", "low", "high", "error"]
+    assert float(accuracy["value"]) == pytest.approx(11 / 12, abs=1e-6)
+    assert float(accuracy["low"]) < 11 / 12 < float(accuracy["high"]) + 1e-9
+    assert call("text.csv", "text.csv", "-o", f"rates.{suffix}").exit_code == 0
+    assert [float(row["word_error_rate"]) for row in read_table(Path(f"rates.{suffix}"))] == [0, 0]
+    done = call("said.csv", "true.csv", "-o", "measures.xlsx")
+    assert done.exit_code == 2
+    assert "measures.xlsx: no table format" in done.stderr

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.compare.reduction import Reduced
 from mediasift.errors import OutputError, UsageError
+from mediasift.run.table import Table
 from tests.pictures import encoded, save, scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,9 +39,9 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def cut_short(run: Reduced, out: Path, after: int) -> None:
+def cut_short(run: Table, out: Path, after: int) -> None:
     """Begin a run and abandon it after some inputs."""
-    engine = run._reading.table._engine
+    engine = run._rows.reading.stream._engine
     original, count = engine.run, iter(range(10**9))
 
     def short(sources):
@@ -113,7 +113,7 @@ def test_a_run_that_was_cut_off_goes_on(photos: Path, tmp_path: Path, maker: str
     cut_short(make(photos, **options), out, 5)
     assert not out.exists()
     again = make(photos, **options)
-    engine = again._reading.table._engine
+    engine = again._rows.reading.stream._engine
     original, read = engine.run, []
 
     def noted(sources):
@@ -157,7 +157,7 @@ def test_asked_to_stop_it_says_how_to_go_on(tmp_path: Path):
     _, said = child.communicate(timeout=30)
     assert child.returncode == 130
     done = journal.read_bytes().count(b"\n") - 2  # the header, and that it is begun
-    assert f"{done:,} inputs are read and kept in out.csv.journal.jsonl" in said
+    assert f"{done:,} inputs are done and kept in out.csv.journal.jsonl" in said
     assert "type the same command again" in said
     subprocess.run(command, check=True, env=environment, cwd=ROOT)
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 11

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.errors import InputError, UsageError
+from mediasift.errors import InputError
 from mediasift.evaluate.error_rates import TOTAL, text_scores
 
 
@@ -70,7 +70,7 @@ def test_tables_that_cannot_be_compared_are_refused(tmp_path: Path):
     (tmp_path / "d.csv").write_text("path,text\n")
     with pytest.raises(InputError, match="no path in common"):
         ms.evaluate_text(tmp_path / "a.csv", tmp_path / "b.csv")
-    with pytest.raises(UsageError, match="no column text; it has path, label"):
+    with pytest.raises(InputError, match="no column 'text'; it has path, label"):
         ms.evaluate_text(tmp_path / "a.csv", tmp_path / "c.csv")
     with pytest.raises(InputError, match="is empty"):
         ms.evaluate_text(tmp_path / "a.csv", tmp_path / "d.csv")

@@ -191,7 +191,7 @@ def test_rows_of_a_finished_table_are_taken_over_whole_or_not_at_all(tmp_path: P
 
 
 def test_a_folder_that_was_moved_away_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mediasift.run.journal.SYNC_S", 0)
+    monkeypatch.setattr("mediasift.system.lines.SYNC_S", 0)
     (tmp_path / "here").mkdir()
     with Journal(tmp_path / "here" / "out.csv") as journal:
         journal.begin(HEADER)

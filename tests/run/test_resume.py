@@ -13,6 +13,7 @@ import pytest
 from mediasift.errors import InputError, OutputError, UsageError
 from mediasift.run.job import Job
 from mediasift.run.resume import differences
+from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
 from tests.pictures import save, solid
@@ -43,7 +44,7 @@ def table(photos: Path, **options) -> Table:
         **{name: value for name, value in options.items() if name not in ("keep", "named")},
     )
     keep, named = options.get("keep", ()), options.get("named", [str(photos)])
-    return Table(Job(task=task, inputs=Inputs(named=named, keep=keep)))
+    return Table(Stream(Job(task=task, inputs=Inputs(named=named, keep=keep))))
 
 
 def read(photos: Path) -> list[str]:
@@ -65,7 +66,7 @@ def whole(photos: Path) -> bytes:
 def cut_short(photos: Path, out: Path, after: int, **options) -> None:
     """Begin a run and abandon it after some finished inputs, as Ctrl-C in Python does."""
     run = table(photos, **options)
-    engine, count = run._engine.run, iter(range(10**9))
+    engine, count = run._rows._engine.run, iter(range(10**9))
 
     def short(sources):
         for finished in engine(sources):
@@ -73,7 +74,7 @@ def cut_short(photos: Path, out: Path, after: int, **options) -> None:
                 raise KeyboardInterrupt
             yield finished
 
-    run._engine.run = short
+    run._rows._engine.run = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
 
@@ -222,7 +223,7 @@ def test_a_table_edited_while_a_run_goes_on_is_noticed_when_it_is_continued(phot
     table(photos).write(out)
     save(photos / "new.png", solid((77, 0, 0), 4, 4))
     run = table(photos)
-    run._engine.run = lambda _sources: iter([][:1] or (_ for _ in ()).throw(KeyboardInterrupt))
+    run._rows._engine.run = lambda _sources: iter([][:1] or (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run.write(out, update=True)
     out.write_text(out.read_text() + "one more\n")
@@ -267,7 +268,7 @@ def test_faults_at_random_moments_lose_nothing(
     expected = whole(photos)
     chance = random.Random(seed)
     out = tmp_path / "out.csv"
-    monkeypatch.setattr("mediasift.run.journal.SYNC_S", 0)
+    monkeypatch.setattr("mediasift.system.lines.SYNC_S", 0)
 
     def failing(real, name: str):
         def call(*arguments, **options):
@@ -283,7 +284,7 @@ def test_faults_at_random_moments_lose_nothing(
     failures = 0
     while failures < 200:
         with monkeypatch.context() as faulty:
-            faulty.setattr("mediasift.run.journal.os", _Os(failing))
+            faulty.setattr("mediasift.system.lines.os", _Os(failing))
             faulty.setattr("mediasift.system.files.os", _Os(failing))
             try:
                 table(photos).write(out)

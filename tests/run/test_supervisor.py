@@ -14,6 +14,7 @@ from PIL import Image
 import mediasift as ms
 from mediasift.errors import Interrupted, ModelError, ModelNotFound, UsageError
 from mediasift.run.job import Job, job_from_json, job_to_json, settings
+from mediasift.run.stream import Stream
 from mediasift.run.supervisor import Limits, Supervisor
 from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
@@ -39,7 +40,7 @@ def table(tmp_path: Path, reds: list[int], *, limits: Limits | None = None, **pl
     for number, red in enumerate(reds):
         save(folder / f"{number:04}.png", solid((red, 0, 0), 4, 4))
     job = Job(task=Planted(**planted, batch_size=4), inputs=Inputs(named=[str(folder)]))
-    return Table(job, limits=limits or Limits(timeout_s=4, max_memory_gb=0.5))
+    return Table(Stream(job, limits=limits or Limits(timeout_s=4, max_memory_gb=0.5)))
 
 
 def outcome(rows) -> list[object]:
@@ -85,7 +86,7 @@ def test_one_page_of_many_costs_one_row(tmp_path: Path, where: str):
         task=Planted(where=where, batch_size=4),
         inputs=Inputs(named=[str(tmp_path / "pages.tif")]),
     )
-    rows = list(Table(job, limits=Limits(timeout_s=5)))
+    rows = list(Table(Stream(job, limits=Limits(timeout_s=5))))
     assert [(row.page, row.red) for row in rows] == [(1, 100), (2, 101), (3, None), (4, 102), (5, 103)]
     assert rows[2].error.startswith("crashed: ")
 
@@ -96,7 +97,7 @@ def test_a_killed_worker_loses_nothing_and_nobody_is_to_blame(tmp_path: Path):
 
     def kill() -> None:
         time.sleep(0.4)
-        killed.append(found._engine._worker.pid)
+        killed.append(found._rows._engine._worker.pid)
         os.kill(killed[0], signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
@@ -128,7 +129,7 @@ def test_what_cannot_leave_the_process_says_so(tmp_path: Path):
 
 def test_no_process_is_left_behind(tmp_path: Path):
     found = table(tmp_path, list(range(100, 130)))
-    pid = found._engine._worker.pid
+    pid = found._rows._engine._worker.pid
     rows = iter(found)
     next(rows)
     rows.close()
@@ -140,7 +141,7 @@ def test_an_orphaned_worker_ends(tmp_path: Path):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom tests.run.test_supervisor import table\n"
         f"found = table(Path({str(tmp_path)!r}), [100, 101])\n"
-        "print(found._engine._worker.pid, flush=True)\ntime.sleep(60)"
+        "print(found._rows._engine._worker.pid, flush=True)\ntime.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     pid = int(parent.stdout.readline())
@@ -186,7 +187,7 @@ def test_jobs_survive_the_way_to_the_worker_and_back():
 
 def test_stopping_before_anything_began(tmp_path: Path):
     found = table(tmp_path, [100])
-    assert isinstance(found._engine, Supervisor)
-    found._engine._signals.requested = True
+    assert isinstance(found._rows._engine, Supervisor)
+    found._rows._engine._signals.requested = True
     with pytest.raises(Interrupted):
         list(found)

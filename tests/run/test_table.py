@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mediasift as ms
-from mediasift.errors import InputError, OutputError, UsageError
+from mediasift.errors import InputError, MissingPackage, OutputError, UsageError
 from mediasift.run.progress import Progress
 from tests.pictures import save, scene, solid
 from tests.tiny_models import mean_colour, write
@@ -126,3 +130,133 @@ def test_progress_on_a_terminal():
         progress.advance(errors=0)
     progress.close()
     assert "file" in stream.getvalue()
+
+
+def test_rows_come_once(photos: Path, model: Path, tmp_path: Path):
+    table = ms.classify(photos, model=model)
+    assert len(list(table)) == 6
+    for again in (lambda: list(table), lambda: iter(table), table.to_dicts, lambda: table.write(tmp_path / "out.csv"),
+                  lambda: table.print_to(io.BytesIO(), format="csv")):  # fmt: skip
+        with pytest.raises(UsageError, match=r"read already.*rows = list\(table\)"):
+            again()
+    assert (table.summary.sources, table.summary.rows) == (6, 6)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_what_is_refused_before_the_first_row_leaves_the_table_unread(photos: Path, model: Path, tmp_path: Path):
+    table = ms.classify(photos, model=model)
+    for wrong in (lambda: table.write(tmp_path / "out.xlsx"), lambda: table.write(tmp_path / "out.srt"),
+                  lambda: table.print_to(io.BytesIO(), format="txt")):  # fmt: skip
+        with pytest.raises(UsageError):
+            wrong()
+    with pytest.raises(OutputError):
+        table.write(tmp_path / "no" / "out.csv")
+    assert len(list(table)) == 6
+
+
+def test_rows_as_dictionaries(photos: Path, model: Path, tmp_path: Path):
+    (tmp_path / "posts.csv").write_text("path,id,rank\nphotos/1.png,x1,9\nphotos/gone.png,x2,8\n")
+    first, second = ms.classify(tmp_path / "posts.csv", model=model, keep=["id", "rank"]).to_dicts()
+    assert list(first) == list(second)
+    assert list(first)[:4] == ["path", "page", "frame", "time_s"]
+    assert (first["path"], first["rank"], first["id"], first["input_rank"], first["error"]) == (
+        "photos/1.png", 1, "x1", "9", ""
+    )  # fmt: skip
+    assert isinstance(first["score"], float)
+    assert (second["score"], second["id"], second["error"][:9]) == (None, "x2", "not-found")
+
+
+def test_rows_as_a_data_frame(photos: Path, model: Path, package):
+    package("pandas", "dev")
+    frame = ms.classify(photos, model=model, top=2).to_pandas()
+    assert list(frame.columns[:6]) == ["path", "page", "frame", "time_s", "crop", "rank"]
+    assert frame["rank"].dtype == frame["page"].dtype == "Int64"
+    assert frame["score"].dtype == frame["time_s"].dtype == "float64"
+    assert frame["label"].dtype == frame["error"].dtype == "string"
+    assert frame["rank"].isna().sum() == frame["score"].isna().sum() == frame["label"].isna().sum() == 1
+    assert frame["rank"].max() == 2
+    assert (frame["error"] != "").sum() == 1
+    vectors = ms.embed(photos, model="fashion-mlp").to_pandas()["embedding"]
+    assert vectors.iloc[0].dtype == np.float32
+    assert vectors.isna().sum() == 1
+    empty = ms.compare_pairs([photos / "1.png"]).to_pandas()
+    assert (len(empty), empty["similarity"].dtype) == (0, "float64")
+
+
+def test_without_pandas_it_says_what_to_type_before_anything_is_computed(
+    photos: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("mediasift.system.optional.is_installed", lambda name: name != "pandas")
+    table = ms.classify(photos, model=model)
+    with pytest.raises(MissingPackage, match=r"pip install pandas$"):
+        table.to_pandas()
+    assert len(list(table)) == 6
+
+
+def test_a_notebook_shows_what_was_read_and_computes_nothing(photos: Path, model: Path, tmp_path: Path):
+    save(photos / "0&.png", scene(seed=1))
+    table = ms.classify(photos, model=model, top=2)
+    assert "not computed yet" in table._repr_html_()
+    assert "table.to_pandas()" in table._repr_html_()
+    rows = iter(table)
+    next(rows)
+    assert table._repr_html_().count("<tr>") == 2
+    list(rows)
+    shown = table._repr_html_()
+    assert shown.count("<tr>") == 1 + 10
+    assert "0&amp;.png" in shown
+    assert "<th>label</th>" in shown
+    assert "<th>page</th>" not in shown
+    assert "13 rows from 7 inputs" in shown
+    ms.classify(photos, model=model, top=2).write(tmp_path / "out.csv")
+    again = ms.classify(photos, model=model, top=2)
+    again.write(tmp_path / "out.csv")
+    assert again._repr_html_() == "<p>13 rows from 7 inputs</p>"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes of POSIX systems")
+@pytest.mark.parametrize("make", [ms.classify, ms.compare_pairs])
+def test_a_table_lets_its_worker_go(photos: Path, model: Path, tmp_path: Path, make):
+    def started():
+        table = make(photos, isolate=True) if make is ms.compare_pairs else make(photos, model=model, isolate=True)
+        stream = getattr(table._rows, "reading", None)
+        return table, (table._rows if stream is None else stream.stream)._engine._worker.pid
+
+    def gone(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    table, pid = started()
+    assert not gone(pid)
+    del table
+    gc.collect()
+    assert gone(pid)
+    with started()[0] as table:
+        pass
+    table, pid = started()
+    with table:
+        next(iter(table))
+    assert gone(pid)
+    table, pid = started()
+    table.write(tmp_path / "out.csv")
+    assert gone(pid)
+
+
+def test_a_usage_or_input_error_leaves_nothing_behind(photos: Path, model: Path, tmp_path: Path):
+    (tmp_path / "a.csv").write_text("path\nphotos/1.png\n")
+    (tmp_path / "b.csv").write_text("x,y\nphotos/2.png,1\n")
+    out, empty = tmp_path / "out.csv", tmp_path / "empty"
+    empty.mkdir()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UsageError, match="--column"):
+        ms.classify([tmp_path / "a.csv", tmp_path / "b.csv"], model=model).write(out)
+    with pytest.raises(InputError, match="nothing to read"):
+        ms.classify(empty, model=model).write(out)
+    with pytest.raises(InputError, match="nothing to read"):
+        ms.compare_pairs(empty).write(out)
+    assert sorted(tmp_path.iterdir()) == before
+    ms.classify(tmp_path / "a.csv", model=model).write(out)
+    assert out.read_text().count("\n") == 2

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from mediasift.errors import OutputError, UsageError
 from mediasift.rows import Row, from_json, to_json
 from mediasift.system.files import write_atomically
-from mediasift.tables.writers import FORMATS, WRITERS, Form, format_of
+from mediasift.tables.formats import FORMATS, format_of, formats_for
+from mediasift.tables.reading import read_table
+from mediasift.tables.stored import Stored
+from mediasift.tables.writers import Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ NAMES = ["path", "page", "frame", "time_s", "label", "count", "score", "good", "
 
 def written(name: str, rows=ROWS, **options) -> bytes:
     out = io.BytesIO()
-    WRITERS[name](iter(rows), Form(row_type=Sample, kept=("post",), **options), out)
+    FORMATS[name].write(iter(rows), Form(row_type=Sample, kept=("post",), **options), out)
     return out.getvalue()
 
 
@@ -80,7 +83,7 @@ def test_parquet(package):
     assert table.to_pylist()[2]["label"] is None
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name in formats_for(Sample) if FORMATS[name].suffix])
 def test_a_table_without_rows_still_has_its_columns(name: str, package):
     if name == "parquet":
         package("pyarrow", "parquet")
@@ -153,9 +156,75 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux has a full disk at hand")
 def test_a_full_disk_is_an_error_of_the_writer():
     with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OSError, match="space"):
-        WRITERS["csv"](iter(ROWS), Form(row_type=Sample), full)
+        FORMATS["csv"].write(iter(ROWS), Form(row_type=Sample), full)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path):
     with pytest.raises(OutputError, match="does not exist"):
         write_atomically(tmp_path / "no" / "out.csv", lambda file: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken(Row):
+    """A row of a recording."""
+
+    start_s: float | None = None
+    end_s: float | None = None
+    speaker: str | None = None
+    text: str | None = None
+
+
+SPOKEN = [
+    Spoken(path="a.wav", start_s=0.0, end_s=1.25, speaker="A & B", text="yes\n\nno <i>"),
+    Spoken(path="a.wav", start_s=2.0, end_s=2.0, text="--> x"),
+    Spoken(path="a.wav"),
+]
+
+
+def test_formats_are_offered_only_for_rows_that_have_their_columns():
+    assert formats_for(Sample) == ("csv", "jsonl", "parquet", "npz", "aligned")
+    assert formats_for(Spoken) == tuple(FORMATS)
+    with pytest.raises(UsageError, match=r"srt: this table has no column start_s; choose csv, jsonl, parquet, npz$"):
+        format_of(Path("a.srt"), None, Sample)
+    with pytest.raises(UsageError, match=r"\.npz, \.txt, \.srt, \.vtt, or choose"):
+        format_of(Path("a.xyz"), None, Spoken)
+
+
+def test_subtitles():
+    made = {}
+    for name in ("txt", "srt", "vtt"):
+        out = io.BytesIO()
+        FORMATS[name].write(SPOKEN, Form(row_type=Spoken), out)
+        made[name] = out.getvalue().decode()
+    assert made["txt"] == "yes\n\nno <i>\n--> x\n"
+    assert made["srt"] == (
+        "1\n00:00:00,000 --> 00:00:01,250\nyes no <i>\n\n2\n00:00:02,000 --> 00:00:02,000\n--> x\n\n"
+    )
+    assert made["vtt"] == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.250\n<v A &amp; B>yes no &lt;i&gt;\n"
+        "\n00:00:02.000 --> 00:00:02.040\n--&gt; x\n"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, one in FORMATS.items() if one.read])
+def test_what_can_be_added_to_is_read_back_and_written_as_it_was(name: str, package):
+    if name == "parquet":
+        package("pyarrow", "parquet")
+    data = written(name)
+    cells = [Stored(cells=tuple(record.values())) for record in FORMATS[name].read(io.BytesIO(data))]
+    assert len(cells) == len(ROWS)
+    assert [row.error for row in cells] == [row.error for row in ROWS]
+    if name != "npz":  # whose numbers become floats
+        assert written(name, cells) == data
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "npz"])
+def test_whole_tables_are_read_by_their_suffix(tmp_path: Path, suffix: str, package):
+    if suffix == "parquet":
+        package("pyarrow", "parquet")
+    rows = [Sample(path="a.jpg", label="one\u2028line", kept=(("post", "p"),)), Sample(path="b.jpg")]
+    (tmp_path / f"a.{suffix}").write_bytes(written(suffix, rows))
+    first, second = read_table(tmp_path / f"a.{suffix}")
+    assert list(first) == NAMES
+    assert (first["path"], first["label"], first["post"]) == ("a.jpg", "one\u2028line", "p")
+    assert (second["label"], second["score"]) == (None, None)

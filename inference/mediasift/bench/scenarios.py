@@ -20,6 +20,7 @@ from mediasift.bench.statistics import percentiles, spread
 from mediasift.bench.subject import Subject
 from mediasift.bench.taking import LEAST_ROUNDS, ROUNDS, WARM_UP, Clock, Plan, Taken, labels_of, warm_up
 from mediasift.run.pipeline import Pipeline
+from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.system.machine import peak_bytes
 
@@ -67,7 +68,7 @@ def offline(subject: Subject, plan: Plan) -> Taken:
 
     def whole(repeats: int) -> float:
         """Seconds of one run."""
-        table: Table[Any] = Table(subject.job(repeats))
+        table: Table[Any] = Table(Stream(subject.job(repeats)))
         with tempfile.TemporaryDirectory() as folder:
             clock = Clock()
             table.write(Path(folder) / "out.csv")

@@ -21,7 +21,7 @@ from mediasift.run.journal import Journal, state
 from mediasift.sources.content import content_at
 from mediasift.sources.naming import Source
 from mediasift.system.files import write_atomically
-from mediasift.tables.writers import WRITERS, Form
+from mediasift.tables.writers import Form, write_csv
 
 _LEAST_ROUNDS = 3
 _HELD_BYTES = 256e6
@@ -105,7 +105,7 @@ class Held:
                 for source, rows in zip(self.sources, self.rows, strict=False):
                     journal.append(source, state(source), rows)
                 rows = [row for rows in self.rows for row in rows]
-                write_atomically(output, lambda file: WRITERS["csv"](rows, form, file))
+                write_atomically(output, lambda file: write_csv(rows, form, file))
                 journal.remove()
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import click
 
 from mediasift import verbs
-from mediasift.errors import UsageError
 from mediasift.evaluate.error_rates import TextScore
-from mediasift.evaluate.labels import Evaluation
-from mediasift.evaluate.report import MEASURES, measure_rows
+from mediasift.evaluate.labels import Evaluation, Measure
+from mediasift.evaluate.report import measure_rows
+from mediasift.rows import Row
 from mediasift.system.files import write_atomically
-from mediasift.tables.writers import WRITERS, Form, format_of
+from mediasift.tables.formats import FORMATS, format_of
+from mediasift.tables.writers import Form
 from mediasift.verbs.evaluation import evaluated_column
 
 _NAMED = 3
@@ -33,7 +31,7 @@ _NAMED = 3
     type=click.Path(path_type=Path),
     help="For labels: folder for tables and plots: confusion, calibration, mistakes.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the measures here, as .csv.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the measures here, e.g. as .csv.")
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap that the intervals come from.")
 def command(*, result: Path, reference: Path, plain: bool, report: Path | None, output: Path | None, seed: int) -> None:
     """Tell how good a table is, as a table of measures.
@@ -45,36 +43,25 @@ def command(*, result: Path, reference: Path, plain: bool, report: Path | None, 
 
     Text: RESULT is a table of `mediasift ocr` or `transcribe`; told are word and character error rates per file.
     """
+    if output is not None:
+        format_of(output, None, Measure)  # a name that says no format, before all is computed
     if evaluated_column(reference) == "text":
-        rows, columns = verbs.evaluate_text(result, reference, plain=plain), Form(row_type=TextScore)
-        _tell(lambda name, file: WRITERS[name](rows, columns, file), output)
+        _show(verbs.evaluate_text(result, reference, plain=plain), TextScore, output)
     else:
         found = verbs.evaluate_labels(result, reference, report=report, seed=seed)
-        _tell(lambda name, file: _write_measures(found, name, file), output)
+        _show(measure_rows(found), Measure, output)
         _tell_missing(found, result)
 
 
-def _tell(write: Callable[[str, IO[bytes]], None], output: Path | None) -> None:
-    """On the terminal aligned, else as CSV."""
+def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None) -> None:
+    """Into the file; else aligned on the terminal, or as CSV."""
+    form = Form(row_type=row_type)
     if output is not None:
-        if format_of(output, None) != "csv":
-            raise UsageError(f"{output}: the measures are written as .csv")
-        write_atomically(output, lambda file: write("csv", file))
+        write = FORMATS[format_of(output, None, row_type)].write
+        write_atomically(output, lambda file: write(rows, form, file))
         return
-    write("aligned" if sys.stdout.isatty() else "csv", sys.stdout.buffer)
+    FORMATS["aligned" if sys.stdout.isatty() else "csv"].write(rows, form, sys.stdout.buffer)
     sys.stdout.buffer.flush()
-
-
-def _write_measures(found: Evaluation, name: str, file: IO[bytes]) -> None:
-    rows = [["" if cell is None else str(cell) for cell in row] for row in (MEASURES, *measure_rows(found))]
-    text = io.StringIO(newline="")
-    if name == "csv":
-        csv.writer(text, lineterminator="\n").writerows(rows)
-    else:
-        widths = [max(len(row[column]) for row in rows) for column in range(len(MEASURES))]
-        for row in rows:
-            text.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
-    file.write(text.getvalue().encode())
 
 
 def _tell_missing(found: Evaluation, result: Path) -> None:

@@ -12,8 +12,10 @@ import click
 
 from mediasift.errors import UsageError
 from mediasift.rows import Row
+from mediasift.run.table import Table
 from mediasift.system.network import VARIABLE
-from mediasift.tables.writers import WRITERS, format_of, printable_text
+from mediasift.tables.formats import format_of, formats_for
+from mediasift.tables.writers import printable_text
 
 
 def _go_offline(ctx: click.Context, _option: click.Parameter, chosen: bool) -> None:
@@ -47,11 +49,10 @@ class Showing:
 
 def table_options(row: type[Row]) -> list[click.Parameter]:
     """Where the table of such rows goes, and how it is begun or continued."""
-    del row
     return [
         click.Option(["-o", "--output"], type=click.Path(path_type=Path),
                      help="Write the table here, a manifest beside it."),
-        click.Option(["--format"], type=click.Choice(list(WRITERS)), help="Default: by the suffix of -o."),
+        click.Option(["--format"], type=click.Choice(formats_for(row)), help="Default: by the suffix of -o."),
         click.Option(["--spreadsheet-safe"], is_flag=True, help="Put a ' before text cells that begin with = + - @."),
         click.Option(["--restart"], is_flag=True, help="Begin the table of -o again instead of continuing it."),
         click.Option(["--update"], is_flag=True, help="Add inputs that are not in the finished table of -o."),
@@ -72,10 +73,10 @@ def taken(chosen: dict[str, Any]) -> Showing:
     return showing
 
 
-def finish(rows: Any, showing: Showing) -> None:
+def finish(rows: Table[Any], showing: Showing) -> None:
     """Write the table where it was asked for; leave with 1 when some rows carry an error."""
     progress = None if showing.quiet else sys.stderr
-    if progress is not None and getattr(getattr(getattr(rows, "job", None), "task", None), "device", "") == "auto":
+    if progress is not None and rows.settings.get("device") == "auto":
         click.echo(f"auto: the model runs on {rows.facts.get('device', 'cpu')}", err=True)
     if showing.output is not None:
         rows.write(
@@ -100,7 +101,7 @@ _NAMED = 10
 """Vanished inputs that are named on the terminal; the manifest has all of them."""
 
 
-def _summary(rows: Any, output: Path) -> str:
+def _summary(rows: Table[Any], output: Path) -> str:
     summary = rows.summary
     if rows.left_alone:
         return (

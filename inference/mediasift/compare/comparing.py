@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from mediasift.compare.collection import Collection
@@ -63,30 +64,18 @@ class Comparing:
 
     def task(self) -> TakeFingerprints:
         """What it wants of each picture."""
-        if self.method in HASHES:
-            width, height = hash_size(self.method)
-            return TakeFingerprints(width=width, height=height, sharpness=self.sharpness, every_pixel=self.every_pixel)
+        if self.method not in METHODS:
+            return TakeFingerprints(
+                model=self.method, layer=self.layer, device=self.device, turns=self.turns, sharpness=self.sharpness
+            )
+        shrunken = partial(TakeFingerprints, sharpness=self.sharpness, every_pixel=self.every_pixel)
         if self.method == "pixels":
-            return TakeFingerprints(
-                width=self.size,
-                height=self.size,
-                how=METHODS[self.method].fit,
-                resample=self.resample,
-                gray=False,
-                sharpness=self.sharpness,
-                every_pixel=self.every_pixel,
-            )
+            how, side = METHODS[self.method].fit, self.size
+            return shrunken(width=side, height=side, how=how, resample=self.resample, gray=False)
         if self.method == "disc":
-            return TakeFingerprints(
-                width=DISC_RADII,
-                height=DISC_ANGLES,
-                how="disc",
-                sharpness=self.sharpness,
-                every_pixel=self.every_pixel,
-            )
-        return TakeFingerprints(
-            model=self.method, layer=self.layer, device=self.device, turns=self.turns, sharpness=self.sharpness
-        )
+            return shrunken(width=DISC_RADII, height=DISC_ANGLES, how="disc")
+        width, height = hash_size(self.method)
+        return shrunken(width=width, height=height)
 
     def space(self, collection: Collection) -> HashSpace | VectorSpace:
         """The readable pictures, comparable."""

@@ -13,7 +13,7 @@ from mediasift.compare.collection import Collection, Entry
 from mediasift.compare.grouping import Groups, group
 from mediasift.compare.spaces import Positions, Space
 from mediasift.errors import ItemError
-from mediasift.rows import Row
+from mediasift.rows import Row, placed
 from mediasift.run.pipeline import Finished
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint
@@ -73,18 +73,17 @@ def duplicate_rows(
     numbers: dict[int, int] = {}
     shared = np.bincount(groups.leader, minlength=len(groups.leader)) if len(groups.leader) else np.zeros(0, int)
     for entry in collection.entries:
-        kept = collection.sources[entry.source].kept
+        row = placed(Duplicate(error=entry.error), entry, collection.sources[entry.source].kept)
         if entry.feature < 0:
             if entry.source >= known_sources or entry.error:
-                yield Duplicate(path=entry.path, page=entry.page, frame=entry.frame, error=entry.error, kept=kept)
+                yield row
         elif entry.source >= known_sources:
             leader = int(groups.leader[entry.feature])
-            place = Duplicate(path=entry.path, page=entry.page, frame=entry.frame, time_s=entry.time_s, kept=kept)
             if shared[leader] < 2:  # an old picture leads itself, so it and one new one are two
-                yield place
+                yield row
                 continue
             turn = space.turn_names[groups.turn[entry.feature]]
-            row = _grouped(place, groups, entry, collection.readable[leader], turn)
+            row = _grouped(row, groups, entry, collection.readable[leader], turn)
             number = numbers.setdefault(leader, len(numbers) + 1)
             yield replace(row, group=number, match=matches.get(entry.feature))
 
@@ -135,13 +134,13 @@ def _matches(collection: Collection, groups: Groups, known: int, decode: Decode)
     return found
 
 
-Place = tuple[int, int | None, int | None]
+_At = tuple[int, int | None, int | None]
 
 
-def pixel_digests(collection: Collection, wanted: set[int], decode: Decode) -> dict[Place, str]:
+def pixel_digests(collection: Collection, wanted: set[int], decode: Decode) -> dict[_At, str]:
     """(source, page, frame) → SHA-256 of the pixels, of the sources that are wanted."""
     numbers = sorted(wanted)
-    digests: dict[Place, str] = {}
+    digests = {}
     if numbers:
         finished = decode([collection.sources[number] for number in numbers])
         for number, one in zip(numbers, finished, strict=True):

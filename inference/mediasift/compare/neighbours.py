@@ -10,7 +10,7 @@ import numpy as np
 from mediasift.compare.collection import Collection
 from mediasift.compare.nearest import nearest
 from mediasift.compare.spaces import Space
-from mediasift.rows import Row
+from mediasift.rows import Row, placed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +54,11 @@ def neighbour_rows(
             yield Neighbour(path="", query=query)
         for rank, column in enumerate(close, start=1):
             entry = readable[found.position[row, column]]
-            yield Neighbour(
-                path=entry.path,
-                page=entry.page,
-                frame=entry.frame,
-                time_s=entry.time_s,
-                kept=collection.sources[entry.source].kept,
-                query=query,
-                rank=rank,
-                similarity=round(float(found.similarity[row, column]), 6),
-                turn=space.turn_names[found.turn[row, column]] or None,
-            )
+            similarity = round(float(found.similarity[row, column]), 6)
+            turn = space.turn_names[found.turn[row, column]] or None
+            neighbour = Neighbour(query=query, rank=rank, similarity=similarity, turn=turn)
+            yield placed(neighbour, entry, collection.sources[entry.source].kept)
     for entry in collection.entries:
         if entry.error:
-            query = entry.path if entry.source < queries else ""
-            yield Neighbour(
-                path=entry.path, page=entry.page, frame=entry.frame, query=query or None, error=entry.error,
-                kept=collection.sources[entry.source].kept,
-            )  # fmt: skip
+            failed = Neighbour(query=entry.path if entry.source < queries else None, error=entry.error)
+            yield placed(failed, entry, collection.sources[entry.source].kept)

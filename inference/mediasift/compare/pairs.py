@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.compare import cosine, hamming
-from mediasift.compare.collection import Collection, Entry
+from mediasift.compare.collection import Collection
 from mediasift.compare.spaces import HashSpace, VectorSpace, hash_similarity, max_distance
 from mediasift.rows import Row
 
@@ -87,10 +87,6 @@ def similarity_matrix(collection: Collection, space: HashSpace | VectorSpace) ->
     else:
         among = cosine.matrix(space.units)
     whole = np.full((len(collection.entries), len(collection.entries)), np.nan)
-    at = np.array([number for number, entry in enumerate(collection.entries) if _is_read(entry)], dtype=np.int64)
+    at = np.array([number for number, entry in enumerate(collection.entries) if entry.feature >= 0], dtype=np.int64)
     whole[np.ix_(at, at)] = among
     return whole
-
-
-def _is_read(entry: Entry) -> bool:
-    return entry.feature >= 0

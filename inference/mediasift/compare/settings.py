@@ -16,12 +16,13 @@ from mediasift.compare.groups import Decode, Duplicate, Prefer, duplicate_rows
 from mediasift.compare.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
 from mediasift.compare.neighbours import Neighbour, neighbour_rows
 from mediasift.compare.pairs import Pair, pair_rows
-from mediasift.compare.reduction import Reading, Reduced
+from mediasift.compare.reduction import Reading, Reduction
 from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.errors import InputError, UsageError
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.run.start import Named, named_inputs, started
+from mediasift.run.start import Named, named_inputs, stream_of
+from mediasift.run.table import Table
 from mediasift.settings import Option, options
 from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
 from mediasift.system.machine import available_cores
@@ -76,7 +77,7 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
         skipped = Skipped()
         first, rest = (self._sources(group, skipped) for group in groups)
         return Reading(
-            table=started(self._shared(comparing.task()), groups[-1]),
+            stream=stream_of(self._shared(comparing.task()), groups[-1]),
             sources=[*first, *rest],
             first=len(first),
             skipped=skipped,
@@ -97,7 +98,7 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
 
     def _reader(self, task: Task) -> Decode:
         """Runs a task over sources that are known already, once."""
-        return lambda sources: started(self._shared(task), []).by_source(sources, None, len(sources))
+        return lambda sources: stream_of(self._shared(task), []).read(sources)
 
     @property
     def _cores(self) -> int:
@@ -121,7 +122,7 @@ class Compare(CompareSettings):
 
     min_similarity: Annotated[float | None, _LEAST] = None
 
-    def table(self, inputs: Named) -> Reduced[Pair]:
+    def table(self, inputs: Named) -> Table[Pair]:
         """The pairs."""
         comparing = self.comparing(every_pixel=True)
         reading = self.reading(comparing, [[], inputs], {"task": "compare", "min_similarity": self.min_similarity})
@@ -130,7 +131,7 @@ class Compare(CompareSettings):
             space = comparing.space(collection)
             return pair_rows(collection, space, self.method, self.min_similarity, self._cores)
 
-        return Reduced(Pair, reading, rows)
+        return Table(Reduction(Pair, reading, rows))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,7 @@ class Duplicates(CompareSettings):
         Option("An old collection to compare with: only INPUT gets rows. May be given several times.", multiple=True),
     ] = None
 
-    def table(self, inputs: Named) -> Reduced[Duplicate]:
+    def table(self, inputs: Named) -> Table[Duplicate]:
         """The groups."""
         old = [] if self.against is None else named_inputs(self.against)
         if self.match != "near":
@@ -184,12 +185,12 @@ class Duplicates(CompareSettings):
                 threads=self._cores,
             )
 
-        return Reduced(Duplicate, reading, rows)
+        return Table(Reduction(Duplicate, reading, rows))
 
-    def _exact(self, inputs: Named) -> Reduced[Duplicate]:
+    def _exact(self, inputs: Named) -> Table[Duplicate]:
         skipped = Skipped()
         reading = Reading(
-            table=started(self._shared(Inform()), inputs),
+            stream=stream_of(self._shared(Inform()), inputs),
             sources=self._sources(inputs, skipped),
             skipped=skipped,
             settings={"task": "duplicates", "match": self.match},
@@ -197,10 +198,12 @@ class Duplicates(CompareSettings):
             keep=tuple(self.keep),
         )
         if self.match == "bytes":
-            return Reduced(Duplicate, reading, byte_rows)
+            return Table(Reduction(Duplicate, reading, byte_rows))
         digests, headers = self._reader(TakeFingerprints(digest=True)), self._reader(Inform())
         frames = self.every_frame or self.every is not None
-        return Reduced(Duplicate, reading, lambda found: pixel_rows(found, headers, digests, every_frame=frames))
+        return Table(
+            Reduction(Duplicate, reading, lambda found: pixel_rows(found, headers, digests, every_frame=frames))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +222,7 @@ class Search(CompareSettings):
     min_similarity: Annotated[float | None, _LEAST] = None
     turns: Annotated[bool, _TURNS] = False
 
-    def table(self, query: Named) -> Reduced[Neighbour]:
+    def table(self, query: Named) -> Table[Neighbour]:
         """The neighbours of each query."""
         comparing = self.comparing(turns=self.turns)
         own = {"task": "search", "top": self.top, "min_similarity": self.min_similarity,
@@ -234,7 +237,7 @@ class Search(CompareSettings):
                 collection, space, queries=reading.first, top=self.top, min_similarity=self.min_similarity
             )
 
-        return Reduced(Neighbour, reading, rows)
+        return Table(Reduction(Neighbour, reading, rows))
 
 
 def _names(named: Sequence[Any]) -> list[str]:

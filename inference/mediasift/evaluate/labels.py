@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import InputError
+from mediasift.rows import Row
 
 BINS = 15
 RESAMPLES = 1000
@@ -34,8 +36,8 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """One number of an evaluation.
+class Measure(Row):
+    """One number of an evaluation; about no file.
 
     Attributes:
         measure: Its name.
@@ -44,21 +46,22 @@ class Measure:
         low, high: A 95 % interval where there is one.
     """
 
-    measure: str
-    value: float
+    located: ClassVar[bool] = False
+
+    measure: str | None = None
     label: str = ""
+    value: float | None = None
     low: float | None = None
     high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
+class Mistake(Row):
     """A picture with another label than the true one, and how sure the model was."""
 
-    path: str
-    true: str
-    said: str
-    score: float | None
+    true: str | None = None
+    said: str | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mediasift.errors import InputError, ItemError, OutputError
-from mediasift.evaluate.labels import Evaluation, Said
+from mediasift.evaluate.labels import Evaluation, Measure, Mistake, Said
 from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability
 from mediasift.media.pictures.images import Picture, Undecoded, decode
+from mediasift.rows import Row
 from mediasift.sources.content import content_at
 from mediasift.sources.labelled import split_labels
 from mediasift.system.files import make_folder, write_atomically
-from mediasift.tables.reading import Record, need_columns
+from mediasift.tables.reading import need_columns
+from mediasift.tables.stored import Record
+from mediasift.tables.writers import Form, write_csv, write_lines
 
 THUMBNAIL = 160
 """Pixels that a mistake's shorter side must have on the contact sheet."""
-
-MEASURES = ("measure", "label", "value", "low", "high")
 
 
 def said_labels(path: Path, records: Sequence[Record], known: set[str]) -> dict[str, list[Said]]:
@@ -108,12 +107,12 @@ def write_report(
     """
     make_folder(folder)
     try:
-        _table(folder / "measures.csv", MEASURES, measure_rows(evaluation))
+        _write(folder / "measures.csv", Measure, measure_rows(evaluation))
+        _write(folder / "mistakes.csv", Mistake, evaluation.mistakes)
         if evaluation.confusion is not None:
-            rows = zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)
-            _table(folder / "confusion.csv", ("true", *evaluation.labels), ([label, *counts] for label, counts in rows))
-        mistakes = [(one.path, one.true, one.said, one.score) for one in evaluation.mistakes]
-        _table(folder / "mistakes.csv", ("path", "true", "said", "score"), mistakes)
+            counted = zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)
+            lines = [("true", *evaluation.labels), *((label, *counts) for label, counts in counted)]
+            write_atomically(folder / "confusion.csv", lambda file: write_lines(lines, file))
         draw_confusion(evaluation, folder / "confusion.png")
         draw_reliability(evaluation, folder / "reliability.png")
         draw_mistakes(evaluation, _thumbnails(evaluation, picture), folder / "mistakes.png")
@@ -124,20 +123,20 @@ def write_report(
     return sorted(folder.iterdir())
 
 
-def measure_rows(evaluation: Evaluation) -> list[list[Any]]:
-    """The cells of `MEASURES`, numbers rounded to 6 decimals."""
+def measure_rows(evaluation: Evaluation) -> list[Measure]:
+    """The measures, numbers rounded to 6 decimals."""
     return [
-        [one.measure, one.label, *(None if n is None else round(n, 6) for n in (one.value, one.low, one.high))]
+        replace(one, value=_rounded(one.value), low=_rounded(one.low), high=_rounded(one.high))
         for one in evaluation.measures
     ]
 
 
-def _table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 6)
+
+
+def _write(path: Path, row_type: type[Row], rows: Sequence[Row]) -> None:
+    write_atomically(path, lambda file: write_csv(rows, Form(row_type=row_type), file))
 
 
 def _thumbnails(evaluation: Evaluation, picture: Callable[[str], Picture]) -> dict[str, Picture]:

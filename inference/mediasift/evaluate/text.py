@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mediasift.errors import InputError, UsageError
+from mediasift.errors import InputError
 from mediasift.evaluate.error_rates import TextScore, text_scores
-from mediasift.tables.reading import read_table
+from mediasift.tables.reading import need_columns, read_table
 
 
 def evaluate_text(result: Path, reference: Path, *, plain: bool = False) -> list[TextScore]:
@@ -19,8 +19,7 @@ def evaluate_text(result: Path, reference: Path, *, plain: bool = False) -> list
         plain: Compare without case and punctuation.
 
     Raises:
-        InputError: A table cannot be read, or the two have no path in common.
-        UsageError: A column is missing.
+        InputError: A table cannot be read, lacks a column, or the two have no path in common.
     """
     wanted, found = _texts(reference), _texts(result)
     if not wanted.keys() & found.keys():
@@ -33,12 +32,9 @@ def evaluate_text(result: Path, reference: Path, *, plain: bool = False) -> list
 
 def _texts(file: Path) -> dict[str, str]:
     """Path → all its text."""
+    records = read_table(file)
+    need_columns(file, records, "path", "text")
     texts: dict[str, list[str]] = {}
-    for row in read_table(file):
-        if "path" not in row or "text" not in row:
-            missing = "path" if "path" not in row else "text"
-            raise UsageError(f"{file}: no column {missing}; it has {', '.join(row)}")
-        texts.setdefault(str(row["path"]), []).append(str(row["text"] or ""))
-    if not texts:
-        raise InputError(f"{file}: holds no rows")
+    for record in records:
+        texts.setdefault(str(record["path"]), []).append(str(record["text"] or ""))
     return {path: "\n".join(parts) for path, parts in texts.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
@@ -35,7 +35,9 @@ def check_pages(text: str) -> None:
 class LockedSettings(ListSettings):
     """Files that may be encrypted."""
 
-    password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = None
+    password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = field(
+        default=None, repr=False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +15,11 @@ from mediasift.errors import OutputError, UsageError
 from mediasift.run.journal import Journal
 from mediasift.system.files import faults
 from mediasift.tables.manifest import manifest_path
-from mediasift.tables.stored import READERS, Stored
+from mediasift.tables.stored import Reader, Stored
 from mediasift.tables.writers import Form
 
 Plan = Literal["begin", "continue", "extend", "finished"]
-"""Start anew; go on with the journal; add to the finished table; leave the finished table alone."""
+"""Start; go on with the journal; add to the finished table; leave the finished table alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ def plan(output: Path, found: Found, journal: Journal, now: Mapping[str, Any], *
         found: What stands there.
         journal: What an unfinished run left.
         now: What this run would compute, and how: JSON objects under `settings`, `model`, `versions`, `table`.
-        restart: Begin anew, whatever is there; but never over a table that somebody has changed.
+        restart: Start again, whatever is there; but never over a table that was changed since.
         update: Add inputs that are not in the finished table.
 
     Raises:
@@ -92,7 +94,7 @@ def _refuse(output: Path, how: str, different: list[str]) -> None:
     if different:
         raise UsageError(
             f"{output}: was {how} with other settings: {'; '.join(different)}. Repeat them, choose another name with "
-            "-o, or begin anew with --restart"
+            "-o, or start again with --restart"
         )
 
 
@@ -114,20 +116,11 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)[:200]
 
 
-def stored_rows(output: Path, format: str, form: Form) -> Iterator[tuple[str, dict[str, str], list[Stored]]]:
+def stored_rows(output: Path, read: Reader, form: Form) -> Iterator[tuple[str, dict[str, str], list[Stored]]]:
     """(path, carried-along values, rows) of each input in a finished table: neighbouring rows of the same path."""
-    names = form.names
-    kept = {name: names.index(column) for name, column in zip(form.kept, form.kept_columns, strict=True)}
-    group: list[Stored] = []
+    kept = dict(zip(form.kept, form.kept_columns, strict=True))
     with output.open("rb") as file:
-        for cells in READERS[format](file):
-            if group and group[0].cells[0] != cells[0]:
-                yield group[0].cells[0], _kept(group[0], kept), group
-                group = []
-            group.append(Stored(cells=cells))
-    if group:
-        yield group[0].cells[0], _kept(group[0], kept), group
-
-
-def _kept(row: Stored, places: Mapping[str, int]) -> dict[str, str]:
-    return {name: row.cells[place] or "" for name, place in places.items()}
+        for path, records in itertools.groupby(read(file), key=itemgetter("path")):
+            group = list(records)
+            values = {name: group[0][column] or "" for name, column in kept.items()}
+            yield path, values, [Stored(cells=tuple(record.values())) for record in group]

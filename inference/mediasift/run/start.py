@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mediasift.run.job import Job
 from mediasift.run.profile import with_profile
+from mediasift.run.stream import Stream
 from mediasift.run.supervisor import Limits
 from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
@@ -27,13 +28,13 @@ def named_inputs(inputs: Named) -> list[str | Path | NDArray[np.uint8]]:
 
 def started(task: Any, inputs: Named) -> Table[Any]:
     """The started table of a task over inputs; what is missing fails here, before the first file is read."""
+    return Table(stream_of(task, inputs))
+
+
+def stream_of(task: Any, inputs: Named) -> Stream[Any]:
+    """The started task over inputs."""
     named = named_inputs(inputs)
     chosen: Task = task.for_inputs(named)
-    job = with_profile(
-        Job(
-            task=chosen,
-            inputs=Inputs(named=named, recursive=task.recursive, column=task.column, keep=tuple(task.keep)),
-        )
-    )
+    listed = Inputs(named=named, recursive=task.recursive, column=task.column, keep=tuple(task.keep))
     limits = Limits(timeout_s=task.timeout_s, max_memory_gb=task.max_memory_gb) if task.isolate else None
-    return Table(job, limits=limits)
+    return Stream(with_profile(Job(task=chosen, inputs=listed)), limits=limits)

@@ -3,91 +3,126 @@
 from __future__ import annotations
 
 import itertools
-import time
-import weakref
-from array import array
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Generic, TextIO, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Generic, Protocol, TextIO
 
-import numpy as np
-
-from mediasift.errors import InputError, Interrupted, OutputError, UsageError
-from mediasift.rows import Row
-from mediasift.run.engine import Engine, Here
-from mediasift.run.job import Job, settings
-from mediasift.run.journal import Journal, state
-from mediasift.run.pipeline import Finished, readers
-from mediasift.run.progress import Progress
+from mediasift.errors import InputError, OutputError, UsageError
+from mediasift.rows import Row, RowType, values
+from mediasift.run.journal import Journal
 from mediasift.run.resume import look, plan, stored_rows
-from mediasift.run.supervisor import Limits, Supervisor
-from mediasift.sources.naming import Skipped, Source, find_sources
 from mediasift.system.files import write_atomically
-from mediasift.system.machine import available_cores
-from mediasift.tables.manifest import Summary, computing, manifest, manifest_path
-from mediasift.tables.stored import READERS, Stored
-from mediasift.tables.writers import WRITERS, Form, format_of
+from mediasift.tables.formats import FORMATS, format_of
+from mediasift.tables.frames import need_pandas, to_frame
+from mediasift.tables.manifest import Summary, manifest, manifest_path
+from mediasift.tables.stored import Stored
+from mediasift.tables.writers import Form, html
 
-RowType = TypeVar("RowType", bound=Row)
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN = 10
+"""Rows that a notebook shows."""
+
+
+class Rows(Protocol[RowType]):
+    """Where the rows of a table come from: a stream of inputs (`Stream`), or a reduction over all of them.
+
+    Attributes:
+        row_type: Their type.
+        keep: Columns of an input list that come along.
+        began: When it was started.
+        facts: What produces them: the model, the device.
+        what: All that decides what they say, as JSON objects under `settings`, `model` and `versions`.
+        resources: What they cost: threads, batch size, limits.
+        extends: Whether rows of new inputs can be added to a finished table; if not, every row depends on all inputs.
+    """
+
+    row_type: type[RowType]
+    keep: tuple[str, ...]
+    began: datetime
+    facts: Mapping[str, Any]
+    what: Mapping[str, Any]
+
+    @property
+    def extends(self) -> bool: ...  # noqa: D102
+
+    @property
+    def resources(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+    def run(self, summary: Summary, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType | Stored]:
+        """All rows, once. Before the first of them comes, all that can stop the run has been raised.
+
+        Args:
+            summary: Filled in with all but the counts of rows.
+            journal: Begun; it keeps what is done for the next run, and has what an earlier one did.
+            progress: Where to report how far it is.
+        """
+
+    def close(self) -> None:
+        """Let go of what computes."""
 
 
 class Table(Generic[RowType]):
-    """The rows of a job. It is started when it is made: a missing model fails here, before the first file.
+    """Rows that are computed when they are asked for, once: iterate, `write`, `print_to`, `to_dicts` or `to_pandas`.
 
-    Iterate over it once, or write it once.
+    As a context manager it lets go of what computes when the block ends.
 
     Args:
-        job: What to do.
-        stdin: Where the input `-` reads paths from.
-        limits: Compute in a process of its own, within these limits; None computes in this process.
+        rows: Where they come from; started already, so that a missing model failed before the first file.
 
     Attributes:
         summary: Counts, filled in while it runs.
         left_alone: Whether `write` found the table finished and did nothing.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        *,
-        stdin: TextIO | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        self.job = job
+    def __init__(self, rows: Rows[RowType]) -> None:
         self.summary = Summary()
         self.left_alone = False
-        self._skipped = Skipped()
-        self._stdin = stdin
-        self._limits = limits
-        self._begun = datetime.now(UTC)
-        self._clock = time.perf_counter()
-        versions = computing()  # before the engine: a worker that was started ahead is still loading
-        self._engine: Engine = Here(job) if limits is None else Supervisor(job, limits)
-        weakref.finalize(self, self._engine.close)  # for a table that is made and then neither read nor written
-        self._what: dict[str, Any] = {
-            "settings": settings(job),
-            "model": dict(self.facts),
-            "versions": versions,
-        }
+        self._rows = rows
+        self._taken = False
+        self._first: list[Row | Stored] = []
 
     def __iter__(self) -> Iterator[RowType]:
-        """Each row, in input order.
+        """Each row.
 
         Raises:
             InputError: There is nothing to read.
+            UsageError: The rows were asked for before.
         """
-        yield from self._rows(Progress(None, None))
+        self._take()
+        # without a journal there are no stored rows
+        return (row for row in self._counted(None, None) if not isinstance(row, Stored))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """All rows, each as column → value; None where a column does not apply. Raises what iterating raises."""
+        names = self._form().names
+        return [{name: cells.get(name) for name in names} for cells in map(values, self)]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """All rows as a pandas DataFrame.
+
+        Whole numbers are `Int64`, truth values `boolean` and text `string`, with `NA` where a column does not apply;
+        other numbers are float64 with NaN; vectors are float32 (D,) in a column of objects.
+
+        Raises:
+            MissingPackage: pandas is not installed.
+        """
+        need_pandas()  # before all is computed
+        return to_frame(self.to_dicts(), self._form().names, self._rows.row_type)
 
     def print_to(
         self, file: IO[bytes], *, format: str, spreadsheet_safe: bool = False, progress: TextIO | None = None
     ) -> None:
-        """Write the rows to an open stream as they come."""
-        rows = self._rows(Progress(progress, self._total(progress)))
-        first = list(itertools.islice(rows, 1))  # an error that stops the run comes before the first line of output
-        WRITERS[format](itertools.chain(first, rows), self._form(spreadsheet_safe), file)
+        """Write the rows to an open stream as they come.
+
+        Raises:
+            UsageError: They cannot be written in that format.
+        """
+        name = format_of(None, format, self._rows.row_type)
+        self._take()
+        FORMATS[name].write(_begun(self._counted(None, progress)), self._form(spreadsheet_safe), file)
 
     def write(
         self,
@@ -101,32 +136,35 @@ class Table(Generic[RowType]):
     ) -> None:
         """Write the table and its manifest, each at once and whole, when all inputs are done.
 
-        Until then finished inputs stand in `OUTPUT.journal.jsonl`. If the run ends in any way, the same call goes on
-        where it ended. A finished table is left alone.
+        Until then finished inputs stand in `OUTPUT.journal.jsonl`, or in the index that was named. If the run ends in
+        any way, the same call goes on where it ended. A finished table is left alone.
 
         Args:
             output: The table's file.
-            format: csv, jsonl or parquet; None takes the suffix.
+            format: A key of `tables.formats.FORMATS`; None takes the suffix.
             spreadsheet_safe: Put a `'` before text cells that a spreadsheet would take for a formula.
-            progress: Where to tell how far it is.
-            restart: Begin anew. A table that was changed since it was written is not overwritten even then.
-            update: Add inputs that are not in the finished table; rows of inputs that are gone stay.
+            progress: Where to report how far it is.
+            restart: Start again. A table that was changed since it was written is not overwritten even then.
+            update: Add inputs that are not in the finished table; rows of inputs that are gone stay. Where every row
+                depends on all inputs, make the table of those that are there now instead.
 
         Raises:
             UsageError: The name says no format; or the table was begun, or written, with other settings.
             OutputError: It cannot be written (tried before the first file is read), another run is writing it, or the
                 table there is not ours.
-            Interrupted: With `limits`, after Ctrl-C or SIGTERM.
+            Interrupted: With limits, after Ctrl-C or SIGTERM.
         """
+        output, form = Path(output), self._form(spreadsheet_safe)
+        name = format_of(output, format, form.row_type)
+        read = FORMATS[name].read if self._rows.extends else None
+        if update and self._rows.extends and read is None:
+            able = ", ".join(other for other, one in FORMATS.items() if one.read is not None)
+            raise UsageError(f"{output}: a .{name} cannot be added to; --update is for {able}")
+        if not output.parent.is_dir():
+            raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
+        self._take()
+        what = {**self._rows.what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
         try:
-            output = Path(output)
-            name = format_of(output, format, self.job.task.row)
-            if update and name not in READERS:
-                raise UsageError(f"{output}: a .{name} cannot be added to; --update is for {', '.join(READERS)}")
-            form = self._form(spreadsheet_safe)
-            if not output.parent.is_dir():
-                raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
-            what = {**self._what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
             with Journal(output) as journal:
                 found = look(output)
                 todo = plan(output, found, journal, what, restart=restart, update=update)
@@ -135,159 +173,79 @@ class Table(Generic[RowType]):
                     self.summary = Summary.of(found.manifest)
                     return
                 if todo != "continue":
-                    stored = stored_rows(output, name, form) if todo == "extend" else ()
+                    stored = stored_rows(output, read, form) if todo == "extend" and read is not None else ()
                     journal.begin({"what": what, "replaces": found.table_sha256}, stored)
-                order = self._fill(journal, Progress(progress, self._total(progress)))
-                self._publish(journal, order, output, form, what)
+                try:
+                    rows = _begun(self._counted(journal, progress))
+                except (InputError, UsageError):
+                    if todo != "continue":
+                        journal.forget()  # so that the corrected call just runs
+                    raise
+                publish(rows, form, output, journal, what=what, manifest=lambda: self._manifest(what))
         finally:
-            self._engine.close()
-
-    def _fill(self, journal: Journal, progress: Progress) -> array[int]:
-        """Do what is not in the journal yet; returns where the rows of each input stand in it, in input order."""
-        order = array("q")
-        waiting: deque[tuple[int, Any]] = deque()
-
-        def undone() -> Iterator[Source]:
-            for source in self._sources():
-                place = journal.find(source)
-                order.append(-1 if place is None else place)
-                if place is None:
-                    waiting.append((len(order) - 1, state(source)))
-                    yield source
-                else:
-                    self.summary.taken_over += 1
-                    progress.take_over()
-
-        try:
-            for finished in self._engine.run(undone()):
-                position, found = waiting.popleft()
-                order[position] = journal.append(finished.source, found, finished.rows)
-                progress.advance(sum(1 for row in finished.rows if row.error))
-        except Interrupted as error:
-            raise Interrupted(
-                f"interrupted; {progress.done:,} inputs are done and kept in {journal.path.name}. "
-                "To go on, type the same command again"
-            ) from error
-        finally:
-            progress.close()
-        self.summary.sources = len(order)
-        if not order:
-            raise InputError(self._nothing())
-        vanished = journal.vanished()
-        self.summary.vanished = [journal.path_at(place) for place in vanished]
-        order.extend(vanished)
-        return order
-
-    def _publish(self, journal: Journal, order: array[int], output: Path, form: Form, what: dict[str, Any]) -> None:
-        """Put the rows in input order into the table; then the manifest; then the journal goes."""
-        self._tell_engine()
-        rows = self._journaled(journal, order)
-        publish(rows, form, output, journal, what=what, told=lambda: self._manifest(what))
-
-    def _journaled(self, journal: Journal, order: array[int]) -> Iterator[Row | Stored]:
-        """All rows. Those taken from an older table stand there once, however often their input is named."""
-        taken: set[int] = set()
-        for place in order:
-            if place in taken:
-                continue
-            for row in journal.rows(place, self.job.task.row):
-                if isinstance(row, Stored):
-                    taken.add(place)
-                self.summary.count(row.error)
-                yield row
+            self.close()
 
     def manifest(self) -> str:
         """What produced the rows, as JSON; complete when they are."""
-        return self._manifest({**self._what, "table": {}})
-
-    def _manifest(self, what: Mapping[str, Any]) -> str:
-        return manifest(self.summary, what=what, resources=self.resources, started=self._begun)
-
-    def _form(self, spreadsheet_safe: bool) -> Form:
-        return Form(row_type=self.job.task.row, kept=self.job.inputs.keep, spreadsheet_safe=spreadsheet_safe)
-
-    def _sources(self) -> Iterator[Source]:
-        return find_sources(self.job.inputs, self._skipped, stdin=self._stdin)
-
-    def _total(self, progress: TextIO | None) -> int | None:
-        """How many sources there are, which only somebody who watches needs to know beforehand."""
-        if progress is None or "-" in [name for name in self.job.inputs.named if isinstance(name, str)]:
-            return None
-        return sum(1 for _ in find_sources(self.job.inputs, Skipped()))
+        return self._manifest({**self._rows.what, "table": {}})
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the task says of itself: its model, the device."""
-        return self._engine.facts
+        """What produces the rows: the model, the device."""
+        return self._rows.facts
 
     @property
-    def made_by(self) -> dict[str, Any]:
-        """What the rows depend on, besides their inputs: the task's settings, its model, how pictures are read."""
-        inputs = ("inputs", "recursive", "column", "keep")
-        own = {name: value for name, value in settings(self.job).items() if name not in inputs}
-        return {**own, **self.facts}
-
-    @property
-    def resources(self) -> dict[str, Any]:
-        """Threads, batch size and limits: what the rows cost, not what they say."""
-        return {
-            "batch_size": self._engine.batch_size,
-            "jobs": readers(self.job.cost("jobs")),
-            "threads": self.job.cost("threads") or available_cores(),
-            "profile": self.job.profile or None,
-            "limits": None if self._limits is None else asdict(self._limits),
-        }
-
-    def by_source(
-        self, sources: Iterable[Source], progress: TextIO | None, total: int
-    ) -> Generator[Finished, None, None]:
-        """Each of the given sources with its rows, instead of those that the job names."""
-        shown = Progress(progress, total)
-        try:
-            for finished in self._engine.run(sources):
-                shown.advance(sum(1 for row in finished.rows if row.error))
-                yield finished
-        finally:
-            shown.close()
-            self._engine.close()
-        self._tell_engine()
+    def settings(self) -> Mapping[str, Any]:
+        """What the same call would have again, JSON values."""
+        settings: Mapping[str, Any] = self._rows.what["settings"]
+        return settings
 
     def close(self) -> None:
-        """Let go of what computes, for a table of which nothing is wanted."""
-        self._engine.close()
+        """Let go of what computes; a table that is dropped does so by itself."""
+        self._rows.close()
 
-    def _rows(self, progress: Progress) -> Iterator[Any]:
-        try:
-            for finished in self._engine.run(self._sources()):
-                self.summary.sources += 1
-                before = self.summary.error_rows
-                for row in finished.rows:
-                    self.summary.count(row.error)
-                    yield row
-                progress.advance(self.summary.error_rows - before)
-        finally:
-            progress.close()
-            self._engine.close()
-        self._tell_engine()
-        if self.summary.sources == 0:
-            raise InputError(self._nothing())
+    def __enter__(self) -> Table[RowType]:
+        return self
 
-    def _tell_engine(self) -> None:
-        """What the engine knows of the run, into the summary."""
-        engine = self._engine
-        self.summary.skipped = dict(self._skipped.counts)
-        self.summary.worker_restarts = engine.restarts
-        self.summary.worker_peak_bytes = engine.peak_bytes
-        self.summary.seconds = {
-            **asdict(engine.seconds),
-            "longest_item": engine.longest_item_s,
-            "total": time.perf_counter() - self._clock,
-        }
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def _nothing(self) -> str:
-        named = ", ".join("an array" if isinstance(name, np.ndarray) else str(name) for name in self.job.inputs.named)
-        other = sum(self._skipped.counts.values())
-        return f"nothing to read in {named or 'no input'}" + (f" ({other:,} files there are no media)" if other else "")
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows that were computed so far, and how many; it computes none."""
+        count = f"{self.summary.rows:,} rows from {self.summary.sources:,} inputs"
+        if not self._taken:
+            return (
+                f"<p>A table of {self._rows.row_type.__name__} rows that is not computed yet. Type "
+                "<code>frame = table.to_pandas()</code>, <code>rows = table.to_dicts()</code> or "
+                "<code>table.write('out.csv')</code>.</p>"
+            )
+        return html(self._first, self._form()) + f"<p>{count}</p>"
+
+    def _take(self) -> None:
+        if self._taken:
+            raise UsageError(
+                "this table was read already; its rows come once. Keep them, as in rows = list(table), or call the "
+                "function that made the table again"
+            )
+        self._taken = True
+
+    def _counted(self, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType | Stored]:
+        for row in self._rows.run(self.summary, journal, progress):
+            self.summary.count(row.error)
+            if len(self._first) < _SHOWN:
+                self._first.append(row)
+            yield row
+
+    def _manifest(self, what: Mapping[str, Any]) -> str:
+        return manifest(self.summary, what=what, resources=self._rows.resources, started=self._rows.began)
+
+    def _form(self, spreadsheet_safe: bool = False) -> Form:
+        return Form(row_type=self._rows.row_type, kept=self._rows.keep, spreadsheet_safe=spreadsheet_safe)
+
+
+def _begun(rows: Iterator[RowType | Stored]) -> Iterator[RowType | Stored]:
+    """The same rows, with the first computed: an error that stops the run comes before anything is written."""
+    return itertools.chain(list(itertools.islice(rows, 1)), rows)
 
 
 def publish(
@@ -297,16 +255,16 @@ def publish(
     journal: Journal,
     *,
     what: dict[str, Any],
-    told: Callable[[], str],
+    manifest: Callable[[], str],
 ) -> None:
-    """The rows into the table; then the manifest that is `told`; then the journal goes."""
-    writer = WRITERS[what["table"]["format"]]
+    """The rows into the table; then the manifest; then the journal goes."""
+    writer = FORMATS[what["table"]["format"]].write
 
     def then(sha256: str) -> None:
         what["table"]["sha256"] = sha256
         journal.finish(sha256)
 
     write_atomically(output, lambda file: writer(rows, form, file), then=then)
-    text = told().encode()
+    text = manifest().encode()
     write_atomically(manifest_path(output), lambda file: file.write(text))
     journal.remove()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from mediasift.errors import InputError
 from mediasift.sources.content import LocalFile
+from mediasift.sources.lists import read_records
 from mediasift.sources.naming import Inputs, Skipped, find_sources
 
 SEPARATORS = "|;"
@@ -77,25 +76,16 @@ def _from_folders(data: Path) -> dict[Path, list[str]]:
 
 
 def _from_table(data: Path) -> dict[Path, list[str]]:
-    try:
-        text = data.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{data}: the table cannot be read as UTF-8 text ({error})") from error
-    first = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
-    names = reader.fieldnames or ()
-    if not {"path", "label"} <= set(names):
-        raise InputError(f"{data}: needs the columns path and label; it has {', '.join(names) or 'nothing'}")
+    records = read_records(data)
+    if not {"path", "label"} <= set(records.names):
+        raise InputError(f"{data}: needs the columns path and label; it has {', '.join(records.names) or 'nothing'}")
     found: dict[Path, list[str]] = {}
-    try:
-        for record in reader:
-            if not (record["path"] or "").strip():
-                raise InputError(f"{data}: line {reader.line_num} has no path")
-            path = Path(record["path"])
-            file = path if path.is_absolute() or path.exists() else data.parent / path
-            found.setdefault(file, []).extend(split_labels(record["label"] or ""))
-    except csv.Error as error:
-        raise InputError(f"{data}: line {reader.line_num}: {error}") from error
+    for record in records:
+        if not record["path"].strip():
+            raise InputError(f"{data}: line {records.line} has no path")
+        path = Path(record["path"])
+        file = path if path.is_absolute() or path.exists() else data.parent / path
+        found.setdefault(file, []).extend(split_labels(record["label"]))
     return found
 
 

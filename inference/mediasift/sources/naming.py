@@ -6,7 +6,6 @@ one by one, in an order that depends only on the names.
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 import stat
@@ -20,11 +19,10 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import InputError, ItemError, NotFound, Unreadable, UsageError
+from mediasift.errors import ItemError, NotFound, Unreadable
 from mediasift.sources.content import Array, Content, LocalFile, addressed
 from mediasift.sources.formats import sniff
-
-Kept = tuple[tuple[str, str], ...]
+from mediasift.sources.lists import Kept, listed_paths, read_text, split_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,7 @@ def find_sources(inputs: Inputs, skipped: Skipped, *, stdin: TextIO | None = Non
             name = f"array[{index}]"
             yield Source(path=name, content=Array(name, named))
         elif named == "-":
-            yield from _from_lines(_split_lines((stdin or sys.stdin).read()), Path())
+            yield from _from_lines(split_lines((stdin or sys.stdin).read()), Path())
         else:
             yield from _from_path(os.fspath(named), inputs, skipped)
 
@@ -101,7 +99,7 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
     if suffix == ".csv":
         yield from _from_table(Path(name), inputs)
     elif suffix == ".txt" and stat.S_ISREG(status.st_mode):
-        yield from _from_lines(_split_lines(_read_text(Path(name))), Path(name).parent)
+        yield from _from_lines(split_lines(read_text(Path(name))), Path(name).parent)
     else:
         yield Source(path=name, content=LocalFile(Path(name)))
 
@@ -199,22 +197,6 @@ def _contains(folder: str, path: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig", errors="strict")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 text (byte {error.start}); save the list as UTF-8") from error
-    except OSError as error:
-        raise InputError(f"{file}: the list cannot be read ({error.strerror})") from error
-
-
-def _split_lines(text: str) -> list[str]:
-    """One path a line, or NUL-separated as `find -print0` writes them."""
-    if "\0" in text:
-        return [part for part in text.split("\0") if part.strip()]
-    return [line for line in (part.rstrip("\r") for part in text.split("\n")) if line.strip()]
-
-
 def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:
     for line in lines:
         yield Source(path=line, content=_listed(line, folder))
@@ -230,36 +212,11 @@ def _listed(name: str, folder: Path) -> Content:
 
 
 def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
-    text = _read_text(file)
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter)
-    names = list(reader.fieldnames or ())
-    column = _path_column(file, names, inputs.column)
-    if missing := [name for name in inputs.keep if name not in names]:
-        raise UsageError(f"{file}: no column {missing[0]!r} to keep; it has {', '.join(names)}")
-    try:
-        for record in reader:
-            path = record[column] or ""
-            kept = tuple((name, record[name] or "") for name in inputs.keep)
-            if path.strip():
-                yield Source(path=path, content=_listed(path, file.parent), kept=kept)
-            else:
-                failure = NotFound(f"line {reader.line_num} of {file.name} has no path")
-                yield Source(path=path, kept=kept, failure=failure)
-    except csv.Error as error:
-        raise InputError(f"{file}: line {reader.line_num}: {error}") from error
-
-
-def _path_column(file: Path, names: Sequence[str], wanted: str | None) -> str:
-    if not names:
-        raise InputError(f"{file}: the list is empty; its first line must name the columns")
-    if wanted is not None and wanted not in names:
-        raise UsageError(f"{file}: no column {wanted!r}; it has {', '.join(names)}")
-    column = wanted or ("path" if "path" in names else names[0] if len(names) == 1 else None)
-    if column is None:
-        raise UsageError(f"{file}: which column holds the paths? Type --column with one of {', '.join(names)}")
-    return column
+    for path, kept, line in listed_paths(file, inputs.column, inputs.keep):
+        if path.strip():
+            yield Source(path=path, content=_listed(path, file.parent), kept=kept)
+        else:
+            yield Source(path=path, kept=kept, failure=NotFound(f"line {line} of {file.name} has no path"))
 
 
 def common_folder(named: Sequence[str | Path | NDArray[np.uint8]]) -> str:

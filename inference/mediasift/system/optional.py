@@ -9,19 +9,20 @@ from typing import Any
 from mediasift.errors import MissingPackage
 
 
-def require(module: str, *, extra: str) -> Any:
+def require(module: str, *, extra: str | None = None) -> Any:
     """The imported module.
 
     Args:
         module: Import name, e.g. `pyarrow.parquet`.
-        extra: The extra of mediasift that installs it.
+        extra: The extra of mediasift that installs it; None where it is installed by its own name.
 
     Raises:
         MissingPackage: The package is not installed. A package that is there but broken inside raises its own error.
     """
     top = module.partition(".")[0]
     if not is_installed(top):
-        raise MissingPackage(f"the package {top} is not installed; type: pip install 'mediasift[{extra}]'")
+        wanted = top if extra is None else f"'mediasift[{extra}]'"
+        raise MissingPackage(f"the package {top} is not installed; type: pip install {wanted}")
     return importlib.import_module(module)
 
 

@@ -1,9 +1,8 @@
-"""Finished tables read back, cell by cell, so that they can be added to."""
+"""Finished tables read back, row by row, so that they can be added to."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import json
 import zipfile
@@ -13,7 +12,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from mediasift.sources.lists import Records
 from mediasift.system.optional import require
+
+Record = dict[str, Any]
+"""Column → cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,45 +31,43 @@ class Stored:
         return self.cells[-1] or ""
 
 
-def read_csv(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row that `write_csv` wrote; empty ones as empty text."""
+Reader = Callable[[IO[bytes]], Iterator[Record]]
+"""Reads each row that the writer of the same format wrote."""
+
+
+def read_csv(file: IO[bytes]) -> Iterator[Record]:
+    """Each row; empty cells are empty text."""
     text = io.TextIOWrapper(file, "utf-8", newline="")
     try:
-        lines = csv.reader(text)
-        next(lines, None)
-        yield from map(tuple, lines)
+        yield from Records(text, str(getattr(file, "name", "the table")), ",")
     finally:
         text.detach()
 
 
-def read_jsonl(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row that `write_jsonl` wrote."""
+def read_jsonl(file: IO[bytes]) -> Iterator[Record]:
+    """Each row: an object on a line of its own."""
     for line in file:
-        yield tuple(json.loads(line).values())
+        if line.strip():
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("a line is no JSON object")
+            yield record
 
 
-def read_npz(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row that `write_npz` wrote; of vectors only one at a time is in memory."""
-    with zipfile.ZipFile(file) as archive, contextlib.ExitStack() as stack:
-        members = [stack.enter_context(archive.open(name)) for name in archive.namelist()]
-        yield from zip(*(_npz_column(member) for member in members), strict=True)
-
-
-def read_parquet(file: IO[bytes]) -> Iterator[tuple[Any, ...]]:
-    """The cells of each row that `write_parquet` wrote."""
+def read_parquet(file: IO[bytes]) -> Iterator[Record]:
+    """Each row."""
     parquet = require("pyarrow.parquet", extra="parquet")
     for batch in parquet.ParquetFile(file).iter_batches():
-        for row in batch.to_pylist():
-            yield tuple(row.values())
+        yield from batch.to_pylist()
 
 
-READERS: dict[str, Callable[[IO[bytes]], Iterator[tuple[Any, ...]]]] = {
-    "csv": read_csv,
-    "jsonl": read_jsonl,
-    "parquet": read_parquet,
-    "npz": read_npz,
-}
-"""Name of a format → what reads its rows back, so that a finished table can be added to."""
+def read_npz(file: IO[bytes]) -> Iterator[Record]:
+    """Each row; of vectors only one at a time is in memory."""
+    with zipfile.ZipFile(file) as archive, contextlib.ExitStack() as stack:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        members = [stack.enter_context(archive.open(name)) for name in archive.namelist()]
+        for cells in zip(*(_npz_column(member) for member in members), strict=True):
+            yield dict(zip(names, cells, strict=True))
 
 
 def _npz_column(member: IO[bytes]) -> Iterator[Any]:

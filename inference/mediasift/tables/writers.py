@@ -11,22 +11,25 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import UsageError
 from mediasift.rows import Row, columns, kept_names, printable, values
 from mediasift.system.optional import require
 from mediasift.tables.stored import Stored
-from mediasift.tables.texts import TEXTS, check_columns
 
 _PARQUET_GROUP = 10_000
 
+_WIDEST = 200
+"""Characters of a cell that HTML shows."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Form:
     """What a table looks like.
 
@@ -40,7 +43,7 @@ class Form:
     kept: tuple[str, ...] = ()
     spreadsheet_safe: bool = False
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Column names, in order."""
         own = [column.name for column in columns(self.row_type)]
@@ -79,10 +82,14 @@ def _text(value: Any) -> Any:
 
 def write_csv(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """RFC 4180 with a header line, UTF-8, lines ending in LF."""
+    write_lines(itertools.chain([form.names], map(form.cells, rows)), file)
+
+
+def write_lines(lines: Iterable[Sequence[Any]], file: IO[bytes]) -> None:
+    """Any cells as CSV, the header among them."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")  # so that it quotes cells with either of them, on every Python
-    cells: Iterator[Sequence[Any]] = (form.cells(row) for row in rows)
-    for line in itertools.chain([form.names], cells):
+    for line in lines:
         writer.writerow([_text(cell) for cell in line])
         file.write(text.getvalue()[:-2].encode("utf-8") + b"\n")
         text.seek(0)
@@ -220,51 +227,13 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> bytes:
     return ("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip() + "\n").encode()
 
 
-class Writer(Protocol):
-    """Writes all rows of a table to an open binary file."""
+def html(rows: Iterable[Row | Stored], form: Form) -> str:
+    """A small HTML table, columns that are empty everywhere left out; empty without rows."""
+    lines = [[_shown(cell) for cell in form.cells(row)] for row in rows]
+    used = [at for at in range(len(form.names)) if any(line[at] for line in lines)]
 
-    def __call__(self, rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
-        """Consume `rows`; `file` stays open."""
+    def shown(line: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(line[at][:_WIDEST])}</{tag}>" for at in used) + "</tr>"
 
-
-FORMATS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet, "npz": write_npz}
-"""Name of a format, which is also its suffix → its writer."""
-
-
-def _of_texts(name: str) -> Writer:
-    def write(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
-        TEXTS[name](rows, form.row_type, file)
-
-    return write
-
-
-WRITERS: dict[str, Writer] = {**FORMATS, **{name: _of_texts(name) for name in TEXTS}, "aligned": write_aligned}
-"""Formats for files, those of text for reading, and the one for terminals."""
-
-_NEEDS = {"parquet": ("pyarrow", "parquet")}
-"""Format → (package it needs, extra that installs it)."""
-
-
-def format_of(output: Path | None, chosen: str | None, row_type: type[Row] | None = None) -> str:
-    """The format by `--format`, else by the suffix of the output, else csv.
-
-    Args:
-        output: The table's file.
-        chosen: What was asked for.
-        row_type: Of the table; text for reading is made only of rows that have the columns for it.
-
-    Raises:
-        UsageError: The suffix says nothing.
-        MissingPackage: The format needs a package that is not installed.
-    """
-    name = chosen or ("csv" if output is None else output.suffix.lower().lstrip("."))
-    if name in TEXTS and row_type is not None:
-        check_columns(name, row_type)
-        return name
-    if name not in WRITERS or (output is not None and name not in FORMATS):
-        shown = output.name if output is not None and chosen is None else name
-        raise UsageError(f"{shown}: no table format; end the name in .{', .'.join(FORMATS)}, or choose with --format")
-    if name in _NEEDS:
-        package, extra = _NEEDS[name]
-        require(package, extra=extra)
-    return name
+    body = "".join(shown(line, "td") for line in lines)
+    return f"<table>{shown(form.names, 'th')}{body}</table>" if lines else ""

@@ -56,5 +56,5 @@ def similarity_matrix(
     """
     settings = Compare(method=method, size=size, centred=centred, resample=resample, layer=layer, device=device)
     comparing = settings.comparing(every_pixel=True)
-    collection = settings.reading(comparing, [[], inputs], {}).collect(None, None)
+    collection = settings.reading(comparing, [[], inputs], {}).collect()
     return matrix_of(collection, comparing.space(collection))

@@ -32,8 +32,7 @@ def evaluate_text(result: str | Path, reference: str | Path, *, plain: bool = Fa
         plain: Compare without case and punctuation.
 
     Raises:
-        InputError: A table cannot be read, or they have no path in common.
-        UsageError: A column is missing.
+        InputError: A table cannot be read, lacks a column, or they have no path in common.
     """
     return score_texts(Path(result), Path(reference), plain=plain)
 

@@ -23,8 +23,15 @@ from mediasift.sources.naming import Source
 from tests.pictures import RED, solid
 
 
-def read(path: Path, **options) -> list:
-    return list(read_source(Source(path=path.name, content=LocalFile(path)), "pictures", PictureSettings(**options)))
+class WithTextLayer(PictureSettings):
+    """Settings of a task that takes the text of a page as it is."""
+
+    text_layer = True
+
+
+def read(path: Path, *, text_layer: bool = False, **options) -> list:
+    kind = WithTextLayer if text_layer else PictureSettings
+    return list(read_source(Source(path=path.name, content=LocalFile(path)), "pictures", kind(**options)))
 
 
 def pdf(path: Path, *pictures: np.ndarray, resolution: float = 72.0) -> Path:
@@ -153,4 +160,4 @@ def test_a_password_is_in_no_manifest(tmp_path: Path):
     list(table)
     assert "secret" not in table.manifest()
     assert json.loads(table.manifest())["settings"]["dpi"] == 150
-    assert io.StringIO(repr(table.job)).read().find("secret") == -1
+    assert io.StringIO(repr(table._rows.job)).read().find("secret") == -1

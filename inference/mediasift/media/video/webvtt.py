@@ -1,4 +1,4 @@
-"""WebVTT out: a timeline as subtitles that any player shows (https://www.w3.org/TR/webvtt1/)."""
+"""WebVTT out: subtitles that any player shows (https://www.w3.org/TR/webvtt1/)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ SHORTEST_S = 0.04
 
 
 def webvtt(cues: Iterable[tuple[float, float, str]]) -> str:
-    """A WebVTT file of cues (start_s, end_s, text), which ascend; text is escaped."""
-    parts = ["WEBVTT\n"]
-    for start, end, text in cues:
-        begin = max(0.0, start)
-        parts.append(f"{_clock(begin)} --> {_clock(max(end, begin + SHORTEST_S))}\n{_escaped(text)}\n")
-    return "\n".join(parts)
+    """A WebVTT file of cues (start_s, end_s, text), which ascend."""
+    return "\n".join(["WEBVTT\n", *(cue(*one) for one in cues)])
 
 
-def _clock(time_s: float) -> str:
+def cue(start_s: float, end_s: float, text: str, *, speaker: str | None = None) -> str:
+    """One cue, its text escaped, the speaker as its voice."""
+    begin = max(0.0, start_s)
+    voice = f"<v {_escaped(speaker)}>" if speaker else ""
+    return f"{clock(begin)} --> {clock(max(end_s, begin + SHORTEST_S))}\n{voice}{_escaped(text)}\n"
+
+
+def clock(time_s: float, mark: str = ".") -> str:
+    """`01:02:03.004`, with the mark before the milliseconds."""
     minutes, milliseconds = divmod(round(time_s * 1000), 60_000)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}.{milliseconds % 1000:03}"
+    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}{mark}{milliseconds % 1000:03}"
 
 
 def _escaped(text: str) -> str:
-    """One line, without what a player would take for markup."""
+    """One line, as an empty one would end the cue, without what a player would take for markup."""
     return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

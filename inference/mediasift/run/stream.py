@@ -1,0 +1,207 @@
+"""A started task over sources: what a table's rows come from, source by source."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, Protocol, TextIO, cast
+
+import numpy as np
+
+from mediasift.errors import InputError, Interrupted
+from mediasift.rows import Row, RowType
+from mediasift.run.engine import Engine, Here
+from mediasift.run.job import Job, settings
+from mediasift.run.journal import Journal
+from mediasift.run.pipeline import Finished, readers
+from mediasift.run.progress import Progress
+from mediasift.run.supervisor import Limits, Supervisor
+from mediasift.sources.naming import Skipped, Source, find_sources
+from mediasift.system.machine import available_cores
+from mediasift.tables.manifest import Summary, computing
+from mediasift.tables.stored import Stored
+
+
+class Store(Protocol):
+    """Where finished sources wait for the next run, or for this one when it is continued: a journal, an index."""
+
+    path: Path
+
+    def find(self, source: Source) -> int | None:
+        """Where the rows of a source stand whose file has not changed since; None when it must be read."""
+
+    def state(self, source: Source) -> Any:
+        """What tells whether a source is still the one that was read."""
+
+    def append(self, source: Source, state: Any, rows: Sequence[Row]) -> int:
+        """Keep the rows of a source, which was in that state before it was read; returns their place."""
+
+    def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:
+        """The rows that stand there."""
+
+
+class Stream(Generic[RowType]):
+    """The rows of a job. It is started when it is made: a missing model fails here, before the first file.
+
+    Args:
+        job: What to do.
+        limits: Compute in a process of its own, within these limits; None computes in this process.
+
+    Attributes:
+        began: When.
+        row_type, keep: See `mediasift.run.table.Rows`.
+        facts: What the task says of itself: its model, the device.
+        what: See `mediasift.run.table.Rows`.
+    """
+
+    extends = True
+
+    def __init__(self, job: Job, *, limits: Limits | None = None) -> None:
+        self.job = job
+        self.began = datetime.now(UTC)
+        self.row_type = cast("type[RowType]", job.task.row)
+        self.keep = job.inputs.keep
+        self._clock = time.perf_counter()
+        self._skipped = Skipped()
+        self._limits = limits
+        versions = computing()  # before the engine: a worker that was started ahead is still loading
+        self._engine: Engine = Here(job) if limits is None else Supervisor(job, limits)
+        weakref.finalize(self, self._engine.close)  # for one that is made and then neither read nor written
+        self.facts: Mapping[str, Any] = dict(self._engine.facts)
+        self.what: Mapping[str, Any] = {"settings": settings(job), "model": self.facts, "versions": versions}
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What the rows depend on, besides their inputs: the task's settings, its model, how pictures are read."""
+        inputs = ("inputs", "recursive", "column", "keep")
+        own = {name: value for name, value in self.what["settings"].items() if name not in inputs}
+        return {**own, **self.facts}
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """Threads, batch size and limits: what the rows cost, not what they say."""
+        return {
+            "batch_size": self._engine.batch_size,
+            "jobs": readers(self.job.cost("jobs")),
+            "threads": self.job.cost("threads") or available_cores(),
+            "profile": self.job.profile or None,
+            "limits": None if self._limits is None else asdict(self._limits),
+        }
+
+    def read(self, sources: Iterable[Source], progress: Progress | None = None) -> Iterator[Finished]:
+        """Each of the given sources with its rows, once."""
+        shown = progress or Progress(None, None)
+        try:
+            for finished in self._engine.run(sources):
+                yield finished
+                shown.advance(sum(1 for row in finished.rows if row.error))
+        finally:
+            shown.close()
+            self._engine.close()
+
+    def kept(
+        self, sources: Iterable[Source], store: Store, progress: Progress
+    ) -> Iterator[tuple[int, Sequence[Row] | None]]:
+        """Where the rows of each source stand in the store; and its rows, where they were not there before.
+
+        Raises:
+            Interrupted: Somebody wants to stop; what was read is in the store.
+        """
+        places, states, given = array("q"), deque[Any](), 0
+
+        def missing() -> Iterator[Source]:
+            for source in sources:
+                place = store.find(source)
+                places.append(-1 if place is None else place)
+                if place is None:
+                    states.append(store.state(source))
+                    yield source
+                else:
+                    progress.take_over()
+
+        try:
+            for finished in self.read(missing(), progress):
+                place = store.append(finished.source, states.popleft(), finished.rows)
+                while places[given] >= 0:
+                    yield places[given], None
+                    given += 1
+                given += 1
+                yield place, finished.rows
+        except Interrupted as error:
+            raise Interrupted(
+                f"interrupted; {progress.done:,} inputs are done and kept in {store.path.name}. "
+                "To go on, type the same command again"
+            ) from error
+        yield from ((place, None) for place in places[given:])
+
+    def run(self, summary: Summary, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType | Stored]:
+        """All rows, in input order; see `mediasift.run.table.Rows`.
+
+        Raises:
+            InputError: There is nothing to read.
+            Interrupted: With limits, after Ctrl-C or SIGTERM.
+        """
+        shown = Progress(progress, self._total(progress))
+        sources = find_sources(self.job.inputs, self._skipped)
+        if journal is None:
+            for finished in self.read(sources, shown):
+                summary.sources += 1
+                yield from cast("list[RowType]", finished.rows)
+        order = array("q")
+        if journal is not None:
+            for place, rows in self.kept(sources, journal, shown):
+                order.append(place)
+                summary.taken_over += rows is None
+            summary.sources = len(order)
+        self.tell(summary)
+        summary.skipped = dict(self._skipped.counts)
+        if summary.sources == 0:
+            raise InputError(self._nothing())
+        if journal is not None:
+            vanished = journal.vanished()
+            summary.vanished = [journal.path_at(place) for place in vanished]
+            order.extend(vanished)
+            yield from self._journaled(journal, order)
+
+    def _journaled(self, journal: Journal, order: Iterable[int]) -> Iterator[RowType | Stored]:
+        """All rows. Those taken from an older table stand there once, however often their input is named."""
+        taken: set[int] = set()
+        for place in order:
+            if place in taken:
+                continue
+            for row in journal.rows(place, self.row_type):
+                if isinstance(row, Stored):
+                    taken.add(place)
+                yield row
+
+    def tell(self, summary: Summary) -> None:
+        """Put what the engine knows of the run into the summary."""
+        engine = self._engine
+        summary.worker_restarts = engine.restarts
+        summary.worker_peak_bytes = engine.peak_bytes
+        summary.seconds = {
+            **asdict(engine.seconds),
+            "longest_item": engine.longest_item_s,
+            "total": time.perf_counter() - self._clock,
+        }
+
+    def close(self) -> None:
+        """Let go of what computes."""
+        self._engine.close()
+
+    def _total(self, progress: TextIO | None) -> int | None:
+        """How many sources there are, which only somebody who watches needs to know beforehand."""
+        if progress is None or "-" in [name for name in self.job.inputs.named if isinstance(name, str)]:
+            return None
+        return sum(1 for _ in find_sources(self.job.inputs, Skipped()))
+
+    def _nothing(self) -> str:
+        named = ", ".join("an array" if isinstance(name, np.ndarray) else str(name) for name in self.job.inputs.named)
+        other = sum(self._skipped.counts.values())
+        return f"nothing to read in {named or 'no input'}" + (f" ({other:,} files there are no media)" if other else "")

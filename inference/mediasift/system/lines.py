@@ -1,0 +1,159 @@
+"""Files of checked JSON lines, only ever appended to, by one process: what journals and indexes are made of.
+
+Each line is a JSON object that ends in a CRC-32 of what stands before it, so a line that was torn by a crash, or that a
+file system filled with zeros after a power cut, is recognised; everything from the first such line on is dropped. A
+process that is killed loses nothing that was appended. The disk is asked to keep the data every `SYNC_S` seconds: a
+power cut costs the work of the last seconds, never a wrong line.
+
+The file is locked while it is open, in a way that network file systems support as well as local ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mediasift.errors import MediasiftError, OutputError
+from mediasift.system.files import faults
+from mediasift.system.locks import lock, unlock
+
+SYNC_S = 5.0
+"""Seconds between two calls of fsync."""
+
+
+class Lines:
+    """The open, locked file; it is made where it is missing. A line stands at its place: the offset of its first byte.
+
+    Args:
+        path: The file.
+        begins: The first bytes of every file of this kind, without the line's end.
+        foreign: Raised by `read` for a file that begins in another way.
+        busy: Raised where another process has the file open.
+
+    Raises:
+        OutputError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, begins: bytes, foreign: MediasiftError, busy: MediasiftError) -> None:
+        self.path = path
+        self._begins, self._foreign, self._busy = begins, foreign, busy
+        self._end = 0
+        self._file = self._open()
+        self._synced = time.monotonic()
+
+    def _open(self) -> int:
+        """A descriptor that is locked and still the file of that name."""
+        while True:
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+            with faults(self.path):
+                file = os.open(self.path, flags, 0o666)
+            if not lock(file, self.path):
+                os.close(file)
+                raise self._busy
+            if self._is_named(file):
+                return file
+            self._release(file)  # the other process finished and removed it between our two steps
+
+    def _is_named(self, file: int) -> bool:
+        return self.path.exists() and os.path.samestat(os.fstat(file), self.path.stat())
+
+    def _release(self, file: int) -> None:
+        unlock(self.path)
+        os.close(file)
+
+    def read(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(place, object) of each whole line from the first on; the next line goes behind those that were read."""
+        self._end = 0
+        with faults(self.path), os.fdopen(os.dup(self._file), "rb") as file:
+            file.seek(0)
+            for line in file:
+                if self._end == 0 and line[: len(self._begins)] != self._begins[: len(line)]:
+                    raise self._foreign
+                data = _checked(line)
+                if data is None:
+                    return
+                place = self._end
+                self._end += len(line)
+                yield place, data
+
+    def at(self, place: int) -> dict[str, Any]:
+        """The object of the line at `place`."""
+        with faults(self.path), os.fdopen(os.dup(self._file), "rb") as file:
+            file.seek(place)
+            found: dict[str, Any] = json.loads(file.readline())
+        return found
+
+    def append(self, data: Mapping[str, Any]) -> int:
+        """Write one line and return its place; after a failure the next line overwrites the torn one.
+
+        Raises:
+            OutputError: The disk is full, or gone; what was written before stays.
+        """
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))[:-1].encode("utf-8", "surrogatepass")
+        line = memoryview(text + b',"crc":"%08x"}\n' % zlib.crc32(text))
+        place = position = self._end
+        with faults(self.path):
+            while line:
+                count = _write_at(self._file, line, position)
+                line, position = line[count:], position + count
+            self._end = position
+            if time.monotonic() - self._synced >= SYNC_S:
+                self.sync()
+        return place
+
+    def sync(self) -> None:
+        """Make the disk keep what was appended.
+
+        Raises:
+            OutputError: The file no longer stands under its name.
+        """
+        with faults(self.path):
+            os.fsync(self._file)
+            self._synced = time.monotonic()
+            if not self._is_named(self._file):
+                raise OutputError(
+                    f"{self.path}: was moved or removed while it was written; put its folder back and run the command "
+                    "again"
+                )
+
+    def cut(self, *, everything: bool = False) -> None:
+        """Take away what stands behind the last whole line, or everything."""
+        self._end = 0 if everything else self._end
+        with faults(self.path):
+            os.ftruncate(self._file, self._end)
+
+    def remove(self) -> None:
+        """Delete the file."""
+        with faults(self.path):
+            self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of it; a file in which nothing stands is removed."""
+        if self._file < 0:
+            return
+        if os.fstat(self._file).st_size == 0:
+            self.remove()
+        self._release(self._file)
+        self._file = -1
+
+
+def _write_at(file: int, data: memoryview, position: int) -> int:
+    """How many bytes were written there."""
+    if hasattr(os, "pwrite"):
+        return os.pwrite(file, data, position)
+    os.lseek(file, position, os.SEEK_SET)  # Windows
+    return os.write(file, data)
+
+
+def _checked(line: bytes) -> dict[str, Any] | None:
+    """The object of a whole line; None for a line that was torn or is not what was written."""
+    text, mark, crc = line.rpartition(b',"crc":"')
+    if not mark or crc != b'%08x"}\n' % zlib.crc32(text):
+        return None
+    found: dict[str, Any] = json.loads(line)
+    return found

@@ -1,0 +1,88 @@
+"""Forms that a table can be written in, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from mediasift.errors import UsageError
+from mediasift.rows import Row, columns
+from mediasift.system.optional import require
+from mediasift.tables.stored import Reader, Stored, read_csv, read_jsonl, read_npz, read_parquet
+from mediasift.tables.texts import write_srt, write_txt, write_vtt
+from mediasift.tables.writers import Form, write_aligned, write_csv, write_jsonl, write_npz, write_parquet
+
+Writer = Callable[[Iterable[Row | Stored], Form, IO[bytes]], None]
+"""Writes all rows of a table to an open binary file, which stays open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One of them.
+
+    Attributes:
+        write: Writes it.
+        read: Reads the rows back, so that a finished table can be added to; None where it does not hold all columns.
+        columns: Those that it is made of; other tables cannot be written in it.
+        package: (import name, extra that installs it) of what it needs.
+        suffix: Whether the end of a file's name can ask for it.
+    """
+
+    write: Writer
+    read: Reader | None = None
+    columns: tuple[str, ...] = ()
+    package: tuple[str, str] | None = None
+    suffix: bool = True
+
+
+_TIMES = ("start_s", "end_s", "text")
+
+FORMATS: dict[str, Format] = {
+    "csv": Format(write=write_csv, read=read_csv),
+    "jsonl": Format(write=write_jsonl, read=read_jsonl),
+    "parquet": Format(write=write_parquet, read=read_parquet, package=("pyarrow", "parquet")),
+    "npz": Format(write=write_npz, read=read_npz),
+    "txt": Format(write=write_txt, columns=("text",)),
+    "srt": Format(write=write_srt, columns=_TIMES),
+    "vtt": Format(write=write_vtt, columns=_TIMES),
+    "aligned": Format(write=write_aligned, suffix=False),
+}
+"""Name of a format, which is also its suffix → what it is. `aligned` is for terminals."""
+
+
+def formats_for(row_type: type[Row]) -> tuple[str, ...]:
+    """Names of the formats that rows of this type can be written in."""
+    return tuple(name for name, one in FORMATS.items() if not _missing(one, row_type))
+
+
+def _missing(one: Format, row_type: type[Row]) -> list[str]:
+    have = {column.name for column in columns(row_type)}
+    return [name for name in one.columns if name not in have]
+
+
+def format_of(output: Path | None, chosen: str | None, row_type: type[Row] = Row) -> str:
+    """The format by `--format`, else by the suffix of the output, else csv.
+
+    Args:
+        output: The table's file.
+        chosen: What was asked for.
+        row_type: Of the table.
+
+    Raises:
+        UsageError: The suffix says nothing, or the table lacks a column of which the format is made.
+        MissingPackage: The format needs a package that is not installed.
+    """
+    name = chosen or ("csv" if output is None else output.suffix.lower().lstrip("."))
+    one = FORMATS.get(name)
+    whole = [other for other in formats_for(row_type) if FORMATS[other].suffix]
+    if one is None or (output is not None and not one.suffix):
+        shown = output.name if output is not None and chosen is None else name
+        raise UsageError(f"{shown}: no table format; end the name in .{', .'.join(whole)}, or choose with --format")
+    if missing := _missing(one, row_type):
+        raise UsageError(f"{name}: this table has no column {missing[0]}; choose {', '.join(whole)}")
+    if one.package is not None:
+        package, extra = one.package
+        require(package, extra=extra)
+    return name
