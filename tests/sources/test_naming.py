@@ -229,11 +229,11 @@ def test_wrong_columns_and_lists(folder: Path):
         paths("latin.txt")
 
 
-def test_paths_on_stdin(folder: Path):
+def test_paths_on_stdin(folder: Path, monkeypatch: pytest.MonkeyPatch):
     assert paths("-", stdin="p/a.png\np/b.png\n") == ["p/a.png", "p/b.png"]
     assert paths("-", stdin="p/a.png\0p/new\nline.png\0") == ["p/a.png", "p/new\nline.png"]
-    with pytest.raises(UsageError):
-        paths("-")
+    monkeypatch.setattr("sys.stdin", io.StringIO("p/b.png\n"))
+    assert paths("-") == ["p/b.png"]
 
 
 def test_arrays():
