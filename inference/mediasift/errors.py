@@ -23,6 +23,7 @@ MediasiftError                      exit code
     ├── ItemTimeout     "timeout"       longer than the limit per item
     ├── Crashed         "crashed"       the process that read it died
     └── InferenceFailed "inference"     the model refused this item
+        └── TryAgain                        what passes by itself: an overload, a lost connection; it is repeated
 
 Messages say what happened to which file, what was found, and what to type next. An ItemError's text
 becomes the `error` column as `code: sentence`; nothing but an ItemError ever becomes a row.
@@ -163,3 +164,17 @@ class InferenceFailed(ItemError, RuntimeError):
     """The model refused this item."""
 
     code = "inference"
+
+
+class TryAgain(InferenceFailed):
+    """What passes by itself: an overload, a lost connection, a quota. `run` repeats the call before it is a row.
+
+    Attributes:
+        after_s: When, where the other side said so; else after 1, 2, 4 ... seconds.
+        unpaid: The other side surely did nothing, so that nothing is due for it.
+    """
+
+    def __init__(self, message: str, *, after_s: float | None = None, unpaid: bool = False) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+        self.unpaid = unpaid

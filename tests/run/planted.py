@@ -18,7 +18,7 @@ import numpy as np
 from mediasift.items import Item
 from mediasift.media.pictures import images
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources
+from mediasift.tasks.task import Reads, Resources, Started
 
 ABORT, HANG, ALLOCATE, SLOW = 10, 20, 30, 40
 """Red levels of a picture's first pixel."""
@@ -43,6 +43,7 @@ class Planted:
     log: str = ""
     slow_s: float = 0.0
     evil: bool = True
+    concurrency: int = 1
 
     def start(self, resources: Resources) -> StartedPlanted:
         """Plant the codec."""
@@ -53,7 +54,7 @@ class Planted:
         return StartedPlanted(self, resources.batch_size or 4)
 
 
-class StartedPlanted:
+class StartedPlanted(Started):
     """Does what it was told at the picture it was told."""
 
     needs = None
@@ -61,6 +62,7 @@ class StartedPlanted:
     def __init__(self, settings: Planted, batch_size: int) -> None:
         self.settings = settings
         self.batch_size = batch_size
+        self.concurrency = settings.concurrency
         self.facts: Mapping[str, Any] = {"where": settings.where}
 
     def prepare(self, item: Item) -> int:
@@ -79,6 +81,8 @@ class StartedPlanted:
         if self.settings.where == "infer" and self.settings.evil:
             for red in batch:
                 _do(red)
+        if self.settings.concurrency > 1:
+            time.sleep(self.settings.slow_s)
         return [[Red(red=red)] for red in batch]
 
 

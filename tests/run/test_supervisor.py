@@ -34,12 +34,12 @@ def worker_finds_tests(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'inference'}")
 
 
-def table(tmp_path: Path, reds: list[int], *, limits: Limits | None = None, **planted) -> Table:
+def table(tmp_path: Path, reds: list[int], *, limits: Limits | None = None, batch_size: int = 4, **planted) -> Table:
     folder = tmp_path / "photos"
     folder.mkdir(exist_ok=True)
     for number, red in enumerate(reds):
         save(folder / f"{number:04}.png", solid((red, 0, 0), 4, 4))
-    job = Job(task=Planted(**planted), inputs=Inputs(named=[str(folder)]), reading=ReadOptions(), batch_size=4)
+    job = Job(task=Planted(**planted), inputs=Inputs(named=[str(folder)]), reading=ReadOptions(), batch_size=batch_size)
     return Table(job, limits=limits or Limits(timeout_s=4, max_memory_gb=0.5))
 
 
@@ -71,6 +71,15 @@ def test_a_reader_that_waits_while_the_model_stands_still_is_not_to_blame(tmp_pa
     reds = [*range(100, 104), HANG, *range(105, 160)]
     rows = list(table(tmp_path, reds, where="infer", limits=Limits(timeout_s=1)))
     assert outcome(rows) == ["timeout" if red == HANG else red for red in reds]
+
+
+@pytest.mark.parametrize(("evil", "code"), [(ABORT, "crashed"), (HANG, "timeout")])
+def test_one_of_several_items_that_are_computed_at_a_time_costs_one_row(tmp_path: Path, evil: int, code: str):
+    reds = [*range(100, 107), evil, *range(108, 120)]
+    found = table(tmp_path, reds, where="infer", concurrency=3, batch_size=1, slow_s=0.03, limits=Limits(timeout_s=1.5))
+    assert outcome(found) == [code if red == evil else red for red in reds]
+    # Who hangs is known by its time; after a crash, all that were computed are tried again one by one.
+    assert found.summary.worker_restarts == (1 if evil == HANG else 2)
 
 
 def test_many_culprits_in_a_row(tmp_path: Path):

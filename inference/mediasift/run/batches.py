@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from mediasift.errors import ItemError
+from mediasift.errors import ItemError, TryAgain
 
 T = TypeVar("T")
 
@@ -60,6 +61,8 @@ def answered(batch: Sequence[T], call: Callable[[Sequence[T]], Sequence[Any]]) -
         part = batch[start : start + size]
         try:
             results = call(part)
+        except TryAgain as error:  # nobody is to blame, and fewer at a time would not help
+            answers += [error] * len(part)
         except ItemError as error:
             if len(part) == 1:
                 answers.append(error)
@@ -72,3 +75,28 @@ def answered(batch: Sequence[T], call: Callable[[Sequence[T]], Sequence[Any]]) -
         left = len(batch) - len(answers)
         size = max(1, suspects // 2) if suspects > 0 else -(-left // max(1, culprits))
     return answers
+
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+
+
+def repeated(call: Callable[[], T], *, patience_s: float, stop: threading.Event) -> T:
+    """What a call returns; one that may succeed later is repeated after 1, 2, 4 ... seconds, or when it says.
+
+    Args:
+        call: What to do.
+        patience_s: Since the first attempt; a pause that would end later is not made.
+        stop: Once set, no attempt is made any more.
+
+    Raises:
+        TryAgain: It did not succeed in time; the sentence says how long it was tried.
+    """
+    ends, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
+    while True:
+        try:
+            return call()
+        except TryAgain as error:
+            wait_s = pause if error.after_s is None else error.after_s
+            if time.monotonic() + wait_s > ends or stop.wait(wait_s):
+                raise TryAgain(f"{error}; it was tried for {patience_s:g} s") from error
+            pause = min(2 * pause, _LONGEST_PAUSE_S)

@@ -240,11 +240,16 @@ class Supervisor:
             return
         limit = self._limits.timeout_s
         ages = {source: now - since for source, (_, _, since) in worker.active.items()}
-        model_is_late = worker.inferring and now - worker.inferring_since > limit * len(worker.inferring)
-        if model_is_late or max(ages.values(), default=0) > limit:
-            # Readers may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
-            old = [source for source, age in ages.items() if age > limit / 2]
-            certain = {source: worker.active[source][:2] for source in old if len(old) == 1 and not model_is_late}
+        calls = [(items, (now - since) / len(items)) for items, since in worker.inferring.values()]
+        engine_is_late = max((age for _, age in calls), default=0) > limit
+        if engine_is_late or max(ages.values(), default=0) > limit:
+            # They may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
+            if engine_is_late:
+                old = [items for items, age in calls if age > limit / 2]
+                certain = {source: (item, False) for source, item in old[0]} if [len(one) for one in old] == [1] else {}
+            else:
+                late = [source for source, age in ages.items() if age > limit / 2]
+                certain = {source: worker.active[source][:2] for source in late} if len(late) == 1 else {}
             worker.longest_item_s = max(worker.longest_item_s, limit)
             worker.close()
             raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)

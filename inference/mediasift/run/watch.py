@@ -42,5 +42,5 @@ class Watch:
     def waiting(self, item: Culprit) -> None:
         """The reader waits, or is done with its source."""
 
-    def inferring(self, items: Sequence[Culprit]) -> None:
-        """The model is called on these; none: the call is over."""
+    def inferring(self, items: Sequence[Culprit], slot: int) -> None:
+        """An engine is called on these; empty: the call is over. `slot` numbers the calls that go on at a time."""

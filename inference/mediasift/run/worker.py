@@ -5,7 +5,7 @@ It takes JSON lines on standard input: the job, then sources. It answers on what
 
     started   the task's facts, or the error that stops the run
     R n:i     a reader begins to read item i of source n     P n:i   it prepares it     W n:i   it waits, or is done
-    I n:i ... the model is called on these items             I       the call is over
+    I s n:i ..  an engine is called on these items in slot s, of which it may have several     I s  the call is over
     F n {..}  the rows of source n                           E {..}  no more sources; seconds per stage
 
 When standard input ends, it ends at once: nobody would hear of its results.
@@ -66,9 +66,9 @@ class Channel(Watch):
         """Line W."""
         self.send("W", f"{item[0]}:{item[1]}")
 
-    def inferring(self, items: Sequence[Culprit]) -> None:
+    def inferring(self, items: Sequence[Culprit], slot: int) -> None:
         """Line I."""
-        self.send("I", " ".join(f"{source}:{item}" for source, item in items))
+        self.send("I", " ".join([str(slot), *(f"{source}:{item}" for source, item in items)]))
 
     def finished(self, number: int, finished: Finished) -> None:
         """The rows of a source."""

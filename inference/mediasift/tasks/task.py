@@ -105,6 +105,7 @@ class Started:
         batch_size: Prepared items per `infer` call.
         concurrency: How many `infer` calls may go on at a time.
         needs: Smallest (width, height) a picture may be reduced to while decoding; None: full size.
+        patience_s: How long a call that may succeed later (`errors.TryAgain`) is repeated.
         facts: What produced the rows (model sha256, provider, engine version), for journal and manifest.
         parts: Name → a started task that gets what a `Fork` has for it; none for a task that works alone.
     """
@@ -112,6 +113,7 @@ class Started:
     batch_size: int = 1
     concurrency: int = 1
     needs: tuple[int, int] | None = None
+    patience_s: float = TIMEOUT_S
     facts: Mapping[str, Any] = {}
     parts: Mapping[str, Started] = {}
 
