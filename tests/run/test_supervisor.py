@@ -108,7 +108,7 @@ def test_a_killed_worker_loses_nothing_and_nobody_is_to_blame(tmp_path: Path):
 
     def kill() -> None:
         time.sleep(0.4)
-        killed.append(found._engine._worker.pid)
+        killed.append(found._runner._worker.pid)
         os.kill(killed[0], signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
@@ -140,7 +140,7 @@ def test_what_cannot_leave_the_process_says_so(tmp_path: Path):
 
 def test_no_process_is_left_behind(tmp_path: Path):
     found = table(tmp_path, list(range(100, 130)))
-    pid = found._engine._worker.pid
+    pid = found._runner._worker.pid
     rows = iter(found)
     next(rows)
     rows.close()
@@ -152,7 +152,7 @@ def test_an_orphaned_worker_ends(tmp_path: Path):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom tests.run.test_supervisor import table\n"
         f"found = table(Path({str(tmp_path)!r}), [100, 101])\n"
-        "print(found._engine._worker.pid, flush=True)\ntime.sleep(60)"
+        "print(found._runner._worker.pid, flush=True)\ntime.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     pid = int(parent.stdout.readline())
@@ -198,7 +198,7 @@ def test_jobs_survive_the_way_to_the_worker_and_back():
 
 def test_stopping_before_anything_began(tmp_path: Path):
     found = table(tmp_path, [100])
-    assert isinstance(found._engine, Supervisor)
-    found._engine._signals.requested = True
+    assert isinstance(found._runner, Supervisor)
+    found._runner._signals.requested = True
     with pytest.raises(Interrupted):
         list(found)

@@ -20,10 +20,11 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.engines.ocr.engine import Line, Region, in_reading_order
+from mediasift.engines.ocr import ENGINES
+from mediasift.engines.ocr.page import Line, Region, in_reading_order
 from mediasift.errors import EngineError, OutputError, UsageError
 from mediasift.items import Place
-from mediasift.tasks.ocr import CLEANING, ENGINES, FILES, page_file
+from mediasift.tasks.ocr import CLEANING, FILES, page_file
 from tests.conftest import ROOT, skip
 from tests.pictures import save, solid
 from tests.words import cer
@@ -240,10 +241,10 @@ def test_a_missing_language_is_named_with_its_package(test_data: Path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "abbyy"}, "no engine 'abbyy'; there are tesseract, rapidocr"),
-        ({"level": "letter"}, "no level"),
-        ({"clean": ["bleach"]}, "no cleaning 'bleach'"),
-        ({"engine": "rapidocr", "language": "deu"}, "leave --language"),
+        ({"engine": "abbyy"}, "engine 'abbyy': must be one of tesseract, rapidocr"),
+        ({"level": "letter"}, "level 'letter': must be one of page, line, word"),
+        ({"clean": ["bleach"]}, "clean steps 'bleach'"),
+        ({"engine": "rapidocr", "language": "deu"}, "--language is for tesseract: leave --language out"),
         ({"engine": "rapidocr", "files": ["hocr"], "folder": "."}, "--engine tesseract does"),
         ({"files": ["txt"]}, "need a folder"),
         ({"pages": "x"}, "page numbers"),

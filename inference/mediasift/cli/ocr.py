@@ -9,7 +9,8 @@ import click
 
 from mediasift import verbs
 from mediasift.cli import options
-from mediasift.tasks.ocr import CLEANING, ENGINES, FILES, HELPFUL, LEVELS
+from mediasift.engines.ocr import ENGINES
+from mediasift.tasks.ocr import CLEANING, FILES, HELPFUL, LEVELS
 
 
 def _names(_context: click.Context, option: click.Parameter, given: str | None) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ import click
 
 from mediasift import verbs
 from mediasift.cli import options
+from mediasift.engines.ocr import ENGINES as OCR_ENGINES
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
-from mediasift.tasks.ocr import ENGINES as OCR_ENGINES
+from mediasift.engines.speech import OFFLINE
 from mediasift.tasks.timeline_parts import PARTS
-from mediasift.verbs.videos import OFFLINE_SPEECH
 
 
 @click.command()
@@ -38,7 +38,7 @@ from mediasift.verbs.videos import OFFLINE_SPEECH
 @click.option("--ocr-language", metavar="LANG", help="For ocr, e.g. eng+deu.")
 @click.option(
     "--speech-engine",
-    type=click.Choice(list(OFFLINE_SPEECH)),
+    type=click.Choice(list(OFFLINE)),
     default="pocketsphinx",
     show_default=True,
     help="For transcribe.",

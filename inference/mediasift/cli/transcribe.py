@@ -10,10 +10,12 @@ import click
 
 from mediasift import verbs
 from mediasift.cli import options
+from mediasift.engines.speech import ENGINES
 from mediasift.engines.speech.google import USD_PER_MINUTE
 from mediasift.engines.speech.onnx import KINDS
-from mediasift.errors import UsageError
-from mediasift.tasks.transcribe import ENGINES, LEVELS
+from mediasift.errors import ConsentNeeded, UsageError
+from mediasift.run.table import Table
+from mediasift.tasks.transcribe import LEVELS, Segment
 
 
 @click.command()
@@ -31,10 +33,11 @@ from mediasift.tasks.transcribe import ENGINES, LEVELS
 @click.option("--raw-rate", type=click.IntRange(4000, 192_000), metavar="HZ",
               help="Samples per second of headerless 16-bit mono .raw files.")  # fmt: skip
 @click.option("--project", help="For google: the project that pays.")
-@click.option("--location", help="For google: a region.  [default: global]")
+@click.option("--location", default="global", show_default=True, help="For google: a region.")
 @click.option("--endpoint", help="For google: another address; http://HOST:PORT is plain text, for a test server.")
-@click.option("--diarize", is_flag=True, help="For google: tell speakers apart.")
-@click.option("--parallel", type=click.IntRange(1, 64), help="For google: requests at a time.  [default: 4]")
+@click.option("--diarize", is_flag=True, help="For google: distinguish speakers.")
+@click.option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True,
+              help="For google: requests at a time.")  # fmt: skip
 @click.option(
     "--paid",
     type=click.Path(path_type=Path),
@@ -44,11 +47,11 @@ from mediasift.tasks.transcribe import ENGINES, LEVELS
 @click.option(
     "--price",
     type=click.FloatRange(min=0),
-    default=USD_PER_MINUTE,
-    show_default=True,
-    help="For google: USD per minute, for the estimate.",
+    help=f"For google: USD per minute.  [default: {USD_PER_MINUTE}]",
 )
-@click.option("--max-cost", type=click.FloatRange(min=0), help="For google: stop before more USD than this are due.")
+@click.option(
+    "--max-cost", type=click.FloatRange(min=0), help="For google: stop before the book in --paid comes to more USD."
+)
 @click.option("--yes", is_flag=True, help="For google: do not ask before sending.")
 @options.table
 def command(
@@ -61,14 +64,14 @@ def command(
     level: str,
     channel: int | None,
     raw_rate: int | None,
-    price: float,
+    price: float | None,
     max_cost: float | None,
     yes: bool,
     project: str | None,
-    location: str | None,
+    location: str,
     endpoint: str | None,
     diarize: bool,
-    parallel: int | None,
+    parallel: int,
     paid: Path | None,
     **shared: Any,
 ) -> None:
@@ -79,25 +82,38 @@ def command(
     """
     _one_for_subtitles(inputs, shared["output"], shared["format_"])
     passed, showing = options.split(shared)
-    if engine == "google":
-        _ask(inputs, raw_rate, price, max_cost, yes=yes)
-    rows = verbs.transcribe(
-        inputs,
-        engine=engine,
-        model=model,
-        model_kind=model_kind,
-        language=language,
-        level=level,
-        channel=channel,
-        raw_rate=raw_rate,
-        project=project,
-        location=location,
-        endpoint=endpoint,
-        diarize=diarize,
-        parallel=parallel,
-        paid=paid,
-        **passed,
-    )
+
+    def started(*, agreed: bool) -> Table[Segment]:
+        return verbs.transcribe(
+            inputs,
+            engine=engine,
+            model=model,
+            model_kind=model_kind,
+            language=language,
+            level=level,
+            channel=channel,
+            raw_rate=raw_rate,
+            project=project,
+            location=location,
+            endpoint=endpoint,
+            diarize=diarize,
+            parallel=parallel,
+            paid=paid,
+            price=price,
+            max_cost=max_cost,
+            yes=agreed,
+            **passed,
+        )
+
+    try:
+        rows = started(agreed=False)
+    except ConsentNeeded as error:
+        click.echo(error.estimate, err=True)
+        if not yes and not sys.stdin.isatty():
+            raise
+        if not yes:
+            click.confirm("Send it?", abort=True, err=True)
+        rows = started(agreed=True)
     options.finish(rows, **showing)
 
 
@@ -107,25 +123,3 @@ def _one_for_subtitles(inputs: tuple[str, ...], output: Path | None, chosen: str
     single = len(inputs) == 1 and inputs[0] != "-" and not Path(inputs[0]).is_dir()
     if form in ("srt", "vtt") and not (single and Path(inputs[0]).suffix.lower() not in (".csv", ".txt")):
         raise UsageError(f"a .{form} holds one recording: name one file; of several make a table, or call it for each")
-
-
-def _ask(inputs: tuple[str, ...], raw_rate: int | None, price: float, max_cost: float | None, *, yes: bool) -> None:
-    """Say what it will cost, and send nothing without a yes.
-
-    Raises:
-        UsageError: It costs more than allowed, or nobody can be asked.
-    """
-    if "-" in inputs:
-        raise UsageError("what google will cost is told beforehand, so name files instead of -")
-    minutes, unknown = verbs.sound_minutes(inputs, raw_rate=raw_rate)
-    cost = minutes * price
-    what = f"{minutes:.1f} minutes of sound to Google, at most {cost:.2f} USD"
-    what += f", and {unknown} recordings of unknown length" if unknown else ""
-    if max_cost is not None and (cost > max_cost or unknown):
-        raise UsageError(f"{what}: more than --max-cost {max_cost:g} may be due; nothing was sent")
-    click.echo(f"{what} (what was paid before is not sent again)", err=True)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("nobody can be asked here; if that is all right, type --yes; nothing was sent")
-    click.confirm("Send it?", abort=True, err=True)

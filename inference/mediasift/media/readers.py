@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import EmptyFile, ItemError, Unsupported, UsageError
-from mediasift.items import Clip, FailedItem, Item, MediaFile, RemoteSound, TextPage, VideoFile
+from mediasift.items import FailedItem, Item, MediaFile, Place, RemoteSound, VideoFile
 from mediasift.media.pictures.images import MAX_MEGAPIXELS, Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.video.cuts import DETECTORS
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
@@ -20,6 +20,7 @@ from mediasift.sources.naming import Source
 from mediasift.system.optional import lazily
 
 if TYPE_CHECKING:
+    from mediasift.media import timelines
     from mediasift.media.documents import pages as documents
     from mediasift.media.sound import audio
     from mediasift.media.video import footage
@@ -27,11 +28,14 @@ else:  # most runs read one kind of file
     audio = lazily("mediasift.media.sound.audio")
     documents = lazily("mediasift.media.documents.pages")
     footage = lazily("mediasift.media.video.footage")
+    timelines = lazily("mediasift.media.timelines")
 
 DPI = 150.0
 """Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""
 
-AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | MediaFile | FailedItem
+AnyItem = Place
+"""Every item knows where it comes from."""
+
 Size = tuple[int, int]
 
 
@@ -79,7 +83,7 @@ class ReadOptions:
 
 
 def read_source(
-    source: Source, reads: str, options: ReadOptions, *, needs: Size | None = None, admit: Admit = admit_all
+    source: Source, reads: str, options: Any, *, needs: Size | None = None, admit: Admit = admit_all
 ) -> Iterator[AnyItem]:
     """The items of a source, each yielded as soon as it is decoded.
 
@@ -105,7 +109,7 @@ def read_source(
         reader = _READERS.get((reads, found.kind if found else "picture"))
         if reader is None:
             what = "an unknown kind of file" if found is None else f"a {found.kind} file ({found.name})"
-            raise Unsupported(f"{what}; this command reads {reads}")
+            raise Unsupported(f"{what}; this command reads {'video' if reads == 'timeline' else reads}")
         yield from reader(source, options, needs, admit)
     elif source.failure is not None:
         raise source.failure
@@ -150,10 +154,14 @@ def _whole_video(source: Source, options: ReadOptions, _needs: Size | None, admi
             path=source.path,
             file=source.file,
             max_megapixels=options.max_megapixels,
-            every=options.every,
             detector=options.detector,
             alive=lambda: admit(0.0),
         )
+
+
+def _read_timeline(source: Source, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    if source.file is not None:
+        yield from timelines.read_timeline(source.file, source.path, options, admit)
 
 
 def _read_picture(source: Source, options: ReadOptions, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
@@ -243,6 +251,8 @@ _READERS: dict[tuple[str, str], Callable[[Source, ReadOptions, Size | None, Admi
     ("frames", "picture"): _read_video,
     ("video", "video"): _whole_video,
     ("video", "picture"): _whole_video,
+    ("timeline", "video"): _read_timeline,
+    ("timeline", "picture"): _read_timeline,
     ("pictures", "document"): _read_document,
     ("sound", "sound"): _read_sound,
     ("sound", "video"): _read_sound,

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from mediasift import errors
+from mediasift.engines.engine import PaidSettings
 from mediasift.errors import MediasiftError, UsageError
 from mediasift.media.readers import ReadOptions
+from mediasift.settings import options
 from mediasift.sources.naming import Inputs, Source
-from mediasift.tasks.task import Task
+from mediasift.tasks.task import ModelRunSettings, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,9 @@ class Job:
 
 def settings(job: Job) -> dict[str, Any]:
     """The job's settings as JSON values: what the same command would have again."""
-    task = {field.name: _plain(getattr(job.task, field.name)) for field in fields(job.task)}
+    secret = {one.name for one in options(type(job.task)) if one.option.secret}
+    cost = {field.name for kind in (ModelRunSettings, PaidSettings) for field in fields(kind)}
+    task = {f.name: _plain(getattr(job.task, f.name)) for f in fields(job.task) if f.name not in secret | cost}
     return {
         "task": job.task.name,
         **task,

@@ -134,9 +134,13 @@ class Lane:
         self._spent(time.perf_counter() - started)
 
     def _infer(self, slot: int, batch: Sequence[tuple[Entry, Any]]) -> Sequence[Sequence[Row]]:
-        prepared = [one for _, one in batch]
-        self._watch.inferring([entry.name for entry, _ in batch], slot)
-        try:
-            return repeated(lambda: self._task.infer(prepared), patience_s=self._task.patience_s, stop=self._stop)
-        finally:
-            self._watch.inferring((), slot)
+        prepared, names = [one for _, one in batch], [entry.name for entry, _ in batch]
+
+        def attempt() -> Sequence[Sequence[Row]]:
+            self._watch.inferring(names, slot)
+            try:
+                return self._task.infer(prepared)
+            finally:
+                self._watch.inferring((), slot)
+
+        return repeated(attempt, patience_s=self._task.patience_s, stop=self._stop)

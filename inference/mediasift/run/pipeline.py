@@ -19,7 +19,7 @@ from typing import Any
 
 from mediasift.errors import ItemError
 from mediasift.items import FailedItem, Place
-from mediasift.media.readers import AnyItem, ReadOptions, read_source
+from mediasift.media.readers import AnyItem, read_source
 from mediasift.rows import Row, placed
 from mediasift.run.budget import Budget, Share
 from mediasift.run.lanes import WHOLE, Entry, Lane
@@ -29,7 +29,8 @@ from mediasift.system.machine import available_cores
 from mediasift.tasks.task import Fork, Reads, Started
 
 _QUEUE = 4
-"""Prepared items that may wait per source; rows that are known already do not count."""
+"""Prepared items that may wait per source to become a batch; where an engine takes one by one, which may be large, one.
+Rows that are known already do not count."""
 
 _BUDGET_MEGAPIXELS = 48.0
 """Megapixels decoded at a time over all readers: four 12-megapixel photographs, or one picture that is larger."""
@@ -61,8 +62,8 @@ class _Work:
 
     number: int
     source: Source
+    room: threading.Semaphore
     queue: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
-    room: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_QUEUE))
     entries: list[Entry] = field(default_factory=list)
     ended: bool = False
 
@@ -90,7 +91,7 @@ class Pipeline:
         *,
         row_type: type[Row],
         reads: Reads,
-        options: ReadOptions,
+        options: Any,
         jobs: int,
         watch: Watch | None = None,
     ) -> None:
@@ -120,7 +121,11 @@ class Pipeline:
     @property
     def _computed(self) -> int:
         """Items that may be in engines at a time."""
-        return max(one.batch_size * one.concurrency for one in (self.task.parts or {WHOLE: self.task}).values())
+        return max(one.batch_size * one.concurrency for one in self._engines.values())
+
+    @property
+    def _engines(self) -> Mapping[str, Started]:
+        return self.task.parts or {WHOLE: self.task}
 
     def run_singly(self, number: int, source: Source, troubles: Iterable[Trouble]) -> Finished:
         """One source alone, item by item, with what is known of its items from attempts that failed."""
@@ -144,9 +149,12 @@ class Pipeline:
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _room(self) -> threading.Semaphore:
+        return threading.Semaphore(_QUEUE if any(one.batch_size > 1 for one in self._engines.values()) else 1)
+
     def _read_here(self, sources: Iterable[Source], *, first: int) -> Iterator[tuple[_Work, Entry | None]]:
         for number, source in enumerate(sources, first):
-            work = _Work(number, source)
+            work = _Work(number, source, self._room())
             for entry in self._entries(work):
                 self._watch.waiting(entry.name)
                 yield work, entry
@@ -161,7 +169,7 @@ class Pipeline:
         remaining = enumerate(sources, first)
         while True:
             while len(waiting) < ahead and (found := next(remaining, None)) is not None:
-                work = _Work(*found)
+                work = _Work(*found, self._room())
                 pool.submit(self._fill, work)
                 waiting.append(work)
             if not waiting:
@@ -291,7 +299,7 @@ class Pipeline:
     def _open_lanes(self, *, singly: bool) -> None:
         """A lane for each engine; `singly` takes one item at a time, so that it is clear who kills a process."""
         self._lanes, slot = {}, 0
-        for part, task in (self.task.parts or {WHOLE: self.task}).items():
+        for part, task in self._engines.items():
             batch_size, concurrency = (1, 1) if singly else (task.batch_size, task.concurrency)
             self._lanes[part] = Lane(
                 task,

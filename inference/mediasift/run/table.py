@@ -17,12 +17,13 @@ import numpy as np
 
 from mediasift.errors import InputError, Interrupted, OutputError, UsageError
 from mediasift.rows import Row
-from mediasift.run.engine import Engine, Here
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal, state
+from mediasift.run.ledger import check_consent
 from mediasift.run.pipeline import Finished, readers
 from mediasift.run.progress import Progress
 from mediasift.run.resume import look, plan, stored_rows
+from mediasift.run.runners import Here, Runner
 from mediasift.run.supervisor import Limits, Supervisor
 from mediasift.sources.naming import Skipped, Source, find_sources
 from mediasift.system.files import write_atomically
@@ -64,9 +65,14 @@ class Table(Generic[RowType]):
         self._limits = limits
         self._begun = datetime.now(UTC)
         self._clock = time.perf_counter()
-        versions = computing()  # before the engine: a worker that was started ahead is still loading
-        self._engine: Engine = Here(job) if limits is None else Supervisor(job, limits)
-        weakref.finalize(self, self._engine.close)  # for a table that is made and then neither read nor written
+        versions = computing()  # before the runner: a worker that was started ahead is still loading
+        self._runner: Runner = Here(job) if limits is None else Supervisor(job, limits)
+        weakref.finalize(self, self._runner.close)  # for a table that is made and then neither read nor written
+        try:
+            check_consent(job)
+        except UsageError:
+            self._runner.close()
+            raise
         self._what: dict[str, Any] = {
             "settings": settings(job),
             "model": dict(self.facts),
@@ -140,7 +146,7 @@ class Table(Generic[RowType]):
                 order = self._fill(journal, Progress(progress, self._total(progress)))
                 self._publish(journal, order, output, form, what)
         finally:
-            self._engine.close()
+            self._runner.close()
 
     def _fill(self, journal: Journal, progress: Progress) -> array[int]:
         """Do what is not in the journal yet; returns where the rows of each input stand in it, in input order."""
@@ -159,7 +165,7 @@ class Table(Generic[RowType]):
                     progress.take_over()
 
         try:
-            for finished in self._engine.run(undone()):
+            for finished in self._runner.run(undone()):
                 position, found = waiting.popleft()
                 order[position] = journal.append(finished.source, found, finished.rows)
                 progress.advance(sum(1 for row in finished.rows if row.error))
@@ -180,7 +186,7 @@ class Table(Generic[RowType]):
 
     def _publish(self, journal: Journal, order: array[int], output: Path, form: Form, what: dict[str, Any]) -> None:
         """Put the rows in input order into the table; then the manifest; then the journal goes."""
-        self._tell_engine()
+        self._add_account()
         rows = self._journaled(journal, order)
         publish(rows, form, output, journal, what=what, told=lambda: self._manifest(what))
 
@@ -218,7 +224,7 @@ class Table(Generic[RowType]):
     @property
     def facts(self) -> Mapping[str, Any]:
         """What the task says of itself: its model, the device."""
-        return self._engine.facts
+        return self._runner.facts
 
     @property
     def made_by(self) -> dict[str, Any]:
@@ -231,7 +237,7 @@ class Table(Generic[RowType]):
     def resources(self) -> dict[str, Any]:
         """Threads, batch size and limits: what the rows cost, not what they say."""
         return {
-            "batch_size": self._engine.batch_size,
+            "batch_size": self._runner.batch_size,
             "jobs": readers(self.job.jobs),
             "threads": self.job.threads or available_cores(),
             "profile": self.job.profile or None,
@@ -244,21 +250,21 @@ class Table(Generic[RowType]):
         """Each of the given sources with its rows, instead of those that the job names."""
         shown = Progress(progress, total)
         try:
-            for finished in self._engine.run(sources):
+            for finished in self._runner.run(sources):
                 shown.advance(sum(1 for row in finished.rows if row.error))
                 yield finished
         finally:
             shown.close()
-            self._engine.close()
-        self._tell_engine()
+            self._runner.close()
+        self._add_account()
 
     def close(self) -> None:
         """Let go of what computes, for a table of which nothing is wanted."""
-        self._engine.close()
+        self._runner.close()
 
     def _rows(self, progress: Progress) -> Iterator[Any]:
         try:
-            for finished in self._engine.run(self._sources()):
+            for finished in self._runner.run(self._sources()):
                 self.summary.sources += 1
                 before = self.summary.error_rows
                 for row in finished.rows:
@@ -267,20 +273,20 @@ class Table(Generic[RowType]):
                 progress.advance(self.summary.error_rows - before)
         finally:
             progress.close()
-            self._engine.close()
-        self._tell_engine()
+            self._runner.close()
+        self._add_account()
         if self.summary.sources == 0:
             raise InputError(self._nothing())
 
-    def _tell_engine(self) -> None:
-        """What the engine knows of the run, into the summary."""
-        engine = self._engine
+    def _add_account(self) -> None:
+        """What the runner knows of the run, into the summary."""
+        runner = self._runner
         self.summary.skipped = dict(self._skipped.counts)
-        self.summary.worker_restarts = engine.restarts
-        self.summary.worker_peak_bytes = engine.peak_bytes
+        self.summary.worker_restarts = runner.restarts
+        self.summary.worker_peak_bytes = runner.peak_bytes
         self.summary.seconds = {
-            **asdict(engine.seconds),
-            "longest_item": engine.longest_item_s,
+            **asdict(runner.seconds),
+            "longest_item": runner.longest_item_s,
             "total": time.perf_counter() - self._clock,
         }
 

@@ -30,11 +30,12 @@ from mediasift.errors import SetupError
 from mediasift.media.pictures.images import get_ready
 from mediasift.rows import to_json
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
-from mediasift.run.pipeline import Finished, Pipeline, readers
+from mediasift.run.pipeline import Finished, Pipeline
+from mediasift.run.runners import pipeline_of, start
 from mediasift.run.watch import Culprit, Trouble, Watch
 from mediasift.sources.naming import Source
 from mediasift.system.network import VARIABLE, forbid_sockets, no_telemetry
-from mediasift.tasks.task import Resources, Started
+from mediasift.tasks.task import Started
 
 PROTOCOL_ERROR = 70
 """Exit code after a bug; its traceback was sent."""
@@ -136,15 +137,8 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
         os.environ[VARIABLE] = "1"
         forbid_sockets()
     job = job_from_json(data)
-    started = job.task.start(Resources(batch_size=job.batch_size, threads=job.threads))
-    pipeline = Pipeline(
-        started,
-        row_type=job.task.row,
-        reads=job.task.reads,
-        options=job.reading,
-        jobs=readers(job.jobs),
-        watch=channel,
-    )
+    started = start(job)
+    pipeline = pipeline_of(job, started, channel)
     channel.send("S", json.dumps(_facts(started, pipeline)))
     orders = Orders(lines)
     while True:

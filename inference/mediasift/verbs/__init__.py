@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mediasift.verbs.speed import TOLERANCE, bench, compare_bench
     from mediasift.verbs.tables import TableOptions
     from mediasift.verbs.videos import keyframes, shot_summary, shots, timeline
-    from mediasift.verbs.words import ocr, sound_minutes, transcribe
+    from mediasift.verbs.words import ocr, transcribe
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "mediasift.verbs.comparing": (
@@ -70,7 +70,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "mediasift.verbs.words": (
         "ocr",
-        "sound_minutes",
         "transcribe",
     ),
 }

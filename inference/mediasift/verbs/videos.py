@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
-from mediasift.errors import UsageError
+from mediasift.media.settings import MAX_MEGAPIXELS
 from mediasift.run.table import Table
 from mediasift.tasks.keyframes import KeyFrame, KeyFrames
 from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
+from mediasift.tasks.task import TIMEOUT_S
 from mediasift.tasks.timeline import Timeline
-from mediasift.tasks.timeline_parts import PARTS, Moment, Part
-from mediasift.tasks.transcribe import PIECES_S
+from mediasift.tasks.timeline_parts import Moment
 from mediasift.verbs.tables import Named, TableOptions, table
-
-OFFLINE_SPEECH = ("pocketsphinx", "onnx")
-"""Engines of `transcribe` that send nothing away and cost nothing."""
 
 
 def keyframes(
@@ -111,30 +107,23 @@ def timeline(
         EngineError: An engine for text or speech is missing.
         UsageError: An option is out of range, or a part is none.
     """
-    if unknown := [part for part in parts if part not in PARTS]:
-        raise UsageError(f"part {unknown[0]!r}: a timeline can hold {', '.join(PARTS)}")
-    if speech_engine not in OFFLINE_SPEECH:
-        raise UsageError(f"speech engine {speech_engine!r}: a timeline is made with {' or '.join(OFFLINE_SPEECH)}")
-    shared = {"device": device, "min_score": min_score}
-    settings = {
-        "classify": {"model": str(classify_model), "top": top, **shared},
-        "detect": {"model": str(detect_model), "labels": list(labels), **shared},
-        "ocr": {
-            "engine": ocr_engine,
-            "language": ocr_language,
-            "level": "line",
-            "timeout_s": options.get("timeout_s"),
-        },
-        "transcribe": {"engine": speech_engine, "model": None if speech_model is None else str(speech_model)},
-    }
-    piece_s = PIECES_S[speech_engine]
     task = Timeline(
-        shots="shots" in parts,
-        keyframes="keyframes" in parts,
-        parts=tuple(
-            Part(name=name, settings=json.dumps(settings[name]), piece_s=piece_s) for name in settings if name in parts
-        ),
+        parts=tuple(parts),
+        classify_model=str(classify_model),
+        detect_model=str(detect_model),
+        device=device,
+        top=top,
+        min_score=min_score,
+        labels=tuple(labels),
+        ocr_engine=ocr_engine,
+        ocr_language=ocr_language,
+        speech_engine=speech_engine,
+        speech_model=None if speech_model is None else str(speech_model),
+        detector=detector,
+        every=options.get("every"),
+        max_megapixels=options.get("max_megapixels", MAX_MEGAPIXELS),
         fades=fades,
         vtt=None if vtt is None else str(vtt),
+        timeout_s=options.get("timeout_s", TIMEOUT_S),
     )
     return table(task, inputs, options, detector=detector)

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
-from mediasift.media.sound.audio import PIECE_S, duration_s
 from mediasift.run.table import Table
-from mediasift.sources.naming import Skipped, find_sources
-from mediasift.tasks.ocr import DPI as OCR_DPI
-from mediasift.tasks.ocr import HELPFUL, Ocr, TextRegion
-from mediasift.tasks.transcribe import PIECES_S, Segment, Transcribe
-from mediasift.verbs.tables import Named, TableOptions, job_of, table
+from mediasift.tasks.ocr import Ocr, TextRegion
+from mediasift.tasks.task import TIMEOUT_S
+from mediasift.tasks.transcribe import Segment, Transcribe
+from mediasift.verbs.tables import Named, TableOptions, table
 
 
 def ocr(
@@ -47,21 +45,21 @@ def ocr(
         EngineError: The engine, or its language, is missing.
         UsageError: An option is out of range.
     """
-    steps = (HELPFUL if clean else ()) if isinstance(clean, bool) else tuple(clean)
     task = Ocr(
         engine=engine,
         language=language,
         level=level,
         psm=psm,
         oem=oem,
-        clean=steps,
+        clean=clean is True,
+        clean_steps=() if isinstance(clean, bool) else tuple(clean),
+        force_ocr=force_ocr,
         files=tuple(files),
-        folder=None if folder is None else str(folder),
-        timeout_s=options.get("timeout_s"),
+        directory=None if folder is None else str(folder),
+        timeout_s=options.get("timeout_s", TIMEOUT_S),
     )
-    layer = not force_ocr and not {"hocr", "pdf"} & set(files)
-    with_dpi: TableOptions = {**options, "dpi": options.get("dpi") or OCR_DPI}
-    return table(task, inputs, with_dpi, text_layer=layer)
+    with_dpi: TableOptions = {**options, "dpi": options.get("dpi") or task.dpi}
+    return table(task, inputs, with_dpi, text_layer=task.text_layer)
 
 
 def transcribe(
@@ -75,12 +73,15 @@ def transcribe(
     channel: int | None = None,
     raw_rate: int | None = None,
     project: str | None = None,
-    location: str | None = None,
+    location: str = "global",
     endpoint: str | None = None,
     diarize: bool = False,
-    parallel: int | None = None,
+    parallel: int = 4,
     paid: str | Path | None = None,
-    request_timeout_s: float | None = None,
+    price: float | None = None,
+    max_cost: float | None = None,
+    yes: bool = False,
+    request_timeout_s: float = 120.0,
     **options: Unpack[TableOptions],
 ) -> Table[Segment]:
     """Rows of speech in sound and video, with times.
@@ -98,7 +99,11 @@ def transcribe(
         location, endpoint: For google: where; default global.
         diarize: For google: tell speakers apart.
         parallel: For google: requests at a time.
-        paid: For google: folder in which paid answers are kept, so that no piece is ever sent twice.
+        paid: For google: folder in which paid answers are kept, so that no piece is ever paid twice, and their book.
+        price: For google: USD per minute of sound; default the list price.
+        max_cost: For google: nothing is sent that could take what was spent, by the book, above so many USD. Without
+            it, or a `yes`, nothing is sent at all.
+        yes: For google: send, whatever it costs.
         request_timeout_s: For google: longest time for one request with all its repetitions.
         **options: See `TableOptions`.
 
@@ -113,24 +118,18 @@ def transcribe(
         model=None if model is None else str(model),
         model_kind=model_kind,
         level=level,
+        channel=channel,
+        raw_rate=raw_rate,
         project=project,
         location=location,
         endpoint=endpoint,
         diarize=diarize,
         parallel=parallel,
         paid=None if paid is None else str(paid),
-        timeout_s=request_timeout_s,
+        price=price,
+        max_cost=max_cost,
+        yes=yes,
+        request_timeout_s=request_timeout_s,
+        timeout_s=options.get("timeout_s", TIMEOUT_S),
     )
-    piece_s = PIECES_S.get(engine, PIECE_S)
-    return table(task, inputs, options, piece_s=piece_s, channel=channel, raw_rate=raw_rate)
-
-
-def sound_minutes(inputs: Named, *, raw_rate: int | None = None, **options: Unpack[TableOptions]) -> tuple[float, int]:
-    """(minutes of sound, recordings whose length is unknown) in the inputs, by what their containers say."""
-    job = job_of(Transcribe(), inputs, options)
-    minutes, unknown = 0.0, 0
-    for source in find_sources(job.inputs, Skipped()):
-        length = None if source.file is None else duration_s(source.file, raw_rate=raw_rate)
-        unknown += length is None and source.failure is None
-        minutes += (length or 0.0) / 60
-    return minutes, unknown
+    return table(task, inputs, options, piece_s=task.piece_s, channel=channel, raw_rate=raw_rate)
