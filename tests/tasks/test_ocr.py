@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import shutil
 import stat
@@ -208,6 +209,26 @@ def test_a_page_that_hangs_is_stopped_and_becomes_an_error_row(test_data: Path, 
     (row,) = ms.ocr(test_data / "ocr" / "136.tif", timeout_s=0.5)
     assert row.error.startswith("timeout: Tesseract took longer")
     assert time.monotonic() - started < 20
+
+
+def test_as_many_pages_are_read_at_a_time_as_there_are_threads(tmp_path: Path, monkeypatch):
+    """Pages of one file, counted where the program begins and ends."""
+    program, log = tmp_path / "bin" / "tesseract", tmp_path / "log"
+    program.parent.mkdir()
+    real = shutil.which("tesseract")
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*|*--list-langs*) exec {real} "$@";; esac\n'
+        f'echo begin >> {log}\nsleep 0.3\n{real} "$@"\ncode=$?\necho end >> {log}\nexit $code\n'
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    page = Image.fromarray(solid((255, 255, 255), 60, 30))
+    page.save(tmp_path / "pages.tif", save_all=True, append_images=[page] * 8)
+    rows = list(ms.ocr(tmp_path / "pages.tif", threads=3, jobs=1))
+    assert [(row.page, row.error) for row in rows] == [(number, "") for number in range(1, 10)]
+    busy = list(itertools.accumulate(1 if line == "begin" else -1 for line in log.read_text().split()))
+    assert len(busy) == 18
+    assert max(busy) == 3
 
 
 def call(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess:
