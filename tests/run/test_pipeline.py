@@ -151,7 +151,7 @@ def test_many_pages_and_a_small_budget_do_not_lock_up(tmp_path: Path, monkeypatc
     """Readers hold their share of the budget while they decode, never while they wait for the model."""
     from PIL import Image
 
-    from mediasift.run import pipeline as module
+    from mediasift.run import reading as module
 
     monkeypatch.setattr(module, "_BUDGET_MEGAPIXELS", 0.0001)
     pages = [Image.fromarray(solid((page, 0, 0), 20, 20)) for page in range(12)]

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from mediasift.run.job import Job
 from mediasift.run.ledger import with_ledger
-from mediasift.run.pipeline import Finished, Pipeline, Seconds, readers
+from mediasift.run.pipeline import Finished, Pipeline, readers
+from mediasift.run.reading import Seconds
 from mediasift.run.watch import Watch
 from mediasift.sources.naming import Source
 from mediasift.tasks.task import Resources, Started

@@ -18,8 +18,9 @@ from typing import Any
 from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
 from mediasift.rows import Row, from_json
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
-from mediasift.run.pipeline import Finished, Seconds
+from mediasift.run.pipeline import Finished
 from mediasift.run.process import Worker
+from mediasift.run.reading import Seconds
 from mediasift.run.signals import Signals
 from mediasift.run.watch import Trouble
 from mediasift.sources.naming import Source
