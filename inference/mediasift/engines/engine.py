@@ -34,7 +34,7 @@ class Engine(Protocol):
 
         Raises:
             TryAgain: It cannot now, but may later.
-            ItemError: It cannot; of a batch of several, nobody knows yet which one is to blame.
+            ItemError: It cannot; of a batch of several, which one is to blame is not known.
         """
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ def answered(batch: Sequence[T], call: Callable[[Sequence[T]], Sequence[Any]]) -
         part = batch[start : start + size]
         try:
             results = call(part)
-        except TryAgain as error:  # nobody is to blame, and fewer at a time would not help
+        except TryAgain as error:  # no item is to blame, and fewer at a time would not help
             answers += [error] * len(part)
         except ItemError as error:
             if len(part) == 1:

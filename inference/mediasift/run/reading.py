@@ -131,7 +131,7 @@ class Readers:
             self._put(work, error)
 
     def _put(self, work: Work, entry: Any) -> bool:
-        """Into the queue, once there is room; False when nobody wants it any more."""
+        """Into the queue, once there is room; False when the run has ended."""
         if isinstance(entry, Entry) and entry.prepared and not work.room.acquire(blocking=False):
             self._watch.waiting(entry.name)
             while not work.room.acquire(timeout=0.1):

@@ -256,7 +256,7 @@ class Supervisor:
             raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
 
     def _recover(self, pending: deque[tuple[int, Source]], death: _Died) -> Iterator[Finished]:
-        """After a death: everything up to the last suspect one by one, the rest anew."""
+        """After a death: everything up to the last suspect one by one, the rest from the start."""
         suspects = death.certain or self._worker.suspects()
         yield from self._said_before(pending)
         self._restart()
@@ -285,8 +285,8 @@ class Supervisor:
             if troubles and troubles[-1].reading and troubles[-1].item == 0:
                 row = self._row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
                 return Finished(source=source, rows=[row])
-            told = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
-            self._worker.order("singly", number=number, troubles=told, **source_to_json(source))
+            known = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
+            self._worker.order("singly", number=number, troubles=known, **source_to_json(source))
             try:
                 alone = deque([(number, source)])
                 while alone:

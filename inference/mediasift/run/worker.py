@@ -8,7 +8,7 @@ It takes JSON lines on standard input: the job, then sources. It answers on what
     I s n:i ..  an engine is called on these items in slot s, of which it may have several     I s  the call is over
     F n {..}  the rows of source n                           E {..}  no more sources; seconds per stage
 
-When standard input ends, it ends at once: nobody would hear of its results.
+When standard input ends, it ends at once: its results would reach no one.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
 def _get_ready(tasks: Sequence[str]) -> None:
     """Import what the job will surely need, while the supervisor still reads its options and finds its inputs."""
     for task in tasks:
-        # What is broken here breaks again where it is used, and is told there.
+        # What is broken here breaks again where it is used, and is reported there.
         with contextlib.suppress(Exception):
             import_module(f"mediasift.tasks.{task}")
             runtime()

@@ -87,7 +87,7 @@ class Timeline(FrameSettings, EngineRunSettings):
 
     @property
     def piece_s(self) -> float | None:
-        """Longest piece of sound, seconds; None where nobody listens."""
+        """Longest piece of sound, seconds; None for no sound."""
         return SPEECH_ENGINES[self.speech_engine].piece_s if set(SOUND_TASKS) & set(self.parts) else None
 
     def start(self, resources: Resources) -> StartedTimeline:

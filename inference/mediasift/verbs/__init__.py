@@ -103,7 +103,6 @@ __all__ = [
     "shots",
     "show_model",
     "similarity",
-    "sound_minutes",
     "timeline",
     "transcribe",
     "verify_models",

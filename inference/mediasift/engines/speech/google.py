@@ -116,7 +116,7 @@ class GoogleSpeech:
         return (math.ceil(seconds) + pieces - 1) * _usd_per_s(settings)
 
     def price_usd(self, request: Clip | RemoteSound) -> float | None:
-        """See `Paid`; silence is not sent, and nobody knows how long a recording in the cloud is."""
+        """See `Paid`; silence is not sent; how long a recording in the cloud is, is not known."""
         if isinstance(request, RemoteSound):
             return None
         return 0.0 if is_silent(request) else math.ceil(request.waveform.size / request.sample_rate) * self._usd_per_s

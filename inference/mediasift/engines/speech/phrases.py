@@ -20,7 +20,7 @@ class Spoken:
         text: The words.
         start_s, end_s: In seconds of the clip; of the recording, for one that stays remote.
         confidence: 0..1; None where none is known.
-        speaker: Who speaks, where speakers are told apart.
+        speaker: Who speaks, where speakers are distinguished.
     """
 
     text: str
