@@ -16,22 +16,31 @@ from pathlib import Path
 import numpy as np
 
 import mediasift as ms
-from mediasift.engines.speech.engine import EngineSettings, Phrase
-from mediasift.tasks import transcribe
+from mediasift.engines.speech import ENGINES
+from mediasift.engines.speech.phrases import Phrase
+from mediasift.settings import Settings
 
 RATE = 16_000
 
 
 class NullSpeech:
-    """See `tasks.transcribe_engine.Engine`."""
+    """See `engines.speech.phrases.SpeechEngine`."""
 
-    workers = 2
+    settings = Settings
+    piece_s = 30.0
+    concurrency = 2
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, _settings: Settings, *, threads: int, timeout_s: float | None) -> None:
         self.facts = {"engine": "null"}
         self.heard = 0
 
-    def hear(self, clip) -> tuple[Phrase, ...]:
+    def run(self, batch) -> list[tuple[Phrase, ...]]:
+        return [self._phrases(clip) for clip in batch]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _phrases(self, clip) -> tuple[Phrase, ...]:
         self.heard += clip.waveform.size
         loudest = float(np.abs(clip.waveform).max())
         return (Phrase(text=f"{loudest:.1f}", start_s=0.0, end_s=clip.waveform.size / clip.sample_rate),)
@@ -56,11 +65,12 @@ def main(path: str) -> None:
     """Transcribe and print."""
     engines: list[NullSpeech] = []
 
-    def null(settings: EngineSettings) -> NullSpeech:
-        engines.append(NullSpeech(settings))
-        return engines[-1]
+    class Noted(NullSpeech):
+        def __init__(self, *args, **kwargs) -> None:
+            super().__init__(*args, **kwargs)
+            engines.append(self)
 
-    transcribe.ENGINES["null"] = null
+    ENGINES["null"] = Noted
     rows, end_s = 0, 0.0
     for row in ms.transcribe(path, engine="null"):
         if row.error or row.start_s != round(end_s, 3):

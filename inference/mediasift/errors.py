@@ -3,6 +3,7 @@
 MediasiftError                      exit code
 ├── SetupError                      the run does not start, or stops as a whole
 │   ├── UsageError (ValueError)         2   an option's value, or options that exclude each other
+│   │   └── ConsentNeeded                       what would be sent costs money, and nobody agreed to it
 │   ├── InputError (OSError)            3   nothing to read: no input found, a list that cannot be read
 │   ├── ModelError                      4   a model that cannot be used
 │   │   ├── ModelNotFound (FileNotFoundError)
@@ -23,6 +24,7 @@ MediasiftError                      exit code
     ├── ItemTimeout     "timeout"       longer than the limit per item
     ├── Crashed         "crashed"       the process that read it died
     └── InferenceFailed "inference"     the model refused this item
+        └── TryAgain                        what passes by itself: an overload, a lost connection; it is repeated
 
 Messages say what happened to which file, what was found, and what to type next. An ItemError's text
 becomes the `error` column as `code: sentence`; nothing but an ItemError ever becomes a row.
@@ -47,6 +49,18 @@ class SetupError(MediasiftError):
 
 class UsageError(SetupError, ValueError):
     """A value, or a combination of options, that makes no sense."""
+
+
+class ConsentNeeded(UsageError):
+    """What would be sent costs money, and nobody agreed to it yet.
+
+    Attributes:
+        estimate: What would be sent, and what it would cost at most.
+    """
+
+    def __init__(self, message: str, *, estimate: str = "") -> None:
+        super().__init__(message)
+        self.estimate = estimate
 
 
 class InputError(SetupError, OSError):
@@ -160,6 +174,26 @@ class Crashed(ItemError):
 
 
 class InferenceFailed(ItemError, RuntimeError):
-    """The model refused this item."""
+    """The model refused this item.
+
+    Attributes:
+        unpaid: A paid service surely did nothing, so that nothing is due for it.
+    """
 
     code = "inference"
+
+    def __init__(self, message: str, *, unpaid: bool = False) -> None:
+        super().__init__(message)
+        self.unpaid = unpaid
+
+
+class TryAgain(InferenceFailed):
+    """What passes by itself: an overload, a lost connection, a quota. `run` repeats the call before it is a row.
+
+    Attributes:
+        after_s: When, where the other side said so; else after 1, 2, 4 ... seconds.
+    """
+
+    def __init__(self, message: str, *, after_s: float | None = None, unpaid: bool = False) -> None:
+        super().__init__(message, unpaid=unpaid)
+        self.after_s = after_s

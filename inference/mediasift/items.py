@@ -91,14 +91,12 @@ class VideoFile(Place):
     Attributes:
         content: What it holds.
         max_megapixels: Larger frames are refused.
-        every: Which frames are looked at by tasks that do not look at all; None lets the task choose.
         detector: What finds hard cuts, see `media.cuts.DETECTORS`.
         alive: Called now and then by whoever reads it: it goes on, however long the video is.
     """
 
     content: Content
     max_megapixels: float
-    every: str | None = None
     detector: str = "content"
     alive: Callable[[], None] = field(repr=False, compare=False)
 

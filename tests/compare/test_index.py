@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mediasift.compare.index import NOT_KEPT, Index
 from mediasift.errors import OutputError, UsageError
+from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint
 
@@ -22,7 +23,7 @@ MADE_BY = {"task": "fingerprint", "width": 32}
 
 
 def source(path: Path) -> Source:
-    return Source(path=path.name, file=path)
+    return Source(path=path.name, content=LocalFile(path))
 
 
 def fingerprint(width: int, **more) -> Fingerprint:
@@ -33,7 +34,7 @@ def filled(folder: Path, count: int = 4) -> tuple[Path, list[Source], list[int]]
     """An index of so many files; the files and the places of their lines."""
     sources = [source(folder / f"{number}.png") for number in range(count)]
     for number, one in enumerate(sources):
-        one.file.write_bytes(bytes(number + 1))
+        one.content.path.write_bytes(bytes(number + 1))
     with Index(folder / "index", MADE_BY) as index:
         places = [index.append(one, index.state(one), [fingerprint(n)]) for n, one in enumerate(sources)]
     return folder / "index", sources, places
@@ -45,8 +46,8 @@ def test_what_was_kept_is_found_again_while_the_file_is_the_same(tmp_path: Path)
         assert [index.find(one) for one in sources] == places
         (row,) = index.rows(places[2], Fingerprint)
         assert (row.path, row.width, row.vector.tolist()) == ("", 2, [2, 0.5])
-        sources[1].file.write_bytes(b"another")
-        sources[3].file.unlink()
+        sources[1].content.path.write_bytes(b"another")
+        sources[3].content.path.unlink()
         assert [index.find(one) is None for one in sources] == [False, True, False, True]
         assert index.append(sources[1], index.state(sources[1]), [fingerprint(9)]) > places[-1]
     with Index(path, MADE_BY) as index:  # of two lines on a file the later counts
@@ -55,7 +56,7 @@ def test_what_was_kept_is_found_again_while_the_file_is_the_same(tmp_path: Path)
 
 def test_errors_and_arrays_are_not_kept(tmp_path: Path):
     path, sources, _ = filled(tmp_path)
-    array = Source(path="array[0]", image=np.zeros((2, 2, 3), np.uint8))
+    array = Source(path="array[0]", content=Array("array[0]", np.zeros((2, 2, 3), np.uint8)))
     before = path.read_bytes()
     with Index(path, MADE_BY) as index:
         assert index.append(sources[0], index.state(sources[0]), [fingerprint(1, error="damaged: x")]) == NOT_KEPT

@@ -44,6 +44,7 @@ class Planted(PictureSettings, ModelRunSettings):
     log: str = ""
     slow_s: float = 0.0
     evil: bool = True
+    concurrency: int = 1
 
     def start(self, resources: Resources) -> StartedPlanted:
         """Plant the codec."""
@@ -62,6 +63,7 @@ class StartedPlanted(Started):
     def __init__(self, settings: Planted, batch_size: int) -> None:
         self.settings = settings
         self.batch_size = batch_size
+        self.concurrency = settings.concurrency
         self.facts: Mapping[str, Any] = {"where": settings.where}
 
     def prepare(self, item: Item) -> int:
@@ -80,6 +82,8 @@ class StartedPlanted(Started):
         if self.settings.where == "infer" and self.settings.evil:
             for red in batch:
                 _do(red)
+        if self.settings.concurrency > 1:
+            time.sleep(self.settings.slow_s)
         return [[Red(red=red)] for red in batch]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediasift.errors import Damaged, InferenceFailed
+from mediasift.errors import Damaged, InferenceFailed, TryAgain
 from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
@@ -18,7 +18,7 @@ from mediasift.run.budget import Budget
 from mediasift.run.pipeline import Pipeline
 from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
-from mediasift.tasks.task import Started
+from mediasift.tasks.task import Fork, Started
 from tests.pictures import save, scene, solid
 
 
@@ -86,10 +86,11 @@ def test_every_input_is_one_row_whatever_fails(reds: list[int], jobs: int, batch
             assert (row.red, row.error) == (red, "")
 
 
-def test_a_failing_batch_is_retried_one_by_one():
+def test_a_refused_batch_is_halved_until_its_culprit_is_alone():
     task = Shades(4, refuse_infer=2)
-    run(task, [0, 1, 2, 3, 4])
-    assert task.batches == [[0, 1, 2, 3], [0], [1], [2], [3], [4]]
+    rows = run(task, [0, 1, 2, 3, 4])
+    assert task.batches == [[0, 1, 2, 3], [0, 1], [2], [3], [4]]
+    assert [bool(row.error) for row in rows] == [False, False, True, False, False]
 
 
 def test_sources_that_fail_do_not_pile_up_behind_one_that_waits_for_its_batch():
@@ -156,7 +157,7 @@ def test_many_pages_and_a_small_budget_do_not_lock_up(tmp_path: Path, monkeypatc
     """Readers hold their share of the budget while they decode, never while they wait for the model."""
     from PIL import Image
 
-    from mediasift.run import pipeline as module
+    from mediasift.run import reading as module
 
     monkeypatch.setattr(module, "_BUDGET_MEGAPIXELS", 0.0001)
     pages = [Image.fromarray(solid((page, 0, 0), 20, 20)) for page in range(12)]
@@ -201,3 +202,158 @@ def test_kept_columns_reach_every_row_errors_included(tmp_path: Path):
     rows = [row for finished in pipeline.run(sources) for row in finished.rows]
     assert [row.kept for row in rows] == [kept, kept]
     assert rows[1].error.startswith("not-found")
+
+
+class Slow(Shades):
+    """Answers after a while, several at a time; it counts how many those are, and how many pictures it holds."""
+
+    def __init__(self, concurrency: int, slow_s: float, batch_size: int = 1, **refused: int) -> None:
+        super().__init__(batch_size, **refused)
+        self.concurrency, self.slow_s = concurrency, slow_s
+        self.busy = self.busiest = self.held = self.most_held = 0
+        self.lock = threading.Lock()
+
+    def prepare(self, item: Item) -> int:
+        with self.lock:
+            self.held += 1
+            self.most_held = max(self.most_held, self.held)
+        return super().prepare(item)
+
+    def infer(self, batch: Sequence[int]) -> list[list[Row]]:
+        with self.lock:
+            self.busy += 1
+            self.busiest = max(self.busiest, self.busy)
+        time.sleep(self.slow_s * (1 + batch[0] % 3))
+        with self.lock:
+            self.busy -= 1
+            self.held -= len(batch)
+        return super().infer(batch)
+
+
+@pytest.mark.parametrize("jobs", [0, 2])
+def test_as_many_batches_are_computed_at_a_time_as_the_task_allows(jobs: int):
+    task = Slow(3, 0.01)
+    rows = run(task, range(30), jobs)
+    assert [row.red for row in rows] == list(range(30))
+    assert task.busiest == 3
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediasift-engine")]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 8), max_size=30), st.integers(0, 2), st.integers(1, 4), st.integers(2, 4))
+def test_several_at_a_time_give_the_rows_of_one_at_a_time(reds: list[int], jobs: int, batch_size: int, several: int):
+    task = Slow(several, 0.0005, batch_size, refuse_prepare=3, refuse_infer=5)
+    assert run(task, reds, jobs) == run(Shades(batch_size, refuse_prepare=3, refuse_infer=5), reds, jobs)
+
+
+def test_pages_of_one_source_wait_in_bounded_memory_while_several_are_computed(tmp_path: Path):
+    from PIL import Image
+
+    pages = [Image.fromarray(solid((page, 0, 0), 4, 4)) for page in range(60)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    task = Slow(2, 0.003)
+    pipeline = Pipeline(task, row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
+    (finished,) = pipeline.run([Source(path="t", content=LocalFile(tmp_path / "pages.tif"))])
+    assert [row.red for row in finished.rows] == list(range(60))
+    assert task.busiest == 2
+    assert task.most_held < 12
+
+
+def test_nothing_piles_up_behind_a_slow_front():
+    class Stuck(Slow):
+        def infer(self, batch: Sequence[int]) -> list[list[Row]]:
+            if batch == [200]:
+                time.sleep(0.5)
+            return super().infer(batch)
+
+    asked = []
+
+    def sources():
+        for i in range(1000):
+            asked.append(i)
+            yield Source(path=str(i), content=Array(str(i), solid((200 if i == 0 else 1, 0, 0), 2, 2)))
+
+    pipeline = Pipeline(Stuck(2, 0), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
+    running = pipeline.run(sources())
+    assert next(running).rows[0].red == 200
+    assert len(asked) < 3 * pipeline.ahead
+    running.close()
+
+
+def test_a_bug_among_several_that_are_computed_is_raised():
+    class Buggy(Slow):
+        def infer(self, batch: Sequence[int]) -> list[list[Row]]:
+            if batch == [7]:
+                raise ZeroDivisionError("a bug")
+            return super().infer(batch)
+
+    with pytest.raises(ZeroDivisionError):
+        run(Buggy(3, 0.001), range(50))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Shade):
+    """Which part saw it."""
+
+    part: str | None = None
+
+
+class SeenBy(Shades):
+    """A part of a task: its rows carry its name, those of failed items too."""
+
+    def __init__(self, name: str, **refused: int) -> None:
+        super().__init__(**refused)
+        self.name = name
+
+    def infer(self, batch: Sequence[int]) -> list[list[Row]]:
+        return [[Seen(red=row.red, part=self.name) for row in rows] for rows in super().infer(batch)]
+
+    def failed(self, row_type: type[Row], error) -> Row:
+        return Seen(part=self.name, error=error.as_cell())
+
+
+class Forked(Started):
+    """Every picture goes to two parts with batches of their own, every third to one; the rest is known already."""
+
+    def __init__(self, refuse: int) -> None:
+        self.parts = {"a": SeenBy("a", batch_size=4, refuse_infer=refuse), "b": SeenBy("b", batch_size=3)}
+        self.parts["b"].concurrency = 2
+
+    def prepare(self, item: Item) -> Fork:
+        red = int(item.image[0, 0, 0])
+        return Fork(prepared={"a": red} if red % 3 == 0 else {"a": red, "b": red}, rows=[Seen(part="known", red=red)])
+
+    def arranged(self, path: str, rows: Sequence[Row]) -> Sequence[Row]:
+        assert all(row.path == path for row in rows)
+        return sorted(rows, key=lambda row: row.part != "b")
+
+
+@pytest.mark.parametrize("jobs", [0, 2])
+def test_each_part_of_a_fork_has_its_own_batches_and_its_own_errors(jobs: int):
+    task = Forked(refuse=5)
+    rows = run(task, range(10), jobs)
+    for red in range(10):
+        expected = [("known", red, False), ("a", None if red == 5 else red, red == 5)]
+        expected = ([("b", red, False)] if red % 3 else []) + expected
+        mine = [(row.part, row.red, bool(row.error)) for row in rows if row.path == str(red)]
+        assert mine == expected
+    assert [len(batch) for batch in task.parts["a"].batches] == [4, 4, 2, 1, 1, 2, 2]
+    assert sorted(len(batch) for batch in task.parts["b"].batches) == [3, 3]
+
+
+def test_what_passes_by_itself_is_tried_again():
+    class Overloaded(Shades):
+        patience_s = 0.2
+
+        def infer(self, batch: Sequence[int]) -> list[list[Row]]:
+            rows = super().infer(batch)
+            if batch == [1] and len(self.batches) < 3:
+                raise TryAgain("overloaded", after_s=0.01)
+            if batch == [2]:
+                raise TryAgain("overloaded")
+            return rows
+
+    task = Overloaded(1)
+    rows = run(task, [0, 1, 2])
+    assert task.batches == [[0], [1], [1], [2]]
+    assert [row.error for row in rows] == ["", "", "inference: overloaded; it was tried for 0.2 s"]

@@ -66,7 +66,7 @@ def whole(photos: Path) -> bytes:
 def cut_short(photos: Path, out: Path, after: int, **options) -> None:
     """Begin a run and abandon it after some finished inputs, as Ctrl-C in Python does."""
     run = table(photos, **options)
-    engine, count = run._rows._engine.run, iter(range(10**9))
+    engine, count = run._rows._runner.run, iter(range(10**9))
 
     def short(sources):
         for finished in engine(sources):
@@ -74,7 +74,7 @@ def cut_short(photos: Path, out: Path, after: int, **options) -> None:
                 raise KeyboardInterrupt
             yield finished
 
-    run._rows._engine.run = short
+    run._rows._runner.run = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
 
@@ -223,7 +223,7 @@ def test_a_table_edited_while_a_run_goes_on_is_noticed_when_it_is_continued(phot
     table(photos).write(out)
     save(photos / "new.png", solid((77, 0, 0), 4, 4))
     run = table(photos)
-    run._rows._engine.run = lambda _sources: iter([][:1] or (_ for _ in ()).throw(KeyboardInterrupt))
+    run._rows._runner.run = lambda _sources: iter([][:1] or (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run.write(out, update=True)
     out.write_text(out.read_text() + "one more\n")

@@ -34,12 +34,12 @@ def worker_finds_tests(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'inference'}")
 
 
-def table(tmp_path: Path, reds: list[int], *, limits: Limits | None = None, **planted) -> Table:
+def table(tmp_path: Path, reds: list[int], *, limits: Limits | None = None, batch_size: int = 4, **planted) -> Table:
     folder = tmp_path / "photos"
     folder.mkdir(exist_ok=True)
     for number, red in enumerate(reds):
         save(folder / f"{number:04}.png", solid((red, 0, 0), 4, 4))
-    job = Job(task=Planted(**planted, batch_size=4), inputs=Inputs(named=[str(folder)]))
+    job = Job(task=Planted(**planted, batch_size=batch_size), inputs=Inputs(named=[str(folder)]))
     return Table(Stream(job, limits=limits or Limits(timeout_s=4, max_memory_gb=0.5)))
 
 
@@ -73,6 +73,15 @@ def test_a_reader_that_waits_while_the_model_stands_still_is_not_to_blame(tmp_pa
     assert outcome(rows) == ["timeout" if red == HANG else red for red in reds]
 
 
+@pytest.mark.parametrize(("evil", "code"), [(ABORT, "crashed"), (HANG, "timeout")])
+def test_one_of_several_items_that_are_computed_at_a_time_costs_one_row(tmp_path: Path, evil: int, code: str):
+    reds = [*range(100, 107), evil, *range(108, 120)]
+    found = table(tmp_path, reds, where="infer", concurrency=3, batch_size=1, slow_s=0.03, limits=Limits(timeout_s=1.5))
+    assert outcome(found) == [code if red == evil else red for red in reds]
+    # Who hangs is known by its time; after a crash, all that were computed are tried again one by one.
+    assert found.summary.worker_restarts == (1 if evil == HANG else 2)
+
+
 def test_many_culprits_in_a_row(tmp_path: Path):
     reds = [ABORT, ABORT, 100, ABORT, 101, ABORT]
     assert outcome(table(tmp_path, reds, where="infer")) == ["crashed", "crashed", 100, "crashed", 101, "crashed"]
@@ -97,7 +106,7 @@ def test_a_killed_worker_loses_nothing_and_nobody_is_to_blame(tmp_path: Path):
 
     def kill() -> None:
         time.sleep(0.4)
-        killed.append(found._rows._engine._worker.pid)
+        killed.append(found._rows._runner._worker.pid)
         os.kill(killed[0], signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
@@ -129,7 +138,7 @@ def test_what_cannot_leave_the_process_says_so(tmp_path: Path):
 
 def test_no_process_is_left_behind(tmp_path: Path):
     found = table(tmp_path, list(range(100, 130)))
-    pid = found._rows._engine._worker.pid
+    pid = found._rows._runner._worker.pid
     rows = iter(found)
     next(rows)
     rows.close()
@@ -141,7 +150,7 @@ def test_an_orphaned_worker_ends(tmp_path: Path):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom tests.run.test_supervisor import table\n"
         f"found = table(Path({str(tmp_path)!r}), [100, 101])\n"
-        "print(found._rows._engine._worker.pid, flush=True)\ntime.sleep(60)"
+        "print(found._rows._runner._worker.pid, flush=True)\ntime.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     pid = int(parent.stdout.readline())
@@ -187,7 +196,7 @@ def test_jobs_survive_the_way_to_the_worker_and_back():
 
 def test_stopping_before_anything_began(tmp_path: Path):
     found = table(tmp_path, [100])
-    assert isinstance(found._rows._engine, Supervisor)
-    found._rows._engine._signals.requested = True
+    assert isinstance(found._rows._runner, Supervisor)
+    found._rows._runner._signals.requested = True
     with pytest.raises(Interrupted):
         list(found)

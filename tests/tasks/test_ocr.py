@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import shutil
 import stat
@@ -20,10 +21,11 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.engines.ocr.engine import Line, Region, in_reading_order
+from mediasift.engines.ocr import ENGINES
+from mediasift.engines.ocr.page import Line, Region, in_reading_order
 from mediasift.errors import EngineError, OutputError, UsageError
 from mediasift.items import Place
-from mediasift.tasks.ocr import CLEANING, ENGINES, FILES, page_file
+from mediasift.tasks.ocr import CLEANING, FILES, page_file
 from tests.conftest import ROOT, skip
 from tests.pictures import save, solid
 from tests.words import cer
@@ -86,22 +88,22 @@ def test_pages_that_lie_on_their_side_or_head_are_turned(test_data: Path, tmp_pa
     upright = np.asarray(Image.open(test_data / "ocr" / "phototest.tif").convert("RGB"))
     path = save(tmp_path / "turned.png", np.ascontiguousarray(np.rot90(upright, turn // 90)))
     gold = (test_data / "ocr" / "phototest.gold.txt").read_text()
-    assert cer(gold, read(path, clean=["rotate"])) <= 0.01
+    assert cer(gold, read(path, clean_steps=["rotate"])) <= 0.01
     if turn == 90:
-        assert cer(gold, read(path, engine="rapidocr", clean=["rotate"])) <= 0.01
+        assert cer(gold, read(path, engine="rapidocr", clean_steps=["rotate"])) <= 0.01
 
 
 def test_two_small_crops_are_read_as_their_numbers(test_data: Path):
     for number in ("136", "324"):
         path = test_data / "ocr" / f"{number}.tif"
-        assert read(path, clean=["border"]).strip() == number
+        assert read(path, clean_steps=["border"]).strip() == number
         assert read(path, engine="rapidocr").strip() == number
 
 
 def test_light_text_on_dark_ground_is_read_after_inversion(test_data: Path, tmp_path: Path):
     dark = 255 - np.asarray(Image.open(test_data / "ocr" / "phototest.tif").convert("RGB"))
     path = save(tmp_path / "dark.png", dark)
-    assert cer((test_data / "ocr" / "phototest.gold.txt").read_text(), read(path, clean=["invert"])) <= 0.01
+    assert cer((test_data / "ocr" / "phototest.gold.txt").read_text(), read(path, clean_steps=["invert"])) <= 0.01
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -178,7 +180,7 @@ def test_a_picture_without_text_is_an_empty_text_row(tmp_path: Path, engine: str
 def test_files_of_each_page_are_made(test_data: Path, tmp_path: Path):
     path = test_data / "ocr" / "phototest.tif"
     text = (test_data / "ocr" / "phototest.gold.txt").read_text().split()
-    (row,) = ms.ocr(path, files=tuple(FILES), folder=tmp_path)
+    (row,) = ms.ocr(path, files=tuple(FILES), directory=tmp_path)
     made = {name: page_file(tmp_path, Place(path=str(path)), name) for name in FILES}
     assert made["txt"].read_text() == row.text + "\n"
     assert row.text.split() == text
@@ -207,6 +209,26 @@ def test_a_page_that_hangs_is_stopped_and_becomes_an_error_row(test_data: Path, 
     (row,) = ms.ocr(test_data / "ocr" / "136.tif", timeout_s=0.5)
     assert row.error.startswith("timeout: Tesseract took longer")
     assert time.monotonic() - started < 20
+
+
+def test_as_many_pages_are_read_at_a_time_as_there_are_threads(tmp_path: Path, monkeypatch):
+    """Pages of one file, counted where the program begins and ends."""
+    program, log = tmp_path / "bin" / "tesseract", tmp_path / "log"
+    program.parent.mkdir()
+    real = shutil.which("tesseract")
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*|*--list-langs*) exec {real} "$@";; esac\n'
+        f'echo begin >> {log}\nsleep 0.3\n{real} "$@"\ncode=$?\necho end >> {log}\nexit $code\n'
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    page = Image.fromarray(solid((255, 255, 255), 60, 30))
+    page.save(tmp_path / "pages.tif", save_all=True, append_images=[page] * 8)
+    rows = list(ms.ocr(tmp_path / "pages.tif", threads=3, jobs=1))
+    assert [(row.page, row.error) for row in rows] == [(number, "") for number in range(1, 10)]
+    busy = list(itertools.accumulate(1 if line == "begin" else -1 for line in log.read_text().split()))
+    assert len(busy) == 18
+    assert max(busy) == 3
 
 
 def call(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess:
@@ -240,10 +262,10 @@ def test_a_missing_language_is_named_with_its_package(test_data: Path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "abbyy"}, "no engine 'abbyy'; there are tesseract, rapidocr"),
-        ({"level": "letter"}, "no level"),
-        ({"clean": ["bleach"]}, "no cleaning 'bleach'"),
-        ({"engine": "rapidocr", "language": "deu"}, "leave --language"),
+        ({"engine": "abbyy"}, "engine 'abbyy': must be one of tesseract, rapidocr"),
+        ({"level": "letter"}, "level 'letter': must be one of page, line, word"),
+        ({"clean": ["bleach"]}, "clean steps 'bleach'"),
+        ({"engine": "rapidocr", "language": "deu"}, "--language is for tesseract: leave --language out"),
         ({"engine": "rapidocr", "files": ["hocr"], "folder": "."}, "--engine tesseract does"),
         ({"files": ["txt"]}, "need a folder"),
         ({"pages": "x"}, "page numbers"),
@@ -255,11 +277,11 @@ def test_settings_that_make_no_sense_are_refused(options: dict, message: str):
 
 
 def test_the_folder_for_files_is_made_or_the_run_does_not_start(tmp_path: Path):
-    ms.ocr("a.png", files=["txt"], folder=tmp_path / "new" / "folder")
+    ms.ocr("a.png", files=["txt"], directory=tmp_path / "new" / "folder")
     assert (tmp_path / "new" / "folder").is_dir()
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be made"):
-        ms.ocr("a.png", files=["txt"], folder=tmp_path / "file")
+        ms.ocr("a.png", files=["txt"], directory=tmp_path / "file")
 
 
 def test_the_command_writes_a_table_and_the_text_alone(test_data: Path, tmp_path: Path):
@@ -290,5 +312,5 @@ def test_columns_are_read_one_after_the_other_below_a_heading():
 
 def test_every_step_of_cleaning_can_be_chosen(test_data: Path):
     for step in CLEANING:
-        (row,) = ms.ocr(test_data / "ocr" / "136.tif", clean=[step])
+        (row,) = ms.ocr(test_data / "ocr" / "136.tif", clean_steps=[step])
         assert not row.error

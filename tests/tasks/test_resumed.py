@@ -29,7 +29,7 @@ def embed(photos: Path) -> Table:
 
 def cut_short(run: Table, out: Path, after: int) -> None:
     """Begin a run and abandon it after some inputs."""
-    original, count = run._rows._engine.run, iter(range(10**9))
+    original, count = run._rows._runner.run, iter(range(10**9))
 
     def short(sources):
         for finished in original(sources):
@@ -37,7 +37,7 @@ def cut_short(run: Table, out: Path, after: int) -> None:
                 raise KeyboardInterrupt
             yield finished
 
-    run._rows._engine.run = short
+    run._rows._runner.run = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
 

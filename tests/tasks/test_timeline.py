@@ -14,9 +14,14 @@ import mediasift as ms
 from mediasift.cli import main
 from mediasift.engines.onnx.describe import write_sidecar
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.errors import UsageError
+from mediasift.errors import InferenceFailed, Unsupported, UsageError
 from mediasift.media.video.webvtt import webvtt
-from mediasift.tasks.timeline_parts import PARTS
+from mediasift.run.pipeline import Pipeline
+from mediasift.sources.naming import Source
+from mediasift.tasks.classify import Classification
+from mediasift.tasks.task import Started
+from mediasift.tasks.timeline import StartedTimeline, Timeline
+from mediasift.tasks.timeline_parts import PARTS, Moment, StartedPart
 from tests.pictures import BLUE, solid
 from tests.tiny_models import constants, mean_colour, write
 from tests.videos import make_video
@@ -119,7 +124,7 @@ def test_a_video_without_sound_says_so_and_keeps_its_shots(clip: Path):
     rows = list(ms.timeline(clip, parts=("shots", "transcribe")))
     assert [row.kind for row in rows if not row.error] == ["shot", "shot"]
     assert [row.error for row in rows if row.error] == ["unsupported: it has no sound track"]
-    with pytest.raises(UsageError, match="pocketsphinx or onnx"):
+    with pytest.raises(UsageError, match="pocketsphinx, onnx"):
         ms.timeline(clip, parts=("transcribe",), speech_engine="google")
 
 
@@ -188,3 +193,47 @@ def test_on_the_command_line(clip: Path, models: dict[str, Path], tmp_path: Path
     with (tmp_path / "t.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["kind"] for row in rows} == {"shot", "label"}
+
+
+class Refusing(Started):
+    """Labels frames in batches, and refuses those that hold a frame from the culprits; or every frame beforehand."""
+
+    batch_size = 4
+
+    def __init__(self, culprits: set[int], unprepared: set[int] | None = None) -> None:
+        self.culprits, self.unprepared = culprits, unprepared or set()
+        self.facts = {"model": "refusing"}
+
+    def prepare(self, item):
+        if item.frame in self.unprepared:
+            raise Unsupported("not this one")
+        return item.frame
+
+    def infer(self, batch):
+        if self.culprits & set(batch):
+            raise InferenceFailed("cannot take it")
+        return [[Classification(label=str(frame), score=1.0)] for frame in batch]
+
+
+def test_a_refused_batch_and_a_broken_part_cost_their_own_rows_only(clip: Path):
+    settings = Timeline(parts=("shots", "classify", "detect"), every="10f")
+    parts = {"classify": StartedPart("label", Refusing({30})), "detect": StartedPart("object", Refusing(set(), {40}))}
+    task = StartedTimeline(settings, parts)
+    pipeline = Pipeline(task, row_type=Moment, reads="timeline", options=settings, jobs=2)
+    (finished,) = pipeline.run([Source(path="film", file=clip)])
+    for kind, culprit, error in (
+        ("label", 30, "inference: cannot take it"), ("object", 40, "unsupported: not this one"),
+    ):  # fmt: skip
+        rows = [row for row in finished.rows if row.kind == kind]
+        assert [row.frame for row in rows] == list(range(0, 125, 10))
+        assert {row.frame: row.error for row in rows if row.error} == {culprit: error}
+        (failed,) = [row for row in rows if row.error]
+        assert (failed.start_s, failed.end_s) == (culprit / 25, (culprit + 10) / 25)
+    assert [row.start_s for row in finished.rows if row.kind == "shot"] == [0.0, 2.0]
+
+
+def test_several_films_and_the_command_line_give_the_same(clip: Path, models: dict[str, Path], tmp_path: Path):
+    """In another process, several films at a time, each with its own shots."""
+    other = make_video(tmp_path / "b.mp4", [solid(BLUE, 64, 48)] * 60, range(60), time_base=Fraction(1, 25))
+    one_by_one = [row for path in (clip, other) for row in ms.timeline(path, parts=SEEN, every="5f", **models)]
+    assert list(ms.timeline([clip, other], parts=SEEN, every="5f", isolate=True, **models)) == one_by_one

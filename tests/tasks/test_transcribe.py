@@ -142,10 +142,12 @@ def test_an_hour_of_sound_needs_no_more_memory_than_five_minutes(tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "parrot"}, "no engine 'parrot'; there are pocketsphinx, onnx, google"),
-        ({"level": "letter"}, "no level"),
+        ({"engine": "parrot"}, "engine 'parrot': must be one of pocketsphinx, onnx, google"),
+        ({"level": "letter"}, "level 'letter'"),
         ({"language": "de-DE"}, r"English only, not de-DE; engines that may have it: onnx .* google"),
-        ({"model": "folder"}, "-m is for"),
+        ({"model": "folder"}, "-m is for onnx and google"),
+        ({"diarize": True}, "--diarize is for google"),
+        ({"engine": "google", "model_kind": "whisper"}, "--model-kind is for onnx"),
         ({"engine": "onnx"}, "-m FOLDER"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import ItemError, NotFound, Unsupported, UsageError
-from mediasift.items import Clip, FailedItem, Item, MediaFile, RemoteSound, TextPage, VideoFile
+from mediasift.items import FailedItem, Item, MediaFile, Place, RemoteSound, VideoFile
 from mediasift.media.pictures.images import Admit, Undecoded, admit_all, check_size, decode
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
 from mediasift.sources.content import Array, Content, RemoteRecording
@@ -18,6 +18,7 @@ from mediasift.sources.naming import Source
 from mediasift.system.optional import lazily
 
 if TYPE_CHECKING:
+    from mediasift.media import timelines
     from mediasift.media.documents import pages as documents
     from mediasift.media.sound import audio
     from mediasift.media.video import footage
@@ -25,8 +26,10 @@ else:  # most runs read one kind of file
     audio = lazily("mediasift.media.sound.audio")
     documents = lazily("mediasift.media.documents.pages")
     footage = lazily("mediasift.media.video.footage")
+    timelines = lazily("mediasift.media.timelines")
 
-AnyItem = Item | TextPage | Clip | RemoteSound | VideoFile | MediaFile | FailedItem
+AnyItem = Place
+"""Every item knows where it comes from."""
 Size = tuple[int, int]
 
 
@@ -56,7 +59,8 @@ def read_source(
         form = _format(content, reads)
         reader = _READERS.get((reads, form.kind))
         if reader is None:
-            raise Unsupported(f"a {form.kind} file ({form.name}); this command reads {reads}")
+            wanted = "video" if reads == "timeline" else reads
+            raise Unsupported(f"a {form.kind} file ({form.name}); this command reads {wanted}")
         yield from reader(content, source.path, options, needs, admit)
 
 
@@ -101,10 +105,13 @@ def _whole_video(content: Content, path: str, options: Any, _needs: Size | None,
         path=path,
         content=content,
         max_megapixels=options.max_megapixels,
-        every=getattr(options, "every", None),
         detector=options.detector,
         alive=lambda: admit(0.0),
     )
+
+
+def _read_timeline(content: Content, path: str, options: Any, _needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    yield from timelines.read_timeline(content, path, options, admit)
 
 
 def _read_picture(content: Content, path: str, options: Any, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
@@ -180,6 +187,8 @@ _READERS: dict[tuple[str, str], Callable[[Content, str, Any, Size | None, Admit]
     ("frames", "picture"): _read_video,
     ("video", "video"): _whole_video,
     ("video", "picture"): _whole_video,
+    ("timeline", "video"): _read_timeline,
+    ("timeline", "picture"): _read_timeline,
     ("pictures", "document"): _read_document,
     ("sound", "sound"): _read_sound,
     ("sound", "video"): _read_sound,

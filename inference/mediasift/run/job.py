@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mediasift import errors
+from mediasift.engines.engine import PaidSettings
 from mediasift.errors import MediasiftError, UsageError
 from mediasift.settings import from_json, options, to_json
 from mediasift.sources.content import content_at
@@ -48,7 +49,7 @@ class Job:
 
 def settings(job: Job) -> dict[str, Any]:
     """What decides the rows, as JSON values; what they cost and what must not be written down is left out."""
-    cost = {declared.name for declared in options(ModelRunSettings)}
+    cost = {declared.name for kind in (ModelRunSettings, PaidSettings) for declared in options(kind)}
     named = ["array" if isinstance(name, np.ndarray) else str(name) for name in job.inputs.named]
     decides = {name: value for name, value in to_json(job.task, secrets=False).items() if name not in cost}
     return {"task": job.task.name, **decides, "inputs": named}
@@ -80,7 +81,7 @@ def source_to_json(source: Source) -> dict[str, Any]:
     """
     content, failure = source.content, source.failure
     if content is not None and content.address is None:
-        raise UsageError("arrays and bytes stay in their process; do without isolate")
+        raise UsageError("bytes and arrays stay in their process; do without isolate")
     return {
         "path": source.path,
         "content": None if content is None else content.address,

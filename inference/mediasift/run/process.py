@@ -27,8 +27,7 @@ class Worker:
 
     def __init__(self, job: Mapping[str, Any]) -> None:
         self.active: dict[int, tuple[int, bool, float]] = {}  # source → item, whether it is being read, since when
-        self.inferring: list[Culprit] = []
-        self.inferring_since = 0.0
+        self.inferring: dict[int, tuple[list[Culprit], float]] = {}  # slot → items, since when
         self.longest_item_s = 0.0
         self.stderr: deque[str] = deque(maxlen=20)
         self._process = launch.take()
@@ -103,8 +102,10 @@ class Worker:
     def note(self, kind: str, text: str) -> bool:
         """Keep account of what it works on; whether the message was of that sort."""
         if kind == "I":
-            self.inferring = [_culprit(name) for name in text.split()]
-            self.inferring_since = time.monotonic()
+            slot, *names = text.split()
+            self.inferring.pop(int(slot), None)
+            if names:
+                self.inferring[int(slot)] = [_culprit(name) for name in names], time.monotonic()
         elif kind == "W":
             began = self.active.pop(_culprit(text)[0], None)
             if began is not None:
@@ -120,8 +121,9 @@ class Worker:
     def suspects(self) -> dict[int, tuple[int, bool]]:
         """Source → (item, whether it was being read) of all that is going on."""
         found = {source: (item, reading) for source, (item, reading, _) in self.active.items()}
-        for source, item in self.inferring:
-            found.setdefault(source, (item, False))
+        for items, _ in self.inferring.values():
+            for source, item in items:
+                found.setdefault(source, (item, False))
         return found
 
     def close(self) -> None:

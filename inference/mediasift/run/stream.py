@@ -14,13 +14,14 @@ from typing import Any, Generic, Protocol, TextIO, cast
 
 import numpy as np
 
-from mediasift.errors import InputError, Interrupted
+from mediasift.errors import InputError, Interrupted, UsageError
 from mediasift.rows import Row, RowType
-from mediasift.run.engine import Engine, Here
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal
+from mediasift.run.ledger import check_consent
 from mediasift.run.pipeline import Finished, readers
 from mediasift.run.progress import Progress
+from mediasift.run.runners import Here, Runner
 from mediasift.run.supervisor import Limits, Supervisor
 from mediasift.sources.naming import Skipped, Source, find_sources
 from mediasift.system.machine import available_cores
@@ -70,10 +71,15 @@ class Stream(Generic[RowType]):
         self._clock = time.perf_counter()
         self._skipped = Skipped()
         self._limits = limits
-        versions = computing()  # before the engine: a worker that was started ahead is still loading
-        self._engine: Engine = Here(job) if limits is None else Supervisor(job, limits)
-        weakref.finalize(self, self._engine.close)  # for one that is made and then neither read nor written
-        self.facts: Mapping[str, Any] = dict(self._engine.facts)
+        versions = computing()  # before the runner: a worker that was started ahead is still loading
+        self._runner: Runner = Here(job) if limits is None else Supervisor(job, limits)
+        weakref.finalize(self, self._runner.close)  # for one that is made and then neither read nor written
+        try:
+            check_consent(job)
+        except UsageError:
+            self.close()
+            raise
+        self.facts: Mapping[str, Any] = dict(self._runner.facts)
         self.what: Mapping[str, Any] = {"settings": settings(job), "model": self.facts, "versions": versions}
 
     @property
@@ -87,7 +93,7 @@ class Stream(Generic[RowType]):
     def resources(self) -> dict[str, Any]:
         """Threads, batch size and limits: what the rows cost, not what they say."""
         return {
-            "batch_size": self._engine.batch_size,
+            "batch_size": self._runner.batch_size,
             "jobs": readers(self.job.cost("jobs")),
             "threads": self.job.cost("threads") or available_cores(),
             "profile": self.job.profile or None,
@@ -98,12 +104,12 @@ class Stream(Generic[RowType]):
         """Each of the given sources with its rows, once."""
         shown = progress or Progress(None, None)
         try:
-            for finished in self._engine.run(sources):
+            for finished in self._runner.run(sources):
                 yield finished
                 shown.advance(sum(1 for row in finished.rows if row.error))
         finally:
             shown.close()
-            self._engine.close()
+            self._runner.close()
 
     def kept(
         self, sources: Iterable[Source], store: Store, progress: Progress
@@ -182,18 +188,18 @@ class Stream(Generic[RowType]):
 
     def tell(self, summary: Summary) -> None:
         """Put what the engine knows of the run into the summary."""
-        engine = self._engine
-        summary.worker_restarts = engine.restarts
-        summary.worker_peak_bytes = engine.peak_bytes
+        runner = self._runner
+        summary.worker_restarts = runner.restarts
+        summary.worker_peak_bytes = runner.peak_bytes
         summary.seconds = {
-            **asdict(engine.seconds),
-            "longest_item": engine.longest_item_s,
+            **asdict(runner.seconds),
+            "longest_item": runner.longest_item_s,
             "total": time.perf_counter() - self._clock,
         }
 
     def close(self) -> None:
         """Let go of what computes."""
-        self._engine.close()
+        self._runner.close()
 
     def _total(self, progress: TextIO | None) -> int | None:
         """How many sources there are, which only somebody who watches needs to know beforehand."""

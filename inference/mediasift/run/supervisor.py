@@ -18,8 +18,9 @@ from typing import Any
 from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
 from mediasift.rows import Row, from_json
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
-from mediasift.run.pipeline import Finished, Seconds
+from mediasift.run.pipeline import Finished
 from mediasift.run.process import Worker
+from mediasift.run.reading import Seconds
 from mediasift.run.signals import Signals
 from mediasift.run.watch import Trouble
 from mediasift.sources.naming import Source
@@ -238,17 +239,22 @@ class Supervisor:
             return
         limit = self._limits.timeout_s
         ages = {source: now - since for source, (_, _, since) in worker.active.items()}
-        model_is_late = worker.inferring and now - worker.inferring_since > limit * len(worker.inferring)
-        if model_is_late or max(ages.values(), default=0) > limit:
-            # Readers may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
-            old = [source for source, age in ages.items() if age > limit / 2]
-            certain = {source: worker.active[source][:2] for source in old if len(old) == 1 and not model_is_late}
+        calls = [(items, (now - since) / len(items)) for items, since in worker.inferring.values()]
+        engine_is_late = max((age for _, age in calls), default=0) > limit
+        if engine_is_late or max(ages.values(), default=0) > limit:
+            # They may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
+            if engine_is_late:
+                old = [items for items, age in calls if age > limit / 2]
+                certain = {source: (item, False) for source, item in old[0]} if [len(one) for one in old] == [1] else {}
+            else:
+                late = [source for source, age in ages.items() if age > limit / 2]
+                certain = {source: worker.active[source][:2] for source in late} if len(late) == 1 else {}
             worker.longest_item_s = max(worker.longest_item_s, limit)
             worker.close()
             raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
 
     def _recover(self, pending: deque[tuple[int, Source]], death: _Died) -> Iterator[Finished]:
-        """After a death: everything up to the last suspect one by one, the rest anew."""
+        """After a death: everything up to the last suspect one by one, the rest from the start."""
         suspects = death.certain or self._worker.suspects()
         yield from self._said_before(pending)
         self._restart()
@@ -277,8 +283,8 @@ class Supervisor:
             if troubles and troubles[-1].reading and troubles[-1].item == 0:
                 row = self._row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
                 return Finished(source=source, rows=[row])
-            told = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
-            self._worker.order("singly", number=number, troubles=told, **source_to_json(source))
+            known = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
+            self._worker.order("singly", number=number, troubles=known, **source_to_json(source))
             try:
                 alone = deque([(number, source)])
                 while alone:

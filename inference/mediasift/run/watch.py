@@ -1,4 +1,4 @@
-"""What is being worked on, told to somebody outside who may have to say what a crash is due to."""
+"""What is being worked on, for somebody outside who may have to find out what a crash is due to."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Trouble:
 
 
 class Watch:
-    """Told what is being worked on, so that somebody outside can tell what a crash or a standstill is due to.
+    """Learns what is being worked on, so that somebody outside can find out what a crash or a standstill is due to.
 
-    This one does not care. Its methods are called from several threads.
+    This one ignores it. Its methods are called from several threads.
     """
 
     def reading(self, item: Culprit) -> None:
@@ -42,5 +42,5 @@ class Watch:
     def waiting(self, item: Culprit) -> None:
         """The reader waits, or is done with its source."""
 
-    def inferring(self, items: Sequence[Culprit]) -> None:
-        """The model is called on these; none: the call is over."""
+    def inferring(self, items: Sequence[Culprit], slot: int) -> None:
+        """An engine is called on these; empty: the call is over. `slot` numbers the calls that go on at a time."""

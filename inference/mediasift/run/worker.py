@@ -5,10 +5,10 @@ It takes JSON lines on standard input: the job, then sources. It answers on what
 
     started   the task's facts, or the error that stops the run
     R n:i     a reader begins to read item i of source n     P n:i   it prepares it     W n:i   it waits, or is done
-    I n:i ... the model is called on these items             I       the call is over
+    I s n:i ..  an engine is called on these items in slot s, of which it may have several     I s  the call is over
     F n {..}  the rows of source n                           E {..}  no more sources; seconds per stage
 
-When standard input ends, it ends at once: nobody would hear of its results.
+When standard input ends, it ends at once: its results would reach no one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from mediasift.errors import SetupError
 from mediasift.media.pictures.images import get_ready
 from mediasift.rows import to_json
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
-from mediasift.run.pipeline import Finished, Pipeline, readers
+from mediasift.run.pipeline import Finished, Pipeline
+from mediasift.run.runners import pipeline_of, start
 from mediasift.run.watch import Culprit, Trouble, Watch
 from mediasift.sources.naming import Source
 from mediasift.system.network import VARIABLE, forbid_sockets, no_telemetry
@@ -66,9 +67,9 @@ class Channel(Watch):
         """Line W."""
         self.send("W", f"{item[0]}:{item[1]}")
 
-    def inferring(self, items: Sequence[Culprit]) -> None:
+    def inferring(self, items: Sequence[Culprit], slot: int) -> None:
         """Line I."""
-        self.send("I", " ".join(f"{source}:{item}" for source, item in items))
+        self.send("I", " ".join([str(slot), *(f"{source}:{item}" for source, item in items)]))
 
     def finished(self, number: int, finished: Finished) -> None:
         """The rows of a source."""
@@ -136,15 +137,8 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
         os.environ[VARIABLE] = "1"
         forbid_sockets()
     job = job_from_json(data)
-    started = job.task.start(job.resources)
-    pipeline = Pipeline(
-        started,
-        row_type=job.task.row,
-        reads=job.task.reads,
-        options=job.task,
-        jobs=readers(job.cost("jobs")),
-        watch=channel,
-    )
+    started = start(job)
+    pipeline = pipeline_of(job, started, channel)
     channel.send("S", json.dumps(_facts(started, pipeline)))
     orders = Orders(lines)
     while True:
@@ -165,7 +159,7 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
 def _get_ready(tasks: Sequence[str]) -> None:
     """Import what the job will surely need, while the supervisor still reads its options and finds its inputs."""
     for task in tasks:
-        # What is broken here breaks again where it is used, and is told there.
+        # What is broken here breaks again where it is used, and is reported there.
         with contextlib.suppress(Exception):
             import_module(f"mediasift.tasks.{task}")
             runtime()

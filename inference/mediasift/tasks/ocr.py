@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import os
-import threading
-import weakref
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
-from mediasift.engines.ocr.engine import Engine, EngineSettings, Reading, Region, line_of, page_text, regions
-from mediasift.engines.ocr.rapidocr import RapidOcr
-from mediasift.engines.ocr.tesseract import Tesseract
-from mediasift.errors import OutputError, UsageError
+from mediasift.engines.engine import check_options
+from mediasift.engines.ocr import ENGINES, OcrEngines
+from mediasift.engines.ocr.page import OcrEngine, PageRequest, PageText, Region, line_of, page_text, regions
+from mediasift.errors import UsageError
 from mediasift.items import Item, Place, TextPage
 from mediasift.media.pictures.cleaning import STEPS, clean, map_box
-from mediasift.media.settings import PictureSettings
+from mediasift.media.settings import DPI_OPTION, PictureSettings
 from mediasift.rows import Row
+from mediasift.settings import Option
+from mediasift.system.files import make_folder, path_below, place_suffix, write_file
 from mediasift.system.machine import available_cores
-from mediasift.tasks.task import EngineRunSettings, Reads, Resources, Started
-
-DPI = 300.0
-"""At which pages are rendered to be read."""
+from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Resources, Started
 
 LEVELS = ("page", "line", "word")
 
@@ -34,14 +29,11 @@ CLEANING = ("rotate", *STEPS)
 HELPFUL = ("rotate", "invert", "deskew", "border")
 """The steps that lowered the error rate on some test picture and raised it on none."""
 
-ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {"tesseract": Tesseract, "rapidocr": RapidOcr}
-"""Name → engine."""
-
-FILES: dict[str, tuple[str, ...]] = {"txt": tuple(ENGINES), "hocr": ("tesseract",), "pdf": ("tesseract",)}
+FILES: dict[str, tuple[str, ...]] = {
+    "txt": tuple(ENGINES),
+    **{form: tuple(name for name, engine in ENGINES.items() if form in engine.files) for form in ("hocr", "pdf")},
+}
 """Files that can be made of each page → the engines that make them."""
-
-_OWN_LIMIT = 0.9
-"""An engine stops a page itself a little before the run would stop the whole worker for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,121 +59,111 @@ class TextRegion(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ocr(PictureSettings, EngineRunSettings):
-    """Settings of reading text.
+class Ocr(OcrEngines, PictureSettings, EngineRunSettings):
+    """Read the text in pictures and PDFs: a row for each page, line or word.
 
-    Attributes:
-        engine: See `ENGINES`.
-        language: As the engine writes it, `eng+deu` for Tesseract; None for its default.
-        level: page, line or word.
-        psm, oem: Tesseract's page segmentation mode (0-13) and engine mode (0-3).
-        clean: Steps out of `CLEANING`.
-        files: Files to make of each page, see `FILES`.
-        folder: Where they go.
-        timeout_s: A page that takes longer becomes an error row; None for any time.
+    With -o TEXT.txt the text alone is written, pages divided by form feeds.
     """
 
     name: ClassVar[str] = "ocr"
     reads: ClassVar[Reads] = "pictures"
     row: ClassVar[type[Row]] = TextRegion
 
-    engine: str = "tesseract"
-    language: str | None = None
-    level: str = "page"
-    psm: int | None = None
-    oem: int | None = None
-    clean: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    folder: str | None = None
+    engine: Annotated[
+        str,
+        Option("tesseract is a program of its own; rapidocr comes whole with pip.", choices=ENGINES.keys),
+    ] = "tesseract"
+    level: Annotated[str, Option("A row for each of these.", choices=LEVELS)] = "page"
+    clean: Annotated[bool, Option(f"Before reading: {', '.join(HELPFUL)}.")] = False
+    clean_steps: Annotated[
+        Sequence[str],
+        Option("Just these steps.", choices=CLEANING, metavar="A,B"),
+    ] = ()
+    force_ocr: Annotated[bool, Option("Read PDF pages even where the text is in the file.")] = False
+    files: Annotated[
+        Sequence[str],
+        Option("Make files of each page; pdf is searchable.", choices=tuple(FILES), metavar="A,B"),
+    ] = ()
+    directory: Annotated[
+        str | Path | None, Option("Where --files go.", short="-d", metavar="DIR", old=("--folder",))
+    ] = None
+    dpi: Annotated[float, DPI_OPTION] = 300.0
+
+    @property
+    def text_layer(self) -> bool:
+        """Whether a page that holds its text is wanted as text."""
+        return not self.force_ocr and not {"hocr", "pdf"} & set(self.files)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of cleaning."""
+        return tuple(self.clean_steps) or (HELPFUL if self.clean else ())
 
     def start(self, resources: Resources) -> StartedOcr:
         """Find the engine.
 
         Raises:
             EngineError: It is missing, too old, or lacks the language.
-            UsageError: A setting is none of those there are.
+            UsageError: Options do not go together.
+            OutputError: The folder for files cannot be made.
         """
-        choices = {
-            "engine": ((self.engine,), tuple(ENGINES)),
-            "level": ((self.level,), LEVELS),
-            "cleaning": (self.clean, CLEANING),
-            "file": (self.files, tuple(FILES)),
-        }
-        for what, (chosen, known) in choices.items():
-            if unknown := [name for name in chosen if name not in known]:
-                raise UsageError(f"no {what} {unknown[0]!r}; there are {', '.join(known)}")
+        check_options(self, self.engine, ENGINES)
         if lacking := [name for name in self.files if self.engine not in FILES[name]]:
             raise UsageError(f"{self.engine} makes no {lacking[0]} files; --engine {FILES[lacking[0]][0]} does")
-        if bool(self.files) != (self.folder is not None):
+        if bool(self.files) != (self.directory is not None):
             raise UsageError("files of each page need a folder to go to, and a folder needs --files")
-        if self.folder is not None:
-            try:
-                Path(self.folder).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{self.folder}: the folder cannot be made ({error.strerror})") from error
-        threads = resources.threads or available_cores()
-        settings = EngineSettings(
-            language=self.language,
-            psm=self.psm,
-            oem=self.oem,
-            threads=threads,
-            timeout_s=None if self.timeout_s is None else self.timeout_s * _OWN_LIMIT,
-            upright="rotate" in self.clean,
+        if self.directory is not None:
+            make_folder(self.directory)
+        engine = ENGINES[self.engine](
+            self,
+            threads=resources.threads or available_cores(),
+            timeout_s=resources.engine_timeout_s,
+            upright="rotate" in self.steps,
         )
-        return StartedOcr(self, ENGINES[self.engine](settings))
+        return StartedOcr(self, engine)
 
 
 class StartedOcr(Started):
-    """An engine and the settings; see `tasks.task.Started`.
+    """An engine and the settings; see `tasks.task.Started`."""
 
-    Reading a page takes long and is done by another program or by native code, so pages are read by a pool of the
-    engine's size, begun in `prepare` and waited for in `infer`: all cores work, also on the pages of one document.
-    """
-
-    batch_size = 1
-    needs = None
-
-    def __init__(self, settings: Ocr, engine: Engine) -> None:
+    def __init__(self, settings: Ocr, engine: OcrEngine) -> None:
         self.settings = settings
-        self.engine = engine
-        self.facts: Mapping[str, Any] = engine.facts
-        self._pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="mediasift-ocr")
-        self._room = threading.Semaphore(2 * engine.workers)  # pages in memory
-        weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
+        self.engine: OcrEngine = engine
+        self.facts = engine.facts
+        self.concurrency = engine.concurrency
 
-    def prepare(self, item: Item | TextPage) -> Future[list[Row]] | list[Row]:
-        """The rows of a page that is text already; else the promise of them."""
-        if isinstance(item, TextPage):
-            return self._from_layer(item)
-        self._room.acquire()
-        promise = self._pool.submit(self._read, item)
-        promise.add_done_callback(lambda _: self._room.release())
-        return promise
+    def prepare(self, item: Item | TextPage) -> Item | Fork:
+        """The picture; of a page that is text already, the rows."""
+        return Fork(rows=self._from_layer(item)) if isinstance(item, TextPage) else item
 
-    def infer(self, batch: Sequence[Future[list[Row]] | list[Row]]) -> list[list[Row]]:
+    def infer(self, batch: Sequence[Item]) -> list[list[Row]]:
         """The rows of each page."""
-        return [page.result() if isinstance(page, Future) else page for page in batch]
+        return [self._read(item) for item in batch]
+
+    def close(self) -> None:
+        """Close the engine."""
+        self.engine.close()
 
     def _read(self, item: Item) -> list[Row]:
-        height, width = item.image.shape[:2]
-        steps = self.settings.clean
-        turn = self.engine.upright_deg(item.image) if "rotate" in steps else 0
+        steps, level, image = self.settings.steps, self.settings.level, item.image
         if not steps:
-            reading = self.engine.read(item.image, self.settings.files)
-            found = regions(reading.lines, self.settings.level)
+            (text,) = self.engine.run([PageRequest(image=image, files=self.settings.files)])
+            parts = regions(text.lines, level)
         else:
-            cleaned = clean(item.image, steps, clockwise_deg=turn)
-            reading = self.engine.read(cleaned.image, self.settings.files)
-            found = [
+            height, width = image.shape[:2]
+            turn = self.engine.upright_deg(image) if "rotate" in steps else 0
+            cleaned = clean(image, steps, clockwise_deg=turn)
+            (text,) = self.engine.run([PageRequest(image=cleaned.image, files=self.settings.files)])
+            parts = [
                 Region(
                     text=part.text,
                     confidence=part.confidence,
                     box=map_box(part.box, cleaned.to_original, width, height),
                 )
-                for part in regions(reading.lines, self.settings.level)
+                for part in regions(text.lines, level)
             ]
-        self._write(item, reading)
-        return self._rows(found, self.settings.engine)
+        self._write(item, text)
+        return self._rows(parts, self.settings.engine)
 
     def _from_layer(self, page: TextPage) -> list[Row]:
         lines = tuple(
@@ -190,14 +172,14 @@ class StartedOcr(Started):
             )
             for _, line in itertools.groupby(page.words, key=lambda word: word.line)
         )
-        self._write(page, Reading(lines=lines, files={}))
+        self._write(page, PageText(lines=lines, files={}))
         return self._rows(regions(lines, self.settings.level), "text-layer")
 
-    def _rows(self, found: Sequence[Region], engine: str) -> list[Row]:
-        if not found:
+    def _rows(self, parts: Sequence[Region], engine: str) -> list[Row]:
+        if not parts:
             return [TextRegion(level=self.settings.level, text="", engine=engine)]
         rows: list[Row] = []
-        for part in found:
+        for part in parts:
             left, top, width, height = (round(side) for side in part.box)
             rows.append(
                 TextRegion(
@@ -213,26 +195,15 @@ class StartedOcr(Started):
             )
         return rows
 
-    def _write(self, place: Place, reading: Reading) -> None:
+    def _write(self, place: Place, page: PageText) -> None:
         """The page's files, each at once and whole; done again, they are the same."""
         for name in self.settings.files:
-            text = f"{page_text(reading.lines)}\n" if reading.lines else ""
-            data = text.encode() if name == "txt" else reading.files[name]
-            output = page_file(Path(self.settings.folder or "."), place, name)
-            temporary = output.with_name(f".{output.name[:200]}.{os.getpid()}.part")
-            try:
-                output.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_bytes(data)
-                temporary.replace(output)
-            except OSError as error:
-                raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
+            text = f"{page_text(page.lines)}\n" if page.lines else ""
+            data = text.encode() if name == "txt" else page.files[name]
+            write_file(page_file(self.settings.directory or ".", place, name), data)
 
 
-def page_file(folder: Path, place: Place, suffix: str) -> Path:
+def page_file(folder: str | Path, place: Place, suffix: str) -> Path:
     """`scans/a.tif`, page 2 → `FOLDER/scans/a.tif.page-2.SUFFIX`; nothing ever lies outside the folder."""
-    source = Path(place.path)
-    parts = [part for part in source.parts if part not in (source.anchor, "..", ".")]
-    place_name = "".join(
-        f".{what}-{value}" for what, value in (("page", place.page), ("frame", place.frame)) if value is not None
-    )
-    return folder.joinpath(*parts[:-1], f"{(parts or ['unnamed'])[-1]}{place_name}.{suffix}")
+    source = path_below(folder, place.path)
+    return source.with_name(f"{source.name}{place_suffix(place, frame='.frame-{}', page='.page-{}')}.{suffix}")

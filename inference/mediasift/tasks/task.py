@@ -84,10 +84,15 @@ class Resources:
     threads: int | None = None
     timeout_s: float | None = None
 
+    @property
+    def engine_timeout_s(self) -> float | None:
+        """An engine stops an item itself a little before the run would stop the whole worker for it."""
+        return None if self.timeout_s is None else 0.9 * self.timeout_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
-    """What `prepare` makes of an item that several parts of a task work on.
+    """What `prepare` makes of an item that several parts of a task work on, or none of them.
 
     Attributes:
         prepared: Part → what goes into its `infer`.
@@ -105,14 +110,18 @@ class Started:
         batch_size: Prepared items per `infer` call.
         concurrency: How many `infer` calls may go on at a time.
         needs: Smallest (width, height) a picture may be reduced to while decoding; None: full size.
+        patience_s: How long a call that may succeed later (`errors.TryAgain`) is repeated.
         facts: What produced the rows (model sha256, provider, engine version), for journal and manifest.
+        engine: What `infer` calls, where it may be one that is paid: `run` puts its ledger around that.
         parts: Name → a started task that gets what a `Fork` has for it; none for a task that works alone.
     """
 
     batch_size: int = 1
     concurrency: int = 1
     needs: tuple[int, int] | None = None
+    patience_s: float = TIMEOUT_S
     facts: Mapping[str, Any] = {}
+    engine: Any = None
     parts: Mapping[str, Started] = {}
 
     def prepare(self, item: Any) -> Any:

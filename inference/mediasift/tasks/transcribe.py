@@ -1,41 +1,25 @@
-"""What is said in a recording, and when."""
+"""What is spoken in a recording, and when."""
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
-from mediasift.engines.speech.engine import Engine, EngineSettings, Phrase, Spoken
-from mediasift.engines.speech.google import LONGEST_S, GoogleSpeech
-from mediasift.engines.speech.onnx import OnnxSpeech
-from mediasift.engines.speech.pocketsphinx import PocketSphinx
-from mediasift.errors import UsageError
+from mediasift.engines.engine import check_options
+from mediasift.engines.speech import ENGINES, SpeechEngines
+from mediasift.engines.speech.google import GoogleSpeech
+from mediasift.engines.speech.phrases import Phrase, SpeechEngine, Spoken
 from mediasift.items import Clip, RemoteSound
 from mediasift.media.settings import SoundSettings
-from mediasift.media.sound.audio import check_detector
+from mediasift.media.sound.audio import check_detector, duration_s
 from mediasift.rows import Row
+from mediasift.settings import Option
+from mediasift.sources.content import Content
 from mediasift.system.machine import available_cores
 from mediasift.tasks.task import EngineRunSettings, Reads, Resources, Started
 
 LEVELS = ("segment", "word")
-
-ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {
-    "pocketsphinx": PocketSphinx,
-    "onnx": OnnxSpeech,
-    "google": GoogleSpeech,
-}
-"""Name → engine."""
-
-PIECES_S: dict[str, float] = {"pocketsphinx": 30.0, "onnx": 25.0, "google": LONGEST_S}
-"""Engine → longest piece of sound it is given: Whisper hears 30 seconds at most."""
-
-
-_OWN = ("model_kind", "project", "location", "endpoint", "diarize", "parallel", "paid", "timeout_s")
-"""Settings that only some engine knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +29,9 @@ class Segment(Row):
     Attributes:
         level: segment or word.
         start_s, end_s: In the recording, seconds; on the container's clock in a video.
-        text: What was said.
+        text: The words.
         confidence: 0..1, the engine's own.
-        speaker: Who said it, where the engine tells speakers apart.
+        speaker: Who speaks, where the engine distinguishes speakers.
     """
 
     level: str | None = None
@@ -59,37 +43,40 @@ class Segment(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transcribe(SoundSettings, EngineRunSettings):
-    """Settings of a transcription.
+class Transcribe(SpeechEngines, SoundSettings, EngineRunSettings):
+    """Transcribe the speech in sound and video: a row for each segment or word, with times.
 
-    Attributes:
-        engine: See `ENGINES`.
-        language: A BCP-47 tag, e.g. `en-US`; None for the engine's default.
-        model: The engine's model: a folder for `onnx`.
-        model_kind: For `onnx`, where the folder does not tell.
-        level: segment or word.
-        project, location, endpoint: For `google`: who pays, where, and another address of the service.
-        diarize: For `google`: tell speakers apart.
-        parallel: For `google`: requests at a time; None for its default.
-        paid: For `google`: folder in which paid answers are kept.
-        timeout_s: For `google`: longest time for a request with all its repetitions.
+    -o NAME.srt and .vtt make subtitles of one recording, .txt the text alone.
     """
 
     name: ClassVar[str] = "transcribe"
     reads: ClassVar[Reads] = "sound"
     row: ClassVar[type[Row]] = Segment
 
-    engine: str = "pocketsphinx"
-    language: str | None = None
-    model: str | None = None
-    model_kind: str | None = None
-    level: str = "segment"
-    project: str | None = None
-    location: str | None = None
-    endpoint: str | None = None
-    diarize: bool = False
-    parallel: int | None = None
-    paid: str | None = None
+    engine: Annotated[
+        str,
+        Option(
+            "pocketsphinx: English, offline, one word in four wrong on clear speech, more on telephones. onnx: a model "
+            "of yours, -m FOLDER. google: sent to Google, and paid for.",
+            choices=ENGINES.keys,
+        ),
+    ] = "pocketsphinx"
+    level: Annotated[str, Option("A row for each of these.", choices=LEVELS)] = "segment"
+
+    @property
+    def piece_s(self) -> float:
+        """Longest piece of sound that the engine takes, seconds."""
+        return ENGINES[self.engine].piece_s
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the engine's answers cost money."""
+        return hasattr(ENGINES[self.engine], "price_usd")
+
+    def estimate_usd(self, content: Content | None) -> float | None:
+        """What a recording costs at most, by the length that its container states."""
+        length_s = None if content is None else duration_s(content, raw_rate=self.raw_rate)
+        return None if length_s is None else GoogleSpeech.usd(self, length_s)
 
     def start(self, resources: Resources) -> StartedTranscribe:
         """Find the engine.
@@ -97,58 +84,42 @@ class Transcribe(SoundSettings, EngineRunSettings):
         Raises:
             EngineError: A package is missing.
             ModelError: The model is missing or does not load.
-            UsageError: A setting is none of those there are, or the engine lacks the language.
+            UsageError: Options do not go together, or the engine lacks the language.
         """
-        for what, chosen, known in (("engine", self.engine, ENGINES), ("level", self.level, LEVELS)):
-            if chosen not in known:
-                raise UsageError(f"no {what} {chosen!r}; there are {', '.join(known)}")
+        check_options(self, self.engine, ENGINES)
         check_detector()
-        settings = EngineSettings(
-            language=self.language,
-            model=self.model,
-            threads=resources.threads or available_cores(),
-            options={name: getattr(self, name) for name in _OWN},
-        )
-        return StartedTranscribe(self, ENGINES[self.engine](settings))
+        limit_s = resources.engine_timeout_s
+        engine = ENGINES[self.engine](self, threads=resources.threads or available_cores(), timeout_s=limit_s)
+        return StartedTranscribe(self, engine, min(self.request_timeout_s, limit_s or self.request_timeout_s))
 
 
 class StartedTranscribe(Started):
-    """An engine and the settings; see `tasks.task.Started`.
+    """An engine and the settings; see `tasks.task.Started`."""
 
-    Clips are heard by a pool of the engine's size, begun in `prepare` and waited for in `infer`.
-    """
-
-    batch_size = 1
-    needs = None
-
-    def __init__(self, settings: Transcribe, engine: Engine) -> None:
+    def __init__(self, settings: Transcribe, engine: SpeechEngine, patience_s: float) -> None:
         self.settings = settings
-        self.engine = engine
-        self.facts: Mapping[str, Any] = engine.facts
-        self._pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="mediasift-speech")
-        self._room = threading.Semaphore(2 * engine.workers)
-        weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
+        self.engine: SpeechEngine = engine
+        self.facts = engine.facts
+        self.concurrency = engine.concurrency
+        self.patience_s = patience_s
 
-    def prepare(self, item: Clip | RemoteSound) -> Future[list[Row]]:
-        """The promise of a clip's rows."""
-        self._room.acquire()
-        promise = self._pool.submit(self._rows, item)
-        promise.add_done_callback(lambda _: self._room.release())
-        return promise
+    def prepare(self, item: Clip | RemoteSound) -> Clip | RemoteSound:
+        """The clip, as the engine takes it."""
+        return item
 
-    def infer(self, batch: Sequence[Future[list[Row]]]) -> list[list[Row]]:
+    def infer(self, batch: Sequence[Clip | RemoteSound]) -> list[list[Row]]:
         """The rows of each clip."""
-        return [promise.result() for promise in batch]
+        return [self._rows(clip, phrases) for clip, phrases in zip(batch, self.engine.run(batch), strict=True)]
 
-    def _rows(self, clip: Clip | RemoteSound) -> list[Row]:
+    def close(self) -> None:
+        """Close the engine."""
+        self.engine.close()
+
+    def _rows(self, clip: Clip | RemoteSound, phrases: Sequence[Phrase]) -> list[Row]:
         offset, length = (
             (clip.start_s, clip.waveform.size / clip.sample_rate) if isinstance(clip, Clip) else (0.0, None)
         )
-        phrases = self.engine.hear(clip)
-        parts: list[Spoken] = []
-        for phrase in phrases:
-            parts += self._parts(phrase)
-        rows: list[Row] = [self._row(part, offset) for part in parts]
+        rows: list[Row] = [self._row(part, offset) for phrase in phrases for part in self._parts(phrase)]
         if not rows:
             end = None if length is None else round(offset + length, 3)
             rows = [Segment(level=self.settings.level, start_s=round(offset, 3), end_s=end, text="")]

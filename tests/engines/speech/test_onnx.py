@@ -143,7 +143,7 @@ def test_folders_that_hold_no_usable_model_are_refused(model: Path, tmp_path: Pa
             ms.transcribe("a.wav", engine="onnx", model=folder, **options)
 
     refused(tmp_path / "nowhere", ModelNotFound, "no such folder")
-    refused(model, UsageError, "cannot be told de-DE", language="de-DE")
+    refused(model, UsageError, "cannot be given de-DE", language="de-DE")
     refused(model, ModelError, "beamsearch.onnx", model_kind="whisper-ort")
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from mediasift.engines.ocr.engine import EngineSettings, Line, Picture, Reading, Region, in_reading_order
-from mediasift.errors import UsageError
+from mediasift.engines.ocr.page import Line, PageRequest, PageText, Picture, Region, in_reading_order
 from mediasift.media.pictures.cleaning import rotated
 from mediasift.media.pictures.transforms import resize
+from mediasift.settings import Settings
 from mediasift.system.network import no_telemetry
 from mediasift.system.optional import require
 
@@ -19,52 +19,61 @@ _ORIENTATION_SIDE_PX = 960
 
 
 class RapidOcr:
-    """RapidOCR with the models of its wheel, which read Latin and Chinese script without being told which.
+    """RapidOCR with the models of its wheel, which read Latin and Chinese script alike.
 
     Raises:
         MissingPackage: It is not installed.
-        UsageError: A language, or one of Tesseract's modes, was asked for.
     """
 
-    workers = 1
+    settings: ClassVar[type[Settings]] = Settings
+    files: ClassVar[tuple[str, ...]] = ()
+    concurrency = 1  # ONNX Runtime uses all the threads by itself
 
-    def __init__(self, settings: EngineSettings) -> None:
-        if settings.language or settings.psm is not None or settings.oem is not None:
-            raise UsageError(
-                "rapidocr has one model for Latin and Chinese script: leave --language, --psm and --oem out, "
-                "or use --engine tesseract"
-            )
+    def __init__(
+        self,
+        settings: Settings,  # noqa: ARG002  (as every OcrEngine)
+        *,
+        threads: int,
+        timeout_s: float | None = None,  # noqa: ARG002
+        upright: bool = False,  # noqa: ARG002
+    ) -> None:
         no_telemetry()
         rapidocr = require("rapidocr", extra="rapidocr")
-        self._read = rapidocr.RapidOCR(
+        self._model = rapidocr.RapidOCR(
             params={
                 "Global.log_level": "critical",
-                "EngineConfig.onnxruntime.intra_op_num_threads": settings.threads,
+                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
         self.facts: Mapping[str, Any] = {"engine": "rapidocr", "version": metadata.version("rapidocr")}
 
-    def read(self, image: Picture, files: Sequence[str]) -> Reading:  # noqa: ARG002  (as every Engine)
-        """See `Engine`; it makes no files."""
-        found = self._read(_bgr(image), return_word_box=True)
+    def run(self, batch: Sequence[PageRequest]) -> list[PageText]:
+        """See `OcrEngine`."""
+        return [self._read(request.image) for request in batch]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _read(self, image: Picture) -> PageText:
+        found = self._model(_bgr(image), return_word_box=True)
         if found.txts is None:
-            return Reading(lines=(), files={})
+            return PageText(lines=(), files={})
         columns = zip(found.txts, found.scores, found.boxes, found.word_results, strict=True)
         lines = [
             Line(text=text.strip(), confidence=float(score), box=_box(corners), words=_parts(parts))
             for text, score, corners, parts in columns
             if text.strip()
         ]
-        return Reading(lines=tuple(in_reading_order(lines)), files={})
+        return PageText(lines=tuple(in_reading_order(lines)), files={})
 
     def upright_deg(self, image: Picture) -> int:
-        """See `Engine`; the turn of four at which most is read with most confidence."""
+        """See `OcrEngine`; the turn of four at which most is read with most confidence."""
         factor = min(1.0, _ORIENTATION_SIDE_PX / max(image.shape[:2]))
         small = resize(image, max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
 
         def legible(turn: int) -> float:
-            found = self._read(_bgr(rotated(small, turn)[0]), use_cls=False)
+            found = self._model(_bgr(rotated(small, turn)[0]), use_cls=False)
             lines = zip(found.txts or (), found.scores or (), () if found.boxes is None else found.boxes, strict=True)
             # Lines that stand upright are turned by it before they are read: they would count for two turns.
             return float(sum(score * len(text) for text, score, box in lines if _box(box)[2] >= _box(box)[3]))

@@ -9,22 +9,34 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from mediasift.engines.ocr.engine import EngineSettings, Line, Picture, Reading, Region, line_of
+from mediasift.engines.ocr.page import Line, PageRequest, PageText, Picture, Region, line_of
 from mediasift.errors import EngineError, InferenceFailed, ItemTimeout
+from mediasift.settings import Option, Settings
 from mediasift.system.optional import require
 
 DEFAULT_LANGUAGE = "eng"
 OLDEST = (4, 1)
 """The first version that recognises with a network and writes tables."""
 
-_FILES = ("hocr", "pdf")
 _MIN_ORIENTATION_CONFIDENCE = 1.0
 """Below it Tesseract's guess of the orientation is wrong too often to turn a page by it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TesseractSettings(Settings):
+    """Options of Tesseract."""
+
+    language: Annotated[
+        str | None, Option("As Tesseract writes it, e.g. eng+deu.", metavar="LANG", default=DEFAULT_LANGUAGE)
+    ] = None
+    psm: Annotated[int | None, Option("Tesseract's page segmentation mode.", least=0, most=13)] = None
+    oem: Annotated[int | None, Option("Tesseract's engine mode.", least=0, most=3)] = None
 
 
 class Tesseract:
@@ -34,15 +46,21 @@ class Tesseract:
         EngineError: It is not; the message says what was looked for and what to type.
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
+    settings: ClassVar[type[Settings]] = TesseractSettings
+    files: ClassVar[tuple[str, ...]] = ("hocr", "pdf")
+
+    def __init__(
+        self, settings: TesseractSettings, *, threads: int, timeout_s: float | None, upright: bool = False
+    ) -> None:
         self._tesseract = require("pytesseract", extra="ocr").pytesseract
-        self._settings = settings
+        self._timeout_s = timeout_s
         self._language = settings.language or DEFAULT_LANGUAGE
-        self.workers = settings.threads
+        self._modes = {"psm": settings.psm, "oem": settings.oem}
+        self.concurrency = threads
         # Its OpenMP threads fight each other when several of it run; pytesseract hands our environment on.
         os.environ["OMP_THREAD_LIMIT"] = "1"
         version = self._version()
-        self._check_languages()
+        self._check_languages(["osd"] if upright else [])
         self.facts: Mapping[str, Any] = {"engine": "tesseract", "version": version, "language": self._language}
 
     def _version(self) -> str:
@@ -55,7 +73,7 @@ class Tesseract:
         try:
             found = str(self._tesseract.get_tesseract_version())
         except (self._tesseract.TesseractNotFoundError, SystemExit, OSError) as error:
-            raise EngineError(f"{shutil.which(program)} does not tell its version ({error})") from error
+            raise EngineError(f"{shutil.which(program)} does not report its version ({error})") from error
         numbers = re.match(r"(\d+)\.(\d+)", found)
         if not numbers or (int(numbers[1]), int(numbers[2])) < OLDEST:
             wanted = ".".join(map(str, OLDEST))
@@ -65,30 +83,36 @@ class Tesseract:
             )
         return found
 
-    def _check_languages(self) -> None:
+    def _check_languages(self, more: Sequence[str]) -> None:
         here = set(self._tesseract.get_languages())
-        wanted = [part for part in self._language.split("+") if part] + (["osd"] if self._settings.upright else [])
+        wanted = [*filter(None, self._language.split("+")), *more]
         missing = [name for name in wanted if name not in here]
         if missing:
             packages = " ".join(f"tesseract-ocr-{name.lower().replace('_', '-')}" for name in missing)
-            there = ", ".join(sorted(here - {"osd"})) or "none"
+            there = ", ".join(sorted(here - {"osd"})) or "no language"
             raise EngineError(
                 f"Tesseract has no language {', '.join(missing)}; it has {there}; type: apt-get install {packages}"
             )
 
-    def read(self, image: Picture, files: Sequence[str]) -> Reading:
-        """See `Engine`."""
-        wanted = [name for name in _FILES if name in files]
+    def run(self, batch: Sequence[PageRequest]) -> list[PageText]:
+        """See `OcrEngine`."""
+        return [self._read(request.image, request.files) for request in batch]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _read(self, image: Picture, files: Sequence[str]) -> PageText:
+        wanted = [name for name in self.files if name in files]
         config = " ".join(f"-c tessedit_create_{name}=1" for name in ("tsv", *wanted))
-        for option, value in (("psm", self._settings.psm), ("oem", self._settings.oem)):
+        for option, value in self._modes.items():
             config += "" if value is None else f" --{option} {value}"
-        made = self._run(image, config, self._language, ("tsv", *wanted))
-        return Reading(lines=_lines(made["tsv"].decode("utf-8")), files={name: made[name] for name in wanted})
+        made = self._call(image, config, self._language, ("tsv", *wanted))
+        return PageText(lines=_lines(made["tsv"].decode("utf-8")), files={name: made[name] for name in wanted})
 
     def upright_deg(self, image: Picture) -> int:
-        """See `Engine`; by Tesseract's own detection of orientation and script."""
+        """See `OcrEngine`; by Tesseract's own detection of orientation and script."""
         try:
-            found = self._run(image, "--psm 0", "osd", ("osd",))["osd"].decode()
+            found = self._call(image, "--psm 0", "osd", ("osd",))["osd"].decode()
         except InferenceFailed:  # too few characters for a guess: it stays as it is
             return 0
         turn = re.search(r"Rotate: (\d+)", found)
@@ -97,9 +121,9 @@ class Tesseract:
             return 0
         return int(turn[1])
 
-    def _run(self, image: Picture, config: str, language: str, suffixes: Sequence[str]) -> dict[str, bytes]:
+    def _call(self, image: Picture, config: str, language: str, suffixes: Sequence[str]) -> dict[str, bytes]:
         """One run over one picture; suffix → what it wrote."""
-        limit = self._settings.timeout_s
+        limit = self._timeout_s
         with tempfile.TemporaryDirectory(prefix="mediasift-ocr-") as folder:
             picture, base = Path(folder, "in.pnm"), Path(folder, "out")
             picture.write_bytes(_pnm(image))

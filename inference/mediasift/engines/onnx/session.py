@@ -36,6 +36,8 @@ class OnnxModel:
         sha256: Of the file.
     """
 
+    concurrency = 1  # ONNX Runtime uses all the threads by itself
+
     def __init__(
         self,
         path: Path,
@@ -165,6 +167,9 @@ class OnnxModel:
         except ort_errors() as error:
             raise InferenceFailed(f"the model failed: {_first_line(error)}") from error
         return [np.asarray(result)[:count] for result in results]
+
+    def close(self) -> None:
+        """The session goes with the object."""
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -4,69 +4,79 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from mediasift.engines.speech.engine import EngineSettings, Phrase, Spoken
-from mediasift.errors import EngineError, InferenceFailed, OutputError, UsageError
+from mediasift.engines.engine import PaidSettings
+from mediasift.engines.speech.phrases import ModelSettings, Phrase, Spoken, is_silent
+from mediasift.errors import EngineError, InferenceFailed, TryAgain, UsageError
 from mediasift.items import Clip, RemoteSound
+from mediasift.settings import Option, Settings
 from mediasift.system.machine import cache_folder
 from mediasift.system.network import refuse_if_offline
 from mediasift.system.optional import require
 
-LONGEST_S = 55.0
-"""A synchronous request holds one minute of sound and 10 MB at most; a minute of ours is 1.9 MB."""
-
 USD_PER_MINUTE = 0.016
 """List price of standard recognition (https://cloud.google.com/speech-to-text/pricing); billed by the second."""
 
-PARALLEL = 4
 _BATCH_S = 3600.0
 _FORMAT = 1
 """Of the paid answers that are kept; a change makes old ones unknown."""
 
 
-def paid_folder() -> Path:
-    """Where paid answers are kept unless told otherwise."""
-    return cache_folder() / "google-speech"
+@dataclass(frozen=True, kw_only=True)
+class GoogleSpeechSettings(ModelSettings, PaidSettings):
+    """Options of Google Cloud Speech-to-Text."""
+
+    project: Annotated[str | None, Option("For google: the project that pays.")] = None
+    location: Annotated[str, Option("For google: a region.")] = "global"
+    endpoint: Annotated[
+        str | None, Option("For google: another address; http://HOST:PORT is plain text, for a test server.")
+    ] = None
+    diarize: Annotated[bool, Option("For google: distinguish speakers.")] = False
 
 
 class GoogleSpeech:
     """A client with application-default credentials.
-
-    Every answer is kept in `options["paid"]`, named by a hash of the sound and of all that was asked, before its rows
-    go anywhere: whatever happens afterwards, the same piece is never sent and paid again.
 
     Raises:
         UsageError: The project or the language is missing.
         EngineError: No credentials, or the service refuses them.
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
-        options = settings.options
-        project, self._language = options.get("project"), settings.language
-        if not project or not self._language:
+    settings: ClassVar[type[Settings]] = GoogleSpeechSettings
+    piece_s: ClassVar[float] = 55.0
+    """A synchronous request holds one minute of sound and 10 MB at most; a minute of ours is 1.9 MB."""
+
+    def __init__(
+        self,
+        settings: GoogleSpeechSettings,
+        *,
+        threads: int,  # noqa: ARG002  (as every SpeechEngine)
+        timeout_s: float | None = None,
+    ) -> None:
+        if not settings.project or not settings.language:
             raise UsageError("--engine google needs --project and --language, a BCP-47 tag such as de-DE")
         refuse_if_offline("Google Speech-to-Text")
+        self._language, self._diarize, self._usd_per_s = settings.language, settings.diarize, _usd_per_s(settings)
         self._speech = require("google.cloud.speech_v2", extra="google")
         self._errors = require("google.api_core.exceptions", extra="google")
-        location = options.get("location") or "global"
-        self._recognizer = f"projects/{project}/locations/{location}/recognizers/_"
+        self._recognizer = f"projects/{settings.project}/locations/{settings.location}/recognizers/_"
         self._model = settings.model or "long"
-        self._diarize = bool(options.get("diarize"))
-        self._timeout_s = float(options.get("timeout_s") or 120)
-        self._client = self._connect(location, options.get("endpoint"))
-        self._paid = Path(options.get("paid") or paid_folder())
-        self.workers = int(options.get("parallel") or PARALLEL)
+        self._timeout_s = min(settings.request_timeout_s, timeout_s or math.inf)
+        self._batch_s = min(_BATCH_S, timeout_s or math.inf)
+        self._client = self._connect(settings.location, settings.endpoint)
+        self.folder = Path(settings.paid or cache_folder() / "google-speech")
+        self.concurrency = settings.parallel
         self.facts: Mapping[str, Any] = {
             "engine": "google", "version": metadata.version("google-cloud-speech"), "model": self._model,
-            "language": self._language, "location": location,
+            "language": self._language, "location": settings.location,
         }  # fmt: skip
 
     def _connect(self, location: str, endpoint: str | None) -> Any:
@@ -86,35 +96,44 @@ class GoogleSpeech:
                 f"GOOGLE_APPLICATION_CREDENTIALS ({error})"
             ) from error
 
-    def hear(self, clip: Clip | RemoteSound) -> Sequence[Phrase]:
-        """See `Engine`."""
-        if isinstance(clip, RemoteSound):
-            asked = clip.path.encode()
-            return self._once(asked, lambda: self._batch(clip.path))
-        if clip.waveform.size < clip.sample_rate // 10 or not clip.waveform.any():
-            return ()  # nothing to pay for
-        sound = np.round(clip.waveform * 32768).clip(-32768, 32767).astype("<i2").tobytes()
-        return self._once(sound, lambda: self._recognize(sound, clip.sample_rate))
+    def run(self, batch: Sequence[Clip | RemoteSound]) -> list[list[Phrase]]:
+        """See `SpeechEngine`."""
+        return [self._answer(clip) for clip in batch]
 
-    def _once(self, sound: bytes, ask: Callable[[], list[Phrase]]) -> list[Phrase]:
-        """The answer that was paid before, else a new one, kept before it is used."""
+    def _answer(self, clip: Clip | RemoteSound) -> list[Phrase]:
+        if isinstance(clip, RemoteSound):
+            return self._batch(clip.path)
+        return [] if is_silent(clip) else self._recognize(_linear16(clip), clip.sample_rate)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.transport.close()
+
+    @staticmethod
+    def usd(settings: GoogleSpeechSettings, seconds: float) -> float:
+        """What a recording costs at most: every piece is billed in whole seconds, and is half the longest at least."""
+        pieces = max(1, math.ceil(seconds / (GoogleSpeech.piece_s / 2)))
+        return (math.ceil(seconds) + pieces - 1) * _usd_per_s(settings)
+
+    def price_usd(self, request: Clip | RemoteSound) -> float | None:
+        """See `Paid`; silence is not sent; how long a recording in the cloud is, is not known."""
+        if isinstance(request, RemoteSound):
+            return None
+        return 0.0 if is_silent(request) else math.ceil(request.waveform.size / request.sample_rate) * self._usd_per_s
+
+    def key(self, request: Clip | RemoteSound) -> str:
+        """See `Paid`."""
+        asked = request.path.encode() if isinstance(request, RemoteSound) else _linear16(request)
         question = [_FORMAT, self._recognizer, self._model, self._language, self._diarize]
-        name = hashlib.sha256(json.dumps(question).encode() + b"\0" + sound).hexdigest()
-        file = self._paid / f"{name}.json"
-        if file.is_file():
-            return [_phrase(data) for data in json.loads(file.read_text(encoding="utf-8"))]
-        phrases = ask()
-        temporary = file.with_suffix(f".{os.getpid()}.part")
-        try:
-            self._paid.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as opened:
-                json.dump([asdict(phrase) for phrase in phrases], opened, ensure_ascii=False)
-                opened.flush()
-                os.fsync(opened.fileno())
-            temporary.replace(file)
-        except OSError as error:
-            raise OutputError(f"{file}: a paid answer cannot be kept ({error.strerror or error}); stopped") from error
-        return phrases
+        return hashlib.sha256(json.dumps(question).encode() + b"\0" + asked).hexdigest()
+
+    def answer_to_json(self, answer: Sequence[Phrase]) -> list[dict[str, Any]]:
+        """See `Paid`."""
+        return [asdict(phrase) for phrase in answer]
+
+    def answer_from_json(self, data: Sequence[Mapping[str, Any]]) -> list[Phrase]:
+        """See `Paid`."""
+        return [Phrase(**{**one, "words": tuple(Spoken(**word) for word in one["words"])}) for one in data]
 
     def _config(self, **decoding: Any) -> Any:
         speech = self._speech
@@ -127,15 +146,6 @@ class GoogleSpeech:
             model=self._model, language_codes=[self._language], features=features, **decoding
         )
 
-    def _retry(self) -> Any:
-        """Again after 1, 2, 4 ... seconds, for what passes by itself: overload, quota, a lost connection."""
-        retry = require("google.api_core.retry", extra="google")
-        errors = self._errors
-        passing = retry.if_exception_type(
-            errors.ServiceUnavailable, errors.ResourceExhausted, errors.InternalServerError, errors.Aborted
-        )
-        return retry.Retry(predicate=passing, initial=1.0, maximum=30.0, multiplier=2.0, timeout=self._timeout_s)
-
     def _call(self, call: Callable[[], Any]) -> Any:
         """What the service answers; its errors as ours: those that all pieces would share stop the run."""
         errors = self._errors
@@ -147,9 +157,11 @@ class GoogleSpeech:
                 "see that the project has the Speech-to-Text API"
             ) from error
         except (errors.NotFound, errors.InvalidArgument) as error:
-            raise InferenceFailed(f"Google does not take it ({error.message})") from error
-        except errors.RetryError as error:
-            raise InferenceFailed(f"Google did not answer within {self._timeout_s:g} s ({error.cause})") from error
+            raise InferenceFailed(f"Google does not take it ({error.message})", unpaid=True) from error
+        except errors.ResourceExhausted as error:
+            raise TryAgain(f"Google's quota is used up ({error.message})", unpaid=True) from error
+        except (errors.ServiceUnavailable, errors.InternalServerError, errors.Aborted) as error:
+            raise TryAgain(f"Google did not answer ({error.message})") from error
         except errors.GoogleAPICallError as error:
             raise InferenceFailed(f"Google failed ({error})") from error
 
@@ -160,7 +172,7 @@ class GoogleSpeech:
         request = speech.RecognizeRequest(
             recognizer=self._recognizer, config=self._config(explicit_decoding_config=decoding), content=sound
         )
-        answer = self._call(lambda: self._client.recognize(request, retry=self._retry(), timeout=self._timeout_s))
+        answer = self._call(lambda: self._client.recognize(request, retry=None, timeout=self._timeout_s))
         return _phrases(answer.results, len(sound) / 2 / rate)
 
     def _batch(self, uri: str) -> list[Phrase]:
@@ -174,10 +186,10 @@ class GoogleSpeech:
                 inline_response_config=speech.InlineOutputConfig()
             ),
         )
-        begun = self._call(lambda: self._client.batch_recognize(request, retry=self._retry(), timeout=self._timeout_s))
-        answer = self._call(lambda: begun.result(timeout=_BATCH_S)).results[uri]
+        begun = self._call(lambda: self._client.batch_recognize(request, retry=None, timeout=self._timeout_s))
+        answer = self._call(lambda: begun.result(timeout=self._batch_s)).results[uri]
         if answer.error.code:
-            raise InferenceFailed(f"Google does not take it ({answer.error.message})")
+            raise InferenceFailed(f"Google does not take it ({answer.error.message})", unpaid=True)
         return _phrases(answer.inline_result.transcript.results, None)
 
 
@@ -214,5 +226,9 @@ def _phrases(results: Sequence[Any], end_s: float | None) -> list[Phrase]:
     return phrases
 
 
-def _phrase(data: Mapping[str, Any]) -> Phrase:
-    return Phrase(**{**data, "words": tuple(Spoken(**word) for word in data["words"])})
+def _usd_per_s(settings: GoogleSpeechSettings) -> float:
+    return (USD_PER_MINUTE if settings.price is None else settings.price) / 60
+
+
+def _linear16(clip: Clip) -> bytes:
+    return np.round(clip.waveform * 32768).clip(-32768, 32767).astype("<i2").tobytes()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.providers import ort_errors, session_options
-from mediasift.engines.speech.engine import EngineSettings, Phrase, Spoken
-from mediasift.errors import InferenceFailed, ModelError, ModelNotFound, Unsupported, UsageError
+from mediasift.engines.speech.phrases import ModelSettings, Phrase, Spoken, is_silent, local
+from mediasift.errors import InferenceFailed, ModelError, ModelNotFound, UsageError
 from mediasift.items import Clip, RemoteSound
 from mediasift.media.sound.audio import SAMPLE_RATE_HZ, Waveform
+from mediasift.settings import Option, Settings
 from mediasift.system.optional import require
 
 KINDS = ("gigaam-v2-ctc", "gigaam-v2-rnnt", "gigaam-v3-ctc", "gigaam-v3-rnnt", "kaldi-rnnt", "nemo-conformer-ctc",
@@ -26,7 +27,7 @@ KINDS = ("gigaam-v2-ctc", "gigaam-v2-rnnt", "gigaam-v3-ctc", "gigaam-v3-rnnt", "
 """Kinds of model that onnx-asr reads from a folder."""
 
 _ASK_LANGUAGE = ("whisper", "whisper-ort", "nemo-conformer-aed")
-"""Kinds that are told the language; all others have the one, or those, that they were trained on."""
+"""Kinds that are given the language; all others have the one, or those, that they were trained on."""
 
 _FOREIGN: tuple[type[Exception], ...] = (
     OSError,
@@ -48,37 +49,53 @@ _TOKEN_S = 0.4
 """Longest that a token lasts: a slow syllable."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OnnxSpeechSettings(ModelSettings):
+    """Options of models in a folder."""
+
+    model_kind: Annotated[
+        str | None, Option("For onnx, where the folder's config.json does not say which kind it is.", choices=KINDS)
+    ] = None
+
+
 class OnnxSpeech:
     """The model in the folder `-m`; its kind is in the folder's `config.json`, or given.
 
-    It hears a second of silence before the first file, so that a folder with the wrong files fails early and whole.
+    It transcribes a second of silence before the first file: a folder with the wrong files fails early and whole.
 
     Raises:
-        UsageError: No folder was named, or a language for a model that lacks it or cannot be told one.
+        UsageError: No folder was named, or a language for a model that lacks it or cannot be given one.
         ModelNotFound: The folder is not there.
         ModelError: Files are missing in it, or do not load.
     """
 
-    workers = 1  # ONNX Runtime uses all the threads by itself
+    settings: ClassVar[type[Settings]] = OnnxSpeechSettings
+    piece_s: ClassVar[float] = 25.0  # Whisper takes 30 seconds at most
+    concurrency = 1  # ONNX Runtime uses all the threads by itself
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        settings: OnnxSpeechSettings,
+        *,
+        threads: int,
+        timeout_s: float | None = None,  # noqa: ARG002  (as every SpeechEngine)
+    ) -> None:
         if settings.model is None:
             raise UsageError("--engine onnx needs a folder with a speech model: -m FOLDER")
         folder = Path(settings.model)
         if not folder.is_dir():
             raise ModelNotFound(f"{folder}: no such folder; -m names a folder with an ONNX speech model and its files")
-        kind = settings.options.get("model_kind") or _kind_of(folder)
+        kind = settings.model_kind or _kind_of(folder)
         if kind not in KINDS:
             raise UsageError(f"{folder}: which kind of model is it? Type --model-kind with one of {', '.join(KINDS)}")
         if settings.language and kind not in _ASK_LANGUAGE:
             raise UsageError(
-                f"a {kind} model has the languages it was trained on and cannot be told {settings.language}; leave "
-                "--language out; engines that can be told: onnx with a Whisper or Canary model, google"
+                f"a {kind} model has the languages it was trained on and cannot be given {settings.language}; leave "
+                "--language out; engines that can be given one: onnx with a Whisper or Canary model, google"
             )
         self._language = settings.language.split("-")[0].lower() if settings.language else None
-        self._lock = threading.Lock()
         self._errors: tuple[type[Exception], ...] = (*ort_errors(), *_FOREIGN)
-        model, precision = self._load(kind, folder, settings.threads)
+        model, precision = self._load(kind, folder, threads)
         self._model = model if kind in _ASK_LANGUAGE else model.with_timestamps()
         self._try(kind, folder)
         self.facts: Mapping[str, Any] = {
@@ -112,14 +129,17 @@ class OnnxSpeech:
     def _recognize(self, sound: Waveform, rate: int) -> Any:
         """Text, or text with tokens and their times, by the kind of model."""
         chosen = {"language": self._language} if self._language else {}
-        with self._lock:
-            return self._model.recognize(sound, sample_rate=rate, **chosen)
+        return self._model.recognize(sound, sample_rate=rate, **chosen)
 
-    def hear(self, clip: Clip | RemoteSound) -> Sequence[Phrase]:
-        """See `Engine`."""
-        if isinstance(clip, RemoteSound):
-            raise Unsupported("an address of remote sound; --engine google reads those")
-        if clip.waveform.size < clip.sample_rate // 10 or not clip.waveform.any():
+    def run(self, batch: Sequence[Clip | RemoteSound]) -> list[Sequence[Phrase]]:
+        """See `SpeechEngine`."""
+        return [self._phrases(local(clip)) for clip in batch]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _phrases(self, clip: Clip) -> Sequence[Phrase]:
+        if is_silent(clip):
             return ()
         try:
             found = self._recognize(clip.waveform, clip.sample_rate)
@@ -169,7 +189,7 @@ def _words(
 ) -> tuple[Spoken, ...]:
     """Words of tokens that begin with a space where a word begins.
 
-    A model tells when tokens begin, not when they end: a word lasts until the next one begins, at most `_TOKEN_S`
+    A model reports when tokens begin, not when they end: a word lasts until the next one begins, at most `_TOKEN_S`
     after its last token began.
     """
     words: list[list[int]] = []

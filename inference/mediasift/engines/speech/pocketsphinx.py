@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from mediasift.engines.speech.engine import EngineSettings, Phrase, Spoken
-from mediasift.errors import Unsupported, UsageError
+from mediasift.engines.speech.phrases import LanguageSettings, Phrase, Spoken, is_silent, local
+from mediasift.errors import UsageError
 from mediasift.items import Clip, RemoteSound
+from mediasift.settings import Settings
 from mediasift.system.optional import require
 
 _SILENCES = ("<s>", "</s>", "<sil>")
@@ -21,17 +22,23 @@ _LONGEST_PAUSE_S = 0.7
 class PocketSphinx:
     """The decoder with US English; other languages are a UsageError."""
 
-    workers = 1  # its decoder is one object with a state
+    settings: ClassVar[type[Settings]] = LanguageSettings
+    piece_s: ClassVar[float] = 30.0
+    concurrency = 1  # its decoder is one object with a state
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        settings: LanguageSettings,
+        *,
+        threads: int,  # noqa: ARG002  (as every SpeechEngine)
+        timeout_s: float | None = None,  # noqa: ARG002
+    ) -> None:
         language = settings.language or "en-US"
         if language.lower().split("-")[0] != "en":
             raise UsageError(
                 f"pocketsphinx knows English only, not {language}; engines that may have it: onnx (with a model of "
                 "that language, -m FOLDER) and google"
             )
-        if settings.model is not None:
-            raise UsageError("pocketsphinx has one model; -m is for --engine onnx and google")
         pocketsphinx = require("pocketsphinx", extra="speech")
         self._decoder = pocketsphinx.Decoder(loglevel="FATAL", samprate=16000.0)
         self._cmn = self._decoder.get_cmn(False)
@@ -40,13 +47,17 @@ class PocketSphinx:
             "engine": "pocketsphinx", "version": metadata.version("pocketsphinx"), "language": "en-US",
         }  # fmt: skip
 
-    def hear(self, clip: Clip | RemoteSound) -> Sequence[Phrase]:
-        """See `Engine`. Each clip is heard on its own: what came before does not change it."""
-        if isinstance(clip, RemoteSound):
-            raise Unsupported("an address of remote sound; --engine google reads those")
+    def run(self, batch: Sequence[Clip | RemoteSound]) -> list[list[Phrase]]:
+        """See `SpeechEngine`. Each clip is decoded on its own: what came before does not change it."""
+        return [self._decoded(local(clip)) for clip in batch]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _decoded(self, clip: Clip) -> list[Phrase]:
         samples = np.round(clip.waveform * 32768).clip(-32768, 32767).astype("<i2")
-        if samples.size < clip.sample_rate // 10 or not samples.any():
-            return ()  # too short for a word, or digital silence, which it takes for noise
+        if is_silent(clip) or not samples.any():
+            return []
         decoder = self._decoder
         decoder.reinit_feat()
         decoder.set_cmn(self._cmn)
@@ -70,7 +81,7 @@ def _is_word(word: str) -> bool:
 
 
 def _groups(words: Sequence[Spoken]) -> list[list[Spoken]]:
-    """Words parted at pauses."""
+    """Words, split at pauses."""
     groups: list[list[Spoken]] = []
     for word in words:
         if groups and word.start_s - groups[-1][-1].end_s <= _LONGEST_PAUSE_S:

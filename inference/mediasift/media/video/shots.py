@@ -169,24 +169,39 @@ def find_shots(cells: Iterable[Cell], *, detector: str = "content", fades: bool 
         detector: Key of `cuts.DETECTORS`.
         fades: Whether black between two shots parts them, too.
     """
-    cuts = Cuts(detector, fades=fades)
-    current = _Current()
-    before: Cell | None = None
+    finder = ShotFinder(detector=detector, fades=fades)
     for cell in cells:
+        yield from finder.add(cell)
+    yield from finder.finish()
+
+
+class ShotFinder:
+    """The same for somebody who has one cell after the other."""
+
+    def __init__(self, *, detector: str = "content", fades: bool = True) -> None:
+        self._cuts = Cuts(detector, fades=fades)
+        self._current = _Current()
+        self._before: Cell | None = None
+
+    def add(self, cell: Cell) -> Iterator[Shot]:
+        """The shots whose end is known with this cell."""
+        before, self._before = self._before, cell
         if before is not None:  # the cell may be the first of its stretch, where nobody had the frame before it
             change, motion = cell.first.change(before.last)
             cell.looks[0] = cell.looks[0]._replace(change=change, motion=motion)
         for look in cell.looks:
-            current.add(look)
-            for cut in cuts.add(look.number, look.change, look.mean):
-                yield from current.end_at(cut)
+            self._current.add(look)
+            for cut in self._cuts.add(look.number, look.change, look.mean):
+                yield from self._current.end_at(cut)
         # Stretches may part a cell; where there may be a cut, two cells have the same number.
         goes_on = before is not None and before.number == cell.number and cell.looks[0].change < ADAPTIVE_MIN_CHANGE
-        current.hold(cell, goes_on=goes_on)
-        before = cell
-    for cut in cuts.finish():
-        yield from current.end_at(cut)
-    yield from current.finish()
+        self._current.hold(cell, goes_on=goes_on)
+
+    def finish(self) -> Iterator[Shot]:
+        """The shots that are left."""
+        for cut in self._cuts.finish():
+            yield from self._current.end_at(cut)
+        yield from self._current.finish()
 
 
 def colourfulness(bgr: Picture) -> float:

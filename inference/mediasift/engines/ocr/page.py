@@ -1,36 +1,19 @@
-"""What an OCR engine is: picture in, words with boxes out; and how words become lines and pages."""
+"""What is read on a page: words with boxes, and how they become lines and pages."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.engine import Engine
+from mediasift.settings import Settings
+
 Picture = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
-    """What engines are made from.
-
-    Attributes:
-        language: As the engine writes it, e.g. `eng+deu`; None for its default.
-        psm, oem: Tesseract's page segmentation and engine modes; None for its defaults.
-        threads: How many cores may be used.
-        timeout_s: Longest time for one picture; None for any.
-        upright: Orientation will be asked for.
-    """
-
-    language: str | None
-    psm: int | None
-    oem: int | None
-    threads: int
-    timeout_s: float | None
-    upright: bool
 
 
 Box = tuple[float, float, float, float]
@@ -54,31 +37,34 @@ class Line(Region):
     paragraph: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PageRequest:
+    """A picture to read, uint8 (H, W, 3) RGB or (H, W), and the files to make of it, out of the engine's `files`."""
+
+    image: Picture
+    files: Sequence[str] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What an engine read: the lines in reading order, and the files that were asked for."""
+class PageText:
+    """What was read: the lines in reading order, and the files that were asked for."""
 
     lines: tuple[Line, ...]
     files: Mapping[str, bytes]
 
 
-class Engine(Protocol):
-    """An engine ready to work; called from several threads, `workers` at most at a time."""
+class OcrEngine(Engine, Protocol):
+    """`run` takes `PageRequest`s and gives `PageText`s."""
 
-    @property
-    def workers(self) -> int:
-        """How many pictures it reads at a time."""
+    settings: ClassVar[type[Settings]]
+    files: ClassVar[tuple[str, ...]]
+    """Formats of files that it makes of a page, besides the text."""
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Name, version, languages."""
+    def __init__(self, settings: Any, *, threads: int, timeout_s: float | None, upright: bool) -> None:
+        """Make it ready: `timeout_s` is for one picture; `upright`: `upright_deg` will be asked."""
 
-    def read(self, image: Picture, files: Sequence[str]) -> Reading:
-        """Read a picture, uint8 (H, W, 3) RGB or (H, W).
-
-        Raises:
-            ItemError: It cannot, or not in time.
-        """
+    def run(self, batch: Sequence[PageRequest]) -> Sequence[PageText]:
+        """The text of each picture."""
 
     def upright_deg(self, image: Picture) -> int:
         """By how many degrees clockwise, 0, 90, 180 or 270, the picture must be turned to be read."""

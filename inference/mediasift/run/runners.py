@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from mediasift.run.job import Job
-from mediasift.run.pipeline import Finished, Pipeline, Seconds, readers
+from mediasift.run.ledger import with_ledger
+from mediasift.run.pipeline import Finished, Pipeline, readers
+from mediasift.run.reading import Seconds
+from mediasift.run.watch import Watch
 from mediasift.sources.naming import Source
+from mediasift.tasks.task import Started
 
 
-class Engine(Protocol):
-    """What computes: this process (`Here`) or a worker (`supervisor.Supervisor`)."""
+class Runner(Protocol):
+    """What computes a job: this process (`Here`) or a worker (`supervisor.Supervisor`)."""
 
     facts: Mapping[str, Any]
     batch_size: int
@@ -30,6 +34,27 @@ class Engine(Protocol):
         """Let go of everything; `run` does it by itself when it ends."""
 
 
+def start(job: Job) -> Started:
+    """The job's task, ready to work, in this process.
+
+    Raises:
+        SetupError: It cannot start.
+    """
+    return with_ledger(job.task.start(job.resources), job.task)
+
+
+def pipeline_of(job: Job, started: Started, watch: Watch | None = None) -> Pipeline:
+    """The pipeline of a job's started task."""
+    return Pipeline(
+        started,
+        row_type=job.task.row,
+        reads=job.task.reads,
+        options=job.task,
+        jobs=readers(job.cost("jobs")),
+        watch=watch,
+    )
+
+
 class Here:
     """Computes in the calling process."""
 
@@ -38,12 +63,10 @@ class Here:
     peak_bytes = 0
 
     def __init__(self, job: Job) -> None:
-        task = job.task.start(job.resources)
-        self.facts = task.facts
-        self.batch_size = task.batch_size
-        self._pipeline = Pipeline(
-            task, row_type=job.task.row, reads=job.task.reads, options=job.task, jobs=readers(job.cost("jobs"))
-        )
+        self._task = start(job)
+        self.facts = self._task.facts
+        self.batch_size = self._task.batch_size
+        self._pipeline = pipeline_of(job, self._task)
         self.seconds = self._pipeline.seconds
 
     def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
@@ -51,4 +74,6 @@ class Here:
         return self._pipeline.run(sources)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Close the task, once."""
+        task, self._task = self._task, Started()
+        task.close()

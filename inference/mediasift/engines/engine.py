@@ -1,0 +1,125 @@
+"""What is expensive behind one protocol: a model, a program, a service. Pools, batches, retries and money are `run`'s.
+
+An engine is a class that is made from settings of its own, and one line in the table of its room (`engines/ocr`,
+`engines/speech`), from which the choices on the command line, the options and the checks follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Protocol
+
+from mediasift.errors import UsageError
+from mediasift.settings import Declared, Option, Settings, options
+from mediasift.sources.content import Content
+
+
+class Engine(Protocol):
+    """Ready to work: all that can fail for all items has failed before.
+
+    Attributes:
+        facts: What it is: name, version, model; for journal and manifest.
+        concurrency: How many calls of `run` it serves at a time.
+    """
+
+    @property
+    def facts(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+    @property
+    def concurrency(self) -> int: ...  # noqa: D102
+
+    def run(self, batch: Any) -> Any:
+        """A result for each element of the batch, in order.
+
+        Raises:
+            TryAgain: It cannot now, but may later.
+            ItemError: It cannot; of a batch of several, which one is to blame is not known.
+        """
+
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+class Choosable(Protocol):
+    """A class of engines as it stands in the table of its room."""
+
+    settings: ClassVar[type[Settings]]
+
+
+class Paid(Engine, Protocol):
+    """An engine whose answers cost money; `run.ledger` stands between it and everybody else."""
+
+    folder: Path
+    """Where its answers are kept."""
+
+    def price_usd(self, request: Any) -> float | None:
+        """What a request costs at most, rounded up as it is billed; 0 where nothing is sent, None where unknown."""
+
+    def key(self, request: Any) -> str:
+        """Hexadecimal hash of all that is asked: the same key, the same answer."""
+
+    def answer_to_json(self, answer: Any) -> Any:
+        """An answer as JSON values."""
+
+    def answer_from_json(self, data: Any) -> Any:
+        """The answer that `answer_to_json` wrote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidSettings(Settings):
+    """What answers of a paid engine cost, never what they are."""
+
+    paid: Annotated[
+        str | None,
+        Option(
+            "Keeps every paid answer here, so that nothing is ever paid twice, and the book of what was spent.",
+            metavar="DIR", default="the user's cache folder",
+        ),
+    ] = None  # fmt: skip
+    parallel: Annotated[int, Option("Requests at a time.", least=1, most=64)] = 4
+    request_timeout_s: Annotated[
+        float,
+        Option(
+            "Longest time for a request, and for repeating it.", flag="--request-timeout", above=0, metavar="SECONDS"
+        ),
+    ] = 120.0
+    price: Annotated[
+        float | None, Option("USD per minute of sound, where it is not the list price.", least=0, metavar="USD")
+    ] = None
+    max_cost: Annotated[
+        float | None,
+        Option("Nothing is sent that could take what was spent, by the book in --paid, above this.", least=0,
+               metavar="USD"),
+    ] = None  # fmt: skip
+    yes: Annotated[bool, Option("Send without being asked, once the price was shown.")] = False
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the chosen engine is one whose answers cost money."""
+        return False
+
+    def estimate_usd(self, content: Content | None) -> float | None:
+        """What a whole source costs at most; None where that cannot be known, as for an address."""
+        raise NotImplementedError
+
+
+def check_options(settings: Settings, chosen: str, engines: Mapping[str, type[Choosable]]) -> None:
+    """Raise a UsageError for an option that was given, but belongs to other engines than the chosen one.
+
+    Args:
+        settings: Of all engines together.
+        chosen: Name of the engine.
+        engines: The table of its room.
+    """
+    own = {declared.name for declared in options(engines[chosen].settings)}
+    others: dict[str, tuple[Declared, list[str]]] = {}
+    for name, engine in engines.items():
+        for declared in options(engine.settings):
+            if declared.name not in own:
+                others.setdefault(declared.name, (declared, []))[1].append(name)
+    for field, (declared, names) in others.items():
+        if getattr(settings, field, declared.default) != declared.default:
+            flag = declared.option.short or declared.flag
+            raise UsageError(f"{flag} is for {' and '.join(names)}: leave {flag} out, or choose --engine {names[0]}")

@@ -1,0 +1,146 @@
+"""Prepared items on their way through one engine: into batches, in as many threads as the engine serves at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from mediasift.errors import ItemError
+from mediasift.items import Place
+from mediasift.rows import Row
+from mediasift.run.batches import Batcher, answered, repeated
+from mediasift.run.watch import Culprit, Watch
+from mediasift.tasks.task import Started
+
+WHOLE = ""
+"""The part that is the task itself, where it has no parts."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """An item on its way.
+
+    Attributes:
+        place: Where it comes from.
+        name: Its numbers, for the watch.
+        error: Why it could not be read or prepared.
+        rows: What is known without any engine.
+        prepared: Part → what waits for its engine; taken away when it is handed over.
+        awaited: How many answers there will be.
+        answers: Part → its rows, or why there are none, in the order of `prepared`.
+        is_whole: Whether it is an item of a task without parts, which has a row in any case.
+    """
+
+    place: Place
+    name: Culprit
+    error: ItemError | None = None
+    rows: Sequence[Row] = ()
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+    awaited: int = 0
+    answers: dict[str, Sequence[Row] | ItemError | None] = field(default_factory=dict)
+    is_whole: bool = True
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no engine has to say anything more; asked while others write the answers."""
+        return self.awaited == 0 or (
+            len(self.answers) == self.awaited and all(answer is not None for answer in self.answers.values())
+        )
+
+
+class Lane:
+    """One started task's batches: the one that fills, and those that are computed.
+
+    One at a time is computed in the calling thread, which costs nothing; several at a time in threads of their own.
+
+    Args:
+        task: Its `infer` is called.
+        part: Its name in the fork.
+        batch_size, concurrency: The task's own, or 1 to do one item at a time.
+        first_slot: Number for the watch of the first of its batches that are computed at a time.
+        watch: Learns what is computed.
+        stop: Set when the run ends.
+        spent: Called with the seconds of each batch.
+    """
+
+    def __init__(
+        self,
+        task: Started,
+        *,
+        part: str,
+        batch_size: int,
+        concurrency: int,
+        first_slot: int,
+        watch: Watch,
+        stop: threading.Event,
+        spent: Callable[[float], None],
+    ) -> None:
+        self._task, self._part, self._watch, self._stop, self._spent = task, part, watch, stop, spent
+        self._batcher: Batcher[tuple[Entry, Any]] = Batcher(batch_size)
+        self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(first_slot, first_slot + concurrency):
+            self._slots.put(slot)
+        self._concurrency = concurrency
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="mediasift-engine") if concurrency > 1 else None
+        self._computing: set[Future[None]] = set()
+
+    def add(self, entry: Entry, prepared: Any) -> None:
+        """Take an item; waits while as many batches are computed as may be."""
+        entry.answers[self._part] = None
+        self._start(self._batcher.add((entry, prepared)))
+
+    def finish(self) -> None:
+        """Wait until every item that was taken is answered."""
+        self._start(self._batcher.rest())
+        while self._computing:
+            self._settle()
+
+    def close(self) -> None:
+        """Wait for what is computed, whatever comes of it."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self, batch: list[tuple[Entry, Any]]) -> None:
+        if not batch:
+            return
+        if self._pool is None:
+            self._compute(batch)
+            return
+        while len(self._computing) >= self._concurrency:
+            self._settle()
+        self._computing.add(self._pool.submit(self._compute, batch))
+
+    def _settle(self) -> None:
+        """Wait for one batch; what is no ItemError is raised here, in the calling thread."""
+        done, self._computing = wait(self._computing, return_when=FIRST_COMPLETED)
+        for one in done:
+            one.result()
+
+    def _compute(self, batch: list[tuple[Entry, Any]]) -> None:
+        started = time.perf_counter()
+        slot = self._slots.get()
+        try:
+            answers = answered(batch, lambda some: self._infer(slot, some))
+        finally:
+            self._slots.put(slot)
+        for (entry, _), answer in zip(batch, answers, strict=True):
+            entry.answers[self._part] = answer if isinstance(answer, ItemError) else list(answer)
+        batch.clear()  # what was prepared may be large, and the pool holds on to its last arguments
+        self._spent(time.perf_counter() - started)
+
+    def _infer(self, slot: int, batch: Sequence[tuple[Entry, Any]]) -> Sequence[Sequence[Row]]:
+        prepared, names = [one for _, one in batch], [entry.name for entry, _ in batch]
+
+        def attempt() -> Sequence[Sequence[Row]]:
+            self._watch.inferring(names, slot)
+            try:
+                return self._task.infer(prepared)
+            finally:
+                self._watch.inferring((), slot)
+
+        return repeated(attempt, patience_s=self._task.patience_s, stop=self._stop)
