@@ -77,7 +77,7 @@ def source_to_json(source: Source) -> dict[str, Any]:
     """A source as the worker needs it; what is carried along stays with the caller.
 
     Raises:
-        UsageError: Its content has no address: an array, or bytes.
+        UsageError: Its content has no address: bytes, or an array.
     """
     content, failure = source.content, source.failure
     if content is not None and content.address is None:
