@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         verify_models,
     )
     from mediasift.verbs.pictures import classify, convert, detect, embed, info
-    from mediasift.verbs.speed import TOLERANCE, bench, compare_bench
+    from mediasift.verbs.speed import bench, compare_bench
     from mediasift.verbs.tables import TableOptions
     from mediasift.verbs.videos import keyframes, shot_summary, shots, timeline
     from mediasift.verbs.words import ocr, sound_minutes, transcribe
@@ -57,7 +57,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "info",
     ),
     "mediasift.verbs.speed": (
-        "TOLERANCE",
         "bench",
         "compare_bench",
     ),
@@ -76,7 +75,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
 }
 
 __all__ = [
-    "TOLERANCE",
     "CompareOptions",
     "TableOptions",
     "bench",
