@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def measured(median: float, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     rounds = [(median * rng.normal(1, 0.01, 50)).tolist() for _ in range(10)]
-    return {"median_s": median, "peak_bytes": 100, "rounds_s": rounds}
+    return {"median_s": median, "peak_bytes": 100, "errors": 0, "rounds_s": rounds}
 
 
 def result(*, single_s: float = 0.01, offline_s: float = 0.004, seed: int = 0) -> dict[str, Any]:
@@ -68,8 +68,11 @@ def test_what_differs_is_listed():
     other = result()
     other["model"]["model_sha256"] = "11"
     other["settings"]["batch_size"] = 4
+    other["scenarios"]["single"]["errors"] = 3
     comparison = compare_results(result(), other, tolerance=0.05)
-    assert comparison.differences == ("model model_sha256: 00 → 11", "settings batch_size: 8 → 4")
+    assert comparison.differences == (
+        "model model_sha256: 00 → 11", "settings batch_size: 8 → 4", "single errors: 0 → 3"
+    )  # fmt: skip
 
 
 def test_other_pictures_and_nothing_in_common_are_refused():

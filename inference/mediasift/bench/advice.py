@@ -54,7 +54,7 @@ def _other_model(setup: Setup, facts: OnnxFacts) -> str:
         with suppress(ProviderUnavailable):
             if device != "cpu":
                 check_device(device)  # some are installed where they find no hardware
-                return f"--device {device}, if evaluate finds its labels equal"
+                return f"--device {device}; mediasift evaluate shows whether its labels agree"
     if facts.nodes and not any(node.op_type in _INTEGERS for node in facts.nodes):
         name = f"{setup.model}-int8"
         known = f"-m {name} (mediasift models pull {name})" if name in entries() else "an 8-bit form of the model"

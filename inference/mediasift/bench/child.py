@@ -24,11 +24,18 @@ from mediasift.errors import EngineError, MediasiftError
 if TYPE_CHECKING:
     from mediasift.bench.subject import Setup
 
+LEAST_ROUNDS = 5
 _BEGAN = time.monotonic()
 
 
 def ask(
-    setup: Setup, files: Sequence[str], names: Sequence[str] = (), *, seconds: float = 0.0, python: str | None = None
+    setup: Setup,
+    files: Sequence[str],
+    names: Sequence[str] = (),
+    *,
+    seconds: float = 0.0,
+    rounds: int = LEAST_ROUNDS,
+    python: str | None = None,
 ) -> dict[str, Any]:
     """What a fresh process measures.
 
@@ -37,6 +44,7 @@ def ask(
         files: The pictures.
         names: Keys of `scenarios.TIMED`; the first answer is always measured.
         seconds: About how long for each of them.
+        rounds: At least so many of each.
         python: Another installation: its interpreter, or the folder of a checkout; None for this one.
 
     Raises:
@@ -50,7 +58,7 @@ def ask(
     if root.is_dir():
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root.resolve()), inherited)))
     order = {"schema": SCHEMA, "setup": asdict(setup), "files": files, "names": names, "seconds": seconds,
-             "started": time.monotonic()}  # fmt: skip
+             "rounds": rounds, "started": time.monotonic()}  # fmt: skip
     try:
         done = subprocess.run(  # noqa: S603  (an interpreter: our own, or the one that was named)
             [program, "-P", "-m", "mediasift.bench.child"], input=json.dumps(order).encode(), capture_output=True,
@@ -77,7 +85,7 @@ def _answer(order: Mapping[str, Any]) -> dict[str, Any]:
     """
     if order["schema"] != SCHEMA:
         raise EngineError(f"mediasift {mediasift.__version__} measures by {SCHEMA}, not by {order['schema']}")
-    from mediasift.bench.scenarios import measure
+    from mediasift.bench.scenarios import SCENARIOS, measure
     from mediasift.bench.subject import Setup, Subject
     from mediasift.engines.onnx.providers import runtime
     from mediasift.tables.manifest import versions
@@ -89,15 +97,15 @@ def _answer(order: Mapping[str, Any]) -> dict[str, Any]:
     loaded = time.monotonic()
     list(pipeline.run(subject.sources[:1]))
     answered = time.monotonic()
-    rows = (row for one in subject.pipeline(None, subject.setup.jobs).run(subject.sources) for row in one.rows)
-    errors = sum(1 for row in rows if row.error) if order["names"] else 0
+    seen = subject.sources if SCENARIOS.keys() & {*order["names"]} else []
+    rows = [row for one in subject.pipeline(None, subject.setup.jobs).run(seen) for row in one.rows]
     return {
         "first": {
             "interpreter_s": _BEGAN - order["started"], "import_s": imported - _BEGAN, "load_s": loaded - imported,
             "answer_s": answered - loaded, "median_s": answered - order["started"],
         },
-        "measured": {name: measure(subject, name, order["seconds"]) for name in order["names"]},
-        "errors": errors,
+        "measured": {name: measure(subject, name, order["seconds"], order["rounds"]) for name in order["names"]},
+        "errors": sum(1 for row in rows if row.error),
         "model": dict(subject.model.facts),
         "batch_size": subject.started().batch_size,
         "versions": versions(),

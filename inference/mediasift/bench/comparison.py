@@ -142,6 +142,10 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         for name in dict.fromkeys((*a, *b)):
             if name != "affinity" and a.get(name) != b.get(name):
                 yield f"{part} {name}: {a.get(name)} → {b.get(name)}"
+    for name in before["scenarios"].keys() & after["scenarios"].keys():
+        errors = [one["scenarios"][name]["errors"] for one in (before, after)]
+        if errors[0] != errors[1]:
+            yield f"{name} errors: {errors[0]} → {errors[1]}"
 
 
 def _measured_in_turn(settings: CompareSettings) -> list[dict[str, Any]]:
@@ -158,7 +162,7 @@ def _measured_in_turn(settings: CompareSettings) -> list[dict[str, Any]]:
         for number in range(settings.rounds):
             settings.report(f"round {number + 1} of {settings.rounds}")
             for own, (setup, python) in zip(turns, sides, strict=True):
-                own.append(ask(setup, files, list(SCENARIOS), seconds=seconds, python=python))
+                own.append(ask(setup, files, list(SCENARIOS), seconds=seconds, rounds=1, python=python))
     return [_result(own, setup, pictures) for own, (setup, _) in zip(turns, sides, strict=True)]
 
 
@@ -177,7 +181,7 @@ def _result(turns: list[dict[str, Any]], setup: Setup, pictures: dict[str, Any])
     for name in SCENARIOS:
         parts = [turn["measured"][name] for turn in turns]
         rounds = [[sample for samples in part["rounds_s"] for sample in samples] for part in parts]
-        scenarios[name] = {**summary(parts), "rounds_s": rounds}
+        scenarios[name] = {"errors": turns[0]["errors"], **summary(parts), "rounds_s": rounds}
     return {
         "machine": machine_facts(), "input": pictures, "model": turns[0]["model"], "versions": turns[0]["versions"],
         "settings": {**setup.settings, "batch_size": turns[0]["batch_size"]},

@@ -97,9 +97,8 @@ class _Run:
         cold = stages = limits = profile = helps = None
         if settings.cold:
             settings.report("first answer, in fresh processes")
-            cold = cold_start(
-                [self.ask([], 0) for _ in range(settings.cold + 1)][1:]
-            )  # the first warms the disk's cache
+            answers = [self.ask([], 0) for _ in range(settings.cold + 1)]
+            cold = cold_start(answers[1:])  # the first one brings the files into the system's cache
         for name in settings.scenarios:
             settings.report(f"scenario {name}")
             answer = self.ask([name], settings.seconds)

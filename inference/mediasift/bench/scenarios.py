@@ -25,7 +25,6 @@ from mediasift.system.machine import peak_bytes
 _ROUNDS = 10
 """Into which the measuring time is divided; a comparison draws from them."""
 
-_LEAST_ROUNDS = 5
 _WARM_UP = 2.0
 """Times the measuring time that a warm-up may take at most; then the result reports that nothing became steady."""
 
@@ -78,39 +77,34 @@ TIMED: dict[str, Callable[[Subject, int], Work]] = {
 }  # fmt: skip
 
 
-def measure(subject: Subject, name: str, seconds: float) -> dict[str, Any]:
-    """One of `TIMED`, warm, for about so many seconds, as JSON values for `summary`."""
+def measure(subject: Subject, name: str, seconds: float, least: int) -> dict[str, Any]:
+    """One of `TIMED` as JSON values for `summary`: warm, for about so many seconds and so many rounds at least."""
 
-    def over(repeats: int) -> tuple[list[float], float, int]:
-        """Seconds per picture of each piece of work; processor seconds and pictures of all."""
-        samples, cpu_s, items = [], 0.0, 0
+    def over(repeats: int) -> dict[str, Any]:
+        """Seconds per picture of each piece of work; seconds, processor seconds and pictures of all."""
+        samples, seconds, cpu_s, items = [], 0.0, 0.0, 0
         for work, count in TIMED[name](subject, repeats):
             began, busy = time.perf_counter(), time.process_time()
             work()
-            samples.append((time.perf_counter() - began) / count)
-            cpu_s += time.process_time() - busy
-            items += count
-        return samples, cpu_s, items
+            taken = time.perf_counter() - began
+            samples.append(taken / count)
+            seconds, cpu_s, items = seconds + taken, cpu_s + time.process_time() - busy, items + count
+        return {"samples": samples, "seconds": seconds, "cpu_s": cpu_s, "items": items}
 
-    over(1)
-    began = time.perf_counter()
-    over(1)
-    repeats = max(1, round(seconds / _ROUNDS / (time.perf_counter() - began)))
+    repeats = max(1, round(seconds / _ROUNDS / over(1)["seconds"]))
     warm: list[float] = []
     began = time.perf_counter()
-    while not is_steady(warm) and (len(warm) < _LEAST_ROUNDS or time.perf_counter() - began < _WARM_UP * seconds):
-        warm.append(float(np.mean(over(repeats)[0])))
-    passes: list[tuple[list[float], float, int]] = []
+    while not is_steady(warm) and (len(warm) < least or time.perf_counter() - began < _WARM_UP * seconds):
+        warm.append(over(repeats)["seconds"])
+    rounds: list[dict[str, Any]] = []
     began = time.perf_counter()
-    while len(passes) < _LEAST_ROUNDS or time.perf_counter() - began < seconds:
-        passes.append(over(repeats))
+    while len(rounds) < least or time.perf_counter() - began < seconds:
+        rounds.append(over(repeats))
     return {
-        "items": sum(items for _, _, items in passes),
-        "seconds": sum(float(np.mean(samples)) * items for samples, _, items in passes),
-        "cpu_s": sum(cpu_s for _, cpu_s, _ in passes),
+        **{key: sum(one[key] for one in rounds) for key in ("items", "seconds", "cpu_s")},
         "peak_bytes": peak_bytes(os.getpid()),
         "warm_up": {"rounds": len(warm), "steady": is_steady(warm)},
-        "rounds_s": [samples for samples, _, _ in passes],
+        "rounds_s": [one["samples"] for one in rounds],
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,9 @@ _HELD_BYTES = 256e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A model and how it is run; JSON values, because each measurement is taken in a process of its own.
+    """A model (name or path) and how it is run, see `bench.settings`; a batch size of None lets the task choose.
 
-    Attributes:
-        model: Name or path.
-        device: See `engines.onnx.providers.SPECS`.
-        batch_size: Pictures per model call; None lets the task choose.
-        threads: Of the model.
-        jobs: Reader threads.
+    They are JSON values, because each measurement is taken in a process of its own.
     """
 
     model: str
@@ -74,16 +69,17 @@ class Subject:
         self.model = load(setup)
         self.sources = [Source(path=file, file=Path(file)) for file in files]
         self.readers = ThreadPoolExecutor(max(1, setup.jobs))
-        self.started = cache(self._started)
+        self._started: dict[int | None, Started] = {}
         kind = self.model.description.task
         model = str(self.model.path) if kind == "embed" else self.model  # embed takes a model by its name only
         self.task = TASKS[kind](model=model, device=setup.device)
 
-    def _started(self, batch_size: int | None = None) -> Started:
+    def started(self, batch_size: int | None = None) -> Started:
         """The task for calls of so many pictures; None as the setup says."""
         size = batch_size or self.setup.batch_size
-        started: Started = self.task.start(Resources(batch_size=size, threads=self.setup.threads))
-        return started
+        if size not in self._started:
+            self._started[size] = self.task.start(Resources(batch_size=size, threads=self.setup.threads))
+        return self._started[size]
 
     def pipeline(self, batch_size: int | None, jobs: int) -> Pipeline:
         """What turns the pictures into rows."""
