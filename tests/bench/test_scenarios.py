@@ -47,7 +47,7 @@ def test_whatever_is_timed_has_positive_samples(subject: Subject, name: str):
 
 def test_the_work_that_is_timed_is_that_of_the_commands(subject: Subject, pictures: list[str]):
     labels = [row.label for row in ms.classify(pictures, model="digits-lenet", threads=1)]
-    ((_, work, count),) = [("infer", *one) for one in STAGES["infer"](subject, 2)]
+    ((work, count),) = STAGES["infer"](subject, 2)
     batches = work()
     assert count == 10
     assert [len(batch) for batch in batches] == [4, 4, 2]

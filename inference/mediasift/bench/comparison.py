@@ -142,10 +142,10 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         for name in dict.fromkeys((*a, *b)):
             if name != "affinity" and a.get(name) != b.get(name):
                 yield f"{part} {name}: {a.get(name)} → {b.get(name)}"
-    for name in before["scenarios"].keys() & after["scenarios"].keys():
-        errors = [one["scenarios"][name]["errors"] for one in (before, after)]
-        if errors[0] != errors[1]:
-            yield f"{name} errors: {errors[0]} → {errors[1]}"
+    for name, one in before["scenarios"].items():
+        other = after["scenarios"].get(name, one)
+        if one["errors"] != other["errors"]:
+            yield f"{name} errors: {one['errors']} → {other['errors']}"
 
 
 def _measured_in_turn(settings: CompareSettings) -> list[dict[str, Any]]:
