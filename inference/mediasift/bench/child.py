@@ -29,14 +29,9 @@ _BEGAN = time.monotonic()
 
 
 def ask(
-    setup: Setup,
-    files: Sequence[str],
-    names: Sequence[str] = (),
-    *,
-    seconds: float = 0.0,
-    rounds: int = LEAST_ROUNDS,
+    setup: Setup, files: Sequence[str], names: Sequence[str] = (), *, seconds: float = 0.0, rounds: int = LEAST_ROUNDS,
     python: str | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """What a fresh process measures.
 
     Args:

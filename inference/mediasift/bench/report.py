@@ -92,7 +92,7 @@ def compared_lines(comparison: Comparison) -> Iterator[str]:
     yield from _aligned([
         {"measure": row.measure, "before": _time(row.before_s), "after": _time(row.after_s),
          "speed": f"{row.speed.ratio:.3f} x", "95 % interval": f"{row.speed.low:.3f} to {row.speed.high:.3f}",
-         "verdict": row.verdict, "peak MB before": _megabytes(row.before_bytes), "after ": _megabytes(row.after_bytes)}
+         "verdict": row.verdict, "peak MB": _megabytes(row.before_bytes), "after MB": _megabytes(row.after_bytes)}
         for row in comparison.rows
     ])  # fmt: skip
     yield from (f"differs     {difference}" for difference in comparison.differences)
