@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import mediasift as ms
-from mediasift.bench.measurement import SCHEMA
+from mediasift.bench import SCHEMA
+from mediasift.bench.sweep import SWEPT
 from mediasift.cli import main
+from mediasift.engines.onnx.providers import DEVICES, provider_is_here
 from tests.pictures import save, scene
 from tests.tiny_models import mean_colour, write
 
@@ -26,28 +28,27 @@ def bench(*words: str | Path) -> Result:
     return CliRunner().invoke(main, ["bench", *map(str, words)], catch_exceptions=False)
 
 
-def test_all_of_it(tmp_path: Path, package):
-    package("matplotlib", "evaluate")
-    done = bench("-m", "fashion-mlp", *SHORT, "--qps", "50", "--latency-target", "1000", "--cold", "1",
-                 "--sweep", "batch=1,4", "-o", tmp_path / "a.json", "--plot", tmp_path / "a.svg")  # fmt: skip
+def test_all_of_it(tmp_path: Path):
+    done = bench("-m", "fashion-mlp", *SHORT, "--cold", "1", "--sweep", "batch=1,4", "-o", tmp_path / "a.json")
     assert done.exit_code == 0, done.output
     result = json.loads((tmp_path / "a.json").read_text())
     assert result["schema"] == SCHEMA
-    assert list(result["scenarios"]) == ["single", "offline", "server"]
+    assert list(result["scenarios"]) == ["single", "offline"]
+    assert [one["batch_size"] for one in result["scenarios"].values()] == [1, 8]
+    assert result["machine"]["instruction_sets"]
     assert result["model"]["provider"] == "CPUExecutionProvider"
     assert len(result["model"]["model_sha256"]) == 64
-    assert result["cold"]["command_s"] > 0
-    assert [row["batch_size"] for row in result["sweep"]["rows"]] == [1, 4]
-    assert all(row["agreement"] == 1 for row in result["sweep"]["rows"])
+    parts = ("interpreter_s", "import_s", "load_s", "answer_s")
+    assert sum(result["cold"][name] for name in parts) == pytest.approx(result["cold"]["median_s"])
+    assert [row["batch_size"] for row in result["sweep"]] == [1, 4]
     assert result["limits"]["model"]["multiply_adds_per_picture"] == 266_200
-    assert result["advice"]["bottleneck"] in result["stages"]["alone"]
-    for told in ("single", "offline", "server", "cold start", "bottleneck", "multiply-adds", "agreement"):
-        assert told in done.stdout
+    assert result["stages"]["bottleneck"] in result["stages"]["alone"]
+    for word in ("single", "offline", "cold start", "bottleneck", "multiply-adds", "per s"):
+        assert word in done.stdout
     assert "measuring: scenario offline" in done.stderr
-    assert (tmp_path / "a.svg").read_text().startswith("<?xml")
     again = bench("compare", tmp_path / "a.json", tmp_path / "a.json")
-    assert again.exit_code == 0, again.output
-    assert again.stdout.count("1.000 x") == 4
+    assert again.exit_code in (0, 7), again.output
+    assert again.stdout.count("1.000 x") == 3
 
 
 @pytest.mark.parametrize("model", ["digits-lenet", "digits-forest"])
@@ -59,9 +60,9 @@ def test_own_pictures_and_no_more_than_asked_for(tmp_path: Path, model: str):
     assert done.exit_code == 0, done.output
     assert done.stderr == ""
     result = json.loads((tmp_path / "out.json").read_text())
-    assert result["input"]["found"] == 6
+    assert result["input"]["available"] == 6
     assert result["input"]["pictures"] == 4
-    assert (result["cold"], result["stages"], result["limits"], result["sweep"]) == (None, None, None, None)
+    assert (result["cold"], result["stages"], result["limits"], result["sweep"]) == (None, None, None, [])
     assert list(result["scenarios"]) == ["offline"]
 
 
@@ -88,15 +89,15 @@ def test_the_best_row_becomes_a_profile_that_classify_reads(tmp_path: Path):
     assert later["settings"]["profile"] == str(profile)
 
 
-def test_tuning_alone_goes_through_one_setting_after_the_other(tmp_path: Path):
+def test_tuning_alone_goes_through_one_setting_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(SWEPT, "batch", lambda: [1, 2])
     save(tmp_path / "a.png", scene(8, 8))
     result = ms.bench(write(tmp_path, mean_colour()), tmp_path / "a.png", scenarios=[], seconds=0.02, cold=0,
                       explain=False, tune=True)  # fmt: skip
-    over, rows = result["sweep"]["over"], result["sweep"]["rows"]
-    assert len(rows) == sum(len(values) for values in over.values())
-    last = rows[-1]
-    assert result["profile"]["threads"] <= max(over["threads"])
-    assert last["batch_size"] in over["batch"]
+    tried = {name: values() for name, values in SWEPT.items()}
+    assert len(result["sweep"]) == sum(map(len, tried.values()))
+    assert result["profile"]["threads"] in tried["threads"]
+    assert result["sweep"][-1]["batch_size"] in tried["batch"]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +105,11 @@ def test_tuning_alone_goes_through_one_setting_after_the_other(tmp_path: Path):
     [
         (["-m", "nonsense"], 4, "no model 'nonsense'"),
         (["-m", "fashion-mlp", "nowhere.png"], 3, "no picture to measure with"),
-        (["-m", "fashion-mlp", "--scenario", "server"], 2, "--qps"),
+        (["-m", "fashion-mlp", "--scenario", "server"], 2, "'single', 'offline'"),
         (["-m", "fashion-mlp", "--size", "5"], 2, "WIDTHxHEIGHT"),
-        (["-m", "fashion-mlp", "--sweep", "colour"], 2, "one can sweep over"),
+        (["-m", "fashion-mlp", "--sweep", "colour"], 2, "to sweep over are"),
         (["-m", "fashion-mlp", "-o", "no/folder/a.json"], 6, "make it first"),
-        (["-m", "fashion-mlp", "--plot", "a.gif"], 2, "plots are"),
+        (["-m", "fashion-mlp", "--seconds", "0"], 2, "more than 0"),
         (["-m", "resnet50-v1-12"], 4, "models pull"),
         ([], 2, "--model"),
     ],
@@ -123,22 +124,15 @@ def test_mistakes_end_at_once_with_what_to_do(
     assert message in done.output
 
 
-def test_a_row_that_cannot_run_is_told_and_the_others_go_on(tmp_path: Path):
-    """A device that is not here is one row of the table; that of the order itself stops the command."""
-    from mediasift.engines.onnx.providers import DEVICES, provider_is_here
-
+def test_a_device_that_is_not_here_stops_the_command(tmp_path: Path):
     absent = next(name for name in DEVICES if not provider_is_here(name))
-    save(tmp_path / "a.png", scene(8, 8))
-    model = write(tmp_path, mean_colour())
-    result = ms.bench(model, tmp_path / "a.png", scenarios=[], seconds=0.02, cold=0, explain=False,
-                      sweep={"device": ["cpu", absent]})  # fmt: skip
-    here, missing = result["sweep"]["rows"]
-    assert here["per_second"] > 0
-    assert "not installed" in missing["error"]
-    done = bench(tmp_path / "a.png", "-m", model, "--device", absent, *SHORT)
+    done = bench(save(tmp_path / "a.png", scene(8, 8)), "-m", "digits-lenet", "--device", absent, *SHORT)
     assert done.exit_code == 4
+    assert "not installed" in done.output
 
 
 def test_help_of_both_forms():
-    assert "--qps" in bench("--help").stdout
-    assert "--across-machines" in bench("compare", "--help").stdout
+    assert "--sweep" in bench("--help").stdout
+    shown = " ".join(bench("compare", "--help").stdout.split())
+    assert "--across-machines" in shown
+    assert "7 undecided" in shown

@@ -129,7 +129,7 @@ COMMAND_LINES = {
     ],
     "evaluate": [["evaluate", "told.csv", "true.csv"]],
     "bench": [
-        ["bench", "photos", "-m", "tiny.onnx", "--seconds", "0.02", "--qps", "20", "--cold", "1", "-o", "out/a.json"],
+        ["bench", "photos", "-m", "tiny.onnx", "--seconds", "0.02", "--cold", "1", "-o", "out/a.json"],
         ["bench", "-m", "tiny.onnx", "--seconds", "0.02", "--cold", "0", "--no-explain", "--pictures", "2"],
         ["bench", "compare", "out/a.json", "out/a.json"],
     ],
@@ -145,7 +145,7 @@ def test_every_command_is_watched():
 def test_offline_no_command_opens_a_connection_or_unpickles(tmp_path: Path, place: Path, command: str):
     for arguments in COMMAND_LINES[command]:
         done, did = spied(tmp_path, *arguments, cwd=place)
-        assert done.returncode in (0, 1, 2, 4, 5), done.stderr
+        assert done.returncode in (0, 1, 2, 4, 5, 7), done.stderr
         assert "Traceback" not in done.stderr
         watched = [line for line in did if not line.startswith("write ")]
         assert watched == [], (arguments, watched)

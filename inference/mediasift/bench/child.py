@@ -1,86 +1,123 @@
-"""A process that takes one measurement: `python -m mediasift.bench.child`, started by `speed.apart`.
+"""Measurements, each in a fresh process: `ask` starts it, and `python -m mediasift.bench.child` is what it runs.
 
-Each setting gets a process of its own: memory that one took does not stand in the next one's peak, and what one left
-in caches and thread pools does not help the next. An order is one JSON object on standard input; the answer is one on
-what was standard output, which then becomes standard error, so that no library can write into it.
+Memory that one measurement took does not stand in the next one's peak, and what it left in caches and thread pools does
+not help the next. An order is one JSON object on standard input; the answer is one on what was standard output, which
+then becomes standard error, so that no library can write into it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-_BEGUN = time.monotonic()
+import mediasift
+from mediasift.bench import SCHEMA
+from mediasift.errors import EngineError, MediasiftError
 
+if TYPE_CHECKING:
+    from mediasift.bench.subject import Setup
 
-def _scenario(order: Mapping[str, Any]) -> dict[str, Any]:
-    from mediasift.bench.scenarios import measure
-    from mediasift.bench.subject import Setup, Subject
-    from mediasift.bench.taking import Plan
-
-    return measure(Subject(Setup(**order["setup"]), order["files"]), order["scenario"], Plan(**order["plan"]))
-
-
-def _stages(order: Mapping[str, Any]) -> dict[str, Any]:
-    from mediasift.bench.stages import measure_stages
-    from mediasift.bench.subject import Setup, Subject
-
-    return measure_stages(Subject(Setup(**order["setup"]), order["files"]), order["seconds"])
+LEAST_ROUNDS = 5
+_BEGAN = time.monotonic()
 
 
-def _machine(order: Mapping[str, Any]) -> dict[str, Any]:
-    from mediasift.bench.roofline import measure_machine
+def ask(
+    setup: Setup, files: Sequence[str], names: Sequence[str] = (), *, seconds: float = 0.0, rounds: int = LEAST_ROUNDS,
+    python: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """What a fresh process measures.
 
-    return measure_machine(order["threads"], order["seconds"])
+    Args:
+        setup: The model and how it is run.
+        files: The pictures.
+        names: Keys of `scenarios.TIMED`; the first answer is always measured.
+        seconds: About how long for each of them.
+        rounds: At least so many of each.
+        python: Another installation: its interpreter, or the folder of a checkout; None for this one.
+
+    Raises:
+        MediasiftError: What it raised there.
+        EngineError: It ended without an answer.
+    """
+    root = Path(mediasift.__file__).parents[1] if python is None else Path(python) / "inference"
+    environment = {**os.environ, "OPENCV_LOG_LEVEL": "SILENT"}
+    inherited = environment.pop("PYTHONPATH", "")  # another interpreter measures what it finds by itself
+    program = sys.executable if python is None or root.is_dir() else python
+    if root.is_dir():
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root.resolve()), inherited)))
+    order = {"schema": SCHEMA, "setup": asdict(setup), "files": files, "names": names, "seconds": seconds,
+             "rounds": rounds, "started": time.monotonic()}  # fmt: skip
+    try:
+        done = subprocess.run(  # noqa: S603  (an interpreter: our own, or the one that was named)
+            [program, "-P", "-m", "mediasift.bench.child"], input=json.dumps(order).encode(), capture_output=True,
+            check=False, env=environment,
+        )  # fmt: skip
+    except OSError as error:
+        raise EngineError(f"{python}: is neither an interpreter nor a checkout ({error.strerror})") from error
+    if done.returncode or not done.stdout:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        needs = "" if python is None else f"; it needs a mediasift that measures by version {SCHEMA['version']}"
+        raise EngineError(f"{python or setup.model}: measuring ended with code {done.returncode}: {last}{needs}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if "error" in answer:
+        from mediasift.run.job import error_from_json
+
+        raise error_from_json(answer)
+    return answer
 
 
-def _first(order: Mapping[str, Any]) -> dict[str, Any]:
-    """From the start of the process to the first row; `started` is the parent's clock, which all processes share."""
+def _answer(order: Mapping[str, Any]) -> dict[str, Any]:
+    """The first answer, from the start of the process, then what else is asked for.
+
+    `started` is the parent's clock, which all processes share.
+    """
+    if order["schema"] != SCHEMA:
+        raise EngineError(f"mediasift {mediasift.__version__} measures by {SCHEMA}, not by {order['schema']}")
+    from mediasift.bench.scenarios import SCENARIOS, measure
     from mediasift.bench.subject import Setup, Subject
     from mediasift.engines.onnx.providers import runtime
-    from mediasift.run.pipeline import Pipeline
+    from mediasift.tables.manifest import versions
 
     runtime()
     imported = time.monotonic()
-    subject = Subject(Setup(**{**order["setup"], "batch_size": 1}), order["files"][:1])
+    subject = Subject(Setup(**order["setup"]), order["files"])
+    pipeline = subject.pipeline(1, jobs=0)
     loaded = time.monotonic()
-    pipeline = Pipeline(
-        subject.started(1), row_type=subject.task.row, reads="pictures", options=subject.options, jobs=0
-    )
-    list(pipeline.run(subject.sources))
+    list(pipeline.run(subject.sources[:1]))
     answered = time.monotonic()
+    seen = subject.sources if SCENARIOS.keys() & {*order["names"]} else []
+    rows = [row for one in subject.pipeline(None, subject.setup.jobs).run(seen) for row in one.rows]
     return {
-        "interpreter_s": _BEGUN - order["started"],
-        "import_s": imported - _BEGUN,
-        "load_s": loaded - imported,
-        "first_answer_s": answered - loaded,
-        "all_s": answered - order["started"],
-    }
-
-
-WORK: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "scenario": _scenario, "stages": _stages, "machine": _machine, "first": _first,
-}  # fmt: skip
-"""What can be ordered."""
+        "first": {
+            "interpreter_s": _BEGAN - order["started"], "import_s": imported - _BEGAN, "load_s": loaded - imported,
+            "answer_s": answered - loaded, "median_s": answered - order["started"],
+        },
+        "measured": {name: measure(subject, name, order["seconds"], order["rounds"]) for name in order["names"]},
+        "errors": sum(1 for row in rows if row.error),
+        "model": dict(subject.model.facts),
+        "batch_size": subject.started().batch_size,
+        "versions": versions(),
+    }  # fmt: skip
 
 
 def main() -> None:
     """Take the order, answer it."""
-    answers = os.dup(1)
+    out = os.dup(1)
     os.dup2(2, 1)
     order = json.loads(sys.stdin.buffer.read())
-    from mediasift.errors import MediasiftError
-
     try:
-        answer = {"answer": WORK[order["work"]](order)}
+        answer = _answer(order)
     except MediasiftError as error:
-        answer = {"error": {"error": type(error).__name__, "message": str(error)}}
-    with os.fdopen(answers, "wb") as out:
-        out.write(json.dumps(answer).encode())
+        answer = {"error": type(error).__name__, "message": str(error)}
+    with os.fdopen(out, "wb") as file:
+        file.write(json.dumps(answer).encode())
 
 
 if __name__ == "__main__":

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mediasift.bench.measurement import SCHEMA
-from mediasift.bench.statistics import Ratio, Rounds, speed_ratio
+from mediasift.bench import SCHEMA
+from mediasift.bench.child import ask
+from mediasift.bench.measurement import cold_start
+from mediasift.bench.scenarios import SCENARIOS, summary
+from mediasift.bench.settings import CompareSettings
+from mediasift.bench.statistics import Ratio, speed_ratio
+from mediasift.bench.subject import Setup
 from mediasift.errors import InputError, UsageError
-
-_UNANSWERED_S = 3600.0
-"""A question that was never answered counts as one that took an hour."""
+from mediasift.system.machine import machine_facts
 
 _ENOUGH = 5
 """Rounds without which nothing is decided: of three on each side, one pair in twenty is in order by chance alone."""
+
+_INSTALLATION = "PYTHON="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +30,9 @@ class Compared:
 
     Attributes:
         measure: cold, or a scenario.
-        before_s, after_s: Median seconds per picture or answer.
+        before_s, after_s: Median seconds per picture, or to the first answer.
         speed: How many times as fast the second is.
-        verdict: faster, slower, same (within the tolerance, or not beyond chance), or undecided (too few rounds).
+        verdict: slower, same or faster: the whole interval lies there; else undecided, as with too few rounds.
         before_bytes, after_bytes: Peak memory; None where unknown.
     """
 
@@ -53,9 +58,31 @@ class Comparison:
     differences: tuple[str, ...]
 
     @property
-    def is_regression(self) -> bool:
-        """Whether anything is slower, beyond chance and tolerance."""
-        return any(row.verdict == "slower" for row in self.rows)
+    def verdict(self) -> str:
+        """The worst of all rows: slower, undecided, same, faster."""
+        return min((row.verdict for row in self.rows), key=("slower", "undecided", "same", "faster").index)
+
+
+def compare(settings: CompareSettings) -> Comparison:
+    """The second result, model or installation beside the first.
+
+    Raises:
+        InputError: A file is not such a result, or there is no picture.
+        UsageError: They are of different machines or pictures, have no measure in common, or an option does not fit.
+        ModelError, EngineError: A model or an installation cannot be measured.
+    """
+    if settings.run:
+        return compare_results(*_measured_in_turn(settings), tolerance=settings.tolerance, paired=True)
+    if settings.inputs or settings.model:
+        raise UsageError("results are of pictures and models measured before; to measure here: --run")
+    before, after = (read_result(Path(one)) for one in (settings.before, settings.after))
+    if before["machine"]["id"] != after["machine"]["id"] and not settings.across_machines:
+        names = (f"{one['machine']['processor']} with {one['machine']['cores']} cores" for one in (before, after))
+        raise UsageError(
+            f"measured on different machines ({' and '.join(names)}): a difference would not be the program's. "
+            "To see it anyway: --across-machines"
+        )
+    return compare_results(before, after, tolerance=settings.tolerance)
 
 
 def read_result(path: Path) -> dict[str, Any]:
@@ -65,80 +92,48 @@ def read_result(path: Path) -> dict[str, Any]:
         InputError: It cannot be read, or is something else, or of another version.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        found = data["schema"]
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        schema = result["schema"]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: is no result of mediasift bench -o") from error
-    if found != SCHEMA:
-        raise InputError(f"{path}: has the schema {found}, this version reads {SCHEMA}; measure again")
-    result: dict[str, Any] = data
+    if schema != SCHEMA:
+        raise InputError(f"{path}: has the schema {schema}, this version reads {SCHEMA}; measure again")
     return result
 
 
-def compare(
-    before: Mapping[str, Any], after: Mapping[str, Any], *, across_machines: bool, tolerance: float, seed: int
+def compare_results(
+    before: Mapping[str, Any], after: Mapping[str, Any], *, tolerance: float, paired: bool = False
 ) -> Comparison:
-    """The second result beside the first.
+    """Each measure that two results have in common.
 
     Args:
-        before: The first.
-        after: The second.
-        across_machines: Compare even if they are of different machines.
-        tolerance: By how much of the speed anything may be slower; 0.05 is 5 %.
-        seed: Of the bootstrap.
+        before, after: Results.
+        tolerance: Speeds that differ by less than this share are the same.
+        paired: Their rounds were taken in turn, see `speed_ratio`.
 
     Raises:
-        UsageError: They are of different machines or pictures, or have no measure in common.
+        UsageError: They are of different pictures, or have no measure in common.
     """
-    if before["machine"]["id"] != after["machine"]["id"] and not across_machines:
-        shown = " and ".join(
-            f"{one['machine']['processor']} with {one['machine']['cores']} cores" for one in (before, after)
-        )
-        raise UsageError(
-            f"measured on different machines ({shown}): a difference would say nothing about the program. "
-            "To see it anyway: --across-machines"
-        )
-    if _pictures(before) != _pictures(after):
-        raise UsageError(f"measured on different pictures: {before['input']} and {after['input']}; measure again")
-    rows = tuple(_rows(before, after, tolerance=tolerance, seed=seed))
-    if not rows:
-        raise UsageError("they have no scenario in common (a server's must also have the same --qps)")
-    return Comparison(rows=rows, differences=tuple(_differences(before, after)))
-
-
-def _pictures(result: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in result["input"].items() if name != "found"}
-
-
-def _rows(before: Mapping[str, Any], after: Mapping[str, Any], *, tolerance: float, seed: int) -> Iterator[Compared]:
-    for name in ("cold", *(name for name in before["scenarios"] if name in after["scenarios"])):
-        a, b = (one["cold"] if name == "cold" else one["scenarios"][name] for one in (before, after))
-        if a is None or b is None or a.get("qps") != b.get("qps"):
+    pictures = [{name: value for name, value in one["input"].items() if name != "available"} for one in (before, after)]
+    if pictures[0] != pictures[1]:
+        raise UsageError(f"measured on different pictures: {pictures[0]} and {pictures[1]}; measure again")
+    rows = []
+    for name in ("cold", *SCENARIOS):
+        a, b = (one["cold"] if name == "cold" else one["scenarios"].get(name) for one in (before, after))
+        if a is None or b is None:
             continue
-        rounds_a, rounds_b = _rounds(a), _rounds(b)
-        speed = speed_ratio(rounds_a, rounds_b, seed=seed)
-        yield Compared(
-            measure=name,
-            before_s=a["command_s"] if name == "cold" else a["median_s"],
-            after_s=b["command_s"] if name == "cold" else b["median_s"],
-            speed=speed,
-            verdict=verdict(speed, tolerance) if min(len(rounds_a), len(rounds_b)) >= _ENOUGH else "undecided",
-            before_bytes=a.get("peak_bytes"),
-            after_bytes=b.get("peak_bytes"),
-        )
-
-
-def verdict(speed: Ratio, tolerance: float) -> str:
-    """Slower or faster only where the whole interval is beyond the tolerance."""
-    if speed.high < 1 - tolerance:
-        return "slower"
-    return "faster" if speed.low > 1 + tolerance else "same"
-
-
-def _rounds(measured: Mapping[str, Any]) -> Rounds:
-    return [[_UNANSWERED_S if one is None else one for one in samples] for samples in measured["rounds_s"]]
+        speed = speed_ratio(a["rounds_s"], b["rounds_s"], paired=paired)
+        enough = min(len(a["rounds_s"]), len(b["rounds_s"])) >= _ENOUGH
+        rows.append(Compared(
+            measure=name, before_s=a["median_s"], after_s=b["median_s"], speed=speed,
+            verdict=speed.verdict(tolerance) if enough else "undecided",
+            before_bytes=a.get("peak_bytes"), after_bytes=b.get("peak_bytes"),
+        ))  # fmt: skip
+    if not rows:
+        raise UsageError("they have no scenario in common; measure again")
+    return Comparison(rows=tuple(rows), differences=tuple(_differences(before, after)))
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -147,3 +142,48 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         for name in dict.fromkeys((*a, *b)):
             if name != "affinity" and a.get(name) != b.get(name):
                 yield f"{part} {name}: {a.get(name)} → {b.get(name)}"
+    for name, one in before["scenarios"].items():
+        other = after["scenarios"].get(name, one)
+        if one["errors"] != other["errors"]:
+            yield f"{name} errors: {one['errors']} → {other['errors']}"
+
+
+def _measured_in_turn(settings: CompareSettings) -> list[dict[str, Any]]:
+    """Results of both, measured alternately in fresh processes; a round is one of these, so that it holds all of them.
+
+    A slow minute of the machine then meets both, and what changes from process to process is in the interval.
+    """
+    sides = [_side(str(one), settings) for one in (settings.before, settings.after)]
+    seconds = settings.seconds / settings.rounds
+    with settings.shown(settings.inputs) as (files, pictures):
+        for setup, python in sides:  # whether both can run, and the system's cache is warm then
+            ask(setup, files, python=python)
+        turns: list[list[dict[str, Any]]] = [[], []]
+        for number in range(settings.rounds):
+            settings.report(f"round {number + 1} of {settings.rounds}")
+            for own, (setup, python) in zip(turns, sides, strict=True):
+                own.append(ask(setup, files, list(SCENARIOS), seconds=seconds, rounds=1, python=python))
+    return [_result(own, setup, pictures) for own, (setup, _) in zip(turns, sides, strict=True)]
+
+
+def _side(name: str, settings: CompareSettings) -> tuple[Setup, str | None]:
+    """What to run, and in which installation; None is this one."""
+    if not name.startswith(_INSTALLATION):
+        return settings.setup(name), None
+    if settings.model is None:
+        raise UsageError(f"{name}: name the model that it runs: -m MODEL")
+    return settings.setup(settings.model), name.removeprefix(_INSTALLATION)
+
+
+def _result(turns: list[dict[str, Any]], setup: Setup, pictures: dict[str, Any]) -> dict[str, Any]:
+    """As far as a comparison reads it."""
+    scenarios = {}
+    for name in SCENARIOS:
+        parts = [turn["measured"][name] for turn in turns]
+        rounds = [[sample for samples in part["rounds_s"] for sample in samples] for part in parts]
+        scenarios[name] = {"errors": turns[0]["errors"], **summary(parts), "rounds_s": rounds}
+    return {
+        "machine": machine_facts(), "input": pictures, "model": turns[0]["model"], "versions": turns[0]["versions"],
+        "settings": {**setup.settings, "batch_size": turns[0]["batch_size"]},
+        "cold": cold_start(turns), "scenarios": scenarios,
+    }  # fmt: skip

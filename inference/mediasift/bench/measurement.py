@@ -1,11 +1,12 @@
-"""A whole measurement: what is asked for, in which order it is measured, and the result as JSON values."""
+"""A whole measurement: in which order things are measured, and the result as JSON values."""
 
 from __future__ import annotations
 
-import tempfile
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,274 +14,161 @@ from typing import Any
 import numpy as np
 
 from mediasift import __version__
-from mediasift.bench import apart
+from mediasift.bench import SCHEMA
 from mediasift.bench.advice import advice
-from mediasift.bench.pictures import Pictures, draw_pictures, find_pictures
-from mediasift.bench.roofline import share_of_possible
-from mediasift.bench.scenarios import SCENARIOS
-from mediasift.bench.stages import together
+from mediasift.bench.child import ask
+from mediasift.bench.roofline import LIMITS, kind_of, moved, share_of_possible
+from mediasift.bench.scenarios import STAGES, summary, together
+from mediasift.bench.settings import BenchSettings
 from mediasift.bench.subject import Setup, load
-from mediasift.bench.sweep import SWEPT as USUAL
-from mediasift.bench.sweep import TUNED, agreement, best, check_sweep, merged, setups
-from mediasift.bench.taking import Plan
+from mediasift.bench.sweep import SWEPT, best, parse_sweep, setups
 from mediasift.engines.onnx.onnx_file import read_facts
-from mediasift.engines.onnx.operations import Operations, count_operations
-from mediasift.engines.onnx.recipe import input_shape
+from mediasift.engines.onnx.operations import count_operations
 from mediasift.engines.onnx.session import OnnxModel
-from mediasift.errors import MediasiftError, ModelError, UsageError
+from mediasift.errors import ModelError, OutputError
 from mediasift.run.profile import find_profile, save_profile
-from mediasift.system.machine import available_cores, last_level_cache, load_average, machine_facts
+from mediasift.system.files import write_atomically
+from mediasift.system.machine import last_level_cache, load_average, machine_facts
 from mediasift.tables.manifest import versions
 
-SCHEMA = {"name": "mediasift.bench", "version": 1}
-"""Of the result; the version goes up when a field changes its meaning or goes. docs/bench.md describes the fields."""
-
-_ON_THIS_PROCESSOR = ("cpu", "openvino")
-"""Devices whose limit is that of this processor's products."""
-
-Tell = Callable[[str], None]
+_TUNED = ("batch_size", "threads", "jobs")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What to measure.
-
-    Attributes:
-        model: Name or path.
-        inputs: Pictures, as for `classify`; none draws some.
-        pictures: How many at most.
-        size: (width, height) of drawn ones.
-        scenarios: Keys of `scenarios.SCENARIOS`.
-        plan: How long, and what a service is asked.
-        device, batch_size, threads, jobs: How the model is run; None for a profile's, else the usual.
-        sweep: Setting → values, see `sweep.SWEPT`.
-        tune: Find the best batch size, threads and jobs, and keep them as a profile.
-        cold: Fresh processes in which the first answer is measured; 0 for none.
-        explain: Measure stages and limits, too.
-    """
-
-    model: str
-    inputs: tuple[str, ...] = ()
-    pictures: int = 64
-    size: tuple[int, int] = (500, 375)
-    scenarios: tuple[str, ...] = ("single", "offline")
-    plan: Plan
-    device: str = "cpu"
-    batch_size: int | None = None
-    threads: int | None = None
-    jobs: int | None = None
-    sweep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    tune: bool = False
-    cold: int = 5
-    explain: bool = True
-
-
-def measure_all(order: Order, tell: Tell) -> dict[str, Any]:
-    """Measure what is asked for.
-
-    Args:
-        order: That.
-        tell: Told what is measured next.
+def measure(settings: BenchSettings) -> dict[str, Any]:
+    """How fast a model is on this machine, as JSON values; docs/bench.md describes them.
 
     Raises:
-        UsageError: The order makes no sense.
+        UsageError: A model that reads no pictures.
         InputError: There is no picture.
         ModelError: The model is not here or does not run.
-        OutputError: The profile cannot be written.
+        OutputError: The result or the profile cannot be written.
     """
-    sweep = _checked(order)
-    started, clock, load_before = datetime.now(UTC), time.perf_counter(), load_average()
-    setup, profile = _setup(order)
+    output = None if settings.output is None else Path(settings.output)
+    if output is not None and not output.parent.is_dir():
+        raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
+    started, began, load_before = datetime.now(UTC), time.perf_counter(), load_average()
+    profile = None if settings.tune else find_profile(settings.model, settings.device)
+    setup = settings.setup(settings.model, profile)
     model = load(setup)
     setup = replace(setup, device=model.device)  # what `auto` came to, so that all that follows is on the same one
-    described, operations = _described(model)
-    with tempfile.TemporaryDirectory() as folder:
-        pictures = _pictures(order, Path(folder))
-        run = _Run(order, setup, pictures, tell)
-        result: dict[str, Any] = {"cold": run.cold(), "scenarios": run.scenarios()}
-        result |= run.explained(model, operations)
-        result["sweep"] = run.swept(sweep, tune=order.tune and not set(sweep) & set(TUNED))
-    result["advice"] = _advice(result, model, setup)
-    result["profile"] = _kept(order, model, setup, result) if order.tune else None
-    return {
+    with settings.shown(settings.inputs) as (files, pictures):
+        parts = _Run(settings, setup, model, files).parts()
+    result = {
         "schema": SCHEMA,
         "mediasift": __version__,
         "started": started.isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - clock, 1),
+        "seconds": round(time.perf_counter() - began, 1),
         "machine": machine_facts(),
         "load": {"before": load_before, "after": load_average()},
         "versions": versions(),
-        "model": described,
-        "input": pictures.facts,
-        "settings": {**setup.told, "profile": profile, **asdict(order.plan)},
-        **result,
+        "model": {**model.facts, "task": model.description.task, "parameters": read_facts(model.path).parameters},
+        "input": pictures,
+        "settings": {**setup.settings, "profile": profile and str(profile.path), "seconds": settings.seconds},
+        **parts,
     }
+    if output is not None:
+        text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(output, lambda file: file.write(text.encode()))
+    return result
 
 
-def _checked(order: Order) -> dict[str, list[Any]]:
-    if unknown := [name for name in order.scenarios if name not in SCENARIOS]:
-        raise UsageError(f"scenario {unknown[0]!r}: there are {', '.join(SCENARIOS)}")
-    if "server" in order.scenarios and order.plan.qps is None:
-        raise UsageError("the scenario server needs a rate of questions: --qps 20")
-    if order.pictures < 1 or min(order.size) < 1 or order.plan.seconds <= 0:
-        raise UsageError("pictures, size and seconds must be above 0")
-    return check_sweep(order.sweep)
-
-
-def _setup(order: Order) -> tuple[Setup, str | None]:
-    """How the model is run, and the profile that decided some of it; while tuning, none does."""
-    profile = None if order.tune else find_profile(order.model, order.device)
-    cores = available_cores()
-    usual = (None, cores, cores) if profile is None else (profile.batch_size, profile.threads, profile.jobs)
-    chosen = [order.batch_size, order.threads, order.jobs]
-    batch_size, threads, jobs = (own if own is not None else other for own, other in zip(chosen, usual, strict=True))
-    setup = Setup(
-        model=order.model,
-        device=order.device,
-        batch_size=batch_size,
-        threads=threads or cores,
-        jobs=cores if jobs is None else jobs,
-    )
-    return setup, None if profile is None else str(profile.path)
-
-
-def _described(model: OnnxModel) -> tuple[dict[str, Any], Operations | None]:
-    """What a result says of the model, and its operations where they can be counted."""
-    described = {**model.facts, "task": model.description.task, "parameters": read_facts(model.path).parameters}
-    try:
-        return described, count_operations(model)
-    except ModelError as error:
-        return {**described, "operations": str(error)}, None
-
-
-def _pictures(order: Order, folder: Path) -> Pictures:
-    if order.inputs:
-        return find_pictures(order.inputs, limit=order.pictures)
-    width, height = order.size
-    return draw_pictures(folder, count=order.pictures, width=width, height=height)
+def cold_start(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """First answers of several processes: the median of each part, and every whole as a round."""
+    firsts = [answer["first"] for answer in answers]
+    medians = {name: float(np.median([first[name] for first in firsts])) for name in firsts[0]}
+    return {"processes": len(firsts), **medians, "rounds_s": [[first["median_s"]] for first in firsts]}
 
 
 class _Run:
     """One order's measurements, each in a fresh process."""
 
-    def __init__(self, order: Order, setup: Setup, pictures: Pictures, tell: Tell) -> None:
-        self.order = order
+    def __init__(self, settings: BenchSettings, setup: Setup, model: OnnxModel, files: Sequence[str]) -> None:
+        self.settings = settings
         self.setup = setup
-        self.files = pictures.files
-        self.tell = tell
-        self.reference: list[list[str]] | None = None
+        self.model = model
+        self.files = files
 
-    def cold(self) -> dict[str, Any] | None:
-        if self.order.cold < 1:
-            return None
-        self.tell("first answer, in fresh processes")
-        return apart.cold_start(self.setup, self.files[0], processes=self.order.cold)
+    def ask(self, names: Sequence[str], seconds: float, setup: Setup | None = None) -> dict[str, Any]:
+        """What a fresh process measures."""
+        return ask(setup or self.setup, self.files, names, seconds=seconds)
 
-    def scenarios(self) -> dict[str, Any]:
-        found = {}
-        for name in self.order.scenarios:
-            self.tell(f"scenario {name}")
-            found[name] = apart.scenario(self.setup, name, self.files, asdict(self.order.plan))
-            answers = found[name].pop("answers")
-            if name == "offline":
-                self.reference = answers
-        return found
+    def parts(self) -> dict[str, Any]:
+        """What a result holds beyond names and versions."""
+        settings, scenarios = self.settings, {}
+        cold = stages = limits = profile = helps = None
+        if settings.cold:
+            settings.report("first answer, in fresh processes")
+            answers = [self.ask([], 0) for _ in range(settings.cold + 1)]
+            cold = cold_start(answers[1:])  # the first one brings the files into the system's cache
+        for name in settings.scenarios:
+            settings.report(f"scenario {name}")
+            answer = self.ask([name], settings.seconds)
+            batch_size = 1 if name == "single" else answer["batch_size"]
+            measured = summary([answer["measured"][name]])
+            scenarios[name] = {"batch_size": batch_size, "errors": answer["errors"], **measured}
+        if settings.explain:
+            stages, limits = self._explained()
+        rows = self._swept()
+        if stages is not None and (offline := scenarios.get("offline")) is not None:
+            stages |= together(stages["alone"], offline["per_second"])
+            setup = replace(self.setup, batch_size=offline["batch_size"])
+            helps = advice(stages, setup, read_facts(self.model.path), rows, offline["per_second"])
+        if settings.tune:
+            profile = self._kept(best(rows))
+        return {"cold": cold, "scenarios": scenarios, "stages": stages, "limits": limits, "sweep": rows,
+                "advice": helps, "profile": profile}  # fmt: skip
 
-    def explained(self, model: OnnxModel, operations: Operations | None) -> dict[str, Any]:
-        """Stages and limits."""
-        if not self.order.explain:
-            return {"stages": None, "limits": None}
-        self.tell("stages, one by one")
-        setup, seconds = self.setup, self.order.plan.seconds
-        stages = apart.ask("stages", threads=setup.threads, setup=asdict(setup), files=self.files, seconds=seconds)
-        limits: dict[str, Any] | None = None
-        if operations is not None and setup.device.partition(":")[0] in _ON_THIS_PROCESSOR:
-            self.tell("matrix products and memory")
-            machine = apart.ask("machine", threads=setup.threads, seconds=min(4.0, seconds))
-            wanted = model.description.input
-            limits = {
-                "machine": machine,
-                "model": share_of_possible(
-                    machine,
-                    operations,
-                    quantised=_is_quantised(model),
-                    per_second=stages["alone"]["infer"]["per_second"],
-                    batch_size=stages["batch_size"],
-                    picture_bytes=int(np.prod(input_shape(wanted))) * np.dtype(wanted.dtype).itemsize,
-                    cache_bytes=last_level_cache(),
-                ),
-            }
-        return {"stages": stages, "limits": limits}
+    def _explained(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Stages; and limits, on devices whose limit is that of this processor."""
+        self.settings.report("stages, one by one")
+        answer = self.ask(list(STAGES), self.settings.seconds / len(STAGES))
+        alone = {name: summary([part]) for name, part in answer["measured"].items()}
+        stages: dict[str, Any] = {"alone": alone}
+        if self.setup.device.partition(":")[0] not in ("cpu", "openvino"):
+            return stages, None
+        self.settings.report("matrix products and memory")
+        measured = self.ask(list(LIMITS), min(1.0, self.settings.seconds / len(LIMITS)))["measured"]
+        # The shortest run counts: a limit is what is possible if nothing disturbs.
+        limits: dict[str, Any] = {name: 1 / np.min(np.concatenate(one["rounds_s"])) for name, one in measured.items()}
+        limits |= {"threads": self.setup.threads, "model": None}
+        with suppress(ModelError):  # operations that cannot be counted
+            operations = count_operations(self.model)
+            limits["model"] = share_of_possible(
+                limits, operations, kind=kind_of(self.model), per_second=alone["infer"]["per_second"],
+                moved_bytes=moved(self.model, operations, answer["batch_size"], last_level_cache()),
+            )  # fmt: skip
+        return stages, limits
 
-    def swept(self, sweep: Mapping[str, Sequence[Any]], *, tune: bool) -> dict[str, Any] | None:
-        """Every combination; or, to tune, one setting after the other."""
-        over = {**sweep, **({name: USUAL[name]() for name in TUNED} if tune else {})}
+    def _swept(self) -> list[dict[str, Any]]:
+        """Every combination; or, to tune what the sweep does not name, one setting after the other.
+
+        Each has the best of those before it: all combinations would take hours.
+        """
+        sweep = parse_sweep(self.settings.sweep)
         rows = self._rows(setups(self.setup, sweep)) if sweep else []
-        if tune:
-            rows += self._tuned({name: over[name] for name in TUNED})
-        return {"over": over, "rows": rows} if rows else None
-
-    def _tuned(self, over: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-        """One setting after the other, each with the best of those before it: all combinations would take hours."""
-        setup, rows = self.setup, []
-        for name, values in over.items():
-            found = self._rows(setups(setup, {name: values}))
-            rows += found
-            if (fastest := best(found, lambda row: "error" not in row)) is not None:
-                setup = replace(setup, **{key: fastest[key] for key in ("batch_size", "threads", "jobs")})
+        setup = self.setup
+        for name in SWEPT if self.settings.tune and not sweep else ():
+            tried = self._rows(setups(setup, {name: SWEPT[name]()}))
+            setup = replace(setup, **{key: best(tried)[key] for key in _TUNED})
+            rows += tried
         return rows
 
     def _rows(self, wanted: Sequence[Setup]) -> list[dict[str, Any]]:
         """Each setting twice, there and back: a machine that becomes slower on the way does so for all of them."""
-        there = [self._row(one) for one in wanted]
-        back = [self._row(one) for one in reversed(wanted)]
-        return [merged(*both) for both in zip(there, reversed(back), strict=True)]
+        answers: dict[Setup, list[dict[str, Any]]] = {setup: [] for setup in wanted}
+        for setup in (*wanted, *reversed(wanted)):
+            self.settings.report("sweep: " + ", ".join(f"{name} {getattr(setup, name)}" for name in _TUNED))
+            answers[setup].append(self.ask(["offline"], self.settings.seconds / 2, setup))
+        return [
+            {**setup.settings, "batch_size": both[0]["batch_size"], "errors": both[0]["errors"],
+             **summary([one["measured"]["offline"] for one in both])}
+            for setup, both in answers.items()
+        ]  # fmt: skip
 
-    def _row(self, setup: Setup) -> dict[str, Any]:
-        """One run of all pictures at once, beside whether its labels agree with those of the order's own settings."""
-        shown = ", ".join(f"{name} {value}" for name, value in setup.told.items() if value is not None)
-        self.tell(f"sweep: {shown}")
-        try:
-            plan = replace(self.order.plan, seconds=self.order.plan.seconds / 2)
-            found = apart.scenario(setup, "offline", self.files, asdict(plan))
-        except MediasiftError as error:
-            return {**setup.told, "error": str(error)}
-        answers = found.pop("answers")
-        self.reference = self.reference or answers
-        return {**found, "agreement": agreement(answers, self.reference)}
-
-
-def _is_quantised(model: OnnxModel) -> bool:
-    """Whether most of the stored numbers are of 8 bits."""
-    facts = read_facts(model.path)
-    small = sum(int(np.prod(t.shape)) for t in facts.initializers if t.data_type in (2, 3))
-    return small > facts.parameters / 2
-
-
-def _advice(result: dict[str, Any], model: OnnxModel, setup: Setup) -> dict[str, str] | None:
-    """The bottleneck and what would help; needs the stages and a run of all pictures."""
-    offline = result["scenarios"].get("offline")
-    if result["stages"] is None or offline is None:
-        return None
-    stages = result["stages"] | together(result["stages"]["alone"], offline["per_second"])
-    result["stages"] = stages
-    rows = (result["sweep"] or {"rows": []})["rows"]
-    known = {**asdict(setup), "batch_size": offline["batch_size"]}
-    helps = advice(stages["bottleneck"], known, read_facts(model.path), rows, offline["per_second"])
-    return {"bottleneck": stages["bottleneck"], "helps": helps}
-
-
-def _kept(order: Order, model: OnnxModel, setup: Setup, result: dict[str, Any]) -> dict[str, Any]:
-    """The best row of the sweep, on the order's own device, as a profile.
-
-    Raises:
-        UsageError: No row ran on that device.
-    """
-    row = best(result["sweep"]["rows"], lambda row: "error" not in row and row["device"] == setup.device)
-    if row is None:
-        raise UsageError(f"no row of the sweep ran on device {setup.device}; a profile is for that device only")
-    settings = {name: row[name] for name in ("batch_size", "threads", "jobs")}
-    found = {"model": model.path.name, "per_second": round(row["per_second"], 2), "mediasift": __version__,
-             "found": datetime.now(UTC).isoformat(timespec="seconds")}  # fmt: skip
-    path = save_profile(settings, model_sha256=model.sha256, device=order.device, found=found)
-    return {"path": str(path), **settings, "per_second": row["per_second"]}
+    def _kept(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """A row of the sweep as a profile."""
+        chosen = {name: row[name] for name in _TUNED}
+        facts = {"model": self.model.path.name, "per_second": round(row["per_second"], 2), "mediasift": __version__,
+                 "found": datetime.now(UTC).isoformat(timespec="seconds")}  # fmt: skip
+        path = save_profile(chosen, model_sha256=self.model.sha256, device=self.settings.device, found=facts)
+        return {"path": str(path), **chosen, "per_second": row["per_second"]}

@@ -1,7 +1,7 @@
-"""Ways of asking: one picture at a time, all at once, and at random moments as a service is asked.
+"""What is timed: scenarios (whole runs), the stages that they consist of, and the machine's limits.
 
-The three are those of MLPerf Inference (https://arxiv.org/abs/1911.02549): single stream, offline, server. Each is a
-function of a subject and a plan that returns its samples, and a line in `SCENARIOS`.
+Each is a function of a subject and a number of repeats that yields pieces of work, with how much each of them does, and
+a line in `TIMED`. The two scenarios are the single stream and offline of MLPerf Inference, arXiv:1911.02549.
 """
 
 from __future__ import annotations
@@ -9,122 +9,135 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mediasift.bench.service import server
-from mediasift.bench.statistics import percentiles, spread
+from mediasift.bench.roofline import LIMITS
+from mediasift.bench.statistics import is_steady, percentiles, spread
 from mediasift.bench.subject import Subject
-from mediasift.bench.taking import LEAST_ROUNDS, ROUNDS, WARM_UP, Clock, Plan, Taken, labels_of, warm_up
-from mediasift.run.pipeline import Pipeline
 from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.system.machine import peak_bytes
 
+_ROUNDS = 10
+"""Into which the measuring time is divided; a comparison draws from them."""
 
-def single(subject: Subject, plan: Plan) -> Taken:
-    """One picture after the other, from the file to its rows, in one thread of ours."""
-    pipeline = Pipeline(
-        subject.started(1), row_type=subject.task.row, reads="pictures", options=subject.options, jobs=0
-    )
-    count = len(subject.sources)
-    answers: list[list[str]] = [[] for _ in range(count)]
-    asked = errors = 0
+_WARM_UP = 2.0
+"""Times the measuring time that a warm-up may take at most; then the result reports that nothing became steady."""
 
-    def ask() -> float:
-        nonlocal asked, errors
-        number = asked % count
-        started = time.perf_counter()
-        (finished,) = pipeline.run([subject.sources[number]])
-        taken = time.perf_counter() - started
-        answers[number] = labels_of(finished.rows)
-        errors += any(row.error for row in finished.rows)
-        asked += 1
-        return taken
-
-    def several() -> float:
-        return sum(ask() for _ in range(count))
-
-    warm = warm_up(several, plan.seconds * WARM_UP)
-    asked = errors = 0
-    rounds: list[list[float]] = []
-    clock = Clock()
-    while len(rounds) < ROUNDS:
-        ends = time.perf_counter() + plan.seconds / ROUNDS
-        latencies = [ask()]
-        while time.perf_counter() < ends:
-            latencies.append(ask())
-        rounds.append(latencies)
-    return Taken(rounds=rounds, answers=answers, warm_up=warm, items=asked, errors=errors, **clock.read())
+Work = Iterator[tuple[Callable[[], object], int]]
 
 
-def offline(subject: Subject, plan: Plan) -> Taken:
-    """All pictures at once, as `classify photos/ -o labels.csv` does it: journal and table on the disk included."""
-    count = len(subject.sources)
-    passes: list[tuple[float, float, int]] = []  # seconds, processor seconds, errors
-
-    def whole(repeats: int) -> float:
-        """Seconds of one run."""
-        table: Table[Any] = Table(Stream(subject.job(repeats)))
-        with tempfile.TemporaryDirectory() as folder:
-            clock = Clock()
-            table.write(Path(folder) / "out.csv")
-            taken = clock.read()
-        passes.append((taken["seconds"], taken["cpu_s"], table.summary.error_rows))
-        return float(taken["seconds"])
-
-    pipeline = Pipeline(
-        subject.started(), row_type=subject.task.row, reads="pictures", options=subject.options, jobs=subject.setup.jobs
-    )
-    answers = [labels_of(finished.rows) for finished in pipeline.run(subject.sources)]
-    repeats = max(1, round(plan.seconds / ROUNDS / whole(1)))
-    warm = warm_up(lambda: whole(repeats), plan.seconds * WARM_UP)
-    passes.clear()
-    clock = Clock()
-    while len(passes) < LEAST_ROUNDS or time.perf_counter() - clock.begun < plan.seconds:
-        whole(repeats)
-    seconds, cpu_s, errors = zip(*passes, strict=True)
-    return Taken(
-        rounds=[[taken / (count * repeats)] for taken in seconds],
-        answers=answers,
-        warm_up=warm,
-        items=len(passes) * count * repeats,
-        errors=sum(errors),
-        seconds=sum(seconds),
-        cpu_s=sum(cpu_s),
-        more={"pictures_per_round": count * repeats},
-    )
+def single(subject: Subject, repeats: int) -> Work:
+    """One picture after the other, from the file to its rows, in one reader thread: each is a sample."""
+    pipeline = subject.pipeline(1, jobs=0)
+    for source in subject.sources * repeats:
+        yield partial(lambda one: list(pipeline.run([one])), source), 1
 
 
-SCENARIOS: dict[str, Callable[[Subject, Plan], Taken]] = {"single": single, "offline": offline, "server": server}
-"""Name → what takes the samples."""
+def offline(subject: Subject, repeats: int) -> Work:
+    """All at once, as `classify photos/ -o labels.csv` does it, journal and table on the disk included."""
+    table: Table[Any] = Table(Stream(subject.job(repeats)))
+    with tempfile.TemporaryDirectory() as folder:
+        yield lambda: table.write(Path(folder) / "out.csv"), len(subject.sources) * repeats
 
 
-def measure(subject: Subject, scenario: str, plan: Plan) -> dict[str, Any]:
-    """One scenario's result as JSON values; processor time and memory are those of this process."""
-    taken = SCENARIOS[scenario](subject, plan)
-    samples = [sample for part in taken.rounds for sample in part]
-    finite = [sample for sample in samples if np.isfinite(sample)]
-    median = float(np.median(finite)) if finite else None
+def read(subject: Subject, repeats: int) -> Work:
+    """From files, in the system's cache as they are, to pixels."""
+    sources = list(dict.fromkeys(source for source, _ in subject.held)) * repeats
+    yield lambda: list(subject.readers.map(subject.items, sources)), len(subject.held) * repeats
+
+
+def prepare(subject: Subject, repeats: int) -> Work:
+    """From pixels to what the model wants."""
+    items = [item for _, item in subject.held] * repeats
+    yield lambda: list(subject.readers.map(subject.started().prepare, items)), len(items)
+
+
+def infer(subject: Subject, repeats: int) -> Work:
+    """The model, in batches."""
+    started, parts = subject.started(), subject.prepared * repeats
+    batches = [parts[i : i + started.batch_size] for i in range(0, len(parts), started.batch_size)]
+    yield lambda: [started.infer(batch) for batch in batches], len(parts)
+
+
+def _limit(name: str, subject: Subject, repeats: int) -> Work:
+    make, amount = LIMITS[name]
+    for _ in range(repeats):
+        yield make(subject.setup.threads), amount
+
+
+SCENARIOS = {"single": single, "offline": offline}
+STAGES = {"read": read, "prepare": prepare, "infer": infer}
+TIMED: dict[str, Callable[[Subject, int], Work]] = {
+    **SCENARIOS, **STAGES, **{name: partial(_limit, name) for name in LIMITS},
+}  # fmt: skip
+
+
+def measure(subject: Subject, name: str, seconds: float, least: int) -> dict[str, Any]:
+    """One of `TIMED` as JSON values for `summary`: warm, for about so many seconds and so many rounds at least."""
+
+    def over(repeats: int) -> dict[str, Any]:
+        """Seconds per picture of each piece of work; seconds, processor seconds and pictures of all."""
+        samples, seconds, cpu_s, items = [], 0.0, 0.0, 0
+        for work, count in TIMED[name](subject, repeats):
+            began, busy = time.perf_counter(), time.process_time()
+            work()
+            taken = time.perf_counter() - began
+            samples.append(taken / count)
+            seconds, cpu_s, items = seconds + taken, cpu_s + time.process_time() - busy, items + count
+        return {"samples": samples, "seconds": seconds, "cpu_s": cpu_s, "items": items}
+
+    repeats = max(1, round(seconds / _ROUNDS / over(1)["seconds"]))
+    warm: list[float] = []
+    began = time.perf_counter()
+    while not is_steady(warm) and (len(warm) < least or time.perf_counter() - began < _WARM_UP * seconds):
+        warm.append(over(repeats)["seconds"])
+    rounds: list[dict[str, Any]] = []
+    began = time.perf_counter()
+    while len(rounds) < least or time.perf_counter() - began < seconds:
+        rounds.append(over(repeats))
     return {
-        "scenario": scenario,
-        **subject.setup.told,
-        "batch_size": 1 if scenario == "single" else subject.batch_size,
-        "items": taken.items,
-        "errors": taken.errors,
-        "per_second": taken.items / taken.seconds,
-        "median_s": median,
-        "spread": round(spread(finite), 4) if finite else None,
+        **{key: sum(one[key] for one in rounds) for key in ("items", "seconds", "cpu_s")},
+        "peak_bytes": peak_bytes(os.getpid()),
+        "warm_up": {"rounds": len(warm), "steady": is_steady(warm)},
+        "rounds_s": [one["samples"] for one in rounds],
+    }
+
+
+def summary(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Measurements of one thing, from one process or several, as one; docs/bench.md describes the fields."""
+    rounds = [samples for part in parts for samples in part["rounds_s"]]
+    samples = [sample for one in rounds for sample in one]
+    items, seconds, cpu_s = (sum(part[name] for part in parts) for name in ("items", "seconds", "cpu_s"))
+    return {
+        "per_second": items / seconds,
+        "median_s": float(np.median(samples)),
+        "spread": round(spread(samples), 4),
         "samples": len(samples),
-        "latency_s": None if scenario == "offline" else percentiles(samples),
-        "cpu_s_per_item": taken.cpu_s / max(1, taken.items),
-        "cores_busy": round(taken.cpu_s / taken.seconds, 2),
-        "peak_bytes": peak_bytes(os.getpid()) or None,
-        "warm_up": taken.warm_up,
-        **taken.more,
-        "rounds_s": [[sample if np.isfinite(sample) else None for sample in part] for part in taken.rounds],
-        "answers": taken.answers,
+        "latency_s": percentiles(samples) if len(samples) == items else None,
+        "cpu_s_per_item": cpu_s / items,
+        "cores_busy": round(cpu_s / seconds, 2),
+        "peak_bytes": max(part["peak_bytes"] for part in parts) or None,
+        "warm_up": parts[-1]["warm_up"],
+        "rounds_s": rounds,
+    }
+
+
+def together(alone: Mapping[str, Mapping[str, float]], measured_per_second: float) -> dict[str, Any]:
+    """What the stages allow when they share the cores, what a whole run reached of it, and which stage takes most.
+
+    Each alone had all cores; side by side their times per picture add up.
+    """
+    times = {name: 1 / stage["per_second"] for name, stage in alone.items()}
+    whole = sum(times.values())
+    return {
+        "possible_per_second": 1 / whole,
+        "share_of_possible": measured_per_second * whole,
+        "share_of_time": {name: taken / whole for name, taken in times.items()},
+        "bottleneck": max(times, key=lambda name: times[name]),
     }

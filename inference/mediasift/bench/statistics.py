@@ -10,54 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rounds = Sequence[Sequence[float]]
-"""Samples (seconds per item), grouped by the round in which they were taken."""
-
-PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+"""Samples (seconds per picture), grouped by the round in which they were taken."""
 
 _BEYOND = 10
-"""Samples that must lie beyond a percentile before it is told. With fewer, one hiccup of the machine moves it: 1 in
-100 of 300 samples are three of them."""
-
-_STEADY_ROUNDS = 3
-_STEADY_SPREAD = 0.05
+"""Samples that must lie beyond a percentile: with fewer, one hiccup of the machine moves it."""
 
 _RESAMPLES = 2000
-_Z95 = 1.959964
-"""The normal distribution's 97.5th percentile."""
+_FEW = 50
+"""Samples per round that the bootstrap looks at: evenly spaced quantiles of the round say as much as all of them."""
 
 
-def percentiles(samples: Sequence[float]) -> dict[str, float | None]:
-    """`p50`, `p90` ... of samples: those that so many samples can tell. Infinity (never answered) becomes None."""
-    sorted_samples = np.sort(np.asarray(samples, dtype=np.float64))
-    count = len(sorted_samples)
-    found: dict[str, float | None] = {}
-    for percent in PERCENTILES:
-        if math.floor(count * (100 - percent) / 100 + 1e-9) >= _BEYOND:
-            value = float(sorted_samples[math.ceil(count * percent / 100 - 1e-9) - 1])
-            found[f"p{percent:g}"] = value if math.isfinite(value) else None
-    return found
+def percentiles(samples: Sequence[float]) -> dict[str, float]:
+    """`p50`, `p90` ... of samples, as far as there are samples enough."""
+    ordered, count = np.sort(samples), len(samples)
+    return {
+        f"p{percent:g}": float(ordered[math.ceil(count * percent / 100 - 1e-9) - 1])
+        for percent in (50, 90, 95, 99, 99.9)
+        if count * (100 - percent) / 100 + 1e-9 >= _BEYOND
+    }
 
 
-def is_steady(rounds: Sequence[float]) -> bool:
+def is_steady(times: Sequence[float]) -> bool:
     """Whether the last three rounds took the same time within 5 %: then the warm-up is over."""
-    last = rounds[-_STEADY_ROUNDS:]
-    return len(last) == _STEADY_ROUNDS and max(last) - min(last) <= _STEADY_SPREAD * float(np.median(last))
+    last = times[-3:]
+    return len(last) == 3 and max(last) - min(last) <= 0.05 * float(np.median(last))
 
 
 def spread(samples: Sequence[float]) -> float:
     """Half the distance between the quartiles, as a share of the median."""
     low, middle, high = np.percentile(samples, [25, 50, 75])
     return float((high - low) / 2 / middle) if middle else 0.0
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share (E. B. Wilson, Probable inference, JASA 22, 1927), right near 0 and 1, too."""
-    if count == 0:
-        return 0.0, 1.0
-    share, squared = hits / count, _Z95**2
-    middle = (share + squared / (2 * count)) / (1 + squared / count)
-    reach = _Z95 * math.sqrt(share * (1 - share) / count + squared / (4 * count**2)) / (1 + squared / count)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,37 +50,43 @@ class Ratio:
     low: float
     high: float
 
+    def verdict(self, tolerance: float) -> str:
+        """`slower`, `faster` or `same`, where the whole interval lies in that range; else `undecided`."""
+        if self.high < 1 - tolerance:
+            return "slower"
+        if self.low > 1 + tolerance:
+            return "faster"
+        return "same" if self.low >= 1 - tolerance and self.high <= 1 + tolerance else "undecided"
 
-def speed_ratio(before: Rounds, after: Rounds, *, seed: int = 0) -> Ratio:
+
+def speed_ratio(before: Rounds, after: Rounds, *, paired: bool = False) -> Ratio:
     """Median time of `before` over that of `after`, with a bootstrap interval.
 
     Whole rounds are drawn with replacement, not single samples (a cluster bootstrap): samples of one round were taken
-    under one mood of the machine and are not independent, and single ones would give an interval far too narrow.
+    while the machine was equally busy and are not independent; single ones would give an interval far too narrow.
+
+    Args:
+        before, after: Their samples.
+        paired: Rounds of the same number were taken one right after the other, and are drawn together.
 
     Raises:
         ValueError: One of them is empty.
     """
-    rng = np.random.default_rng(seed)
-    drawn = [_medians(rounds, rng) for rounds in (before, after)]
-    ratios = drawn[0] / drawn[1]
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    return Ratio(ratio=_pooled(before) / _pooled(after), low=float(low), high=float(high))
+    rng = np.random.default_rng(0)
+    rounds = [_thinned(before), _thinned(after)]
+    drawn = [rng.integers(0, len(one), (_RESAMPLES, len(one))) for one in rounds]
+    if paired:
+        drawn[1] = drawn[0]
+    medians = [np.median(one[which].reshape(_RESAMPLES, -1), axis=1) for one, which in zip(rounds, drawn, strict=True)]
+    low, high = np.percentile(medians[0] / medians[1], [2.5, 97.5])
+    ratio = np.median(np.concatenate([*before])) / np.median(np.concatenate([*after]))
+    return Ratio(ratio=float(ratio), low=float(low), high=float(high))
 
 
-_FEW = 50
-"""Samples per round that the bootstrap looks at: evenly spaced quantiles of the round say as much as all of them."""
-
-
-def _medians(rounds: Rounds, rng: np.random.Generator) -> NDArray[np.float64]:
-    """The pooled median of rounds drawn with replacement, float64 (2000,)."""
-    kept = [np.asarray(samples, dtype=np.float64) for samples in rounds if len(samples)]
+def _thinned(rounds: Rounds) -> NDArray[np.float64]:
+    """The same number of quantiles of each round, float64 (rounds, quantiles)."""
+    kept = [samples for samples in rounds if len(samples)]
     if not kept:
         raise ValueError("no samples")
-    size = min(_FEW, max(len(samples) for samples in kept))
-    thinned = np.stack([np.quantile(samples, (np.arange(size) + 0.5) / size) for samples in kept])
-    chosen = rng.integers(0, len(thinned), (_RESAMPLES, len(thinned)))
-    return np.asarray(np.median(thinned[chosen].reshape(_RESAMPLES, -1), axis=1))
-
-
-def _pooled(rounds: Rounds) -> float:
-    return float(np.median(np.concatenate([np.asarray(samples, dtype=np.float64) for samples in rounds])))
+    size = min(_FEW, max(map(len, kept)))
+    return np.stack([np.quantile(samples, (np.arange(size) + 0.5) / size) for samples in kept])

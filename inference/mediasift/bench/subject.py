@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +16,26 @@ from mediasift.items import Item
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings
 from mediasift.run.job import Job
+from mediasift.run.pipeline import Pipeline
 from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
 from mediasift.tasks.embed import Embed
-from mediasift.tasks.task import Resources, Started, Task
+from mediasift.tasks.task import Resources, Started
 
-TASKS = ("classify", "detect", "embed")
+TASKS: dict[str, Any] = {"classify": Classify, "detect": Detect, "embed": Embed}
 """Tasks of models that can be measured: those that read pictures."""
+
+_HELD_BYTES = 256e6
+"""Decoded pictures that are held at a time, for stages that start from memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A model and how it is run; JSON values, because each measurement is taken in a process of its own.
+    """A model (name or path) and how it is run, see `bench.settings`; a batch size of None lets the task choose.
 
-    Attributes:
-        model: Name or path.
-        device: See `models.providers.SPECS`.
-        batch_size: Pictures per model call; None lets the task choose.
-        threads: Of the model.
-        jobs: Reader threads.
+    They are JSON values, because each measurement is taken in a process of its own.
     """
 
     model: str
@@ -44,8 +45,8 @@ class Setup:
     jobs: int
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What a result says of it beside the model."""
+    def settings(self) -> dict[str, Any]:
+        """All but the model."""
         return {name: value for name, value in asdict(self).items() if name != "model"}
 
 
@@ -63,60 +64,60 @@ def load(setup: Setup) -> OnnxModel:
 
 
 class Subject:
-    """A loaded model with its task and pictures.
-
-    Attributes:
-        setup: The settings.
-        model: The model.
-        sources: The pictures.
-        batch_size: Pictures per model call, when there are many.
-    """
+    """A loaded model with its task and pictures, and threads to read them."""
 
     def __init__(self, setup: Setup, files: Sequence[str]) -> None:
         self.setup = setup
         self.model = load(setup)
-        self.options = PictureSettings()
         self.sources = [Source(path=file, content=LocalFile(Path(file))) for file in files]
+        self.readers = ThreadPoolExecutor(max(1, setup.jobs))
         self._started: dict[int | None, Started] = {}
-        self.batch_size = self.started().batch_size
-
-    @property
-    def task(self) -> Task:
-        """The settings of the task that the model is for."""
         kind = self.model.description.task
-        if kind == "embed":  # takes its model by name only
-            return Embed(model=str(self.model.path), device=self.setup.device)
-        return Classify(model=self.model) if kind == "classify" else Detect(model=self.model)
+        model = str(self.model.path) if kind == "embed" else self.model  # embed takes a model by its name only
+        self.task = TASKS[kind](model=model, device=setup.device)
 
     def started(self, batch_size: int | None = None) -> Started:
-        """The task for calls of so many pictures; None as the setup says. They share the loaded model."""
+        """The task for calls of so many pictures; None as the setup says."""
         size = batch_size or self.setup.batch_size
         if size not in self._started:
             self._started[size] = self.task.start(Resources(batch_size=size, threads=self.setup.threads))
         return self._started[size]
 
-    def job(self, repeats: int = 1) -> Job:
+    def pipeline(self, batch_size: int | None, jobs: int) -> Pipeline:
+        """What turns the pictures into rows."""
+        started, row_type = self.started(batch_size), self.task.row
+        return Pipeline(started, row_type=row_type, reads="pictures", options=PictureSettings(), jobs=jobs)
+
+    def job(self, repeats: int) -> Job:
         """The job over all pictures, so many times."""
-        files = [source.path for source in self.sources]
-        return Job(
-            task=replace(self.task, batch_size=self.setup.batch_size, threads=self.setup.threads, jobs=self.setup.jobs),
-            inputs=Inputs(named=files * repeats),
-        )
+        cost = {name: getattr(self.setup, name) for name in ("batch_size", "threads", "jobs")}
+        named = [source.path for source in self.sources] * repeats
+        return Job(task=replace(self.task, **cost), inputs=Inputs(named=named))
 
-    def items(self, source: Source, started: Started) -> list[Item]:
-        """The decoded pictures of a file; those that do not decode are left out."""
-        read = read_source(source, "pictures", self.options, needs=started.needs)
-        return [item for item in read if isinstance(item, Item)]
+    def items(self, source: Source) -> list[Item]:
+        """The decoded pictures of a file; an empty list if it cannot be decoded."""
+        with suppress(ItemError):
+            read = read_source(source, "pictures", PictureSettings(), needs=self.started().needs)
+            return [item for item in read if isinstance(item, Item)]
+        return []
 
-    def one_prepared(self) -> Any:
-        """A picture as the model wants it.
+    @cached_property
+    def held(self) -> list[tuple[Source, Item]]:
+        """Decoded pictures, as many as fit, with where each comes from.
 
         Raises:
-            InputError: None of them can be read.
+            InputError: None of the files can be decoded.
         """
-        started = self.started()
+        pairs: list[tuple[Source, Item]] = []
         for source in self.sources:
-            with contextlib.suppress(ItemError):
-                for item in self.items(source, started):
-                    return started.prepare(item)
-        raise InputError("none of the pictures can be read")
+            pairs += [(source, item) for item in self.items(source)]
+            if sum(item.image.nbytes for _, item in pairs) > _HELD_BYTES:
+                break
+        if not pairs:
+            raise InputError("none of the pictures can be read")
+        return pairs
+
+    @cached_property
+    def prepared(self) -> list[Any]:
+        """The same, as the model wants them."""
+        return [self.started().prepare(item) for _, item in self.held]

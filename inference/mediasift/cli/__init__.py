@@ -1,4 +1,4 @@
-"""The command line: parses options, calls one function of `api`, hands rows to a writer, turns errors into exit codes.
+"""The command line: options from settings, rows to a writer, errors into exit codes.
 
 `mediasift.cli.main` is a click group; any click program can mount it: `cli.add_command(mediasift.cli.main, "media")`.
 """

@@ -1,20 +1,21 @@
-"""`mediasift bench -m MODEL [INPUT...] | compare A.json B.json`."""
+"""`mediasift bench -m MODEL [INPUT...] | compare A B`."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import inspect
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from mediasift import verbs
 from mediasift.bench.report import compared_lines, lines
-from mediasift.bench.scenarios import SCENARIOS
-from mediasift.bench.sweep import SWEPT, parse_sweep
+from mediasift.bench.settings import BenchSettings, CompareSettings
 from mediasift.cli import options
-from mediasift.cli.derived import declared_option
-from mediasift.engines.onnx.settings import DeviceSettings
-from mediasift.verbs.speed import TOLERANCE
+from mediasift.cli.derived import own_options
+
+EXIT_CODES = {"slower": 1, "undecided": 7}
 
 
 class Bench(click.Group):
@@ -30,90 +31,35 @@ def command() -> None:
     """Measure how fast a model is on this machine, and compare two measurements."""
 
 
-def _size(_context: click.Context, _option: click.Parameter, given: str) -> tuple[int, int]:
-    width, times, height = given.partition("x")
-    if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise click.BadParameter("a size is WIDTHxHEIGHT, e.g. 500x375")
-    return int(width), int(height)
+def _subcommand(settings: Any, *named: str) -> Callable[[Callable[..., None]], click.Command]:
+    """A command that takes the settings' options, INPUTs, `--offline` and `--quiet`."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        def run(*, quiet: bool, **chosen: Any) -> None:
+            given = {name: value for name, value in chosen.items() if value is not None}
+            function(progress=None if quiet else sys.stderr, **given)
+
+        run = options.offline_option(click.option("--quiet", is_flag=True, help="No progress on stderr.")(run))
+        made = command.command(function.__name__, help=inspect.getdoc(settings))(run)
+        arguments = [click.Argument([name]) for name in named]
+        inputs = click.Argument(["inputs"], nargs=-1, required=False, metavar="[INPUT...]")
+        made.params = [*arguments, inputs, *own_options(settings), *made.params]
+        return made
+
+    return decorate
 
 
-@command.command()
-@click.argument("inputs", nargs=-1, metavar="[INPUT...]")
-@click.option("-m", "--model", required=True, help="Name of a model, or an .onnx file.")
-@click.option(
-    "--scenario", "scenarios", multiple=True, type=click.Choice(list(SCENARIOS)),
-    help="single: one picture at a time; offline: all at once; server: at random moments, needs --qps; may be given "
-    "several times.  [default: single and offline, and server with --qps]",
-)  # fmt: skip
-@click.option("--qps", type=click.FloatRange(min=0, min_open=True), help="Questions per second that a server is asked.")
-@click.option("--latency-target", "latency_target_ms", type=click.FloatRange(min=0, min_open=True),
-              metavar="MS", help="Milliseconds within which 99 % of a server's answers should come.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=5.0, show_default=True,
-              help="About how long each measurement takes, after its warm-up.")  # fmt: skip
-@click.option("--pictures", type=click.IntRange(min=1), default=64, show_default=True, help="How many at most.")
-@click.option("--size", default="500x375", show_default=True, callback=_size, metavar="WxH",
-              help="Of the pictures that are drawn where none are named.")  # fmt: skip
-@declared_option(DeviceSettings, "device")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per model call.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: one per core]")
-@click.option("--jobs", type=click.IntRange(min=0), help="Reader threads, 0 for none.  [default: one per core]")
-@click.option("--sweep", multiple=True, metavar="NAME[=VALUES]",
-              help=f"Also measure other settings, every combination: {', '.join(SWEPT)}; e.g. --sweep batch=1,8,32 "
-              "--sweep threads.")  # fmt: skip
-@click.option("--tune", is_flag=True,
-              help="Find the best batch size, threads and jobs; the other commands use them from then on.")  # fmt: skip
-@click.option("--cold", type=click.IntRange(min=0), default=5, show_default=True,
-              help="Fresh processes in which the first answer is measured.")  # fmt: skip
-@click.option("--explain/--no-explain", default=True, show_default=True,
-              help="Measure each stage alone, and what the machine allows.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Of a server's random moments.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result here, as JSON.")
-@click.option("--plot", "plot_to", type=click.Path(path_type=Path),
-              help="Draw throughput against batch size, and latencies: .svg, .png or .pdf.")  # fmt: skip
-@options.offline_option
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def run(
-    *,
-    inputs: tuple[str, ...],
-    scenarios: tuple[str, ...],
-    qps: float | None,
-    latency_target_ms: float | None,
-    sweep: tuple[str, ...],
-    quiet: bool,
-    **others: Any,
-) -> None:
-    """Measure how fast a model is on this machine, and say why it is not faster.
-
-    INPUT are pictures, as for the other commands; where none is named, some are drawn. To compare two results:
-    mediasift bench compare A.json B.json.
-    """
-    result = verbs.bench(
-        inputs=inputs,
-        scenarios=scenarios or ("single", "offline", *(["server"] if qps else [])),
-        qps=qps,
-        latency_target_s=None if latency_target_ms is None else latency_target_ms / 1000,
-        sweep=parse_sweep(sweep),
-        tell=lambda text: None if quiet else click.echo(f"measuring: {text}", err=True),
-        **others,
-    )
-    for line in lines(result):
+@_subcommand(BenchSettings)
+def run(**chosen: Any) -> None:
+    """See `BenchSettings`."""
+    for line in lines(verbs.bench(**chosen)):
         click.echo(line)
 
 
-@command.command()
-@click.argument("before", type=click.Path(path_type=Path))
-@click.argument("after", type=click.Path(path_type=Path))
-@click.option("--across-machines", is_flag=True, help="Compare results of different machines, too.")
-@click.option("--tolerance", type=click.FloatRange(0, 1), default=TOLERANCE, show_default=True,
-              help="By how much of its speed anything may be slower.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Of the bootstrap that the intervals come from.")
-def compare(*, before: Path, after: Path, **others: Any) -> None:
-    """Tell how many times as fast AFTER is as BEFORE; exit code 1 if anything is slower.
-
-    Both are JSON files of mediasift bench -o. Slower is what is beyond the tolerance with its whole 95 % interval.
-    """
-    found = verbs.compare_bench(before, after, **others)
-    for line in compared_lines(found):
+@_subcommand(CompareSettings, "before", "after")
+def compare(**chosen: Any) -> None:
+    """See `CompareSettings`."""
+    comparison = verbs.compare_bench(**chosen)
+    for line in compared_lines(comparison):
         click.echo(line)
-    if found.is_regression:
-        raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(EXIT_CODES.get(comparison.verdict, 0))

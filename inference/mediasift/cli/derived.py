@@ -122,14 +122,3 @@ def _old(declared: Declared) -> list[click.Option]:
                      callback=forward, help=f"Former name of {declared.flag}.")
         for number, name in enumerate(declared.option.old)
     ]  # fmt: skip
-
-
-def declared_option(settings: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator that gives a hand-made command an option that is declared already."""
-    (declared,) = (one for one in options(settings) if one.name == name)
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        function.__click_params__ = [*getattr(function, "__click_params__", []), _option(declared)]  # type: ignore[attr-defined]
-        return function
-
-    return decorate

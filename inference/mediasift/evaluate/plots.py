@@ -1,8 +1,8 @@
-"""Measures as pictures: confusion matrix, reliability, the surest mistakes side by side; throughput and latency."""
+"""Measures as pictures: confusion matrix, reliability, the surest mistakes side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,31 +83,4 @@ def draw_mistakes(evaluation: Evaluation, pictures: Mapping[str, NDArray[np.uint
         axes.axis("off")
         score = "" if mistake.score is None else f" {mistake.score:.2f}"
         axes.set_title(f"{mistake.true}\nsaid {mistake.said}{score}", fontsize=7)
-    figure.savefig(output)
-
-
-def draw_speed(
-    throughput: Mapping[str, Sequence[tuple[int, float]]], latencies: Mapping[str, Sequence[float]], output: Path
-) -> None:
-    """Throughput against batch size, and how many answers came within which time.
-
-    Args:
-        throughput: Name of a line → (batch size, pictures per second) in any order.
-        latencies: Name of a line → seconds.
-        output: The picture to write; its suffix says the format.
-    """
-    figure = _figure(10, 4)
-    left, right = figure.subplots(1, 2)
-    for name, points in throughput.items():
-        sizes, rates = zip(*sorted(points), strict=True)
-        left.plot(sizes, rates, marker="o", label=name)
-    fastest = max((rate for points in throughput.values() for _, rate in points), default=1.0)
-    left.set(xlabel="pictures per call", ylabel="pictures per second", ylim=(0, 1.1 * fastest))
-    for name, seconds in latencies.items():
-        shown = np.sort(np.asarray(seconds)) * 1000
-        right.step(shown, np.arange(1, len(shown) + 1) / len(shown), where="post", label=f"{name} (n = {len(shown)})")
-    right.set(xlabel="milliseconds", ylabel="share of answers within them", ylim=(0, 1.02))
-    for axes, lines in ((left, throughput), (right, latencies)):
-        if lines:
-            axes.legend(fontsize=8)
     figure.savefig(output)

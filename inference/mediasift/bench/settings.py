@@ -1,0 +1,132 @@
+"""The options of `mediasift bench` and `mediasift bench compare`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+from mediasift.bench.pictures import Pictures, draw_pictures, find_pictures
+from mediasift.bench.scenarios import SCENARIOS
+from mediasift.bench.subject import Setup
+from mediasift.bench.sweep import SWEPT, parse_sweep
+from mediasift.engines.onnx.settings import DeviceSettings
+from mediasift.errors import UsageError
+from mediasift.run.profile import Profile
+from mediasift.settings import Option
+from mediasift.system.machine import available_cores
+
+Named = str | Path | Sequence[str | Path]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`500x375` as (width, height).
+
+    Raises:
+        UsageError: It is something else.
+    """
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"size {text!r}: must be WIDTHxHEIGHT, e.g. 500x375")
+    return int(width), int(height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuringSettings(DeviceSettings):
+    """For how long, on which pictures, and how the model is run."""
+
+    seconds: Annotated[float, Option("About how long each measurement takes, after its warm-up.", above=0)] = 5.0
+    pictures: Annotated[int, Option("Pictures at most, evenly spread over all inputs.", least=1, metavar="N")] = 64
+    size: Annotated[
+        str, Option("Of the pictures that are drawn if no input is named.", metavar="WxH", check=parse_size)
+    ] = "500x375"
+    batch_size: Annotated[int | None, Option("Pictures per model call.", least=1, metavar="N")] = None
+    threads: Annotated[int | None, Option("Threads of the model.", least=1, default="one per core")] = None
+    jobs: Annotated[int | None, Option("Reader threads, 0 for none.", least=0, default="one per core")] = None
+    progress: TextIO | None = None
+
+    def report(self, text: str) -> None:
+        """Write what is measured next."""
+        if self.progress is not None:
+            self.progress.write(f"measuring: {text}\n")
+
+    def setup(self, model: str | Path, profile: Profile | None = None) -> Setup:
+        """How a model is run: as the settings say, else as its profile says, else as usual."""
+        usual = {"batch_size": None, "threads": available_cores(), "jobs": available_cores()}
+        chosen: dict[str, Any] = {name: getattr(profile, name, value) for name, value in usual.items()}
+        chosen |= {name: getattr(self, name) for name in usual if getattr(self, name) is not None}
+        return Setup(model=str(model), device=self.device, **chosen)
+
+    @contextmanager
+    def shown(self, inputs: Named) -> Iterator[Pictures]:
+        """The pictures among the inputs; without inputs, drawn ones.
+
+        Raises:
+            InputError: There is none.
+        """
+        named = [inputs] if isinstance(inputs, (str, Path)) else inputs
+        width, height = parse_size(self.size)
+        with tempfile.TemporaryDirectory() as folder:
+            yield (
+                find_pictures(named, limit=self.pictures) if named
+                else draw_pictures(Path(folder), count=self.pictures, width=width, height=height)
+            )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BenchSettings(MeasuringSettings):
+    """Measure how fast a model is on this machine, and report why it is not faster.
+
+    INPUT are pictures, as for classify; where none is named, some are drawn.
+    """
+
+    model: Annotated[str | Path, Option("Name of a model, or an .onnx file.", short="-m", metavar="MODEL")]
+    inputs: Named = ()
+    _: KW_ONLY
+    scenarios: Annotated[
+        Sequence[str],
+        Option(
+            "single: one picture at a time; offline: all at once; may be given several times.", flag="--scenario",
+            choices=tuple(SCENARIOS), multiple=True,
+        ),
+    ] = tuple(SCENARIOS)  # fmt: skip
+    sweep: Annotated[
+        Sequence[str],
+        Option(
+            f"Also measure other settings, every combination: {', '.join(SWEPT)}; e.g. --sweep batch=1,8.",
+            metavar="NAME[=VALUES]", multiple=True, check=parse_sweep,
+        ),
+    ] = ()  # fmt: skip
+    tune: Annotated[
+        bool, Option("Find the best batch size, threads and jobs; the other commands use them from then on.")
+    ] = False
+    cold: Annotated[int, Option("Fresh processes that measure the first answer.", least=0, metavar="N")] = 5
+    explain: Annotated[bool, Option("Measure each stage alone, and what the machine allows.")] = True
+    output: Annotated[str | Path | None, Option("Write the result here, as JSON.", short="-o", metavar="FILE")] = None
+
+
+@dataclass(frozen=True)
+class CompareSettings(MeasuringSettings):
+    """Compare the speed of AFTER with that of BEFORE, two results of mediasift bench -o.
+
+    With --run, measure both here instead, in turn, on INPUT: each is a model, or another installation that runs the
+    model of -m: PYTHON=path/to/python, or PYTHON=folder of a checkout.
+
+    Exit codes: 0 the same or faster, 1 something is slower, 7 undecided: the 95 % interval of a ratio reaches into more
+    than one of slower, same and faster, and nothing is slower.
+    """
+
+    before: str | Path
+    after: str | Path
+    inputs: Named = ()
+    _: KW_ONLY
+    run: Annotated[bool, Option("Measure both models or installations here, in turn.")] = False
+    model: Annotated[
+        str | Path | None, Option("With --run: what an installation runs.", short="-m", metavar="MODEL")
+    ] = None
+    rounds: Annotated[int, Option("With --run: turns of each.", least=5, metavar="N")] = 10
+    tolerance: Annotated[float, Option("Speeds that differ by less are the same.", least=0, most=1)] = 0.05
+    across_machines: Annotated[bool, Option("Compare results of different machines, too.")] = False
