@@ -179,7 +179,7 @@ def test_rows_as_a_data_frame(photos: Path, model: Path, package):
     vectors = ms.embed(photos, model="fashion-mlp").to_pandas()["embedding"]
     assert vectors.iloc[0].dtype == np.float32
     assert vectors.isna().sum() == 1
-    empty = ms.compare_pairs([photos / "1.png"]).to_pandas()
+    empty = ms.compare([photos / "1.png"]).to_pandas()
     assert (len(empty), empty["similarity"].dtype) == (0, "float64")
 
 
@@ -215,10 +215,10 @@ def test_a_notebook_shows_what_was_read_and_computes_nothing(photos: Path, model
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes of POSIX systems")
-@pytest.mark.parametrize("make", [ms.classify, ms.compare_pairs])
+@pytest.mark.parametrize("make", [ms.classify, ms.compare])
 def test_a_table_lets_its_worker_go(photos: Path, model: Path, tmp_path: Path, make):
     def started():
-        table = make(photos, isolate=True) if make is ms.compare_pairs else make(photos, model=model, isolate=True)
+        table = make(photos, isolate=True) if make is ms.compare else make(photos, model=model, isolate=True)
         stream = getattr(table._rows, "reading", None)
         return table, (table._rows if stream is None else stream.stream)._engine._worker.pid
 
@@ -256,7 +256,7 @@ def test_a_usage_or_input_error_leaves_nothing_behind(photos: Path, model: Path,
     with pytest.raises(InputError, match="nothing to read"):
         ms.classify(empty, model=model).write(out)
     with pytest.raises(InputError, match="nothing to read"):
-        ms.compare_pairs(empty).write(out)
+        ms.compare(empty).write(out)
     assert sorted(tmp_path.iterdir()) == before
     ms.classify(tmp_path / "a.csv", model=model).write(out)
     assert out.read_text().count("\n") == 2
