@@ -344,11 +344,7 @@ def test_a_real_limit_on_file_sizes_is_exit_6_and_the_run_goes_on_when_it_is_lif
 def test_too_few_file_descriptors_stop_the_run_and_are_no_error_rows(photos: Path, tmp_path: Path):
     out = tmp_path / "out.csv"
     spoil = (
-<<<<<<< HEAD
         "import os\nfrom mediasift.sources.content import LocalFile\nheld = []\n"
-=======
-        "import os\nfrom mediasift.sources import content as files\nheld = []\n"
->>>>>>> runs
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
         "read = LocalFile.read\n"
         "def spoiled(file):\n"
