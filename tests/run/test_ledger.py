@@ -98,6 +98,18 @@ def test_above_the_limit_nothing_more_is_sent_and_what_was_answered_is_kept(goog
     assert len(server.requests) == 1 + 3, "the two that were paid are not sent again"
 
 
+def test_with_a_higher_limit_the_same_table_goes_on(google, talks: Path, tmp_path: Path):
+    server, options = google
+    list(ms.transcribe(wav(tmp_path / "before.wav", tone(2, hertz=990)), **options))
+    limited = {**options, "max_cost": 4.0, "parallel": 1}
+    with pytest.raises(UsageError, match="more than --max-cost 4 allows"):
+        ms.transcribe(talks, **limited).write(tmp_path / "out.csv")
+    table = ms.transcribe(talks, **{**limited, "max_cost": 5.0, "parallel": 2, "yes": True})
+    table.write(tmp_path / "out.csv")
+    assert (table.summary.rows, table.summary.error_rows) == (3, 0)
+    assert len(server.requests) == 1 + 3
+
+
 def test_only_what_may_be_due_stays_in_the_book(google, talks: Path):
     server, options = google
     server.failures = [Code.INVALID_ARGUMENT, Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE]

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from mediasift.errors import InputError, OutputError, UsageError
-from mediasift.run.job import Job
+from mediasift.run.job import Job, settings
 from mediasift.run.resume import differences
 from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
+from mediasift.tasks.transcribe import Transcribe
 from tests.pictures import save, solid
 from tests.run.planted import Planted
 
@@ -39,9 +40,7 @@ def table(photos: Path, **options) -> Table:
         evil=False,
         log=log,
         slow_s=options.pop("slow_s", 0),
-        batch_size=3,
-        jobs=2,
-        **{name: value for name, value in options.items() if name not in ("keep", "named")},
+        **{"batch_size": 3, "jobs": 2, **{name: one for name, one in options.items() if name not in ("keep", "named")}},
     )
     keep, named = options.get("keep", ()), options.get("named", [str(photos)])
     return Table(Stream(Job(task=task, inputs=Inputs(named=named, keep=keep))))
@@ -129,6 +128,36 @@ def test_other_settings_are_refused_with_the_difference(photos: Path, tmp_path: 
     with pytest.raises(UsageError, match="spreadsheet_safe was false, now true"):
         table(photos).write(out, spreadsheet_safe=True)
     table(photos, max_megapixels=50).write(out, restart=True)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_rows_cost_and_a_password_may_change(photos: Path, tmp_path: Path, finished: bool):
+    """Neither stands in journal and manifest, and none of them keeps a table from being continued."""
+    out = tmp_path / "out.csv"
+    if finished:
+        table(photos, password="first word").write(out)
+        written = out.with_name("out.csv.run.json").read_text()
+    else:
+        cut_short(photos, out, 3, password="first word")
+        written = out.with_name("out.csv.journal.jsonl").read_text()
+    assert "first word" not in written
+    before = read(photos)
+    again = table(photos, batch_size=1, jobs=0, threads=1, timeout_s=77, max_memory_gb=9, password="second word")
+    again.write(out)
+    assert again.left_alone == finished
+    assert len(before + read(photos)) <= 12 + 2 * 9, "what was done is not done again"
+    assert "second word" not in out.with_name("out.csv.run.json").read_text()
+
+
+def test_settings_that_cost_decide_no_row():
+    """A raised limit, a yes, another folder of answers: the same table."""
+    cheap = {"engine": "google", "project": "p", "language": "de-DE"}
+    dear = {**cheap, "paid": "dir", "parallel": 9, "request_timeout_s": 7.0, "price": 1.0, "max_cost": 5.0, "yes": True,
+            "jobs": 3, "threads": 2, "isolate": True, "timeout_s": 9.0, "max_memory_gb": 1.0}  # fmt: skip
+    first, second = (settings(Job(task=Transcribe(**one), inputs=Inputs(named=["a.wav"]))) for one in (cheap, dear))
+    assert first == second
+    assert first.keys() >= {"task", "inputs", "engine", "project", "language", "level", "keep"}
+    assert first != settings(Job(task=Transcribe(**{**cheap, "language": "en-GB"}), inputs=Inputs(named=["a.wav"])))
 
 
 def test_another_version_may_not_go_on_with_a_run_but_leaves_a_finished_table_alone(

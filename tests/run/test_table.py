@@ -12,7 +12,7 @@ import pytest
 
 import mediasift as ms
 from mediasift.errors import InputError, MissingPackage, OutputError, UsageError
-from mediasift.run.progress import Progress
+from mediasift.run.progress import Progress, Transfer
 from tests.pictures import save, scene, solid
 from tests.tiny_models import mean_colour, write
 
@@ -132,6 +132,24 @@ def test_progress_on_a_terminal():
     assert "file" in stream.getvalue()
 
 
+def test_a_transfer_on_a_terminal_and_elsewhere(monkeypatch: pytest.MonkeyPatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    now = [100.0]
+    monkeypatch.setattr("mediasift.run.progress.time.monotonic", lambda: now[0])
+    terminal, plain = Terminal(), io.StringIO()
+    for stream in (terminal, plain, None):
+        transfer = Transfer(stream, "net")
+        for here in range(0, 4_000_001, 1_000_000):
+            now[0] += 6
+            transfer(here, 4_000_000)
+        transfer.close()
+    assert "net" in terminal.getvalue()
+    assert plain.getvalue().splitlines() == ["net: 1.0 of 4.0 MB", "net: 3.0 of 4.0 MB"]
+
+
 def test_rows_come_once(photos: Path, model: Path, tmp_path: Path):
     table = ms.classify(photos, model=model)
     assert len(list(table)) == 6
@@ -141,6 +159,16 @@ def test_rows_come_once(photos: Path, model: Path, tmp_path: Path):
             again()
     assert (table.summary.sources, table.summary.rows) == (6, 6)
     assert not (tmp_path / "out.csv").exists()
+    begun = ms.classify(photos, model=model)
+    next(iter(begun))
+    with pytest.raises(UsageError, match="read already"):
+        begun.write(tmp_path / "out.csv")
+    written = ms.classify(photos, model=model)
+    written.write(tmp_path / "out.csv")
+    for again in (written.to_dicts, lambda: written.write(tmp_path / "other.csv")):
+        with pytest.raises(UsageError, match="read already"):
+            again()
+    assert not (tmp_path / "other.csv").exists()
 
 
 def test_what_is_refused_before_the_first_row_leaves_the_table_unread(photos: Path, model: Path, tmp_path: Path):
@@ -220,7 +248,7 @@ def test_a_table_lets_its_worker_go(photos: Path, model: Path, tmp_path: Path, m
     def started():
         table = make(photos, isolate=True) if make is ms.compare else make(photos, model=model, isolate=True)
         stream = getattr(table._rows, "reading", None)
-        return table, (table._rows if stream is None else stream.stream)._engine._worker.pid
+        return table, (table._rows if stream is None else stream.stream)._runner._worker.pid
 
     def gone(pid: int) -> bool:
         try:

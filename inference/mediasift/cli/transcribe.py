@@ -21,13 +21,15 @@ command = command_of("transcribe")
 def _run(inputs: tuple[str, ...], **chosen: Any) -> None:
     showing, settings = taken(chosen), made(Transcribe, chosen)
     _one_for_subtitles(inputs, showing)
+    asked = replace(settings, yes=settings.yes and "-" in inputs)  # a yes is a yes to a price that was shown
     try:
-        rows = table_of(settings, inputs)
+        rows = table_of(asked, inputs)
     except ConsentNeeded as error:
-        if not sys.stdin.isatty():
+        if not settings.yes and not sys.stdin.isatty():
             raise
         click.echo(error.estimate, err=True)
-        click.confirm("Send it?", abort=True, err=True)
+        if not settings.yes:
+            click.confirm("Send it?", abort=True, err=True)
         rows = table_of(replace(settings, yes=True), inputs)
     finish(rows, showing)
 

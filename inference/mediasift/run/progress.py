@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -11,38 +11,55 @@ if TYPE_CHECKING:
 _EVERY_S = 10.0
 
 
-class Progress:
-    """Counts finished sources and tells the given stream.
+class _Shown:
+    """A bar on a terminal, now and then a line elsewhere, nothing without a stream."""
 
-    Args:
-        stream: Where to write; None writes nothing.
-        total: Number of sources, where it is known.
-    """
-
-    def __init__(self, stream: TextIO | None, total: int | None) -> None:
+    def __init__(self, stream: TextIO | None, **bar: Any) -> None:
         self._stream = stream
-        self._total = total
-        self._started = self._told = time.monotonic()
-        self.done = 0
-        self._taken_over = 0
-        self.errors = 0
+        self._started = self._reported = time.monotonic()
         self._bar: tqdm[None] | None = None
         if stream is not None and stream.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, file=stream, unit="file", dynamic_ncols=True, leave=False)
+            self._bar = tqdm(file=stream, leave=False, **bar)
+
+    def _report(self) -> None:
+        if self._stream is not None and time.monotonic() - self._reported >= _EVERY_S:
+            self._reported = time.monotonic()
+            self._stream.write(self._line() + "\n")
+            self._stream.flush()
+
+    def _line(self) -> str:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Progress(_Shown):
+    """Counts finished sources and reports them to a stream; None for no stream.
+
+    Args:
+        stream: Where to write.
+        total: Number of sources, where it is known.
+    """
+
+    def __init__(self, stream: TextIO | None = None, total: int | None = None) -> None:
+        super().__init__(stream, total=total, unit="file", dynamic_ncols=True)
+        self._total = total
+        self.done = self.errors = self._taken_over = 0
 
     def advance(self, errors: int) -> None:
         """One source is done, with so many error rows."""
         self.done += 1
         self.errors += errors
-        if self._bar is not None:
+        if self._bar is None:
+            self._report()
+        else:
             self._bar.set_postfix(errors=self.errors, refresh=False)
             self._bar.update()
-        elif self._stream is not None and time.monotonic() - self._told >= _EVERY_S:
-            self._told = time.monotonic()
-            self._stream.write(self._line() + "\n")
-            self._stream.flush()
 
     def take_over(self) -> None:
         """One source was done by an earlier run: it counts, but not as speed."""
@@ -58,51 +75,31 @@ class Progress:
         left = f", {_duration((self._total - self.done) / rate)} left" if self._total is not None and rate else ""
         return f"{self.done:,}{of_total} files, {rate:.1f} per second{left}, {self.errors:,} errors"
 
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
 
-
-class Transfer:
-    """Tells how far a download is; call it with the bytes that are here and the bytes there will be.
+class Transfer(_Shown):
+    """Reports how far a download is to a stream; call it with the bytes that are here and the bytes there will be.
 
     Args:
-        stream: Where to write; None writes nothing.
+        stream: Where to write; None for no stream.
         name: What is fetched.
     """
 
     def __init__(self, stream: TextIO | None, name: str) -> None:
-        self._stream = stream
-        self._name = name
-        self._told = time.monotonic()
-        self._bar: tqdm[None] | None = None
+        super().__init__(stream, desc=name, unit="B", unit_scale=True)
+        self._name, self._here, self._total = name, 0, 0
 
     def __call__(self, here: int, total: int) -> None:
         """So many bytes are here."""
-        if self._stream is None:
+        self._here, self._total = here, total
+        if self._bar is None:
+            self._report()
             return
-        if self._stream.isatty():
-            if self._bar is None:
-                self._bar = tqdm(
-                    total=total,
-                    initial=here,
-                    desc=self._name,
-                    unit="B",
-                    unit_scale=True,
-                    file=self._stream,
-                    leave=False,
-                )
-            self._bar.update(here - self._bar.n)
-        elif time.monotonic() - self._told >= _EVERY_S:
-            self._told = time.monotonic()
-            self._stream.write(f"{self._name}: {here / 1e6:.1f} of {total / 1e6:.1f} MB\n")
-            self._stream.flush()
+        if self._bar.total is None:  # what an earlier attempt fetched is no speed
+            self._bar.total, self._bar.initial = total, here
+        self._bar.update(here - self._bar.n)
 
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
+    def _line(self) -> str:
+        return f"{self._name}: {self._here / 1e6:.1f} of {self._total / 1e6:.1f} MB"
 
 
 def _duration(seconds: float) -> str:
