@@ -22,7 +22,7 @@ from mediasift.engines.onnx.session import load_model
 from mediasift.errors import ProviderUnavailable
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings
-from mediasift.sources.naming import Inputs, Skipped, find_sources
+from mediasift.sources.naming import Inputs, find_sources
 from mediasift.system.machine import available_cores
 
 BATCH = 8
@@ -103,7 +103,7 @@ class Contest:
                 prepare(item.image, RECIPE)
 
         with ThreadPoolExecutor(available_cores()) as pool:
-            return len(list(pool.map(read, find_sources(Inputs(named=[self.photos]), Skipped()))))
+            return len(list(pool.map(read, find_sources(Inputs(named=[self.photos])))))
 
     def inference(self) -> int:
         """Batches that are prepared already."""

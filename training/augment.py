@@ -15,7 +15,7 @@ import numpy as np
 
 from mediasift.errors import InputError, ItemError, OutputError, UsageError
 from mediasift.media.pictures.images import Undecoded, decode
-from mediasift.sources.naming import Inputs, Skipped, find_sources
+from mediasift.sources.naming import Inputs, find_sources
 from training.command import TrainingCommand, seed_option
 
 TABLE = "augmented.csv"
@@ -102,7 +102,7 @@ def augment(folder: Path, output: Path, *, copies: int, limits: Limits, seed: in
     A copy lies where its source lies, below `output`: `cats/a.jpg` gives `cats/a.jpg-1.png`, `cats/a.jpg-2.png` and so
     on. What is done to a picture depends on the seed and on its name, not on the others.
     """
-    for source in find_sources(Inputs(named=[folder]), Skipped()):
+    for source in find_sources(Inputs(named=[folder])):
         name = Path(source.path)
         try:
             if source.content is None:

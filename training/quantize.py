@@ -29,7 +29,7 @@ from mediasift.engines.onnx.recipe import arrange
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, MediasiftError, ModelError, OutputError
 from mediasift.sources.content import LocalFile
-from mediasift.sources.naming import Inputs, Skipped, find_sources
+from mediasift.sources.naming import Inputs, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.system.optional import require
 from training.command import TrainingCommand, check_output, output_option, recorded, seed_option
@@ -198,7 +198,7 @@ def gather(folder: Path, model: OnnxModel, *, count: int, seed: int) -> tuple[np
     Raises:
         InputError: There are not enough that can be read.
     """
-    sources = find_sources(Inputs(named=[folder]), Skipped())
+    sources = find_sources(Inputs(named=[folder]))
     files = [source.content.path for source in sources if isinstance(source.content, LocalFile)]
     order = np.random.default_rng(seed).permutation(len(files))[: count + HELD_OUT]
     wanted = model.description.input

@@ -28,14 +28,13 @@ import sys
 from pathlib import Path
 from mediasift.sources.naming import Inputs
 from mediasift.run.job import Job
-from mediasift.run.supervisor import Limits
 from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from tests.run.planted import Planted
 photos, out, log = sys.argv[1:]
-task = Planted(evil=False, log=log, slow_s=0.005, batch_size=4, jobs=2)
+task = Planted(evil=False, log=log, slow_s=0.005, batch_size=4, jobs=2, isolate=True)
 job = Job(task=task, inputs=Inputs(named=[photos]))
-Table(Stream(job, limits=Limits())).write(out)
+Table(Stream(job)).write(out)
 """
 
 

@@ -14,8 +14,8 @@ from mediasift.errors import Damaged, InferenceFailed, TryAgain
 from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.run.budget import Budget
 from mediasift.run.pipeline import Pipeline
+from mediasift.run.reading import Budget
 from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.tasks.task import Fork, Started

@@ -15,7 +15,7 @@ import mediasift as ms
 from mediasift.errors import Interrupted, ModelError, ModelNotFound, UsageError
 from mediasift.run.job import Job, job_from_json, job_to_json, settings
 from mediasift.run.stream import Stream
-from mediasift.run.supervisor import Limits, Supervisor
+from mediasift.run.supervisor import Supervisor
 from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
 from mediasift.tasks.classify import Classify
@@ -34,13 +34,14 @@ def worker_finds_tests(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'inference'}")
 
 
-def table(tmp_path: Path, reds: list[int], *, limits: Limits | None = None, batch_size: int = 4, **planted) -> Table:
+def table(tmp_path: Path, reds: list[int], **planted) -> Table:
     folder = tmp_path / "photos"
     folder.mkdir(exist_ok=True)
     for number, red in enumerate(reds):
         save(folder / f"{number:04}.png", solid((red, 0, 0), 4, 4))
-    job = Job(task=Planted(**planted, batch_size=batch_size), inputs=Inputs(named=[str(folder)]))
-    return Table(Stream(job, limits=limits or Limits(timeout_s=4, max_memory_gb=0.5)))
+    limits = {} if "timeout_s" in planted else {"timeout_s": 4, "max_memory_gb": 0.5}
+    task = Planted(**{"isolate": True, "batch_size": 4, **limits, **planted})
+    return Table(Stream(Job(task=task, inputs=Inputs(named=[str(folder)]))))
 
 
 def outcome(rows) -> list[object]:
@@ -50,7 +51,7 @@ def outcome(rows) -> list[object]:
 @pytest.mark.parametrize("where", ["decode", "prepare", "infer"])
 def test_an_abort_and_a_glutton_cost_one_row_each(tmp_path: Path, where: str):
     reds = [*range(100, 115), ABORT, *range(115, 126), ALLOCATE, *range(126, 140)]
-    found = table(tmp_path, reds, where=where, limits=Limits(timeout_s=60, max_memory_gb=0.5))
+    found = table(tmp_path, reds, where=where, timeout_s=60, max_memory_gb=0.5)
     rows = list(found)
     assert outcome(rows) == ["crashed" if red in (ABORT, ALLOCATE) else red for red in reds]
     assert "SIGABRT" in rows[15].error
@@ -61,7 +62,7 @@ def test_an_abort_and_a_glutton_cost_one_row_each(tmp_path: Path, where: str):
 @pytest.mark.parametrize("where", ["decode", "prepare", "infer"])
 def test_a_standstill_costs_one_row(tmp_path: Path, where: str):
     reds = [*range(100, 115), HANG, *range(115, 125), HANG, *range(125, 140)]
-    rows = list(table(tmp_path, reds, where=where, limits=Limits(timeout_s=1)))
+    rows = list(table(tmp_path, reds, where=where, timeout_s=1))
     assert outcome(rows) == ["timeout" if red == HANG else red for red in reds]
     assert "--timeout" in rows[15].error
 
@@ -69,14 +70,14 @@ def test_a_standstill_costs_one_row(tmp_path: Path, where: str):
 def test_a_reader_that_waits_while_the_model_stands_still_is_not_to_blame(tmp_path: Path):
     """While the model hangs, readers fill their queues and come to rest; only the picture in the model is at fault."""
     reds = [*range(100, 104), HANG, *range(105, 160)]
-    rows = list(table(tmp_path, reds, where="infer", limits=Limits(timeout_s=1)))
+    rows = list(table(tmp_path, reds, where="infer", timeout_s=1))
     assert outcome(rows) == ["timeout" if red == HANG else red for red in reds]
 
 
 @pytest.mark.parametrize(("evil", "code"), [(ABORT, "crashed"), (HANG, "timeout")])
 def test_one_of_several_items_that_are_computed_at_a_time_costs_one_row(tmp_path: Path, evil: int, code: str):
     reds = [*range(100, 107), evil, *range(108, 120)]
-    found = table(tmp_path, reds, where="infer", concurrency=3, batch_size=1, slow_s=0.03, limits=Limits(timeout_s=1.5))
+    found = table(tmp_path, reds, where="infer", concurrency=3, batch_size=1, slow_s=0.03, timeout_s=1.5)
     assert outcome(found) == [code if red == evil else red for red in reds]
     # Who hangs is known by its time; after a crash, all that were computed are tried again one by one.
     assert found.summary.worker_restarts == (1 if evil == HANG else 2)
@@ -92,10 +93,10 @@ def test_one_page_of_many_costs_one_row(tmp_path: Path, where: str):
     pages = [Image.fromarray(solid((red, 0, 0), 4, 4)) for red in (100, 101, ABORT, 102, 103)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     job = Job(
-        task=Planted(where=where, batch_size=4),
+        task=Planted(where=where, batch_size=4, isolate=True, timeout_s=5),
         inputs=Inputs(named=[str(tmp_path / "pages.tif")]),
     )
-    rows = list(Table(Stream(job, limits=Limits(timeout_s=5))))
+    rows = list(Table(Stream(job)))
     assert [(row.page, row.red) for row in rows] == [(1, 100), (2, 101), (3, None), (4, 102), (5, 103)]
     assert rows[2].error.startswith("crashed: ")
 
@@ -172,8 +173,8 @@ def _lives(pid: int) -> bool:
 def test_a_stopped_supervisor_blames_nobody(tmp_path: Path):
     """A laptop that sleeps: the clock goes on, what the worker said meanwhile is heard before time is judged."""
     code = (
-        "from pathlib import Path\nfrom tests.run.test_supervisor import table, Limits\n"
-        f"found = table(Path({str(tmp_path)!r}), list(range(100, 180)), slow_s=0.02, limits=Limits(timeout_s=1))\n"
+        "from pathlib import Path\nfrom tests.run.test_supervisor import table\n"
+        f"found = table(Path({str(tmp_path)!r}), list(range(100, 180)), slow_s=0.02, timeout_s=1)\n"
         "print('started', flush=True)\n"
         "print([row.error for row in found if row.error], flush=True)"
     )

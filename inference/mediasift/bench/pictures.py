@@ -13,7 +13,7 @@ from mediasift.errors import InputError, ItemError
 from mediasift.media.pictures.encode import ENCODERS
 from mediasift.sources.content import LocalFile
 from mediasift.sources.formats import sniff
-from mediasift.sources.naming import Inputs, Skipped, find_sources
+from mediasift.sources.naming import Inputs, find_sources
 
 Pictures = tuple[list[str], dict[str, Any]]
 """The files, and what a result says of them."""
@@ -48,7 +48,7 @@ def find_pictures(named: Sequence[str | Path], *, limit: int) -> Pictures:
     Raises:
         InputError: There is none.
     """
-    contents = [source.content for source in find_sources(Inputs(named=named), Skipped())]
+    contents = [source.content for source in find_sources(Inputs(named=named))]
     pictures = [content.path for content in contents if isinstance(content, LocalFile) and _is_picture(content)]
     if not pictures:
         raise InputError(f"no picture to measure with in {', '.join(map(str, named))}")

@@ -97,7 +97,7 @@ class Reduction(Generic[RowType]):
             reading.stream.close()
         reading.stream.tell(summary)
         summary.sources, summary.taken_over = len(reading.sources), collection.taken_over
-        summary.skipped = dict(reading.skipped.counts)
+        summary.skipped = dict(reading.skipped)
         gathered = time.perf_counter() - self._clock
         yield from self._reduce(collection)
         summary.seconds |= {"gathered": gathered, "total": time.perf_counter() - self._clock}

@@ -21,7 +21,7 @@ from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.errors import InputError, UsageError
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.run.start import Named, named_inputs, stream_of
+from mediasift.run.stream import Named, named_inputs, stream_of
 from mediasift.run.table import Table
 from mediasift.settings import Option, options
 from mediasift.sources.naming import Inputs, Skipped, Source, find_sources

@@ -42,17 +42,19 @@ class Job:
     @property
     def resources(self) -> Resources:
         """What the task may use."""
-        return Resources(
-            batch_size=self.cost("batch_size"), threads=self.cost("threads"), timeout_s=self.cost("timeout_s")
-        )
+        return Resources(**{name: self.cost(name) for name in ("batch_size", "threads", "timeout_s")})
+
+    @property
+    def named(self) -> list[str]:
+        """The inputs' names."""
+        return ["array" if isinstance(name, np.ndarray) else str(name) for name in self.inputs.named]
 
 
 def settings(job: Job) -> dict[str, Any]:
     """What decides the rows, as JSON values; what they cost and what must not be written down is left out."""
     cost = {declared.name for kind in (ModelRunSettings, PaidSettings) for declared in options(kind)}
-    named = ["array" if isinstance(name, np.ndarray) else str(name) for name in job.inputs.named]
     decides = {name: value for name, value in to_json(job.task, secrets=False).items() if name not in cost}
-    return {"task": job.task.name, **decides, "inputs": named}
+    return {"task": job.task.name, **decides, "inputs": job.named}
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
@@ -84,8 +86,8 @@ def source_to_json(source: Source) -> dict[str, Any]:
         raise UsageError("bytes and arrays stay in their process; do without isolate")
     return {
         "path": source.path,
-        "content": None if content is None else content.address,
-        "failure": None if failure is None else error_to_json(failure),
+        "content": content and content.address,
+        "failure": failure and error_to_json(failure),
     }
 
 
@@ -93,8 +95,8 @@ def source_from_json(data: Mapping[str, Any]) -> Source:
     """The source that `source_to_json` wrote; other keys of `data` are left alone."""
     return Source(
         path=data["path"],
-        content=None if data["content"] is None else content_at(data["content"]),
-        failure=None if data["failure"] is None else error_from_json(data["failure"]),
+        content=data["content"] and content_at(data["content"]),
+        failure=data["failure"] and error_from_json(data["failure"]),
     )
 
 

@@ -8,17 +8,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mediasift.errors import ItemError
 from mediasift.items import Place
 from mediasift.rows import Row
 from mediasift.run.batches import Batcher, answered, repeated
-from mediasift.run.watch import Culprit, Watch
 from mediasift.tasks.task import Started
 
 WHOLE = ""
 """The part that is the task itself, where it has no parts."""
+
+Culprit = tuple[int, int]
+"""(number of a source in its run, number of an item in the source), both from 0."""
+
+Watch = Callable[[Literal["R", "P", "W", "I"], Sequence[Culprit], int], object]
+"""Called, from several threads, with what happens to which items, so that somebody outside can find out what a crash
+or a standstill is due to. R: a reader begins to read the item, or goes on after waiting; P: it prepares it; W: it waits,
+or its source is done. I: an engine is called on these; none: the call is over. The number is that of the call, of those
+that go on at a time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,9 +39,7 @@ class Entry:
         error: Why it could not be read or prepared.
         rows: What is known without any engine.
         prepared: Part → what waits for its engine; taken away when it is handed over.
-        awaited: How many answers there will be.
-        answers: Part → its rows, or why there are none, in the order of `prepared`.
-        is_whole: Whether it is an item of a task without parts, which has a row in any case.
+        answers: Part → its rows, or why there are none, in the order of `prepared`; None until it has answered.
     """
 
     place: Place
@@ -41,16 +47,15 @@ class Entry:
     error: ItemError | None = None
     rows: Sequence[Row] = ()
     prepared: Mapping[str, Any] = field(default_factory=dict)
-    awaited: int = 0
-    answers: dict[str, Sequence[Row] | ItemError | None] = field(default_factory=dict)
-    is_whole: bool = True
+    answers: dict[str, Sequence[Row] | ItemError | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.answers = dict.fromkeys(self.prepared)
 
     @property
     def is_done(self) -> bool:
-        """Whether no engine has to say anything more; asked while others write the answers."""
-        return self.awaited == 0 or (
-            len(self.answers) == self.awaited and all(answer is not None for answer in self.answers.values())
-        )
+        """Whether every engine has answered; asked while they do."""
+        return None not in self.answers.values()
 
 
 class Lane:
@@ -69,17 +74,9 @@ class Lane:
     """
 
     def __init__(
-        self,
-        task: Started,
-        *,
-        part: str,
-        batch_size: int,
-        concurrency: int,
-        first_slot: int,
-        watch: Watch,
-        stop: threading.Event,
-        spent: Callable[[float], None],
-    ) -> None:
+        self, task: Started, *, part: str, batch_size: int, concurrency: int, first_slot: int, watch: Watch,
+        stop: threading.Event, spent: Callable[[float], None],
+    ) -> None:  # fmt: skip
         self._task, self._part, self._watch, self._stop, self._spent = task, part, watch, stop, spent
         self._batcher: Batcher[tuple[Entry, Any]] = Batcher(batch_size)
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -91,7 +88,6 @@ class Lane:
 
     def add(self, entry: Entry, prepared: Any) -> None:
         """Take an item; waits while as many batches are computed as may be."""
-        entry.answers[self._part] = None
         self._start(self._batcher.add((entry, prepared)))
 
     def finish(self) -> None:
@@ -106,14 +102,12 @@ class Lane:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _start(self, batch: list[tuple[Entry, Any]]) -> None:
-        if not batch:
-            return
-        if self._pool is None:
+        if batch and self._pool is None:
             self._compute(batch)
-            return
-        while len(self._computing) >= self._concurrency:
-            self._settle()
-        self._computing.add(self._pool.submit(self._compute, batch))
+        elif batch and self._pool is not None:
+            while len(self._computing) >= self._concurrency:
+                self._settle()
+            self._computing.add(self._pool.submit(self._compute, batch))
 
     def _settle(self) -> None:
         """Wait for one batch; what is no ItemError is raised here, in the calling thread."""
@@ -137,10 +131,10 @@ class Lane:
         prepared, names = [one for _, one in batch], [entry.name for entry, _ in batch]
 
         def attempt() -> Sequence[Sequence[Row]]:
-            self._watch.inferring(names, slot)
+            self._watch("I", names, slot)
             try:
                 return self._task.infer(prepared)
             finally:
-                self._watch.inferring((), slot)
+                self._watch("I", (), slot)
 
         return repeated(attempt, patience_s=self._task.patience_s, stop=self._stop)

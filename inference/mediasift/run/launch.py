@@ -29,12 +29,8 @@ def start_ahead(task: str) -> None:
 def discard() -> None:
     """End the worker that waits, if nobody took it."""
     while _ahead:
-        process = _ahead.pop()
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+        with _ahead.pop() as process:
+            process.kill()
 
 
 def take() -> subprocess.Popen[bytes]:
@@ -43,8 +39,7 @@ def take() -> subprocess.Popen[bytes]:
 
 
 def _start(*task: str) -> subprocess.Popen[bytes]:
-    root = str(Path(mediasift.__file__).resolve().parent.parent)
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(Path(mediasift.__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(  # noqa: S603  (our own interpreter, and the name of a task)
         [sys.executable, "-m", "mediasift.run.worker", *task],
         stdin=subprocess.PIPE,

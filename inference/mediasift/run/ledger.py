@@ -9,22 +9,23 @@ book.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from mediasift.engines.engine import Paid, PaidSettings
 from mediasift.errors import ConsentNeeded, EngineError, InferenceFailed, UsageError
 from mediasift.run.job import Job
-from mediasift.sources.naming import Skipped, find_sources
-from mediasift.system.files import faults, write_atomically
-from mediasift.system.locks import lock, unlock
-from mediasift.tasks.task import Started
+from mediasift.sources.naming import find_sources
+from mediasift.system.files import make_folder, write_atomically
+from mediasift.system.lines import Lines
 
 BOOK = "ledger.jsonl"
+
+_SIGNS = {"reserved": 1, "paid": 0, "released": -1}
+"""What is paid was reserved before."""
 
 
 def check_consent(job: Job) -> None:
@@ -39,12 +40,9 @@ def check_consent(job: Job) -> None:
         return
     if any(isinstance(name, str) and name == "-" for name in job.inputs.named):
         raise UsageError("what it will cost is asked beforehand, so name files instead of -")
-    count, unknown, usd = 0, 0, 0.0
-    for source in find_sources(job.inputs, Skipped()):
-        if source.failure is None:
-            price = task.estimate_usd(source.content)
-            count, unknown, usd = count + 1, unknown + (price is None), usd + (price or 0.0)
-    estimate = f"{count:,} inputs go to a paid service: at most {usd:.2f} USD"
+    prices = [task.estimate_usd(one.content) for one in find_sources(job.inputs) if one.failure is None]
+    unknown, usd = prices.count(None), sum(price or 0.0 for price in prices)
+    estimate = f"{len(prices):,} inputs go to a paid service: at most {usd:.2f} USD"
     estimate += f", and {unknown:,} of unknown length" if unknown else ""
     if task.max_cost is None:
         raise ConsentNeeded(
@@ -53,13 +51,6 @@ def check_consent(job: Job) -> None:
         )
     if unknown or usd > task.max_cost:
         raise UsageError(f"{estimate}: more than --max-cost {task.max_cost:g} may be due; nothing was sent")
-
-
-def with_ledger(started: Started, settings: Any) -> Started:
-    """The started task; if its engine is paid, with the ledger around it."""
-    if isinstance(settings, PaidSettings) and settings.is_paid:
-        started.engine = Ledger(started.engine, settings)
-    return started
 
 
 class Ledger:
@@ -72,19 +63,11 @@ class Ledger:
 
     def __init__(self, engine: Paid, settings: PaidSettings) -> None:
         self._engine, self._max_cost, self._yes = engine, settings.max_cost, settings.yes
+        self.facts: Mapping[str, Any] = engine.facts
+        self.concurrency = engine.concurrency
         self._lock = threading.Lock()
         self._asked: dict[str, threading.Lock] = {}
         self._book: Book | None = None
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """The engine's."""
-        return self._engine.facts
-
-    @property
-    def concurrency(self) -> int:
-        """The engine's."""
-        return self._engine.concurrency
 
     def run(self, batch: Sequence[Any]) -> list[Any]:
         """The engine's answers, bought now or before."""
@@ -119,8 +102,7 @@ class Ledger:
             if isinstance(error, EngineError) or error.unpaid:
                 self._note("released", key, usd)
             raise
-        text = json.dumps(self._engine.answer_to_json(answer), ensure_ascii=False).encode()
-        write_atomically(file, text)
+        write_atomically(file, json.dumps(self._engine.answer_to_json(answer), ensure_ascii=False).encode())
         self._note("paid", key, usd)
         return answer
 
@@ -146,7 +128,7 @@ class Ledger:
                 self._book.note(event, key, usd)
 
 
-class Book:
+class Book(Lines):
     """The open book of a folder; one process at a time writes it.
 
     Attributes:
@@ -154,39 +136,30 @@ class Book:
         usd: What is paid, and what is reserved without an answer.
 
     Raises:
-        UsageError: Another run writes it.
+        UsageError: Another run writes it, it is something else, or it was damaged or changed.
         OutputError: It cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / BOOK
-        with faults(self.path):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = self.path.open("a+b")
-        if not lock(self._file.fileno(), self.path):
-            self._file.close()
-            raise UsageError(f"{self.path}: another run buys answers there; wait for it, or name another --paid folder")
-        self._file.seek(0)
-        *lines, rest = self._file.read().split(b"\n")
-        entries = [json.loads(line) for line in lines if line.endswith(b"}")]
-        if rest:  # cut off by a kill; what was reserved by such a line was not sent yet
-            self._file.write(b"\n")
-        self.usd = sum(_SIGNS[entry["event"]] * (entry["usd"] or 0.0) for entry in entries)
+        make_folder(folder)
+        path = folder.resolve() / BOOK
+        busy = UsageError(f"{path}: another run buys answers there; wait for it, or name another --paid folder")
+        foreign = UsageError(f"{path}: is not a book of mediasift; move it away, or name another --paid folder")
+        super().__init__(path, begins=b'{"event":', foreign=foreign, busy=busy)
+        try:
+            self.usd = sum(_SIGNS[entry["event"]] * (entry["usd"] or 0.0) for _, entry in self.read())
+            if b"\n" in path.read_bytes()[self.end :]:  # a kill cuts the last line off, and no other
+                raise UsageError(
+                    f"{path}: was damaged or changed, so what was spent is not known; name another --paid folder, or "
+                    "remove the file to count from 0 again (answers are kept)"
+                )
+        except BaseException:
+            self.close()
+            raise
+        self.cut()  # what a kill cut off was not sent yet
 
     def note(self, event: str, key: str, usd: float | None) -> None:
         """One line, on the disk when this returns."""
-        entry = {"event": event, "key": key, "usd": usd, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        with faults(self.path):
-            self._file.write(json.dumps(entry).encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        self.append({"event": event, "key": key, "usd": usd, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+        self.sync()
         self.usd += _SIGNS[event] * (usd or 0.0)
-
-    def close(self) -> None:
-        """Let others write."""
-        unlock(self.path)
-        self._file.close()
-
-
-_SIGNS = {"reserved": 1, "paid": 0, "released": -1}
-"""What is paid was reserved before."""

@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from mediasift.engines.engine import PaidSettings
 from mediasift.errors import ItemError
 from mediasift.items import Place
 from mediasift.rows import Row, placed
-from mediasift.run.lanes import WHOLE, Entry, Lane
-from mediasift.run.reading import Readers, Seconds, Work
-from mediasift.run.watch import Trouble, Watch
+from mediasift.run.job import Job
+from mediasift.run.lanes import WHOLE, Entry, Lane, Watch
+from mediasift.run.ledger import Ledger
+from mediasift.run.reading import Readers, Seconds, Trouble, Work
 from mediasift.sources.naming import Source
 from mediasift.system.machine import available_cores
 from mediasift.tasks.task import Reads, Started
@@ -37,6 +39,20 @@ def readers(jobs: int | None) -> int:
     return available_cores() if jobs is None else jobs
 
 
+def started(job: Job, watch: Watch | None = None) -> Pipeline:
+    """The pipeline of a job, started in this process; if its engine is paid, with the ledger around it.
+
+    Raises:
+        SetupError: It cannot start.
+    """
+    task = job.task.start(job.resources)
+    if isinstance(job.task, PaidSettings) and job.task.is_paid:
+        task.engine = Ledger(task.engine, job.task)
+    return Pipeline(
+        task, row_type=job.task.row, reads=job.task.reads, options=job.task, jobs=readers(job.cost("jobs")), watch=watch
+    )
+
+
 class Pipeline:
     """Runs one started task over sources.
 
@@ -47,23 +63,24 @@ class Pipeline:
         options: The task's settings, which say how to read.
         jobs: Reader threads; 0 reads in the calling thread.
         watch: Learns what is being worked on.
+
+    Attributes:
+        facts, batch_size: The task's.
+        seconds: Per stage, so far.
+        longest_item_s, restarts, peak_bytes: 0, as only a `supervisor.Supervisor` looks.
     """
 
+    longest_item_s = 0.0
+    restarts = 0
+    peak_bytes = 0
+
     def __init__(
-        self,
-        task: Started,
-        *,
-        row_type: type[Row],
-        reads: Reads,
-        options: Any,
-        jobs: int,
-        watch: Watch | None = None,
+        self, task: Started, *, row_type: type[Row], reads: Reads, options: Any, jobs: int, watch: Watch | None = None
     ) -> None:
-        self.task = task
+        self.task, self.facts, self.batch_size = task, task.facts, task.batch_size
         self.seconds = Seconds()
-        self._row_type = row_type
-        self._jobs = jobs
-        self._watch = watch or Watch()
+        self._row_type, self._jobs = row_type, jobs
+        self._watch = watch or (lambda *_: None)
         self._readers = Readers(task, reads=reads, options=options, watch=self._watch, seconds=self.seconds)
         self._stop = self._readers.stop
         self._lanes: dict[str, Lane] = {}
@@ -85,6 +102,11 @@ class Pipeline:
     @property
     def _engines(self) -> Mapping[str, Started]:
         return self.task.parts or {WHOLE: self.task}
+
+    def close(self) -> None:
+        """Close the task, once."""
+        task, self.task = self.task, Started()
+        task.close()
 
     def run_singly(self, number: int, source: Source, troubles: Iterable[Trouble]) -> Finished:
         """One source alone, item by item, with what is known of its items from attempts that failed."""
@@ -141,15 +163,9 @@ class Pipeline:
         for part, task in self._engines.items():
             batch_size, concurrency = (1, 1) if singly else (task.batch_size, task.concurrency)
             self._lanes[part] = Lane(
-                task,
-                part=part,
-                batch_size=batch_size,
-                concurrency=concurrency,
-                first_slot=slot,
-                watch=self._watch,
-                stop=self._stop,
-                spent=lambda seconds: self.seconds.add(infer=seconds),
-            )
+                task, part=part, batch_size=batch_size, concurrency=concurrency, first_slot=slot, watch=self._watch,
+                stop=self._stop, spent=lambda seconds: self.seconds.add(infer=seconds),
+            )  # fmt: skip
             slot += concurrency
 
     def _finish_lanes(self) -> None:
@@ -175,6 +191,6 @@ class Pipeline:
                 rows.append((self.task.parts.get(part) or self.task).failed(self._row_type, answer))
             else:
                 rows += answer or ()
-        if entry.is_whole and not rows:
+        if WHOLE in entry.answers and not rows:
             rows = [self._row_type()]
         return [placed(row, entry.place, work.source.kept) for row in rows]

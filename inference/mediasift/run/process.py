@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -10,11 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from mediasift.run import launch
 from mediasift.run.job import source_to_json
-from mediasift.run.watch import Culprit
+from mediasift.run.lanes import Culprit
 from mediasift.sources.naming import Source
 from mediasift.system.network import is_offline
 
@@ -27,17 +28,16 @@ class Worker:
 
     def __init__(self, job: Mapping[str, Any]) -> None:
         self.active: dict[int, tuple[int, bool, float]] = {}  # source → item, whether it is being read, since when
-        self.inferring: dict[int, tuple[list[Culprit], float]] = {}  # slot → items, since when
+        self.inferring: dict[str, tuple[list[Culprit], float]] = {}  # slot → items, since when
         self.longest_item_s = 0.0
         self.stderr: deque[str] = deque(maxlen=20)
-        self._process = launch.take()
+        self._process = process = launch.take()
         self._inbox: queue.Queue[bytes] = queue.Queue()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
         self._lines: deque[bytes] = deque()
-        self._threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._receive, self._send, self._listen_to_stderr)
-        ]
+        tasks = ((self._receive, process.stdout), (self._send, process.stdin), (self._listen, process.stderr))
+        self._threads = [threading.Thread(target=task, args=(pipe,), daemon=True) for task, pipe in tasks]
         for thread in self._threads:
             thread.start()
         self._order({**job, "offline": is_offline()})  # it may have been started before --offline was read
@@ -59,29 +59,20 @@ class Worker:
     def _order(self, *orders: Mapping[str, Any]) -> None:
         self._outbox.put(b"".join(json.dumps(order).encode() + b"\n" for order in orders))
 
-    def _send(self) -> None:
+    def _send(self, stdin: IO[bytes]) -> None:
         """In a thread: a worker that stands still must not make us stand still."""
-        stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101  (Popen was asked for a pipe)
-        try:
+        with contextlib.suppress(OSError):  # it died; the other thread finds the end of its answers
             while (line := self._outbox.get()) is not None:
                 stdin.write(line)
                 stdin.flush()
-            stdin.close()
-        except OSError:  # it died; the other thread finds the end of its answers
-            return
 
-    def _receive(self) -> None:
-        stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101  (Popen was asked for a pipe)
+    def _receive(self, stdout: IO[bytes]) -> None:
         while chunk := os.read(stdout.fileno(), 1 << 16):
             self._inbox.put(chunk)
             time.sleep(_LULL_S)
         self._inbox.put(b"")
 
-    def _listen_to_stderr(self) -> None:
-        stderr = self._process.stderr
-        assert stderr is not None  # noqa: S101  (Popen was asked for a pipe)
+    def _listen(self, stderr: IO[bytes]) -> None:
         for line in stderr:
             self.stderr.append(line.decode("utf-8", "replace").rstrip()[:500])
 
@@ -101,21 +92,21 @@ class Worker:
 
     def note(self, kind: str, text: str) -> bool:
         """Keep account of what it works on; whether the message was of that sort."""
-        if kind == "I":
-            slot, *names = text.split()
-            self.inferring.pop(int(slot), None)
-            if names:
-                self.inferring[int(slot)] = [_culprit(name) for name in names], time.monotonic()
-        elif kind == "W":
-            began = self.active.pop(_culprit(text)[0], None)
-            if began is not None:
-                self.longest_item_s = max(self.longest_item_s, time.monotonic() - began[2])
-        elif kind in ("R", "P"):
-            source, item = _culprit(text)
-            since = self.active[source][2] if kind == "P" and source in self.active else time.monotonic()
-            self.active[source] = (item, kind == "R", since)
-        else:
+        if kind not in ("R", "P", "W", "I"):
             return False
+        slot, *names = text.split()
+        items, now = [_culprit(name) for name in names], time.monotonic()
+        if kind == "I":
+            self.inferring.pop(slot, None)
+            if items:
+                self.inferring[slot] = items, now
+            return True
+        ((source, item),) = items
+        began = self.active.pop(source, None)
+        if kind != "W":
+            self.active[source] = (item, kind == "R", began[2] if kind == "P" and began is not None else now)
+        elif began is not None:
+            self.longest_item_s = max(self.longest_item_s, now - began[2])
         return True
 
     def suspects(self) -> dict[int, tuple[int, bool]]:
@@ -128,16 +119,14 @@ class Worker:
 
     def close(self) -> None:
         """End it. It holds nothing that needs care: a file it writes appears whole or not at all."""
-        if self._process.stdout is None or self._process.stdout.closed:
+        threads, self._threads = self._threads, []
+        if not threads:
             return
-        self._outbox.put(None)
-        self._process.kill()
-        self._process.wait()
-        for thread in self._threads:
-            thread.join(5)
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+        with contextlib.suppress(OSError), self._process as process:  # which closes its pipes
+            self._outbox.put(None)
+            process.kill()
+            for thread in threads:
+                thread.join(5)
 
     def obituary(self) -> str:
         """How it ended."""

@@ -10,14 +10,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from mediasift.errors import ItemError
 from mediasift.items import FailedItem, Place
 from mediasift.media.readers import AnyItem, read_source
-from mediasift.run.budget import Budget, Share
-from mediasift.run.lanes import WHOLE, Entry
-from mediasift.run.watch import Culprit, Trouble, Watch
+from mediasift.run.lanes import WHOLE, Culprit, Entry, Watch
 from mediasift.sources.naming import Source
 from mediasift.tasks.task import Fork, Reads, Started
 
@@ -27,6 +25,46 @@ Rows that are known already do not count."""
 
 _BUDGET_MEGAPIXELS = 48.0
 """Megapixels decoded at a time over all readers: four 12-megapixel photographs, or one picture that is larger."""
+
+
+class Budget:
+    """Lets at most so many megapixels be decoded at a time; a larger picture waits until it is alone."""
+
+    def __init__(self, megapixels: float) -> None:
+        self._limit = round(megapixels * 1e6)
+        self._used = 0  # whole pixels: fractions would leave a rest, and whoever waits to be alone would wait forever
+        self._changed = threading.Condition()
+
+    def take(self, megapixels: float, *, wait: bool = True) -> bool:
+        """Hold room for a picture; without `wait`, only if there is some now. Whether it is held."""
+        pixels = round(megapixels * 1e6)
+        with self._changed:
+            held = self._changed.wait_for(
+                lambda: self._used == 0 or self._used + pixels <= self._limit, timeout=None if wait else 0
+            )
+            self._used += pixels if held else 0
+        return held
+
+    def give_back(self, megapixels: float) -> None:
+        """Make room again."""
+        with self._changed:
+            self._used -= round(megapixels * 1e6)
+            self._changed.notify_all()
+
+
+class Trouble(NamedTuple):
+    """What is known of an item from an earlier attempt that did not survive it.
+
+    Attributes:
+        item: Its number in the source, from 0.
+        reading: It was being read: the source cannot be read from here on. Else it was prepared or computed, and is
+            left out.
+        error: What its row says.
+    """
+
+    item: int
+    reading: bool
+    error: ItemError
 
 
 @dataclass
@@ -85,16 +123,19 @@ class Readers:
         self.stop = threading.Event()
         self.troubles: Mapping[int, Trouble] = {}
 
-    def _new_room(self) -> threading.Semaphore:
+    def _work(self, number: int, source: Source) -> Work:
         engines = self._task.parts.values() or (self._task,)
-        return threading.Semaphore(_QUEUE if any(one.batch_size > 1 for one in engines) else 1)
+        return Work(number, source, threading.Semaphore(_QUEUE if any(one.batch_size > 1 for one in engines) else 1))
+
+    def _note(self, doing: Literal["R", "P", "W"], name: Culprit) -> None:
+        self._watch(doing, (name,), 0)
 
     def here(self, sources: Iterable[Source], *, first: int) -> Iterator[tuple[Work, Entry | None]]:
         """(work, entry) in order, None at the end of each source, read as they are asked for."""
         for number, source in enumerate(sources, first):
-            work = Work(number, source, self._new_room())
+            work = self._work(number, source)
             for entry in self._entries(work):
-                self._watch.waiting(entry.name)
+                self._note("W", entry.name)
                 yield work, entry
             yield work, None
 
@@ -105,10 +146,9 @@ class Readers:
         waiting: deque[Work] = deque()
         remaining = enumerate(sources, first)
         while True:
-            while len(waiting) < ahead and (found := next(remaining, None)) is not None:
-                work = Work(*found, self._new_room())
-                pool.submit(self._fill, work)
-                waiting.append(work)
+            for number, source in itertools.islice(remaining, ahead - len(waiting)):
+                waiting.append(self._work(number, source))
+                pool.submit(self._fill, waiting[-1])
             if not waiting:
                 return
             work = waiting.popleft()
@@ -124,36 +164,41 @@ class Readers:
         """Reader thread: items of one source into its queue, then the end or the exception that no row may hide."""
         try:
             for entry in self._entries(work):
-                if not self._put(work, entry):
-                    return
-            self._put(work, _END)
-        except BaseException as error:  # handed over to the calling thread, which raises it
-            self._put(work, error)
-
-    def _put(self, work: Work, entry: Any) -> bool:
-        """Into the queue, once there is room; False when the run has ended."""
-        if isinstance(entry, Entry) and entry.prepared and not work.room.acquire(blocking=False):
-            self._watch.waiting(entry.name)
-            while not work.room.acquire(timeout=0.1):
+                if entry.prepared and not work.room.acquire(blocking=False):
+                    self._note("W", entry.name)
+                    while not work.room.acquire(timeout=0.1):
+                        if self.stop.is_set():
+                            return
+                work.queue.put(entry)
                 if self.stop.is_set():
-                    return False
-        work.queue.put(entry)
-        return not self.stop.is_set()
+                    return
+            work.queue.put(_END)
+        except BaseException as error:  # handed over to the calling thread, which raises it
+            work.queue.put(error)
 
     def _entries(self, work: Work) -> Iterator[Entry]:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
-        share = Share(self._budget)
+        held = 0.0  # of the budget: from before a decode until its item is prepared, never while it waits
         started = time.perf_counter()
         name: Culprit = (work.number, 0)
         place = Place(path=work.source.path)
 
+        def hold(megapixels: float) -> None:
+            nonlocal held
+            if held:
+                self._budget.give_back(held)
+                held = 0.0
+            if megapixels and not self._budget.take(megapixels, wait=False):
+                self._note("W", name)
+                self._budget.take(megapixels)
+                self._note("R", name)
+            held = megapixels
+
         def admit(megapixels: float) -> None:
             if megapixels == 0:  # a sign of life from somebody who reads for long
-                self._watch.reading(name)
-            elif not share.take(megapixels, wait=False):
-                self._watch.waiting(name)
-                share.take(megapixels)
-                self._watch.reading(name)
+                self._note("R", name)
+            else:
+                hold(megapixels)
 
         try:
             items = read_source(work.source, self._reads, self._options, needs=self._task.needs, admit=admit)
@@ -161,43 +206,35 @@ class Readers:
                 name = (work.number, index)
                 trouble = self.troubles.get(index)
                 if trouble is not None and trouble.reading:
-                    yield Entry(_next_place(place, index), name, error=trouble.error)
+                    place = Place(path=place.path, page=None if place.page is None else index + 1)  # as far as is known
+                    yield Entry(place, name, error=trouble.error)
                     return
-                self._watch.reading(name)
+                self._note("R", name)
                 item = next(items, None)
                 if item is None:
                     return
                 read = time.perf_counter()
                 place = Place(path=item.path, page=item.page, frame=item.frame, time_s=item.time_s)
-                if trouble is not None:
-                    entry = Entry(place, name, error=trouble.error)
-                else:
-                    entry = self._prepared(item, place, name)
+                entry = Entry(place, name, error=trouble.error) if trouble else self._prepared(item, place, name)
                 del item
-                share.give_back()
+                hold(0)
                 self._seconds.add(read=read - started, prepare=time.perf_counter() - read)
                 yield entry
                 started = time.perf_counter()
         except ItemError as error:
             yield Entry(Place(path=work.source.path), name, error=error)
         finally:
-            self._watch.waiting(name)
-            share.give_back()
+            self._note("W", name)
+            hold(0)
 
     def _prepared(self, item: AnyItem, place: Place, name: Culprit) -> Entry:
         if isinstance(item, FailedItem):
             return Entry(place, name, error=item.error)
-        self._watch.preparing(name)
+        self._note("P", name)
         try:
             prepared = self._task.prepare(item)
         except ItemError as error:
             return Entry(place, name, error=error)
         if isinstance(prepared, Fork):
-            parts = prepared.prepared
-            return Entry(place, name, rows=prepared.rows, prepared=parts, awaited=len(parts), is_whole=False)
-        return Entry(place, name, prepared={WHOLE: prepared}, awaited=1)
-
-
-def _next_place(place: Place, index: int) -> Place:
-    """Where the item after `place` is, as far as it is known without reading it."""
-    return Place(path=place.path, page=None if place.page is None else index + 1)
+            return Entry(place, name, rows=prepared.rows, prepared=prepared.prepared)
+        return Entry(place, name, prepared={WHOLE: prepared})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from types import FrameType
 from typing import Any
 
 
@@ -17,22 +16,19 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        self.requested = False
-        self.insistent = False
+        self.requested = self.insistent = False
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._heard)
-        return self
+            self._before = {one: signal.signal(one, self._heard) for one in (signal.SIGINT, signal.SIGTERM)}
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
-    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+    def _heard(self, *_: object) -> None:
         if self.requested:
             self.insistent = True
             raise KeyboardInterrupt

@@ -13,20 +13,36 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TextIO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mediasift.errors import InputError, Interrupted, UsageError
 from mediasift.rows import Row, RowType
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal
 from mediasift.run.ledger import check_consent
-from mediasift.run.pipeline import Finished, readers
+from mediasift.run.pipeline import Finished, Pipeline, readers, started
+from mediasift.run.profile import with_profile
 from mediasift.run.progress import Progress
-from mediasift.run.runners import Here, Runner
-from mediasift.run.supervisor import Limits, Supervisor
-from mediasift.sources.naming import Skipped, Source, find_sources
+from mediasift.run.supervisor import Supervisor
+from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.tables.manifest import Summary, computing
 from mediasift.tables.stored import Stored
+
+Named = str | Path | NDArray[np.uint8] | Sequence[str | Path | NDArray[np.uint8]]
+"""Paths, folders, globs, `.txt` or `.csv` lists, or uint8 arrays (H, W, 3) in RGB; one or several."""
+
+
+def named_inputs(inputs: Named) -> list[str | Path | NDArray[np.uint8]]:
+    """One input or several as a list."""
+    return [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else list(inputs)
+
+
+def stream_of(task: Any, inputs: Named) -> Stream[Any]:
+    """The started task over inputs; what is missing fails here, before the first file is read."""
+    named = named_inputs(inputs)
+    listed = Inputs(named=named, recursive=task.recursive, column=task.column, keep=tuple(task.keep))
+    return Stream(with_profile(Job(task=task.for_inputs(named), inputs=listed)))
 
 
 class Store(Protocol):
@@ -48,31 +64,24 @@ class Store(Protocol):
 
 
 class Stream(Generic[RowType]):
-    """The rows of a job. It is started when it is made: a missing model fails here, before the first file.
-
-    Args:
-        job: What to do.
-        limits: Compute in a process of its own, within these limits; None computes in this process.
+    """The rows of a job, computed here or, to `isolate`, in a process of its own. It starts when it is made.
 
     Attributes:
         began: When.
-        row_type, keep: See `mediasift.run.table.Rows`.
-        facts: What the task says of itself: its model, the device.
-        what: See `mediasift.run.table.Rows`.
+        row_type, keep, facts, what: See `mediasift.run.table.Rows`.
     """
 
     extends = True
 
-    def __init__(self, job: Job, *, limits: Limits | None = None) -> None:
+    def __init__(self, job: Job) -> None:
         self.job = job
         self.began = datetime.now(UTC)
         self.row_type = cast("type[RowType]", job.task.row)
         self.keep = job.inputs.keep
         self._clock = time.perf_counter()
         self._skipped = Skipped()
-        self._limits = limits
         versions = computing()  # before the runner: a worker that was started ahead is still loading
-        self._runner: Runner = Here(job) if limits is None else Supervisor(job, limits)
+        self._runner: Pipeline | Supervisor = Supervisor(job) if job.cost("isolate") else started(job)
         weakref.finalize(self, self._runner.close)  # for one that is made and then neither read nor written
         try:
             check_consent(job)
@@ -92,17 +101,18 @@ class Stream(Generic[RowType]):
     @property
     def resources(self) -> dict[str, Any]:
         """Threads, batch size and limits: what the rows cost, not what they say."""
+        limits = {name: self.job.cost(name) for name in ("timeout_s", "max_memory_gb")}
         return {
             "batch_size": self._runner.batch_size,
             "jobs": readers(self.job.cost("jobs")),
             "threads": self.job.cost("threads") or available_cores(),
             "profile": self.job.profile or None,
-            "limits": None if self._limits is None else asdict(self._limits),
+            "limits": limits if self.job.cost("isolate") else None,
         }
 
     def read(self, sources: Iterable[Source], progress: Progress | None = None) -> Iterator[Finished]:
         """Each of the given sources with its rows, once."""
-        shown = progress or Progress(None, None)
+        shown = progress or Progress()
         try:
             for finished in self._runner.run(sources):
                 yield finished
@@ -155,20 +165,21 @@ class Stream(Generic[RowType]):
         """
         shown = Progress(progress, self._total(progress))
         sources = find_sources(self.job.inputs, self._skipped)
+        order = array("q")
         if journal is None:
             for finished in self.read(sources, shown):
                 summary.sources += 1
                 yield from cast("list[RowType]", finished.rows)
-        order = array("q")
-        if journal is not None:
+        else:
             for place, rows in self.kept(sources, journal, shown):
                 order.append(place)
                 summary.taken_over += rows is None
             summary.sources = len(order)
         self.tell(summary)
-        summary.skipped = dict(self._skipped.counts)
+        summary.skipped = dict(self._skipped)
         if summary.sources == 0:
-            raise InputError(self._nothing())
+            other = f" ({self._skipped.total():,} files there are no media)" if self._skipped else ""
+            raise InputError(f"nothing to read in {', '.join(self.job.named) or 'no input'}{other}")
         if journal is not None:
             vanished = journal.vanished()
             summary.vanished = [journal.path_at(place) for place in vanished]
@@ -189,13 +200,9 @@ class Stream(Generic[RowType]):
     def tell(self, summary: Summary) -> None:
         """Put what the engine knows of the run into the summary."""
         runner = self._runner
-        summary.worker_restarts = runner.restarts
-        summary.worker_peak_bytes = runner.peak_bytes
-        summary.seconds = {
-            **asdict(runner.seconds),
-            "longest_item": runner.longest_item_s,
-            "total": time.perf_counter() - self._clock,
-        }
+        summary.worker_restarts, summary.worker_peak_bytes = runner.restarts, runner.peak_bytes
+        total = time.perf_counter() - self._clock
+        summary.seconds = {**asdict(runner.seconds), "longest_item": runner.longest_item_s, "total": total}
 
     def close(self) -> None:
         """Let go of what computes."""
@@ -203,11 +210,6 @@ class Stream(Generic[RowType]):
 
     def _total(self, progress: TextIO | None) -> int | None:
         """How many sources there are, which only somebody who watches needs to know beforehand."""
-        if progress is None or "-" in [name for name in self.job.inputs.named if isinstance(name, str)]:
+        if progress is None or "-" in self.job.named:
             return None
-        return sum(1 for _ in find_sources(self.job.inputs, Skipped()))
-
-    def _nothing(self) -> str:
-        named = ", ".join("an array" if isinstance(name, np.ndarray) else str(name) for name in self.job.inputs.named)
-        other = sum(self._skipped.counts.values())
-        return f"nothing to read in {named or 'no input'}" + (f" ({other:,} files there are no media)" if other else "")
+        return sum(1 for _ in find_sources(self.job.inputs))

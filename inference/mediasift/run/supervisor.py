@@ -12,7 +12,6 @@ import json
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
@@ -20,36 +19,20 @@ from mediasift.rows import Row, from_json
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
 from mediasift.run.pipeline import Finished
 from mediasift.run.process import Worker
-from mediasift.run.reading import Seconds
+from mediasift.run.reading import Seconds, Trouble
 from mediasift.run.signals import Signals
-from mediasift.run.watch import Trouble
 from mediasift.sources.naming import Source
 from mediasift.system.machine import allowed_bytes, peak_bytes, resident_bytes
-from mediasift.tasks.task import TIMEOUT_S
 
 _POLL_S = 0.1
 _LOOK_S = 0.25
 """How often memory and time are looked at while messages come without a pause."""
-
 
 _PATIENCE_S = 1.0
 """How long what has begun may go on after Ctrl-C."""
 
 _ATTEMPTS = 3
 """Items of one source that may be given up before the source ends there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What an item may cost.
-
-    Attributes:
-        timeout_s: Seconds for reading and preparing one item, or for computing it.
-        max_memory_gb: Resident memory of the worker, in 10^9 bytes; None for three quarters of the machine's.
-    """
-
-    timeout_s: float = TIMEOUT_S
-    max_memory_gb: float | None = None
 
 
 class _Died(Exception):
@@ -66,15 +49,12 @@ class _Died(Exception):
 
 
 class Supervisor:
-    """Runs a job in a worker; made like `pipeline.Pipeline`, it gives the same rows.
-
-    Args:
-        job: What to do.
-        limits: What an item may cost.
+    """Runs a job in a worker, within the limits of its settings; it gives the rows that `pipeline.Pipeline` gives.
 
     Attributes:
         facts: What the task says of itself.
         batch_size: Items per model call.
+        seconds: Per stage.
         restarts: How many workers died.
         peak_bytes: Largest resident memory of a worker; 0 where the system does not tell.
 
@@ -82,18 +62,17 @@ class Supervisor:
         SetupError: The task cannot start.
     """
 
-    def __init__(self, job: Job, limits: Limits) -> None:
+    def __init__(self, job: Job) -> None:
         self._job = job_to_json(job)
         self._row_type: type[Row] = job.task.row
-        self._limits = limits
-        self._max_bytes = allowed_bytes(limits.max_memory_gb)
+        self._timeout_s: float = job.cost("timeout_s")
+        self._max_bytes = allowed_bytes(job.cost("max_memory_gb"))
         self._signals = Signals()
         self._worker = self._start()
         self._looked = time.monotonic()
         self.seconds = Seconds()
         self._longest_item_s = 0.0
-        self.restarts = 0
-        self.peak_bytes = 0
+        self.restarts = self.peak_bytes = 0
 
     @property
     def longest_item_s(self) -> float:
@@ -103,8 +82,7 @@ class Supervisor:
     def _start(self) -> Worker:
         worker = Worker(self._job)
         while True:
-            message = worker.message(_POLL_S)
-            if message is None:
+            if (message := worker.message(_POLL_S)) is None:
                 continue
             kind, text = message
             if kind == "S":
@@ -185,11 +163,6 @@ class Supervisor:
         """End the worker."""
         self._worker.close()
 
-    def _until_end(self, pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
-        while pending and not self._signals.requested:
-            if (finished := self._next(pending)) is not None:
-                yield finished
-
     def _next(self, pending: deque[tuple[int, Source]]) -> Finished | None:
         """The next finished source; None when it is time to look around.
 
@@ -237,7 +210,7 @@ class Supervisor:
             raise _Died(Crashed(f"needs more than {self._max_bytes / 1e9:.1f} GB of memory (--max-memory)"))
         if not quiet:
             return
-        limit = self._limits.timeout_s
+        limit = self._timeout_s
         ages = {source: now - since for source, (_, _, since) in worker.active.items()}
         calls = [(items, (now - since) / len(items)) for items, since in worker.inferring.values()]
         engine_is_late = max((age for _, age in calls), default=0) > limit
@@ -256,7 +229,9 @@ class Supervisor:
     def _recover(self, pending: deque[tuple[int, Source]], death: _Died) -> Iterator[Finished]:
         """After a death: everything up to the last suspect one by one, the rest from the start."""
         suspects = death.certain or self._worker.suspects()
-        yield from self._said_before(pending)
+        while (message := self._worker.message(0)) is not None and message[0]:  # what it had finished before
+            if message[0] == "F" and pending:
+                yield self._finished(pending.popleft()[1], message[1].partition(" ")[2])
         self._restart()
         last = max((number for number, _ in pending if number in suspects), default=-1)
         while pending and pending[0][0] <= last and not self._signals.requested:
@@ -264,12 +239,6 @@ class Supervisor:
             certain = [Trouble(*death.certain[number], death.reason)] if number in death.certain else []
             yield self._singly(number, source, certain)
         self._worker.read(pending)
-
-    def _said_before(self, pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
-        """What the worker had finished before it died."""
-        while (message := self._worker.message(0)) is not None and message[0]:
-            if message[0] == "F" and pending:
-                yield self._finished(pending.popleft()[1], message[1].partition(" ")[2])
 
     def _restart(self) -> None:
         self._worker.close()

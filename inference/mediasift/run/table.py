@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Generic, Protocol, TextIO
@@ -181,9 +181,23 @@ class Table(Generic[RowType]):
                     if todo != "continue":
                         journal.forget()  # so that the corrected call just runs
                     raise
-                publish(rows, form, output, journal, what=what, manifest=lambda: self._manifest(what))
+                self._publish(rows, form, output, journal, what)
         finally:
             self.close()
+
+    def _publish(
+        self, rows: Iterable[Row | Stored], form: Form, output: Path, journal: Journal, what: dict[str, Any]
+    ) -> None:
+        """The rows into the table; then the manifest; then the journal goes."""
+
+        def then(sha256: str) -> None:
+            what["table"]["sha256"] = sha256
+            journal.finish(sha256)
+
+        write = FORMATS[what["table"]["format"]].write
+        write_atomically(output, lambda file: write(rows, form, file), then=then)
+        write_atomically(manifest_path(output), self._manifest(what).encode())
+        journal.remove()
 
     def manifest(self) -> str:
         """What produced the rows, as JSON; complete when they are."""
@@ -246,25 +260,3 @@ class Table(Generic[RowType]):
 def _begun(rows: Iterator[RowType | Stored]) -> Iterator[RowType | Stored]:
     """The same rows, with the first computed: an error that stops the run comes before anything is written."""
     return itertools.chain(list(itertools.islice(rows, 1)), rows)
-
-
-def publish(
-    rows: Iterable[Row | Stored],
-    form: Form,
-    output: Path,
-    journal: Journal,
-    *,
-    what: dict[str, Any],
-    manifest: Callable[[], str],
-) -> None:
-    """The rows into the table; then the manifest; then the journal goes."""
-    writer = FORMATS[what["table"]["format"]].write
-
-    def then(sha256: str) -> None:
-        what["table"]["sha256"] = sha256
-        journal.finish(sha256)
-
-    write_atomically(output, lambda file: writer(rows, form, file), then=then)
-    text = manifest().encode()
-    write_atomically(manifest_path(output), lambda file: file.write(text))
-    journal.remove()

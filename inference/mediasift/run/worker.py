@@ -4,8 +4,7 @@ It takes JSON lines on standard input: the job, then sources. It answers on what
 (which then becomes standard error, so that no library can write between our lines):
 
     started   the task's facts, or the error that stops the run
-    R n:i     a reader begins to read item i of source n     P n:i   it prepares it     W n:i   it waits, or is done
-    I s n:i ..  an engine is called on these items in slot s, of which it may have several     I s  the call is over
+    R, P, W 0 n:i   a reader reads item i of source n, prepares it, waits    I s n:i ..   see `lanes.Watch`
     F n {..}  the rows of source n                           E {..}  no more sources; seconds per stage
 
 When standard input ends, it ends at once: its results would reach no one.
@@ -30,18 +29,17 @@ from mediasift.errors import SetupError
 from mediasift.media.pictures.images import get_ready
 from mediasift.rows import to_json
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
-from mediasift.run.pipeline import Finished, Pipeline
-from mediasift.run.runners import pipeline_of, start
-from mediasift.run.watch import Culprit, Trouble, Watch
+from mediasift.run.lanes import Culprit
+from mediasift.run.pipeline import Finished, started
+from mediasift.run.reading import Trouble
 from mediasift.sources.naming import Source
 from mediasift.system.network import VARIABLE, forbid_sockets, no_telemetry
-from mediasift.tasks.task import Started
 
 PROTOCOL_ERROR = 70
 """Exit code after a bug; its traceback was sent."""
 
 
-class Channel(Watch):
+class Channel:
     """The lines to the supervisor. Each is out of our hands before we go on: who dies later is not blamed on others."""
 
     def __init__(self, descriptor: int) -> None:
@@ -55,30 +53,14 @@ class Channel(Watch):
             while line:
                 line = line[os.write(self._descriptor, line) :]
 
-    def reading(self, item: Culprit) -> None:
-        """Line R."""
-        self.send("R", f"{item[0]}:{item[1]}")
-
-    def preparing(self, item: Culprit) -> None:
-        """Line P."""
-        self.send("P", f"{item[0]}:{item[1]}")
-
-    def waiting(self, item: Culprit) -> None:
-        """Line W."""
-        self.send("W", f"{item[0]}:{item[1]}")
-
-    def inferring(self, items: Sequence[Culprit], slot: int) -> None:
-        """Line I."""
-        self.send("I", " ".join([str(slot), *(f"{source}:{item}" for source, item in items)]))
+    def watch(self, doing: str, items: Sequence[Culprit], slot: int) -> None:
+        """What is being worked on, see `lanes.Watch`."""
+        self.send(doing, " ".join([str(slot), *(f"{source}:{item}" for source, item in items)]))
 
     def finished(self, number: int, finished: Finished) -> None:
         """The rows of a source."""
         rows = [to_json(row) for row in finished.rows]
         self.send("F", f"{number} {json.dumps(rows, ensure_ascii=True, separators=(',', ':'))}")
-
-    def failed(self, error: SetupError) -> None:
-        """An error that stops the run."""
-        self.send("X", json.dumps(error_to_json(error)))
 
 
 class Orders:
@@ -119,7 +101,7 @@ def main() -> None:
     try:
         _serve(channel, iter(lines))
     except SetupError as error:
-        channel.failed(error)
+        channel.send("X", json.dumps(error_to_json(error)))
     except BaseException:  # a bug: the supervisor raises it where somebody sees it
         channel.send("B", json.dumps(traceback.format_exc()))
         os._exit(PROTOCOL_ERROR)
@@ -136,10 +118,9 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
     if data["offline"]:
         os.environ[VARIABLE] = "1"
         forbid_sockets()
-    job = job_from_json(data)
-    started = start(job)
-    pipeline = pipeline_of(job, started, channel)
-    channel.send("S", json.dumps(_facts(started, pipeline)))
+    pipeline = started(job_from_json(data), channel.watch)
+    facts = {"facts": dict(pipeline.facts), "batch_size": pipeline.batch_size, "ahead": pipeline.ahead}
+    channel.send("S", json.dumps(facts))
     orders = Orders(lines)
     while True:
         order = orders.next()
@@ -147,13 +128,12 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
             number, source = order["number"], source_from_json(order)
             troubles = [Trouble(one["item"], one["reading"], error_from_json(one)) for one in order["troubles"]]
             channel.finished(number, pipeline.run_singly(number, source, troubles))
-        elif order["order"] == "read":
+            continue
+        if order["order"] == "read":
             first = order["number"]
             for number, finished in enumerate(pipeline.run(orders.sources(order), first=first), first):
                 channel.finished(number, finished)
-            channel.send("E", json.dumps(asdict(pipeline.seconds)))
-        else:
-            channel.send("E", json.dumps(asdict(pipeline.seconds)))
+        channel.send("E", json.dumps(asdict(pipeline.seconds)))
 
 
 def _get_ready(tasks: Sequence[str]) -> None:
@@ -164,10 +144,6 @@ def _get_ready(tasks: Sequence[str]) -> None:
             import_module(f"mediasift.tasks.{task}")
             runtime()
             get_ready()
-
-
-def _facts(started: Started, pipeline: Pipeline) -> dict[str, Any]:
-    return {"facts": dict(started.facts), "batch_size": started.batch_size, "ahead": pipeline.ahead}
 
 
 if __name__ == "__main__":

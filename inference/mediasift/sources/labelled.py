@@ -8,7 +8,7 @@ from pathlib import Path
 from mediasift.errors import InputError
 from mediasift.sources.content import LocalFile
 from mediasift.sources.lists import read_records
-from mediasift.sources.naming import Inputs, Skipped, find_sources
+from mediasift.sources.naming import Inputs, find_sources
 
 SEPARATORS = "|;"
 """Either of them parts several labels in one cell; commas do not, because many labels contain them."""
@@ -67,7 +67,7 @@ def _from_folders(data: Path) -> dict[Path, list[str]]:
         raise InputError(f"{data}: needs one folder per label, e.g. {data}/cats and {data}/dogs; there is none")
     found: dict[Path, list[str]] = {}
     for folder in folders:
-        sources = find_sources(Inputs(named=[folder]), Skipped())
+        sources = find_sources(Inputs(named=[folder]))
         files = [source.content.path for source in sources if isinstance(source.content, LocalFile)]
         if not files:
             raise InputError(f"{folder}: no pictures in this label's folder; put some in, or remove the folder")

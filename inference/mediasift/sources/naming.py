@@ -12,7 +12,7 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -59,20 +59,23 @@ class Inputs:
     keep: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Skipped:
-    """Files in named folders that are no rows, counted by reason: `other` (no media), `hidden`, `link`, `special`."""
-
-    counts: Counter[str] = field(default_factory=Counter)
+Skipped = Counter[str]
+"""Files in named folders that are no rows, counted by reason: `other` (no media), `hidden`, `link`, `special`."""
 
 
-def find_sources(inputs: Inputs, skipped: Skipped, *, stdin: TextIO | None = None) -> Iterator[Source]:
+def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextIO | None = None) -> Iterator[Source]:
     """Each source, in the order of `inputs.named` and sorted by name within folders and patterns.
+
+    Args:
+        inputs: What to read.
+        skipped: Counts what is left out, while the sources come.
+        stdin: What `-` reads.
 
     Raises:
         InputError: A list cannot be read.
         UsageError: `column` or `keep` name a column that is not there, or there is no list to take them from.
     """
+    skipped = Skipped() if skipped is None else skipped
     for index, named in enumerate(inputs.named):
         if isinstance(named, np.ndarray):
             name = f"array[{index}]"
@@ -149,7 +152,7 @@ class _Folder:
             else:
                 path = os.path.join(here, found)
                 if found.startswith(".") or found == "__MACOSX":
-                    self.skipped.counts["hidden"] += 1
+                    self.skipped["hidden"] += 1
                 elif os.path.isdir(path):
                     if self.recursive and self._enter(path):
                         levels.append((path, self._listed(path)))
@@ -169,7 +172,7 @@ class _Folder:
         seen = real in self.entered or _contains(self.root, real) or _contains(real, self.root)
         self.entered.add(real)
         if seen:
-            self.skipped.counts["link"] += 1
+            self.skipped["link"] += 1
         return not seen
 
     def _is_wanted(self, path: str) -> bool:
@@ -179,7 +182,7 @@ class _Folder:
         except OSError:
             regular = None
         if regular is False:
-            self.skipped.counts["special"] += 1
+            self.skipped["special"] += 1
             return False
         suffix = os.path.splitext(path)[1]
         if sniff(b"", suffix) is not None:
@@ -189,7 +192,7 @@ class _Folder:
         except ItemError:
             wanted = False
         if not wanted:
-            self.skipped.counts["other"] += 1
+            self.skipped["other"] += 1
         return wanted
 
 

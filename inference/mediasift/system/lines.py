@@ -35,6 +35,10 @@ class Lines:
         foreign: Raised by `read` for a file that begins in another way.
         busy: Raised where another process has the file open.
 
+    Attributes:
+        path: The file.
+        end: Where the next line goes.
+
     Raises:
         OutputError: It cannot be opened.
     """
@@ -42,7 +46,7 @@ class Lines:
     def __init__(self, path: Path, *, begins: bytes, foreign: MediasiftError, busy: MediasiftError) -> None:
         self.path = path
         self._begins, self._foreign, self._busy = begins, foreign, busy
-        self._end = 0
+        self.end = 0
         self._file = self._open()
         self._synced = time.monotonic()
 
@@ -68,17 +72,17 @@ class Lines:
 
     def read(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """(place, object) of each whole line from the first on; the next line goes behind those that were read."""
-        self._end = 0
+        self.end = 0
         with faults(self.path), os.fdopen(os.dup(self._file), "rb") as file:
             file.seek(0)
             for line in file:
-                if self._end == 0 and line[: len(self._begins)] != self._begins[: len(line)]:
+                if self.end == 0 and line[: len(self._begins)] != self._begins[: len(line)]:
                     raise self._foreign
                 data = _checked(line)
                 if data is None:
                     return
-                place = self._end
-                self._end += len(line)
+                place = self.end
+                self.end += len(line)
                 yield place, data
 
     def at(self, place: int) -> dict[str, Any]:
@@ -96,12 +100,12 @@ class Lines:
         """
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))[:-1].encode("utf-8", "surrogatepass")
         line = memoryview(text + b',"crc":"%08x"}\n' % zlib.crc32(text))
-        place = position = self._end
+        place = position = self.end
         with faults(self.path):
             while line:
                 count = _write_at(self._file, line, position)
                 line, position = line[count:], position + count
-            self._end = position
+            self.end = position
             if time.monotonic() - self._synced >= SYNC_S:
                 self.sync()
         return place
@@ -123,9 +127,9 @@ class Lines:
 
     def cut(self, *, everything: bool = False) -> None:
         """Take away what stands behind the last whole line, or everything."""
-        self._end = 0 if everything else self._end
+        self.end = 0 if everything else self.end
         with faults(self.path):
-            os.ftruncate(self._file, self._end)
+            os.ftruncate(self._file, self.end)
 
     def remove(self) -> None:
         """Delete the file."""

@@ -12,7 +12,7 @@ from mediasift.compare.comparing import PIXELS_SIDE
 from mediasift.compare.pairs import similarity_matrix as matrix_of
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
-from mediasift.run.start import Named
+from mediasift.run.stream import Named
 
 
 def similarity(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from mediasift.rows import Row
-from mediasift.run.start import Named, started
+from mediasift.run.stream import Named, stream_of
+from mediasift.run.table import Table
 from mediasift.settings import options
-
-if TYPE_CHECKING:
-    from mediasift.run.table import Table
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Row)
@@ -47,7 +45,7 @@ def _signature(settings: Any) -> inspect.Signature:
 
 def table_of(settings: Any, inputs: Named) -> Any:
     """The started table: of a task over its inputs, or of a verb that makes its own."""
-    return settings.table(inputs) if hasattr(settings, "table") else started(settings, inputs)
+    return settings.table(inputs) if hasattr(settings, "table") else Table(stream_of(settings, inputs))
 
 
 def _documented(settings: Any) -> str:
