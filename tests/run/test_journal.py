@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasift.errors import NotFound, OutputError
-from mediasift.run.journal import Journal, journal_path, state
+from mediasift.run.journal import Journal, journal_path
 from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.system import locks
@@ -97,14 +97,14 @@ def test_a_file_that_changed_is_not_finished(tmp_path: Path):
     picture.write_bytes(b"one")
     with Journal(tmp_path / "out.csv") as journal:
         journal.begin(HEADER)
-        journal.append(source(picture), state(source(picture)), [Red(red=1)])
+        journal.append(source(picture), Journal.state(source(picture)), [Red(red=1)])
     with Journal(tmp_path / "out.csv") as journal:
         assert journal.find(source(picture)) is not None
         picture.write_bytes(b"other")
         assert journal.find(source(picture)) is None
         assert journal.vanished() == []
     array = Source(path="array[0]", content=Array("array[0]", solid((1, 2, 3))))
-    assert state(array) != state(Source(path="array[0]", content=Array("array[0]", solid((1, 2, 4)))))
+    assert Journal.state(array) != Journal.state(Source(path="array[0]", content=Array("array[0]", solid((1, 2, 4)))))
 
 
 def test_what_was_not_there_is_read_when_it_appears(tmp_path: Path):
@@ -113,7 +113,7 @@ def test_what_was_not_there_is_read_when_it_appears(tmp_path: Path):
     with Journal(tmp_path / "out.csv") as journal:
         journal.begin(HEADER)
         for one in (missing, source(tmp_path / "listed.png")):
-            journal.append(one, state(one), [Red(error="not-found: no such file")])
+            journal.append(one, Journal.state(one), [Red(error="not-found: no such file")])
     with Journal(tmp_path / "out.csv") as journal:
         assert journal.find(missing) is not None
         assert journal.find(source(tmp_path / "listed.png")) is not None

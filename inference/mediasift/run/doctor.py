@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from mediasift import __version__
 from mediasift.engines.onnx import report
@@ -35,8 +35,7 @@ _OPTIONAL = {
 _LITTLE_DISK_GB = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """One line of the report.
 
     Attributes:
@@ -52,9 +51,12 @@ class Finding:
 
 def findings() -> Iterator[Finding]:
     """Everything the doctor looks at, in order."""
-    yield Finding(subject="mediasift", state="ok", text=f"{__version__}, Python {sys.version.split()[0]}")
-    yield Finding(subject="cores", state="ok", text=str(available_cores()))
-    yield from _versions()
+    known = versions()
+    yield Finding("mediasift", "ok", f"{__version__}, Python {sys.version.split()[0]}")
+    yield Finding("cores", "ok", str(available_cores()))
+    yield Finding("platform", "ok", known["platform"])
+    packages = (f"{name} {version}" for name, version in known.items() if name not in ("python", "platform"))
+    yield Finding("packages", "ok", ", ".join(packages))
     yield _variants("OpenCV", _OPENCV, "opencv-python-headless")
     yield _variants("ONNX Runtime", _ONNXRUNTIME, "onnxruntime")
     yield from _devices()
@@ -63,24 +65,15 @@ def findings() -> Iterator[Finding]:
     yield from _disk()
 
 
-def _versions() -> Iterator[Finding]:
-    found = versions()
-    found.pop("python")
-    yield Finding(subject="platform", state="ok", text=found.pop("platform"))
-    yield Finding(
-        subject="packages", state="ok", text=", ".join(f"{name} {version}" for name, version in found.items())
-    )
-
-
 def _variants(subject: str, names: tuple[str, ...], wanted: str) -> Finding:
     """Several distributions that own one import name overwrite each other."""
     here = [name for name in names if _version(name)]
     if len(here) == 1:
-        return Finding(subject=subject, state="ok", text=f"{here[0]} {_version(here[0])}")
+        return Finding(subject, "ok", f"{here[0]} {_version(here[0])}")
     if not here:
-        return Finding(subject=subject, state="broken", text=f"not installed; type: pip install {wanted}")
+        return Finding(subject, "broken", f"not installed; type: pip install {wanted}")
     cure = f"pip uninstall -y {' '.join(here)} && pip install {wanted}"
-    return Finding(subject=subject, state="broken", text=f"{' and '.join(here)} overwrite each other; type: {cure}")
+    return Finding(subject, "broken", f"{' and '.join(here)} overwrite each other; type: {cure}")
 
 
 def _version(name: str) -> str:
@@ -92,45 +85,38 @@ def _version(name: str) -> str:
 
 def _devices() -> Iterator[Finding]:
     for device, provider in DEVICES.items():
-        subject = f"device {device}"
-        if not provider_is_here(device):
-            yield Finding(subject=subject, state="info", text=f"not installed; {provider.install}")
-            continue
-        try:
-            share = check_device(device)
-        except ProviderUnavailable as error:
-            yield Finding(subject=subject, state="broken" if device == "cpu" else "info", text=str(error))
-        else:
-            yield Finding(subject=subject, state="ok", text=f"{provider.name} runs{_of_nodes(share)}")
-
-
-def _of_nodes(share: float | None) -> str:
-    return "" if share is None else f", {share:.0%} of a test graph's nodes are on it"
+        state, text = "info", f"not installed; {provider.install}"
+        if provider_is_here(device):
+            try:
+                share = check_device(device)
+            except ProviderUnavailable as error:
+                state, text = "broken" if device == "cpu" else "info", str(error)
+            else:
+                of_nodes = "" if share is None else f", {share:.0%} of a test graph's nodes are on it"
+                state, text = "ok", f"{provider.name} runs{of_nodes}"
+        yield Finding(f"device {device}", state, text)
 
 
 def _models() -> Iterator[Finding]:
     try:
         for name, wrong in report.verify():
-            yield Finding(
-                subject=f"model {name}", state="broken" if wrong else "ok", text=wrong or "SHA-256 and graph ok"
-            )
+            yield Finding(f"model {name}", "broken" if wrong else "ok", wrong or "SHA-256 and graph ok")
     except ModelError as error:
-        yield Finding(subject="models", state="broken", text=str(error))
+        yield Finding("models", "broken", str(error))
 
 
 def _extras() -> Iterator[Finding]:
     for module, (extra, purpose) in _OPTIONAL.items():
         here = is_installed(module)
         text = f"{module} is installed" if here else f"to {purpose}, type: pip install 'mediasift[{extra}]'"
-        yield Finding(subject=f"extra {extra}", state="ok" if here else "info", text=text)
+        yield Finding(f"extra {extra}", "ok" if here else "info", text)
     program = shutil.which("tesseract")
-    text = program or "not found; to read text with it: apt-get install tesseract-ocr, or brew install tesseract"
-    yield Finding(subject="program tesseract", state="ok" if program else "info", text=text)
+    missing = "not found; to read text with it: apt-get install tesseract-ocr, or brew install tesseract"
+    yield Finding("program tesseract", "ok" if program else "info", program or missing)
 
 
 def _disk() -> Iterator[Finding]:
     for subject, folder in (("disk here", Path.cwd()), ("disk for models", models_folder())):
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(existing).free / 1e9
-        state = "ok" if free >= _LITTLE_DISK_GB else "broken"
-        yield Finding(subject=subject, state=state, text=f"{free:,.1f} GB free at {folder}")
+        yield Finding(subject, "ok" if free >= _LITTLE_DISK_GB else "broken", f"{free:,.1f} GB free at {folder}")

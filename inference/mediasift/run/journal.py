@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -37,7 +38,7 @@ def journal_path(output: Path) -> Path:
     return output.with_name(output.name + ".journal.jsonl")
 
 
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """The open, locked journal of one output. Use it as a context manager.
 
     Args:
@@ -68,9 +69,6 @@ class Journal:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Journal:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -123,9 +121,14 @@ class Journal:
         self._lines.append(_BEGUN)
         self._lines.sync()
 
-    def state(self, source: Source) -> Any:
-        """What tells whether a source is still the one that was read; see `state` of this module."""
-        return state(source)
+    @staticmethod
+    def state(source: Source) -> Any:
+        """What tells whether a source is still the one that was read, as its content says.
+
+        Never None, which in a journal stands for rows of a finished table, whose sources are not looked at.
+        """
+        found = None if source.content is None else source.content.state()
+        return "unknown" if found is None else found
 
     def find(self, source: Source) -> int | None:
         """Where the rows of a source that is finished stand; None if it is not, or if its file has changed since."""
@@ -133,7 +136,7 @@ class Journal:
         if done is None:
             return None
         done.named = True
-        return done.place if done.state in (_digest(None), _digest(state(source))) else None
+        return done.place if done.state in (_digest(None), _digest(self.state(source))) else None
 
     def vanished(self) -> list[int]:
         """Finished sources that `find` was not asked for: inputs that are no longer there."""
@@ -156,12 +159,9 @@ class Journal:
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:
         """The rows of the finished source at `place`."""
         data = self._lines.at(place)
-        if "cells" in data:
-            yield from (Stored(cells=tuple(cells)) for cells in data["cells"])
-            return
         kept = list(data["kept"].items())
-        for row in data["rows"]:
-            yield from_json(row_type, {**row, "kept": kept})
+        yield from (Stored(cells=tuple(cells)) for cells in data.get("cells", ()))
+        yield from (from_json(row_type, {**row, "kept": kept}) for row in data.get("rows", ()))
 
     def path_at(self, place: int) -> str:
         """The path of the finished source at `place`."""
@@ -180,15 +180,6 @@ class Journal:
     def close(self) -> None:
         """Let go of it; a journal in which nothing stands is removed."""
         self._lines.close()
-
-
-def state(source: Source) -> Any:
-    """What tells whether a source is still the one that was read, as its content says.
-
-    Never None, which in a journal stands for rows of a finished table, whose sources are not looked at.
-    """
-    found = None if source.content is None else source.content.state()
-    return "unknown" if found is None else found
 
 
 def _key(path: str, kept: Mapping[str, str]) -> bytes:

@@ -24,7 +24,7 @@ Culprit = tuple[int, int]
 
 Watch = Callable[[Literal["R", "P", "W", "I"], Sequence[Culprit], int], object]
 """Called, from several threads, with what happens to which items, so that somebody outside can find out what a crash
-or a standstill is due to. R: a reader begins to read the item, or goes on after waiting; P: it prepares it; W: it waits,
+or a standstill is due to. R: a reader begins to read the item, or goes on after waiting; P: it prepares it; W: it waits
 or its source is done. I: an engine is called on these; none: the call is over. The number is that of the call, of those
 that go on at a time."""
 

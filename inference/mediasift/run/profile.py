@@ -19,12 +19,15 @@ from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.registry import find_model
 from mediasift.errors import OutputError, UsageError
 from mediasift.run.job import Job
-from mediasift.system.files import write_atomically
+from mediasift.system.files import make_folder, write_atomically
 from mediasift.system.machine import cache_folder, machine_id
 
 SCHEMA = {"name": "mediasift.profile", "version": 1}
 
 VARIABLE = "MEDIASIFT_PROFILES"
+
+_LEAST = {"batch_size": 1, "threads": 1, "jobs": 0}
+"""Settings of a profile → the least that each may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +47,11 @@ class Profile:
     path: Path
 
 
-def profiles_folder() -> Path:
-    """`MEDIASIFT_PROFILES`, else `mediasift/profiles` in the user's cache folder."""
-    chosen = os.environ.get(VARIABLE)
-    return Path(chosen) if chosen else cache_folder() / "profiles"
-
-
 def profile_path(model_sha256: str, device: str) -> Path:
     """Where the profile of a model on this machine lies, whether there is one or not."""
-    return profiles_folder() / _name(model_sha256[:16], device)
-
-
-def _name(model: str, device: str) -> str:
-    """Of a profile's file; a colon in it would not do on Windows."""
-    return f"{machine_id()}-{model}-{device.replace(':', '-')}.json"
+    folder = Path(os.environ.get(VARIABLE) or cache_folder() / "profiles")
+    # a colon would not do on Windows
+    return folder / f"{machine_id()}-{model_sha256[:16]}-{device.replace(':', '-')}.json"
 
 
 def save_profile(settings: Mapping[str, int], *, model_sha256: str, device: str, found: Mapping[str, Any]) -> Path:
@@ -75,11 +69,10 @@ def save_profile(settings: Mapping[str, int], *, model_sha256: str, device: str,
     path = profile_path(model_sha256, device)
     data = {"schema": SCHEMA, "model_sha256": model_sha256, "device": device, "settings": dict(settings), **found}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path.parent}: the folder cannot be made ({error.strerror}); set {VARIABLE}") from error
-    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
+        make_folder(path.parent)
+    except OutputError as error:
+        raise OutputError(f"{error}; set {VARIABLE}") from error
+    write_atomically(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
     return path
 
 
@@ -90,19 +83,16 @@ def find_profile(model: str | Path, device: str) -> Profile | None:
         ModelError: There are profiles for this machine, but no such model.
         UsageError: The profile is not what it should be.
     """
-    folder = profiles_folder()
-    if not folder.is_dir() or not any(folder.glob(_name("*", device))):
-        return None  # as for almost everybody: neither machine nor model is looked at for nothing
+    of_any = profile_path("*", device)
+    if not any(of_any.parent.glob(of_any.name)):
+        return None  # as for almost everybody: the model is not looked at for nothing
     path = profile_path(sha256(find_model(model)), device)
-    return _read(path) if path.is_file() else None
-
-
-def _read(path: Path) -> Profile:
+    if not path.is_file():
+        return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        chosen = {name: data["settings"][name] for name in ("batch_size", "threads", "jobs")}
-        least = {"batch_size": 1, "threads": 1, "jobs": 0}
-        if data["schema"] != SCHEMA or any(type(n) is not int or n < least[name] for name, n in chosen.items()):
+        chosen = {name: data["settings"][name] for name in _LEAST}
+        if data["schema"] != SCHEMA or any(type(n) is not int or n < _LEAST[name] for name, n in chosen.items()):
             raise ValueError("not a profile of this version")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
@@ -116,14 +106,12 @@ def with_profile(job: Job) -> Job:
 
     A model that is loaded already keeps its threads, and its caller has decided the rest.
     """
-    task = job.task
-    model, device = getattr(task, "model", None), getattr(task, "device", None)
-    names = ("batch_size", "threads", "jobs")
-    free = [name for name in names if hasattr(task, name) and getattr(task, name) is None]
-    if not model or not isinstance(model, str) or not isinstance(device, str) or len(free) == 0:
+    model, device = job.cost("model"), job.cost("device")
+    free = [name for name in _LEAST if getattr(job.task, name, 0) is None]
+    if not (free and model and isinstance(model, str) and isinstance(device, str)):
         return job
     profile = find_profile(model, device)
     if profile is None:
         return job
-    chosen: Any = replace(cast("Any", task), **{name: getattr(profile, name) for name in free})
+    chosen: Any = replace(cast("Any", job.task), **{name: getattr(profile, name) for name in free})
     return replace(job, task=chosen, profile=str(profile.path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -77,43 +77,30 @@ def plan(output: Path, found: Found, journal: Journal, now: Mapping[str, Any], *
             f"{output}: was changed since mediasift wrote it, or was written by something else; it is never "
             "overwritten. Move it away, or choose another name with -o"
         )
-    if restart:
+    if restart or not (header or found.table_sha256):
         return "begin"
-    inputs = () if update else ("inputs",)
-    if header:
-        _refuse(output, "begun", differences(header["what"], now, ("settings", "model", "versions", "table"), inputs))
-        return "continue"
-    if found.table_sha256 is None:
-        return "begin"
-    sections = ("settings", "model", "versions", "table") if update else ("settings", "model", "table")
-    _refuse(output, "written", differences(found.manifest, now, sections, inputs))
-    return "extend" if update else "finished"
-
-
-def _refuse(output: Path, how: str, different: list[str]) -> None:
-    if different:
+    begun, before = ("begun", header["what"]) if header else ("written", found.manifest)
+    sections = ("settings", "model", "table", *(["versions"] if header or update else []))  # a finished table stays
+    if different := differences(before, now, sections, () if update else ("inputs",)):
         raise UsageError(
-            f"{output}: was {how} with other settings: {'; '.join(different)}. Repeat them, choose another name with "
+            f"{output}: was {begun} with other settings: {'; '.join(different)}. Repeat them, choose another name with "
             "-o, or start again with --restart"
         )
+    return "continue" if header else "extend" if update else "finished"
 
 
 def differences(
-    before: Mapping[str, Any], now: Mapping[str, Any], sections: tuple[str, ...], inputs: tuple[str, ...] = ("inputs",)
+    before: Mapping[str, Any], now: Mapping[str, Any], sections: Sequence[str], inputs: Sequence[str] = ("inputs",)
 ) -> list[str]:
     """`name: was this, now that`, for each value that differs in the sections; `inputs` only where named there."""
     found = []
     for section in sections:
         old, new = before.get(section, {}), json.loads(json.dumps(now[section]))
         for name in dict.fromkeys((*old, *new)):
-            skipped = (name == "inputs" and not inputs) or name == "sha256"
-            if not skipped and old.get(name) != new.get(name):
-                found.append(f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}")
+            if old.get(name) != new.get(name) and name != "sha256" and (name != "inputs" or inputs):
+                was, is_now = (json.dumps(one.get(name), ensure_ascii=False)[:200] for one in (old, new))
+                found.append(f"{name} was {was}, now {is_now}")
     return found
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)[:200]
 
 
 def stored_rows(output: Path, read: Reader, form: Form) -> Iterator[tuple[str, dict[str, str], list[Stored]]]:

@@ -26,97 +26,73 @@ class Format:
     recognised: bool = True
 
 
-_SIGNATURES: tuple[tuple[int, bytes, str, Kind], ...] = (
-    (0, b"\xff\xd8\xff", "jpeg", "picture"),
-    (0, b"\x89PNG\r\n\x1a\n", "png", "picture"),
-    (0, b"\x8aMNG\r\n\x1a\n", "mng", "picture"),
-    (0, b"GIF87a", "gif", "picture"),
-    (0, b"GIF89a", "gif", "picture"),
-    (0, b"II*\0", "tiff", "picture"),
-    (0, b"MM\0*", "tiff", "picture"),
-    (0, b"II+\0", "tiff", "picture"),
-    (0, b"MM\0+", "tiff", "picture"),
-    (0, b"8BPS", "psd", "picture"),
-    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000", "picture"),
-    (0, b"\xff\x4f\xff\x51", "jpeg2000", "picture"),
-    (0, b"\xff\x0a", "jxl", "picture"),
-    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "jxl", "picture"),
-    (0, b"qoif", "qoi", "picture"),
-    (0, b"#?RADIANCE", "hdr", "picture"),
-    (0, b"#?RGBE", "hdr", "picture"),
-    (0, b"v/1\x01", "exr", "picture"),
-    (0, b"\x59\xa6\x6a\x95", "sun-raster", "picture"),
-    (0, b"DDS ", "dds", "picture"),
-    (0, b"BLP1", "blp", "picture"),
-    (0, b"BLP2", "blp", "picture"),
-    (0, b"icns", "icns", "picture"),
-    (0, b"\x01\xda", "sgi", "picture"),
-    (0, b"/* XPM */", "xpm", "picture"),
-    (0, b"%!PS-Adobe", "eps", "picture"),
-    (0, b"\xc5\xd0\xd3\xc6", "eps", "picture"),
-    (0, b"\xd7\xcd\xc6\x9a", "wmf", "picture"),
-    (0, b"DanM", "msp", "picture"),
-    (0, b"LinS", "msp", "picture"),
-    (0, b"SIMPLE  =", "fits", "picture"),
-    (4, b"\x11\xaf", "fli", "picture"),
-    (4, b"\x12\xaf", "fli", "picture"),
-    (0, b"%PDF-", "pdf", "document"),
-    (0, b"\x1a\x45\xdf\xa3", "matroska", "video"),
-    (0, b"FLV\x01", "flv", "video"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf", "video"),
-    (0, b"\0\0\x01\xba", "mpeg", "video"),
-    (0, b"\0\0\x01\xb3", "mpeg", "video"),
-    (0, b"fLaC", "flac", "sound"),
-    (0, b"OggS", "ogg", "sound"),
-    (0, b"ID3", "mp3", "sound"),
-    (0, b".snd", "au", "sound"),
-    (0, b"#!AMR", "amr", "sound"),
-    (0, b"caff", "caf", "sound"),
-)
+_SIGNATURES: dict[Kind, dict[str, tuple[bytes, ...]]] = {
+    "picture": {
+        "jpeg": (b"\xff\xd8\xff",),
+        "png": (b"\x89PNG\r\n\x1a\n",),
+        "mng": (b"\x8aMNG\r\n\x1a\n",),
+        "gif": (b"GIF87a", b"GIF89a"),
+        "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        "psd": (b"8BPS",),
+        "jpeg2000": (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+        "jxl": (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
+        "qoi": (b"qoif",),
+        "hdr": (b"#?RADIANCE", b"#?RGBE"),
+        "exr": (b"v/1\x01",),
+        "sun-raster": (b"\x59\xa6\x6a\x95",),
+        "dds": (b"DDS ",),
+        "blp": (b"BLP1", b"BLP2"),
+        "icns": (b"icns",),
+        "sgi": (b"\x01\xda",),
+        "xpm": (b"/* XPM */",),
+        "eps": (b"%!PS-Adobe", b"\xc5\xd0\xd3\xc6"),
+        "wmf": (b"\xd7\xcd\xc6\x9a",),
+        "msp": (b"DanM", b"LinS"),
+        "fits": (b"SIMPLE  =",),
+    },
+    "document": {"pdf": (b"%PDF-",)},
+    "video": {
+        "matroska": (b"\x1a\x45\xdf\xa3",),
+        "flv": (b"FLV\x01",),
+        "asf": (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",),
+        "mpeg": (b"\0\0\x01\xba", b"\0\0\x01\xb3"),
+    },
+    "sound": {
+        "flac": (b"fLaC",),
+        "ogg": (b"OggS",),
+        "mp3": (b"ID3",),
+        "au": (b".snd",),
+        "amr": (b"#!AMR",),
+        "caf": (b"caff",),
+    },
+}
+"""How files begin."""
 
 _RIFF: dict[bytes, tuple[str, Kind]] = {
-    b"WEBP": ("webp", "picture"),
-    b"AVI ": ("avi", "video"),
-    b"WAVE": ("wav", "sound"),
-}
+    b"WEBP": ("webp", "picture"), b"AVI ": ("avi", "video"), b"WAVE": ("wav", "sound"),
+}  # fmt: skip
 
 _BRANDS: dict[bytes, tuple[str, Kind]] = {
-    b"avif": ("avif", "picture"),
-    b"avis": ("avif", "picture"),
-    b"heic": ("heif", "picture"),
-    b"heix": ("heif", "picture"),
-    b"heim": ("heif", "picture"),
-    b"heis": ("heif", "picture"),
-    b"hevc": ("heif", "picture"),
-    b"hevx": ("heif", "picture"),
-    b"mif1": ("heif", "picture"),
-    b"msf1": ("heif", "picture"),
-    b"M4A ": ("m4a", "sound"),
-    b"M4B ": ("m4a", "sound"),
+    **dict.fromkeys((b"avif", b"avis"), ("avif", "picture")),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), ("heif", "picture")),
+    **dict.fromkeys((b"M4A ", b"M4B "), ("m4a", "sound")),
 }
+
+_NAMED: dict[Kind, str] = {
+    "picture": "gif bmp webp avif tga ico psd svg pcx qoi jxl hdr exr dds jpeg=jpg,jpeg,jpe,jfif,mpo png=png,apng "
+    "tiff=tif,tiff pnm=pbm,pgm,ppm,pnm,pam,pfm heif=heic,heif jpeg2000=jp2,j2k,jpx",
+    "document": "pdf",
+    "video": "mp4=mp4,m4v,mov,3gp,3g2 matroska=mkv,webm mpeg=mpg,mpeg,ts,m2ts,mts avi asf=wmv flv",
+    "sound": "wav mp3 flac m4a aac amr aiff au caf ogg=ogg,oga,opus",
+}
+"""Formats with their suffixes, where these are not their names."""
 
 _SUFFIXES: dict[str, tuple[str, Kind]] = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), ("jpeg", "picture")),
-    **dict.fromkeys((".png", ".apng"), ("png", "picture")),
-    **dict.fromkeys((".tif", ".tiff"), ("tiff", "picture")),
-    **dict.fromkeys((".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"), ("pnm", "picture")),
-    **dict.fromkeys((".heic", ".heif"), ("heif", "picture")),
-    **dict.fromkeys((".jp2", ".j2k", ".jpx"), ("jpeg2000", "picture")),
-    **{
-        f".{name}": (name, "picture")
-        for name in ("gif", "bmp", "webp", "avif", "tga", "ico", "psd", "svg", "pcx", "qoi", "jxl", "hdr", "exr", "dds")
-    },
-    ".pdf": ("pdf", "document"),
-    **dict.fromkeys((".mp4", ".m4v", ".mov", ".3gp", ".3g2"), ("mp4", "video")),
-    **dict.fromkeys((".mkv", ".webm"), ("matroska", "video")),
-    **dict.fromkeys((".mpg", ".mpeg", ".ts", ".m2ts", ".mts"), ("mpeg", "video")),
-    **dict.fromkeys((".avi",), ("avi", "video")),
-    **dict.fromkeys((".wmv",), ("asf", "video")),
-    **dict.fromkeys((".flv",), ("flv", "video")),
-    **{f".{name}": (name, "sound") for name in ("wav", "mp3", "flac", "ogg", "m4a", "aac", "amr", "aiff", "au", "caf")},
-    **dict.fromkeys((".oga", ".opus"), ("ogg", "sound")),
+    f".{suffix}": (name, kind)
+    for kind, formats in _NAMED.items()
+    for name, _, suffixes in (one.partition("=") for one in formats.split())
+    for suffix in (suffixes or name).split(",")
 }
-
 
 _TS_PACKETS = ((0, 188), (4, 192))
 """MPEG transport stream: where the first packet's sync byte stands, and how far the next one's; Blu-ray's have a time
@@ -151,8 +127,7 @@ def known_format(head: bytes, suffix: str, *, searched: Collection[Kind] = ("sou
     """
     if not head:
         raise EmptyFile("the file is empty (0 bytes)")
-    found = sniff(head, suffix)
-    if found is None:
+    if (found := sniff(head, suffix)) is None:
         raise NotMedia(f"neither its content nor its suffix {suffix!r} is that of a known format")
     if not found.recognised and found.kind not in searched:
         raise Damaged(f"named {suffix}, but its content is no {found.name.upper()} or any other known format")
@@ -160,9 +135,12 @@ def known_format(head: bytes, suffix: str, *, searched: Collection[Kind] = ("sou
 
 
 def _by_content(head: bytes) -> tuple[str, Kind] | None:
-    for offset, signature, name, kind in _SIGNATURES:
-        if head.startswith(signature, offset):
-            return name, kind
+    for kind, formats in _SIGNATURES.items():
+        for name, signatures in formats.items():
+            if head.startswith(signatures):
+                return name, kind
+    if head[4:6] in (b"\x11\xaf", b"\x12\xaf"):
+        return "fli", "picture"
     if head[:4] in (b"RIFF", b"RF64"):
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
@@ -185,11 +163,8 @@ def _iso_media(head: bytes) -> tuple[str, Kind]:
 
 def _weak_signature(head: bytes) -> tuple[str, Kind] | None:
     """Formats whose signature is so short that the next fields must make sense too."""
-    if (
-        head[:2] == b"BM"
-        and len(head) >= 18
-        and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124)
-    ):
+    bmp_header = int.from_bytes(head[14:18], "little") if head[:2] == b"BM" and len(head) >= 18 else 0
+    if bmp_header in (12, 16, 40, 52, 56, 64, 108, 124):
         return "bmp", "picture"
     if head[:4] in (b"\0\0\1\0", b"\0\0\2\0") and len(head) >= 22:
         count, offset = int.from_bytes(head[4:6], "little"), int.from_bytes(head[18:22], "little")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,6 @@ from mediasift.errors import InputError
 from mediasift.sources.content import LocalFile
 from mediasift.sources.lists import read_records
 from mediasift.sources.naming import Inputs, find_sources
-
-SEPARATORS = "|;"
-"""Either of them parts several labels in one cell; commas do not, because many labels contain them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +88,5 @@ def _from_table(data: Path) -> dict[Path, list[str]]:
 
 
 def split_labels(cell: str) -> list[str]:
-    """The labels in one cell: `dog|cat` or `dog;cat` are two."""
-    for separator in SEPARATORS:
-        cell = cell.replace(separator, "\0")
-    return [label.strip() for label in cell.split("\0") if label.strip()]
+    """The labels in one cell: `dog|cat` or `dog;cat` are two; `dog, cat` is one, as many labels contain commas."""
+    return [label.strip() for label in re.split(r"[|;]", cell) if label.strip()]

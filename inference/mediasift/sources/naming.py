@@ -6,6 +6,7 @@ one by one, in an order that depends only on the names.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import stat
@@ -81,7 +82,7 @@ def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextI
             name = f"array[{index}]"
             yield Source(path=name, content=Array(name, named))
         elif named == "-":
-            yield from _from_lines(split_lines((stdin or sys.stdin).read()), Path())
+            yield from _from_lines((stdin or sys.stdin).read(), Path())
         else:
             yield from _from_path(os.fspath(named), inputs, skipped)
 
@@ -102,7 +103,7 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
     if suffix == ".csv":
         yield from _from_table(Path(name), inputs)
     elif suffix == ".txt" and stat.S_ISREG(status.st_mode):
-        yield from _from_lines(split_lines(read_text(Path(name))), Path(name).parent)
+        yield from _from_lines(read_text(Path(name)), Path(name).parent)
     else:
         yield Source(path=name, content=LocalFile(Path(name)))
 
@@ -134,9 +135,7 @@ class _Folder:
     """One named folder: walks it, sorted, and follows a link to a folder only where nothing would come twice."""
 
     def __init__(self, name: str, recursive: bool, skipped: Skipped) -> None:
-        self.root = os.path.realpath(name)
-        self.recursive = recursive
-        self.skipped = skipped
+        self.root, self.recursive, self.skipped = os.path.realpath(name), recursive, skipped
         self.entered: set[str] = set()
 
     def sources(self, folder: str) -> Iterator[Source]:
@@ -187,31 +186,26 @@ class _Folder:
         suffix = os.path.splitext(path)[1]
         if sniff(b"", suffix) is not None:
             return True
-        try:
-            wanted = regular is True and sniff(LocalFile(Path(path)).head(), suffix) is not None
-        except ItemError:
-            wanted = False
-        if not wanted:
-            self.skipped["other"] += 1
-        return wanted
+        with contextlib.suppress(ItemError):
+            if regular and sniff(LocalFile(Path(path)).head(), suffix) is not None:
+                return True
+        self.skipped["other"] += 1
+        return False
 
 
 def _contains(folder: str, path: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:
-    for line in lines:
-        yield Source(path=line, content=_listed(line, folder))
+def _from_lines(text: str, folder: Path) -> Iterator[Source]:
+    return (Source(path=line, content=_listed(line, folder)) for line in split_lines(text))
 
 
 def _listed(name: str, folder: Path) -> Content:
     """What a list names: a path is taken from the current folder; if it is not there, from the list's own folder."""
-    if content := addressed(name):
-        return content
     beside = folder / name
     is_beside = not os.path.lexists(name) and os.path.lexists(beside)
-    return LocalFile(beside if is_beside else Path(name))
+    return addressed(name) or LocalFile(beside if is_beside else Path(name))
 
 
 def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:

@@ -66,12 +66,8 @@ def write_atomically(
 
 def _created(temporary: Path) -> io.BufferedRandom:
     """A new file, whatever lay there before; a link there is removed, not followed."""
-    try:
-        handle = os.open(temporary, _NEW, 0o666)
-    except FileExistsError:
-        temporary.unlink()
-        handle = os.open(temporary, _NEW, 0o666)
-    return open(handle, "w+b")  # noqa: PTH123  (a file that is open)
+    temporary.unlink(missing_ok=True)
+    return open(os.open(temporary, _NEW, 0o666), "w+b")  # noqa: PTH123  (a file that is open)
 
 
 def _is_at(file: os.stat_result, path: Path) -> bool:

@@ -47,8 +47,8 @@ class Lines:
         self.path = path
         self._begins, self._foreign, self._busy = begins, foreign, busy
         self.end = 0
-        self._file = self._open()
         self._synced = time.monotonic()
+        self._file = self._open()
 
     def _open(self) -> int:
         """A descriptor that is locked and still the file of that name."""

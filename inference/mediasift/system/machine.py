@@ -12,9 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_CGROUPS = Path("/sys/fs/cgroup")
-_SELF = Path("/proc/self/cgroup")
-_CPUINFO = Path("/proc/cpuinfo")
+_CGROUPS, _SELF, _CPUINFO = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Path("/proc/cpuinfo")
 
 _TOLD = ("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16",
          "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "neon", "asimd", "asimdhp", "asimddp", "bf16", "i8mm",
@@ -48,11 +46,8 @@ def instruction_sets() -> tuple[str, ...]:
 
 @cache
 def _cpuinfo() -> tuple[str, ...]:
-    """Lines on the first core; those on the others are the same."""
-    try:
-        return tuple(_CPUINFO.read_text().partition("\n\n")[0].splitlines())
-    except OSError:  # not Linux
-        return ()
+    """Lines on the first core; those on the others are the same. Linux alone has them."""
+    return tuple((_read(_CPUINFO) or "").partition("\n\n")[0].splitlines())
 
 
 def available_cores() -> int:
@@ -108,24 +103,17 @@ def available_memory() -> float:
 
 def resident_bytes(pid: int) -> int:
     """Resident memory of another process; 0 where the system does not tell (only Linux does without a library)."""
-    if not sys.platform.startswith("linux"):
-        return 0
-    try:
-        fields = Path(f"/proc/{pid}/statm").read_text().split()
-    except OSError:  # it is gone
-        return 0
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+    return _status_bytes(pid, "VmRSS:")
 
 
 def peak_bytes(pid: int) -> int:
     """Largest resident memory that a process held so far; 0 where the system does not tell."""
-    if not sys.platform.startswith("linux"):
-        return 0
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+    return _status_bytes(pid, "VmHWM:")
+
+
+def _status_bytes(pid: int, name: str) -> int:
+    lines = (_read(Path(f"/proc/{pid}/status")) or "").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
 
 
 def machine_id() -> str:
