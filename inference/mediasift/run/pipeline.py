@@ -71,15 +71,14 @@ class Pipeline:
     """
 
     longest_item_s = 0.0
-    restarts = 0
-    peak_bytes = 0
+    restarts = peak_bytes = 0
 
     def __init__(
         self, task: Started, *, row_type: type[Row], reads: Reads, options: Any, jobs: int, watch: Watch | None = None
     ) -> None:
         self.task, self.facts, self.batch_size = task, task.facts, task.batch_size
         self.seconds = Seconds()
-        self._row_type, self._jobs = row_type, jobs
+        self._row_type, self._jobs, self._is_open = row_type, jobs, True
         self._watch = watch or (lambda *_: None)
         self._readers = Readers(task, reads=reads, options=options, watch=self._watch, seconds=self.seconds)
         self._stop = self._readers.stop
@@ -105,8 +104,9 @@ class Pipeline:
 
     def close(self) -> None:
         """Close the task, once."""
-        task, self.task = self.task, Started()
-        task.close()
+        if self._is_open:
+            self._is_open = False
+            self.task.close()
 
     def run_singly(self, number: int, source: Source, troubles: Iterable[Trouble]) -> Finished:
         """One source alone, item by item, with what is known of its items from attempts that failed."""
@@ -178,9 +178,8 @@ class Pipeline:
             work = works.popleft()
             path = work.source.path
             rows = self.task.arranged(path, [row for entry in work.entries for row in self._rows(work, entry)])
-            yield Finished(
-                source=work.source, rows=list(rows) or [placed(self._row_type(), Place(path=path), work.source.kept)]
-            )
+            nothing = placed(self._row_type(), Place(path=path), work.source.kept)
+            yield Finished(source=work.source, rows=list(rows) or [nothing])
 
     def _rows(self, work: Work, entry: Entry) -> list[Row]:
         rows = list(entry.rows)

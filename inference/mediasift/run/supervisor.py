@@ -142,12 +142,11 @@ class Supervisor:
         """All rows are here; what is left is the worker's account of its time."""
         self.peak_bytes = max(self.peak_bytes, peak_bytes(self._worker.pid))
         while message := self._worker.message(_PATIENCE_S):
-            kind, text = message
-            if kind == "E":
-                self.seconds = Seconds(**json.loads(text))
-            if kind in ("E", ""):
+            if message[0] == "E":
+                self.seconds = Seconds(**json.loads(message[1]))
+            if message[0] in ("E", ""):
                 return
-            self._worker.note(kind, text)
+            self._worker.note(*message)
 
     def _hand_out(self, numbered: Iterator[tuple[int, Source]], pending: deque[tuple[int, Source]]) -> bool:
         """Fill the window; whether there may be more sources."""
@@ -195,10 +194,8 @@ class Supervisor:
                 self._raise_if_failed(self._worker, kind, text)
 
     def _finished(self, source: Source, rows: str) -> Finished:
-        kept = source.kept
-        return Finished(
-            source=source, rows=[from_json(self._row_type, {**row, "kept": kept}) for row in json.loads(rows)]
-        )
+        made = [from_json(self._row_type, {**row, "kept": source.kept}) for row in json.loads(rows)]
+        return Finished(source=source, rows=made)
 
     def _look(self, *, quiet: bool) -> None:
         """Whether the worker keeps within the limits. Time is judged only when all it said was heard."""
@@ -211,20 +208,19 @@ class Supervisor:
         if not quiet:
             return
         limit = self._timeout_s
-        ages = {source: now - since for source, (_, _, since) in worker.active.items()}
-        calls = [(items, (now - since) / len(items)) for items, since in worker.inferring.values()]
-        engine_is_late = max((age for _, age in calls), default=0) > limit
-        if engine_is_late or max(ages.values(), default=0) > limit:
-            # They may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
-            if engine_is_late:
-                old = [items for items, age in calls if age > limit / 2]
-                certain = {source: (item, False) for source, item in old[0]} if [len(one) for one in old] == [1] else {}
-            else:
-                late = [source for source, age in ages.items() if age > limit / 2]
-                certain = {source: worker.active[source][:2] for source in late} if len(late) == 1 else {}
-            worker.longest_item_s = max(worker.longest_item_s, limit)
-            worker.close()
-            raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
+        reads = [([(source, item, on)], now - since) for source, (item, on, since) in worker.active.items()]
+        calls = [
+            ([(source, item, False) for source, item in items], (now - since) / len(items))
+            for items, since in worker.inferring.values()
+        ]
+        for going_on in (calls, reads):
+            if max((age for _, age in going_on), default=0) > limit:
+                # They may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
+                old = [suspect for suspects, age in going_on if age > limit / 2 for suspect in suspects]
+                worker.longest_item_s = max(worker.longest_item_s, limit)
+                worker.close()
+                certain = {source: (item, on) for source, item, on in old} if len(old) == 1 else None
+                raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
 
     def _recover(self, pending: deque[tuple[int, Source]], death: _Died) -> Iterator[Finished]:
         """After a death: everything up to the last suspect one by one, the rest from the start."""

@@ -63,33 +63,27 @@ class Channel:
         self.send("F", f"{number} {json.dumps(rows, ensure_ascii=True, separators=(',', ':'))}")
 
 
-class Orders:
+class Orders(queue.Queue[dict[str, Any]]):
     """What the supervisor wants, line by line, read in a thread of its own so that `stop` is heard at once."""
 
     def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines = lines
-        self._waiting: queue.Queue[dict[str, Any]] = queue.Queue()
+        super().__init__()
         self._stopped = threading.Event()
-        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
 
-    def _listen(self) -> None:
-        for line in self._lines:
+    def _listen(self, lines: Iterator[bytes]) -> None:
+        for line in lines:
             order = json.loads(line)
             if order["order"] == "stop":
                 self._stopped.set()
-            self._waiting.put(order)
+            self.put(order)
         os._exit(0)  # the supervisor is gone, or wants us gone; whatever we do now is of no use
 
-    def next(self) -> dict[str, Any]:
-        """The next order."""
-        return self._waiting.get()
-
-    def sources(self, first: dict[str, Any]) -> Iterator[Source]:
-        """The sources from `first` until `stop` or `end`."""
-        order = first
+    def sources(self, order: dict[str, Any]) -> Iterator[Source]:
+        """The sources from this order until `stop` or `end`."""
         while order["order"] == "read" and not self._stopped.is_set():
             yield source_from_json(order)
-            order = self.next()
+            order = self.get()
 
 
 def main() -> None:
@@ -123,7 +117,7 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
     channel.send("S", json.dumps(facts))
     orders = Orders(lines)
     while True:
-        order = orders.next()
+        order = orders.get()
         if order["order"] == "singly":
             number, source = order["number"], source_from_json(order)
             troubles = [Trouble(one["item"], one["reading"], error_from_json(one)) for one in order["troubles"]]
@@ -139,8 +133,7 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
 def _get_ready(tasks: Sequence[str]) -> None:
     """Import what the job will surely need, while the supervisor still reads its options and finds its inputs."""
     for task in tasks:
-        # What is broken here breaks again where it is used, and is reported there.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # it breaks again where it is used, and is reported there
             import_module(f"mediasift.tasks.{task}")
             runtime()
             get_ready()
