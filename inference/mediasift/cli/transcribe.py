@@ -22,12 +22,13 @@ def _run(inputs: tuple[str, ...], **chosen: Any) -> None:
     showing, settings = taken(chosen), made(Transcribe, chosen)
     _one_for_subtitles(inputs, showing)
     try:
-        rows = table_of(settings, inputs)
+        rows = table_of(replace(settings, yes=False), inputs)
     except ConsentNeeded as error:
-        if not sys.stdin.isatty():
+        if not (settings.yes or sys.stdin.isatty()):
             raise
         click.echo(error.estimate, err=True)
-        click.confirm("Send it?", abort=True, err=True)
+        if not settings.yes:
+            click.confirm("Send it?", abort=True, err=True)
         rows = table_of(replace(settings, yes=True), inputs)
     finish(rows, showing)
 
