@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check format oldest bench clean
+.PHONY: demo test check format reference oldest bench clean
 
 demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
@@ -25,6 +25,10 @@ check:
 format:
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# docs/reference.md from the settings and rows.
+reference:
+	$(BIN)/python docs/make_reference.py
 
 # The whole suite of the package with the oldest allowed numpy, OpenCV, Pillow and ONNX Runtime.
 oldest: .venv-oldest/.installed

@@ -115,3 +115,9 @@ def test_everything_public_can_be_imported():
     assert set(mediasift.__all__) <= set(dir(mediasift))
     with pytest.raises(AttributeError):
         _ = mediasift.nonsense
+
+
+def test_the_reference_page_is_the_one_that_settings_and_rows_make():
+    code = "import sys; sys.path.insert(0, 'docs'); import make_reference; sys.stdout.write(make_reference.page())"
+    made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    assert made.stdout == (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), "type: make reference"

@@ -101,6 +101,8 @@ class Declared:
         option, shown = self.option, self.name.replace("_", " ")
         if (choices := self.choices) and value not in choices:
             raise UsageError(f"{shown} {value!r}: must be one of {', '.join(choices)}")
+        if self.kind is bool and not isinstance(value, bool):
+            raise UsageError(f"{shown} {value!r}: must be True or False")
         if self.kind in (int, float):
             wanted = "a whole number" if self.kind is int else "a number"
             if isinstance(value, bool) or not isinstance(value, int if self.kind is int else (int, float)):

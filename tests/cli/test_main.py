@@ -161,3 +161,9 @@ def test_a_reader_that_has_read_enough_is_no_error(model: str, tmp_path: Path):
 def environment() -> dict[str, str]:
     root = Path(__file__).resolve().parents[2]
     return {**os.environ, "PYTHONPATH": str(root / "inference")}
+
+
+def test_an_option_without_a_default_must_be_given():
+    done = CliRunner().invoke(main, ["convert", "a.png"])
+    assert done.exit_code == 2
+    assert "Missing option '-d' / '--directory'" in done.output

@@ -63,14 +63,14 @@ def _option(declared: Declared) -> click.Option:
         names = f"{flag}/--no-{flag[2:]}" if declared.default is True else flag
         return click.Option([names, declared.name], default=declared.default, show_default=declared.default is True,
                             is_flag=True, help=option.help)  # fmt: skip
-    required = declared.default is MISSING
-    plain = option.parse is None and not declared.is_sequence
-    default = None if required or not plain or option.default else declared.default
+    plain = option.parse is None and not declared.is_sequence and not option.default
+    default: dict[str, Any] = {"default": declared.default} if plain else {}
+    if declared.default is MISSING:  # and no default is given: click takes even None for one
+        default = {"required": True}
     return click.Option(
         [*([option.short] if option.short else []), flag, declared.name],
-        type=_kind(declared), multiple=option.multiple, required=required, default=default,
-        show_default=option.default or default is not None, metavar=option.metavar or None, callback=_parsed(declared),
-        help=option.help,
+        type=_kind(declared), multiple=option.multiple, metavar=option.metavar or None, callback=_parsed(declared),
+        show_default=option.default or default.get("default") is not None, help=option.help, **default,
     )  # fmt: skip
 
 

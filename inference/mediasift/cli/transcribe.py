@@ -21,11 +21,10 @@ command = command_of("transcribe")
 def _run(inputs: tuple[str, ...], **chosen: Any) -> None:
     showing, settings = taken(chosen), made(Transcribe, chosen)
     _one_for_subtitles(inputs, showing)
-    asked = replace(settings, yes=settings.yes and "-" in inputs)  # a yes is a yes to a price that was shown
     try:
-        rows = table_of(asked, inputs)
+        rows = table_of(replace(settings, yes=False), inputs)
     except ConsentNeeded as error:
-        if not settings.yes and not sys.stdin.isatty():
+        if not (settings.yes or sys.stdin.isatty()):
             raise
         click.echo(error.estimate, err=True)
         if not settings.yes:
