@@ -40,23 +40,19 @@ class Worker:
         self._threads = [threading.Thread(target=task, args=(pipe,), daemon=True) for task, pipe in tasks]
         for thread in self._threads:
             thread.start()
-        self._order({**job, "offline": is_offline()})  # it may have been started before --offline was read
+        self.send({**job, "offline": is_offline()})  # it may have been started before --offline was read
 
     @property
     def pid(self) -> int:
         """Number of the process."""
         return self._process.pid
 
-    def order(self, what: str, **values: Any) -> None:
-        """Send one order; see `worker`."""
-        self._order({"order": what, **values})
-
     def read(self, sources: Iterable[tuple[int, Source]]) -> None:
         """Numbered sources, all at once."""
-        lines = [{"order": "read", "number": number, **source_to_json(source)} for number, source in sources]
-        self._order(*lines)
+        self.send(*({"order": "read", "number": number, **source_to_json(source)} for number, source in sources))
 
-    def _order(self, *orders: Mapping[str, Any]) -> None:
+    def send(self, *orders: Mapping[str, Any]) -> None:
+        """Orders, see `worker`, all at once."""
         self._outbox.put(b"".join(json.dumps(order).encode() + b"\n" for order in orders))
 
     def _send(self, stdin: IO[bytes]) -> None:

@@ -67,23 +67,17 @@ class Trouble(NamedTuple):
     error: ItemError
 
 
-@dataclass
-class Seconds:
+class Seconds(dict[str, float]):
     """Time spent per stage, summed over threads."""
 
-    read: float = 0.0
-    prepare: float = 0.0
-    infer: float = 0.0
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        super().__init__(read=0.0, prepare=0.0, infer=0.0)
         self._lock = threading.Lock()
 
-    def add(self, *, read: float = 0.0, prepare: float = 0.0, infer: float = 0.0) -> None:
-        """More of each, from any thread."""
+    def add(self, **more: float) -> None:
+        """More of some, from any thread."""
         with self._lock:
-            self.read += read
-            self.prepare += prepare
-            self.infer += infer
+            self.update({stage: self[stage] + seconds for stage, seconds in more.items()})
 
 
 _END = object()

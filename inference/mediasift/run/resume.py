@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -22,27 +21,13 @@ Plan = Literal["begin", "continue", "extend", "finished"]
 """Start; go on with the journal; add to the finished table; leave the finished table alone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What stands beside the output.
-
-    Attributes:
-        table_sha256: Of the table that is there; None if there is none.
-        manifest: The manifest's JSON; empty if there is none.
-    """
-
-    table_sha256: str | None
-    manifest: Mapping[str, Any]
-
-
-def look(output: Path) -> Found:
-    """What earlier runs left at the output.
+def look(output: Path) -> tuple[str | None, Mapping[str, Any]]:
+    """What earlier runs left at the output: the SHA-256 of the table, None if there is none; the manifest's JSON.
 
     Raises:
         OutputError: Something is there that cannot be read.
     """
-    beside = manifest_path(output)
-    table = None
+    beside, table = manifest_path(output), None
     with faults(output):
         if output.exists():
             with output.open("rb") as file:
@@ -52,15 +37,18 @@ def look(output: Path) -> Found:
         manifest = json.loads(text)
     except ValueError:
         manifest = {}
-    return Found(table_sha256=table, manifest=manifest if isinstance(manifest, dict) else {})
+    return table, manifest if isinstance(manifest, dict) else {}
 
 
-def plan(output: Path, found: Found, journal: Journal, now: Mapping[str, Any], *, restart: bool, update: bool) -> Plan:
+def plan(
+    output: Path, table: str | None, manifest: Mapping[str, Any], journal: Journal, now: Mapping[str, Any], *,
+    restart: bool, update: bool,
+) -> Plan:  # fmt: skip
     """What is to be done.
 
     Args:
         output: The table.
-        found: What stands there.
+        table, manifest: What `look` found there.
         journal: What an unfinished run left.
         now: What this run would compute, and how: JSON objects under `settings`, `model`, `versions`, `table`.
         restart: Start again, whatever is there; but never over a table that was changed since.
@@ -71,15 +59,15 @@ def plan(output: Path, found: Found, journal: Journal, now: Mapping[str, Any], *
         UsageError: It was begun, or written, in another way.
     """
     header = journal.header or {}
-    ours = {found.manifest.get("table", {}).get("sha256"), header.get("replaces"), journal.table_sha256}
-    if found.table_sha256 is not None and found.table_sha256 not in ours:
+    ours = {manifest.get("table", {}).get("sha256"), header.get("replaces"), journal.table_sha256}
+    if table is not None and table not in ours:
         raise OutputError(
             f"{output}: was changed since mediasift wrote it, or was written by something else; it is never "
             "overwritten. Move it away, or choose another name with -o"
         )
-    if restart or not (header or found.table_sha256):
+    if restart or not (header or table):
         return "begin"
-    begun, before = ("begun", header["what"]) if header else ("written", found.manifest)
+    begun, before = ("begun", header["what"]) if header else ("written", manifest)
     sections = ("settings", "model", "table", *(["versions"] if header or update else []))  # a finished table stays
     if different := differences(before, now, sections, () if update else ("inputs",)):
         raise UsageError(

@@ -7,7 +7,6 @@ import weakref
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TextIO, cast
@@ -202,7 +201,7 @@ class Stream(Generic[RowType]):
         runner = self._runner
         summary.worker_restarts, summary.worker_peak_bytes = runner.restarts, runner.peak_bytes
         total = time.perf_counter() - self._clock
-        summary.seconds = {**asdict(runner.seconds), "longest_item": runner.longest_item_s, "total": total}
+        summary.seconds = {**runner.seconds, "longest_item": runner.longest_item_s, "total": total}
 
     def close(self) -> None:
         """Let go of what computes."""

@@ -70,7 +70,7 @@ class Supervisor:
         self._signals = Signals()
         self._worker = self._start()
         self._looked = time.monotonic()
-        self.seconds = Seconds()
+        self.seconds: dict[str, float] = Seconds()
         self._longest_item_s = 0.0
         self.restarts = self.peak_bytes = 0
 
@@ -134,7 +134,7 @@ class Supervisor:
             except _Died as death:
                 yield from self._recover(pending, death)
                 if not more:
-                    self._worker.order("end")
+                    self._worker.send({"order": "end"})
         if not self._signals.requested:
             self._hear_the_end()
 
@@ -143,7 +143,7 @@ class Supervisor:
         self.peak_bytes = max(self.peak_bytes, peak_bytes(self._worker.pid))
         while message := self._worker.message(_PATIENCE_S):
             if message[0] == "E":
-                self.seconds = Seconds(**json.loads(message[1]))
+                self.seconds = json.loads(message[1])
             if message[0] in ("E", ""):
                 return
             self._worker.note(*message)
@@ -154,7 +154,7 @@ class Supervisor:
         self._worker.read(handed)
         pending.extend(handed)
         if len(pending) < self._window:
-            self._worker.order("end")
+            self._worker.send({"order": "end"})
             return False
         return True
 
@@ -185,7 +185,7 @@ class Supervisor:
                     raise RuntimeError(f"the worker finished source {number} before {first}")
                 return self._finished(source, rows)
             elif kind == "E":
-                self.seconds = Seconds(**json.loads(text))
+                self.seconds = json.loads(text)
                 if self._signals.requested:
                     return None
             elif kind == "":
@@ -249,7 +249,7 @@ class Supervisor:
                 row = self._row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
                 return Finished(source=source, rows=[row])
             known = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
-            self._worker.order("singly", number=number, troubles=known, **source_to_json(source))
+            self._worker.send({"order": "singly", "number": number, "troubles": known, **source_to_json(source)})
             try:
                 alone = deque([(number, source)])
                 while alone:
@@ -264,7 +264,7 @@ class Supervisor:
 
     def _finish_what_has_begun(self, pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
         """For a moment, results of what the worker had begun are still taken in."""
-        self._worker.order("stop")
+        self._worker.send({"order": "stop"})
         until = time.monotonic() + _PATIENCE_S
         try:
             while pending and time.monotonic() < until and not self._signals.insistent:

@@ -166,15 +166,15 @@ class Table(Generic[RowType]):
         what = {**self._rows.what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
         try:
             with Journal(output) as journal:
-                found = look(output)
-                todo = plan(output, found, journal, what, restart=restart, update=update)
+                before, manifest_before = look(output)
+                todo = plan(output, before, manifest_before, journal, what, restart=restart, update=update)
                 if todo == "finished":
                     self.left_alone = True
-                    self.summary = Summary.of(found.manifest)
+                    self.summary = Summary.of(manifest_before)
                     return
                 if todo != "continue":
                     stored = stored_rows(output, read, form) if todo == "extend" and read is not None else ()
-                    journal.begin({"what": what, "replaces": found.table_sha256}, stored)
+                    journal.begin({"what": what, "replaces": before}, stored)
                 try:
                     rows = _begun(self._counted(journal, progress))
                 except (InputError, UsageError):

@@ -20,7 +20,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
@@ -127,7 +126,7 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
             first = order["number"]
             for number, finished in enumerate(pipeline.run(orders.sources(order), first=first), first):
                 channel.finished(number, finished)
-        channel.send("E", json.dumps(asdict(pipeline.seconds)))
+        channel.send("E", json.dumps(pipeline.seconds))
 
 
 def _get_ready(tasks: Sequence[str]) -> None:

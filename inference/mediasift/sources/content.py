@@ -13,12 +13,12 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from mediasift.errors import InputError, MediasiftError, NotFound, Unreadable, Unsupported
+from mediasift.errors import InputError, ItemError, MediasiftError, NotFound, Unreadable, Unsupported
 from mediasift.sources.formats import HEAD_BYTES
 from mediasift.system.files import faults
 
@@ -37,9 +37,11 @@ class Content:
         name: For messages; its suffix counts where a format has no signature.
         address: By which `content_at` finds it again, from any folder and process; None where it has none.
         size: Bytes; None where that is unknown, or there is nothing.
+        refusal: Why it is not to be read as a file; else it has an `open` of its own.
     """
 
     __slots__ = ()
+    refusal: ClassVar[str]
 
     if TYPE_CHECKING:  # a dataclass would take it for the default of its field
 
@@ -60,6 +62,8 @@ class Content:
     @property
     def size(self) -> int | None:
         """See the class."""
+        with suppress(ItemError), self.open() as file:
+            return file.seek(0, os.SEEK_END)
         return None
 
     def state(self) -> Any:
@@ -74,7 +78,7 @@ class Content:
                 also while it is read, inside the block.
             InputError: This process may not open any more files.
         """
-        raise NotImplementedError
+        raise Unsupported(self.refusal)
 
     def head(self) -> bytes:
         """The first `HEAD_BYTES` bytes, or all where there are fewer; raises as `open`."""
@@ -136,25 +140,16 @@ class LocalFile(Content):
         """The absolute path, in which links stay links."""
         return os.path.abspath(self.path)  # noqa: PTH100  (resolve follows links)
 
-    @property
-    def size(self) -> int | None:
-        """See `Content`."""
-        status = self._status()
-        return None if status is None else status.st_size
-
     def state(self) -> list[int] | None:
         """[size, time of change in ns, time of change of its entry in ns, inode]; None where it is not there.
 
         The last two betray a file put in another's place, with its size and time.
         """
-        status = self._status()
-        return None if status is None else [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-
-    def _status(self) -> os.stat_result | None:
         try:
-            return self.path.stat()
+            status = self.path.stat()
         except (OSError, ValueError):
             return None
+        return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -210,11 +205,6 @@ class Bytes(Content):
     name: str
     data: bytes = field(repr=False)
 
-    @property
-    def size(self) -> int:
-        """See `Content`."""
-        return len(self.data)
-
     def state(self) -> str:
         """Their hash."""
         return hashlib.blake2b(self.data, digest_size=16).hexdigest()
@@ -233,19 +223,19 @@ class Array(Content):
     name: str
     image: NDArray[np.uint8] = field(repr=False)
 
+    refusal: ClassVar[str] = "an array, not a file: it has no header and holds one picture"
+
     def state(self) -> str:
         """Its hash."""
         shape = str(self.image.shape).encode()
         return hashlib.blake2b(shape + self.image.tobytes(), digest_size=16).hexdigest()
 
-    def open(self) -> AbstractContextManager[BinaryIO]:
-        """Refused."""
-        raise Unsupported("an array, not a file: it has no header and holds one picture")
-
 
 @dataclass(frozen=True, slots=True)
 class RemoteRecording(Content):
     """A recording that stays in the cloud, where a speech service reads it: `gs://bucket/talk.flac`."""
+
+    refusal: ClassVar[str] = "an address of remote sound, which only transcribe with the engine google reads"
 
     name: str
 
@@ -253,10 +243,6 @@ class RemoteRecording(Content):
     def address(self) -> str:
         """See `Content`."""
         return self.name
-
-    def open(self) -> AbstractContextManager[BinaryIO]:
-        """Refused."""
-        raise Unsupported("an address of remote sound, which only transcribe with the engine google reads")
 
 
 SCHEMES: dict[str, Callable[[str], Content]] = {"gs://": RemoteRecording}

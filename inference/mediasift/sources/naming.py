@@ -111,7 +111,10 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
 def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | ValueError) -> Iterator[Source]:
     """A name that cannot be looked up: a glob, or a failure of its own."""
     if not glob.has_magic(name):
-        yield Source(path=name, failure=_why(error, name))
+        if isinstance(error, FileNotFoundError):
+            yield Source(path=name, failure=NotFound("no such file or folder"))
+        else:
+            yield Source(path=name, failure=Unreadable(f"cannot be opened ({getattr(error, 'strerror', error)})"))
         return
     matches = sorted(glob.glob(name, recursive=True))
     if not matches:
@@ -122,13 +125,6 @@ def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | 
                 yield from _Folder(match, inputs.recursive, skipped).sources(match)
         else:
             yield Source(path=match, content=LocalFile(Path(match)))
-
-
-def _why(error: OSError | ValueError, name: str) -> ItemError:
-    if isinstance(error, FileNotFoundError):
-        return NotFound("no such file or folder")
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return Unreadable(f"cannot be opened ({reason})" if name else "an empty name")
 
 
 class _Folder:
