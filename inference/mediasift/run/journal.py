@@ -102,11 +102,7 @@ class Journal(AbstractContextManager["Journal"]):
     def begin(
         self, header: Mapping[str, Any], stored: Iterable[tuple[str, Mapping[str, str], list[Stored]]] = ()
     ) -> None:
-        """Start again, whatever an earlier run left.
-
-        Args:
-            header: What is computed, JSON values.
-            stored: Rows of a finished table to begin with: path, carried-along columns, rows.
+        """Start again, whatever an earlier run left, with rows of a finished table: path, carried-along columns, rows.
 
         Raises:
             OutputError: It cannot be written.
@@ -143,12 +139,7 @@ class Journal(AbstractContextManager["Journal"]):
         return [done.place for done in self._done.values() if not done.named]
 
     def append(self, source: Source, state: Any, rows: Sequence[Row]) -> int:
-        """Write down a finished source; returns where its rows stand.
-
-        Args:
-            source: The source.
-            state: What `state(source)` gave before it was read.
-            rows: All its rows.
+        """Write down a finished source, which was in that state before it was read; returns where its rows stand.
 
         Raises:
             OutputError: The disk is full, or gone; what was written before stays.
@@ -178,7 +169,7 @@ class Journal(AbstractContextManager["Journal"]):
         self._lines.remove()
 
     def close(self) -> None:
-        """Let go of it; a journal in which nothing stands is removed."""
+        """Let go of it; one in which nothing stands is removed."""
         self._lines.close()
 
 

@@ -61,16 +61,8 @@ class Entry:
 class Lane:
     """One started task's batches: the one that fills, and those that are computed.
 
-    One at a time is computed in the calling thread, which costs nothing; several at a time in threads of their own.
-
-    Args:
-        task: Its `infer` is called.
-        part: Its name in the fork.
-        batch_size, concurrency: The task's own, or 1 to do one item at a time.
-        first_slot: Number for the watch of the first of its batches that are computed at a time.
-        watch: Learns what is computed.
-        stop: Set when the run ends.
-        spent: Called with the seconds of each batch.
+    One at a time is computed in the calling thread, which costs nothing; several at a time in threads of their own. The
+    watch knows them by numbers from `first_slot` on; `spent` is called with the seconds of each batch.
     """
 
     def __init__(

@@ -54,12 +54,7 @@ def check_consent(job: Job) -> None:
 
 
 class Ledger:
-    """A paid engine of which nothing is bought twice, nor above the limit; see `engines.engine.Engine`.
-
-    Args:
-        engine: The engine.
-        settings: The limit that the book may come to, or the yes to any price.
-    """
+    """An `engines.engine.Engine` around a paid one: nothing is bought twice, nor above the limit of its settings."""
 
     def __init__(self, engine: Paid, settings: PaidSettings) -> None:
         self._engine, self._max_cost, self._yes = engine, settings.max_cost, settings.yes

@@ -58,7 +58,7 @@ class Pipeline:
 
     Args:
         task: The task.
-        row_type: Its row, for items that failed or gave nothing.
+        row_type: Of its rows; those of items that failed or gave nothing are made here.
         reads: What it reads.
         options: The task's settings, which say how to read.
         jobs: Reader threads; 0 reads in the calling thread.

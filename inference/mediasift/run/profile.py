@@ -32,14 +32,7 @@ _LEAST = {"batch_size": 1, "threads": 1, "jobs": 0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Settings that an option of the same name overrides, one by one.
-
-    Attributes:
-        batch_size: Items per model call.
-        threads: Of the model.
-        jobs: Reader threads.
-        path: The file.
-    """
+    """A profile's file, and its settings, each of which an option of the same name overrides."""
 
     batch_size: int
     threads: int

@@ -39,12 +39,7 @@ class _Shown:
 
 
 class Progress(_Shown):
-    """Counts finished sources and reports them to a stream; None for no stream.
-
-    Args:
-        stream: Where to write.
-        total: Number of sources, where it is known.
-    """
+    """Counts finished sources, of so many where that is known, and reports them to a stream."""
 
     def __init__(self, stream: TextIO | None = None, total: int | None = None) -> None:
         super().__init__(stream, total=total, unit="file", dynamic_ncols=True)
@@ -77,12 +72,7 @@ class Progress(_Shown):
 
 
 class Transfer(_Shown):
-    """Reports how far a download is to a stream; call it with the bytes that are here and the bytes there will be.
-
-    Args:
-        stream: Where to write; None for no stream.
-        name: What is fetched.
-    """
+    """Reports how far a download is to a stream; call it with the bytes that are here and the bytes there will be."""
 
     def __init__(self, stream: TextIO | None, name: str) -> None:
         super().__init__(stream, desc=name, unit="B", unit_scale=True)

@@ -96,14 +96,7 @@ class Work:
 
 
 class Readers:
-    """Reads and prepares the items of sources.
-
-    Args:
-        task: Its `prepare` is called.
-        reads: What it reads.
-        options: How to read.
-        watch: Learns what is being worked on.
-        seconds: What it takes is added here.
+    """Reads and prepares the items of sources, for a task that reads such a kind, in the way that `options` say.
 
     Attributes:
         stop: Once set, readers end.

@@ -125,15 +125,9 @@ class Table(Generic[RowType]):
         FORMATS[name].write(_begun(self._counted(None, progress)), self._form(spreadsheet_safe), file)
 
     def write(
-        self,
-        output: str | Path,
-        *,
-        format: str | None = None,
-        spreadsheet_safe: bool = False,
-        progress: TextIO | None = None,
-        restart: bool = False,
-        update: bool = False,
-    ) -> None:
+        self, output: str | Path, *, format: str | None = None, spreadsheet_safe: bool = False,
+        progress: TextIO | None = None, restart: bool = False, update: bool = False,
+    ) -> None:  # fmt: skip
         """Write the table and its manifest, each at once and whole, when all inputs are done.
 
         Until then finished inputs stand in `OUTPUT.journal.jsonl`, or in the index that was named. If the run ends in
@@ -226,14 +220,14 @@ class Table(Generic[RowType]):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the first rows that were computed so far, and how many; it computes none."""
-        count = f"{self.summary.rows:,} rows from {self.summary.sources:,} inputs"
-        if not self._taken:
-            return (
-                f"<p>A table of {self._rows.row_type.__name__} rows that is not computed yet. Type "
-                "<code>frame = table.to_pandas()</code>, <code>rows = table.to_dicts()</code> or "
-                "<code>table.write('out.csv')</code>.</p>"
-            )
-        return html(self._first, self._form()) + f"<p>{count}</p>"
+        if self._taken:
+            count = f"{self.summary.rows:,} rows from {self.summary.sources:,} inputs"
+            return html(self._first, self._form()) + f"<p>{count}</p>"
+        return (
+            f"<p>A table of {self._rows.row_type.__name__} rows that is not computed yet. Type "
+            "<code>frame = table.to_pandas()</code>, <code>rows = table.to_dicts()</code> or "
+            "<code>table.write('out.csv')</code>.</p>"
+        )
 
     def _take(self) -> None:
         if self._taken:

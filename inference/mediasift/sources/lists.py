@@ -101,12 +101,7 @@ def read_records(file: Path) -> Records:
 
 
 def listed_paths(file: Path, column: str | None, keep: Sequence[str]) -> Iterator[tuple[str, Kept, int]]:
-    """(path, columns that come along, line) of each line of a CSV list; the path may be empty.
-
-    Args:
-        file: The list.
-        column: Which column holds the paths; None takes `path`, or the only one.
-        keep: Columns that come along.
+    """(path, columns of `keep`, line) of each line of a CSV list, with `column` as in `Inputs`; the path may be empty.
 
     Raises:
         InputError: It cannot be read, or is empty.

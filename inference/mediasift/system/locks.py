@@ -13,11 +13,9 @@ _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSU
 
 
 def lock(file: int, path: Path) -> bool:
-    """Whether the open file is ours alone now. The lock lasts until `unlock` or the end of the process.
+    """Whether the file, open for writing, is ours alone now. The lock lasts until `unlock` or the end of the process.
 
-    Args:
-        file: A descriptor, open for writing.
-        path: Its name, beside which a lock file is made where the file system knows no locks.
+    Beside `path`, its name, a lock file is made where the file system knows no locks.
     """
     try:
         _system_lock(file)
