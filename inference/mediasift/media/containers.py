@@ -5,17 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mediasift.errors import Damaged, Unreadable, Unsupported
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import av
-    import av.error
-    import av.stream
-else:
-    av = lazily("av")
+from mediasift.media.libraries import av
 
 _CLOSED = (
     "3gp,aac,ac3,aiff,amr,apng,asf,au,avi,caf,eac3,flac,flv,gif,loas,matroska,mov,mp3,mp4,mpeg,mpegts,mpegvideo,ogg,tta,"

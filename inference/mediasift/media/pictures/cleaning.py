@@ -7,18 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.media.libraries import cv2
 from mediasift.media.pictures.transforms import Picture, to_gray
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-else:
-    cv2 = lazily("cv2")
 
 MAX_SKEW_DEG = 15.0
 _SKEW_STEP_DEG = 0.1

@@ -5,20 +5,13 @@ All functions take and return uint8 arrays, (H, W, 3) RGB or (H, W) grey, and ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import UsageError
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-    from PIL import Image
-else:
-    cv2 = lazily("cv2")
-    Image = lazily("PIL.Image")
+from mediasift.media.libraries import Image, cv2
 
 Picture = NDArray[np.uint8]
 Fit = Literal["stretch", "crop", "pad"]

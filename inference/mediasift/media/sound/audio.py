@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,9 @@ from numpy.typing import NDArray
 from mediasift.errors import Damaged, EmptyFile, ItemError, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem
 from mediasift.media.containers import picture_streams, probe_container
+from mediasift.media.libraries import av
 from mediasift.sources.content import Content
-from mediasift.system.optional import lazily, require
-
-if TYPE_CHECKING:
-    import av
-else:
-    av = lazily("av")
+from mediasift.system.optional import require
 
 Waveform = NDArray[np.float32]
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.media.libraries import cv2
 from mediasift.media.pictures.transforms import sharpness
 from mediasift.media.video.cuts import ADAPTIVE_MIN_CHANGE, Cut, Cuts
 from mediasift.media.video.frames import Frame, Picture
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-else:
-    cv2 = lazily("cv2")
 
 _CELL_FRAMES = 12
 """Frames of up to a megapixel of which only the sharpest may become a key frame: half a second, which is less than most

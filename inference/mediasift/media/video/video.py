@@ -10,23 +10,17 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from mediasift.errors import Damaged
 from mediasift.media.containers import open_container, picture_stream, reason
-from mediasift.media.pictures.images import MAX_MEGAPIXELS, check_size
+from mediasift.media.libraries import av
+from mediasift.media.pictures.headers import check_size
+from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.video.frames import CodedFrame, Turn, display_turn, seconds
 from mediasift.media.video.stretches import CannotJump, Result, side_by_side
 from mediasift.media.video.timetable import Timetable
 from mediasift.system.machine import available_cores
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import av
-    import av.error
-else:
-    av = lazily("av")
 
 _MAX_THREADS = 8
 """Of one decoder, or decoders of one video. Each holds frames in flight, so memory grows with it."""
@@ -36,7 +30,7 @@ _SEEK_GAIN = 16
 
 
 class Video:
-    """An opened video; a context manager.
+    """An opened video, to be closed.
 
     Args:
         file: Where it is.
@@ -65,11 +59,8 @@ class Video:
         threads: int | None = None,
         timetable: Timetable | None = None,
     ) -> None:
-        self._alive = alive
+        self._file, self._demuxer, self._max_megapixels, self._alive = file, demuxer, max_megapixels, alive
         self._spoke = time.monotonic()
-        self._file = file
-        self._max_megapixels = max_megapixels
-        self._demuxer = demuxer
         self._sequential = False
         self._threads = min(threads or available_cores(), _MAX_THREADS)
         self._turn: Turn | None = None
@@ -81,12 +72,6 @@ class Video:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file and the decoder."""
