@@ -48,8 +48,10 @@ def open_container(file: Path, demuxer: str) -> Any:
     """
     try:
         return probe_container(file, demuxer=demuxer)
+    except (PermissionError, FileNotFoundError) as error:
+        raise Unreadable(f"cannot be opened ({reason(error)})") from error
     except (av.error.FFmpegError, ValueError) as error:
-        raise _explained(error) from error
+        raise Damaged(f"the video cannot be opened ({reason(error)})") from error
 
 
 def picture_streams(container: Any) -> list[Any]:
@@ -70,12 +72,6 @@ def picture_stream(container: Any) -> Any:
     if streams[0].codec_context is None:
         raise Unsupported("its video is in a coding that cannot be read here")
     return streams[0]
-
-
-def _explained(error: Exception) -> Damaged | Unreadable:
-    if isinstance(error, (PermissionError, FileNotFoundError)):
-        return Unreadable(f"cannot be opened ({reason(error)})")
-    return Damaged(f"the video cannot be opened ({reason(error)})")
 
 
 def reason(error: Exception) -> str:

@@ -56,12 +56,12 @@ def read_source(
 def _read(
     content: Content, path: str, reads: str, options: Any, *, needs: Size | None, admit: Admit
 ) -> Iterator[AnyItem]:
-    form = _format(content, reads)
-    alive = partial(admit, 0.0)
+    head, alive = content.head(), partial(admit, 0.0)
+    form = _format(head, content.suffix, reads)
     match reads, form.kind:
         case "pictures", "document":
             return read_pages(content, path, options, admit)
-        case "pictures", "picture" if options.every is None or options.every_frame or not _moves(content, form):
+        case "pictures", "picture" if options.every is None or options.every_frame or not moves(form.name, head):
             return decode(
                 content.read(), path=path, content=content, suffix=content.suffix, needs=needs,
                 max_megapixels=options.max_megapixels, every_frame=options.every_frame, admit=admit,
@@ -82,17 +82,12 @@ def _read(
     raise Unsupported(f"a {form.kind} file ({form.name}); this command reads {wanted}")
 
 
-def _format(content: Content, reads: str) -> Format:
-    head = content.head()
+def _format(head: bytes, suffix: str, reads: str) -> Format:
     if reads != "sound":
-        return known_format(head, content.suffix)
-    if head and content.suffix.lower() == ".raw":
+        return known_format(head, suffix)
+    if head and suffix.lower() == ".raw":
         return Format(name="raw", kind="sound")  # samples without a header look like anything
-    return known_format(head, content.suffix, searched=("sound", "document", "video"))
-
-
-def _moves(content: Content, form: Format) -> bool:
-    return moves(form.name, content.head())
+    return known_format(head, suffix, searched=("sound", "document", "video"))
 
 
 def _frames(content: Content, path: str, options: Any, admit: Admit) -> Iterator[Item | FailedItem]:

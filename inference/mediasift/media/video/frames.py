@@ -114,11 +114,6 @@ def display_turn(raw: Any) -> Turn:
     return transpose, {(False, False): None, (True, False): 1, (False, True): 0, (True, True): -1}[across < 0, down < 0]
 
 
-def seconds(ticks: int, time_base: Fraction) -> float:
-    """Ticks as seconds, rounded to the microsecond."""
-    return round(float(ticks * time_base), 6)
-
-
 # Small frames. What is measured on them must be what PySceneDetect measures on frames that OpenCV converted whole and
 # then shrank, because cuts are decided by a threshold. Of large frames, shrinking first and then converting gives the
 # same numbers in a fraction of the time, as long as the arithmetic is swscale's for 4:2:0 pictures: BT.601, nearest
