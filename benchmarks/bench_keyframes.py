@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.clips import make_clip, read_number, repeated
 from benchmarks.measure import alternate, goal, median, ratios, save
-from mediasift.media.pictures.stills import write_picture
+from mediasift.media.pictures.encode import write_picture
 from mediasift.media.video.every import parse_every
 from mediasift.media.video.footage import chosen_frames, measured_cells, open_footage
 from mediasift.media.video.shots import find_shots

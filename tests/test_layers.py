@@ -22,7 +22,7 @@ ROOMS = (
 
 OWNERS = {
     "cv2": ("media/pictures/", "media/video/"),
-    "PIL": ("media/pictures/", "media/video/animation"),
+    "PIL": ("media/pictures/",),
     "av": ("media/video/", "media/sound/", "media/containers", "media/information"),
     "pypdfium2": ("media/documents/",),
     "webrtcvad": ("media/sound/",),
@@ -52,7 +52,6 @@ OPENERS = {
     "system/": "locks, what the kernel says of the machine, files written whole",
     "media/containers": "FFmpeg, for all that moves or sounds",
     "media/pictures/headers": "Pillow, of bytes",
-    "media/video/animation": "Pillow, of bytes",
     "engines/onnx/": "models, registry, descriptions, labels",
     "engines/ocr/tesseract": "what the program wrote",
     "engines/speech/": "configurations of models, paid answers",
@@ -91,6 +90,8 @@ class Imports(ast.NodeVisitor):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         assert node.level == 0, "a relative import"
+        if node.module == "mediasift.media.libraries":  # each of its names stands for the library itself
+            self.found |= {{"Image": "PIL"}.get(alias.name, alias.name) for alias in node.names}
         self.found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
 
     def visit_Constant(self, node: ast.Constant) -> None:

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from mediasift.errors import InputError, ItemError, OutputError, UsageError
-from mediasift.media.pictures.images import Undecoded, decode
+from mediasift.items import FailedItem
+from mediasift.media.pictures.images import decode
 from mediasift.sources.naming import Inputs, find_sources
 from training.command import TrainingCommand, seed_option
 
@@ -108,7 +109,7 @@ def augment(folder: Path, output: Path, *, copies: int, limits: Limits, seed: in
             if source.content is None:
                 raise source.failure or InputError(f"{source.path}: cannot be read")
             first = next(decode(source.content.read(), suffix=source.content.suffix))
-            if isinstance(first, Undecoded):
+            if isinstance(first, FailedItem):
                 raise first.error
         except ItemError as error:
             yield {"path": "", "source": source.path, "copy": "", "error": error.as_cell()}

@@ -102,9 +102,9 @@ def _plant() -> None:
     decode = images._opencv
 
     def planted(data: bytes, header: Any, reduction: int) -> Any:
-        decoded = decode(data, header, reduction)
-        if decoded is not None:
-            _do(int(decoded.image[0, 0, 0]))
-        return decoded
+        image = decode(data, header, reduction)
+        if image is not None:
+            _do(int(image[0, 0, 0]))
+        return image
 
     images._opencv = planted

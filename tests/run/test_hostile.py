@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import mediasift as ms
-from mediasift.media.pictures.images import Undecoded, decode
+from mediasift.items import FailedItem
+from mediasift.media.pictures.images import decode
 from mediasift.tasks.classify import Classification
 from tests.mutants import PER_FOLDER, bombs, mutant, seeds, write_mutants
 from tests.pictures import save, scene
@@ -86,7 +87,7 @@ def test_a_million_frames_end_at_a_limit():
     for last in decode(dict(bombs())["million-frames.gif"], every_frame=True):  # noqa: B007
         count += 1
     assert count == 100_001
-    assert isinstance(last, Undecoded)
+    assert isinstance(last, FailedItem)
     assert "more than 100,000" in str(last.error)
 
 

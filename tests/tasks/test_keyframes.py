@@ -11,7 +11,7 @@ from PIL import Image
 import mediasift as ms
 from mediasift.errors import OutputError, UsageError
 from mediasift.items import Place
-from mediasift.media.pictures.stills import FORMATS, still_path
+from mediasift.media.pictures.encode import STILLS, still_path
 from mediasift.media.pictures.transforms import sharpness
 from tests.videos import make_video, numbered, shown
 
@@ -35,7 +35,7 @@ def test_stills_are_named_by_video_time_and_frame_and_show_it(clip: Path, tmp_pa
         assert row.time_s == pytest.approx(row.frame / 25)
 
 
-@pytest.mark.parametrize("image_format", list(FORMATS))
+@pytest.mark.parametrize("image_format", list(STILLS))
 def test_each_format_of_stills(clip: Path, tmp_path: Path, image_format: str):
     (row,) = ms.keyframes(clip, every="100f", directory=tmp_path / "out", image_format=image_format)
     with Image.open(row.image_path) as still:

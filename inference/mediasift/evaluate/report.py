@@ -10,7 +10,8 @@ from pathlib import Path
 from mediasift.errors import InputError, ItemError, OutputError
 from mediasift.evaluate.labels import Evaluation, Measure, Mistake, Said
 from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability
-from mediasift.media.pictures.images import Picture, Undecoded, decode
+from mediasift.items import FailedItem
+from mediasift.media.pictures.images import Picture, decode
 from mediasift.rows import Row
 from mediasift.sources.content import content_at
 from mediasift.sources.labelled import split_labels
@@ -84,7 +85,7 @@ def read_picture(path: str) -> Picture:
     """
     content = content_at(path)
     first = next(decode(content.read(), suffix=content.suffix, needs=(THUMBNAIL, THUMBNAIL)))
-    if isinstance(first, Undecoded):
+    if isinstance(first, FailedItem):
         raise first.error
     return first.image
 

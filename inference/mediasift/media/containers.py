@@ -5,17 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mediasift.errors import Damaged, Unreadable, Unsupported
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import av
-    import av.error
-    import av.stream
-else:
-    av = lazily("av")
+from mediasift.media.libraries import av
 
 _CLOSED = (
     "3gp,aac,ac3,aiff,amr,apng,asf,au,avi,caf,eac3,flac,flv,gif,loas,matroska,mov,mp3,mp4,mpeg,mpegts,mpegvideo,ogg,tta,"
@@ -55,8 +48,10 @@ def open_container(file: Path, demuxer: str) -> Any:
     """
     try:
         return probe_container(file, demuxer=demuxer)
+    except (PermissionError, FileNotFoundError) as error:
+        raise Unreadable(f"cannot be opened ({reason(error)})") from error
     except (av.error.FFmpegError, ValueError) as error:
-        raise _explained(error) from error
+        raise Damaged(f"the video cannot be opened ({reason(error)})") from error
 
 
 def picture_streams(container: Any) -> list[Any]:
@@ -77,12 +72,6 @@ def picture_stream(container: Any) -> Any:
     if streams[0].codec_context is None:
         raise Unsupported("its video is in a coding that cannot be read here")
     return streams[0]
-
-
-def _explained(error: Exception) -> Damaged | Unreadable:
-    if isinstance(error, (PermissionError, FileNotFoundError)):
-        return Unreadable(f"cannot be opened ({reason(error)})")
-    return Damaged(f"the video cannot be opened ({reason(error)})")
 
 
 def reason(error: Exception) -> str:

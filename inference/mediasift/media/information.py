@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mediasift.errors import Damaged, ItemError
+from mediasift.errors import Damaged
+from mediasift.media.containers import picture_streams, probe_container
 from mediasift.media.documents.pages import page_sizes
-from mediasift.media.pictures.headers import Header, opened, pillow_header, pillow_reads, read_header
+from mediasift.media.libraries import av
+from mediasift.media.pictures.headers import opened, pillow_header, pillow_reads, read_header
 from mediasift.media.pictures.vector_graphics import drawing_size
 from mediasift.rows import Row
 from mediasift.sources.content import Content
@@ -22,8 +24,6 @@ from mediasift.sources.formats import Format, known_format
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _TAKEN, _OFFSET, _CHANGED = 0x9003, 0x9011, 0x0132  # EXIF 2.32: DateTimeOriginal, OffsetTimeOriginal, DateTime
-
-
 _PNG_EXIF = frozenset({"exif", "Raw profile type exif"})
 
 
@@ -98,23 +98,18 @@ def _picture(data: bytes, found: Format, start: Info) -> Iterator[Info]:
         for page in range(1, header.pages + 1):
             with opened(data, found.name) as picture:
                 picture.seek(page - 1)
-                one = pillow_header(picture)
-                yield replace(start, **_upright(one), color_model=picture.mode, page=page, pages=header.pages)
+                width, height = pillow_header(picture).upright_size
+                mode = picture.mode
+            yield replace(start, width=width, height=height, color_model=mode, page=page, pages=header.pages)
         return
     mode, more = header.mode, {}
     if pillow_reads(found.name):
         with opened(data, found.name) as picture:
             mode = picture.mode
-            if found.name != "png" or _PNG_EXIF & set(
-                picture.info
-            ):  # else Pillow decodes a PNG to look behind its pixels
+            if found.name != "png" or _PNG_EXIF & set(picture.info):  # else Pillow decodes all of a PNG to look for it
                 more = exif_facts(picture.getexif())
-    yield replace(start, **_upright(header), color_model=mode or None, **more)
-
-
-def _upright(header: Header) -> dict[str, Any]:
-    wide = (header.width, header.height) if header.orientation < 5 else (header.height, header.width)
-    return {"width": wide[0], "height": wide[1]}
+    width, height = header.upright_size
+    yield replace(start, width=width, height=height, color_model=mode or None, **more)
 
 
 def exif_facts(exif: Any) -> dict[str, Any]:
@@ -149,10 +144,6 @@ def _degrees(place: Mapping[int, Any], tag: int, limit: float) -> float | None:
 
 def _stream(content: Content, start: Info) -> Info:
     """A video or sound, as its container describes it."""
-    import av
-
-    from mediasift.media.containers import picture_streams, probe_container
-
     try:
         with content.local() as file, probe_container(file) as container:
             duration = container.duration / av.time_base if container.duration else None
@@ -173,7 +164,5 @@ def _stream(content: Content, start: Info) -> Info:
                 channels=getattr(heard, "channels", None),
                 captured=_moment(container.metadata.get("creation_time"), None),
             )
-    except ItemError:
-        raise
     except (av.FFmpegError, ValueError) as error:
         raise Damaged(f"{start.format} does not open ({error})") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from mediasift.media.documents.pages import parse_pages
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.video.cuts import DETECTORS
 from mediasift.media.video.every import parse_every
@@ -22,13 +23,6 @@ EVERY_OPTION = Option(
     "codec stored whole (iframe), or one for each shot (shot).",
     metavar="2s|1000f|iframe|shot", default="1s", check=parse_every,
 )  # fmt: skip
-
-
-def check_pages(text: str) -> None:
-    """Raise a UsageError unless it is a list of pages."""
-    from mediasift.media.documents.pages import parse_pages
-
-    parse_pages(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +63,7 @@ class PictureSettings(LockedSettings, FrameSettings):
 
     every_frame: Annotated[bool, Option("All frames of animated pictures instead of the first.")] = False
     dpi: Annotated[float, DPI_OPTION] = DPI
-    pages: Annotated[str | None, Option("Only these pages of PDFs.", metavar="1-3,5", check=check_pages)] = None
+    pages: Annotated[str | None, Option("Only these pages of PDFs.", metavar="1-3,5", check=parse_pages)] = None
 
     @property
     def text_layer(self) -> bool:

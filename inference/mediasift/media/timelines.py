@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any
 
 from mediasift.errors import ItemError
 from mediasift.items import FailedItem, Item, Place
 from mediasift.media.pictures.images import Admit
 from mediasift.media.sound.audio import read_clips
-from mediasift.media.video.every import DEFAULT_EVERY, Every, chosen_numbers, parse_every
-from mediasift.media.video.footage import Footage, open_footage
+from mediasift.media.video.every import DEFAULT_EVERY, chosen_numbers, parse_every
+from mediasift.media.video.footage import Footage, frame_item, open_footage
 from mediasift.media.video.frames import Frame
 from mediasift.media.video.shots import Shot, ShotFinder, measured
 from mediasift.sources.content import Content
@@ -37,44 +37,14 @@ class LostSound(Place):
     error: ItemError
 
 
-class Wanted(Protocol):
-    """What to read of a film, and how; see `media.settings`."""
-
-    @property
-    def every(self) -> str | None: ...  # noqa: D102
-    @property
-    def detector(self) -> str: ...  # noqa: D102
-    @property
-    def max_megapixels(self) -> float: ...  # noqa: D102
-    @property
-    def fades(self) -> bool: ...  # noqa: D102
-    @property
-    def channel(self) -> int | None: ...  # noqa: D102
-
-    @property
-    def shots(self) -> bool:
-        """Shots."""
-
-    @property
-    def keyframes(self) -> bool:
-        """A key frame for each shot."""
-
-    @property
-    def looks(self) -> bool:
-        """The frames that `every` chooses."""
-
-    @property
-    def piece_s(self) -> float | None:
-        """Longest piece of sound, seconds; None for no sound."""
-
-
-def read_timeline(content: Content, path: str, wanted: Wanted, admit: Admit) -> Iterator[Place]:
+def read_timeline(content: Content, path: str, wanted: Any, admit: Admit) -> Iterator[Place]:
     """All that is wanted of a film.
 
     Args:
         content: A video or animated picture.
         path: What its rows say in the `path` column.
-        wanted: What, and how.
+        wanted: Settings of frames and sound (see `media.settings`), `fades`, and what to yield: `shots`; `keyframes`,
+            one for each shot; `looks`, the frames that `every` chooses; sound, unless `piece_s` is None.
         admit: Called before each conversion to pixels, with its megapixels, and with 0 as a sign of life.
 
     Yields:
@@ -84,9 +54,9 @@ def read_timeline(content: Content, path: str, wanted: Wanted, admit: Admit) -> 
     Raises:
         ItemError: It cannot be read.
     """
-    film = _Film(path, wanted, admit)
     with open_footage(content, max_megapixels=wanted.max_megapixels, alive=lambda: admit(0.0)) as footage:
-        yield from film.pictures(footage)
+        film = _Film(footage, path, wanted, admit)
+        yield from film.pictures()
         yield FilmEnd(path=path, time_s=film.end_s)
         complaint = footage.complaint()
     if wanted.piece_s is not None:
@@ -95,10 +65,10 @@ def read_timeline(content: Content, path: str, wanted: Wanted, admit: Admit) -> 
         yield FailedItem(path=path, error=complaint)
 
 
-def _sound(content: Content, path: str, wanted: Wanted, admit: Admit) -> Iterator[Place]:
+def _sound(content: Content, path: str, wanted: Any, admit: Admit) -> Iterator[Place]:
     """The sound track, which is read by itself, as its packets lie elsewhere."""
     try:
-        for clip in read_clips(content, path, piece_s=wanted.piece_s or 0.0, channel=wanted.channel):
+        for clip in read_clips(content, path, piece_s=wanted.piece_s, channel=wanted.channel):
             admit(0.0)
             yield LostSound(path=path, time_s=clip.time_s, error=clip.error) if isinstance(clip, FailedItem) else clip
     except ItemError as error:
@@ -112,82 +82,63 @@ class _Film:
         end_s: Where its pictures end, once they were read.
     """
 
-    def __init__(self, path: str, wanted: Wanted, admit: Admit) -> None:
-        self._path, self._wanted, self._admit = path, wanted, admit
-        self._by_shot = False
-        self.end_s = 0.0
-
-    def pictures(self, footage: Footage) -> Iterator[Place]:
-        """Decoded once: shots as they end, while the chosen frames pass by."""
-        wanted, every = self._wanted, parse_every(self._wanted.every or DEFAULT_EVERY)
-        self._by_shot = wanted.looks and every.unit == "shot"
-        chosen = _chosen(footage, every) if wanted.looks else []
+    def __init__(self, footage: Footage, path: str, wanted: Any, admit: Admit) -> None:
+        self._footage, self._path, self._wanted, self._admit = footage, path, wanted, admit
+        self._every = parse_every(wanted.every or DEFAULT_EVERY)
+        self._by_shot = wanted.looks and self._every.unit == "shot"
+        self._without: list[Shot] = []
         self.end_s = footage.timetable.time_s(len(footage.timetable.ticks) - 1)
-        if wanted.shots or wanted.keyframes or self._by_shot:
-            yield from self._with_shots(footage, set(chosen))
-        else:
-            for frame in footage.iframes() if every.unit == "iframe" else footage.at(chosen):
-                yield from self._items(frame)
 
-    def _with_shots(self, footage: Footage, chosen: set[int]) -> Iterator[Place]:
+    def pictures(self) -> Iterator[Place]:
+        """Decoded once: shots as they end, while the chosen frames pass by."""
+        wanted, footage = self._wanted, self._footage
+        if wanted.shots or wanted.keyframes or self._by_shot:
+            yield from self._with_shots()
+        elif wanted.looks:
+            for frame in footage.iframes() if self._every.unit == "iframe" else footage.at(self._chosen()):
+                yield self._item(frame)
+
+    def _chosen(self) -> list[int]:
+        """Numbers of the frames to look at; none where shots choose them."""
+        table, unit = self._footage.timetable, self._every.unit
+        if unit == "iframe":
+            return [table.number(ticks) for ticks in table.keys]
+        return [] if unit == "shot" else chosen_numbers(self._every, table.ticks, table.time_base)
+
+    def _with_shots(self) -> Iterator[Place]:
         passing: deque[Frame] = deque()
-        without: list[Shot] = []
+        chosen = set(self._chosen()) if self._wanted.looks else set()
         finder = ShotFinder(detector=self._wanted.detector, fades=self._wanted.fades)
         wants_keyframes = self._wanted.keyframes or self._by_shot
-        frames = _tapped(footage.frames(), chosen, passing)
+        frames = _tapped(self._footage.frames(), chosen, passing)
         for cell in measured(frames, colours=False, keyframes=wants_keyframes):
             while passing:
-                yield from self._items(passing.popleft())
-            for shot in finder.add(cell):
-                yield from self._shot(shot, without)
-        for shot in finder.finish():
-            yield from self._shot(shot, without)
-        if wants_keyframes:
-            numbers = {shot.middle: shot for shot in without}
-            late: Iterable[Frame] = footage.at(list(numbers))
-            for frame in late:
-                yield from self._keyframe(frame, numbers[frame.number])
+                yield self._item(passing.popleft())
+            yield from self._shots(finder.add(cell))
+        yield from self._shots(finder.finish())
+        late = {shot.middle: shot for shot in self._without} if wants_keyframes else {}
+        for frame in self._footage.at(list(late)):
+            yield from self._keyframe(frame, late[frame.number])
 
-    def _shot(self, shot: Shot, without: list[Shot]) -> Iterator[Place]:
-        self.end_s = shot.end_s
-        if shot.keyframe is not None:
-            yield from self._keyframe(shot.keyframe, shot)
-            shot = replace(shot, keyframe=None)
-        else:
-            without.append(shot)
-        yield FilmShot(path=self._path, frame=shot.first, time_s=shot.start_s, shot=shot)
+    def _shots(self, shots: Iterable[Shot]) -> Iterator[Place]:
+        for shot in shots:
+            self.end_s = shot.end_s
+            if shot.keyframe is None:
+                self._without.append(shot)
+            else:
+                yield from self._keyframe(shot.keyframe, shot)
+            yield FilmShot(path=self._path, frame=shot.first, time_s=shot.start_s, shot=replace(shot, keyframe=None))
 
     def _keyframe(self, frame: Frame, shot: Shot) -> Iterator[Place]:
         """Looked at, where those of shots are to be looked at; and a key frame, where those are wanted."""
-        for item in self._items(frame):
-            if self._by_shot:
-                yield item
-            if self._wanted.keyframes:
-                yield replace(item, shot=shot.number) if isinstance(item, Item) else item
+        item = self._item(frame)
+        if self._by_shot:
+            yield item
+        if self._wanted.keyframes:
+            yield replace(item, shot=shot.number) if isinstance(item, Item) else item
 
-    def _items(self, frame: Frame) -> Iterator[Place]:
-        width, height = frame.size
-        self._admit(width * height / 1e6)
-        try:
-            image = frame.rgb()
-        except ItemError as error:
-            yield FailedItem(path=self._path, frame=frame.number, time_s=frame.time_s, error=error)
-        else:
-            yield Item(
-                path=self._path,
-                frame=frame.number,
-                time_s=frame.time_s,
-                image=image,
-                original_size=(width, height),
-            )
-
-
-def _chosen(footage: Footage, every: Every) -> list[int]:
-    """Numbers of the frames to look at; none for a rule that knows them only while it decodes."""
-    table = footage.timetable
-    if every.unit == "iframe":
-        return [table.number(ticks) for ticks in table.keys]
-    return [] if every.unit == "shot" else chosen_numbers(every, table.ticks, table.time_base)
+    def _item(self, frame: Frame) -> Item | FailedItem:
+        return frame_item(frame, self._path, self._admit)
 
 
 def _tapped(frames: Iterable[Frame], chosen: set[int], passing: deque[Frame]) -> Iterator[Frame]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.encode import ARRAYS, ENCODERS, KeepExif, check_encoder, kept_exif
-from mediasift.media.pictures.images import check_size
+from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.transforms import (
     Box,
     Canvas,

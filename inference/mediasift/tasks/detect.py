@@ -19,7 +19,7 @@ from mediasift.engines.onnx.settings import MODEL_OPTION, ModelSettings
 from mediasift.errors import DescriptionError, UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
-from mediasift.media.pictures.stills import still_path, write_picture
+from mediasift.media.pictures.encode import still_path, write_picture
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option

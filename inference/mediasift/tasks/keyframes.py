@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from mediasift.items import Item
-from mediasift.media.pictures.stills import FORMATS, still_path, write_picture
+from mediasift.media.pictures.encode import STILLS, still_path, write_picture
 from mediasift.media.pictures.transforms import sharpness
 from mediasift.media.settings import EVERY_OPTION, FrameSettings
 from mediasift.rows import Row
@@ -46,7 +46,7 @@ class KeyFrames(FrameSettings, RunSettings):
     directory: Annotated[
         str | Path | None, Option("Write stills into this folder, named by video, time and frame.", short="-d")
     ] = None
-    image_format: Annotated[str, Option("Of the stills.", choices=tuple(FORMATS))] = "jpeg"
+    image_format: Annotated[str, Option("Of the stills.", choices=tuple(STILLS))] = "jpeg"
 
     def start(self, resources: Resources) -> StartedKeyFrames:  # noqa: ARG002  (as every Task)
         """Make the folder.

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported
-from mediasift.media.pictures.images import Decoded, Undecoded, decode
+from mediasift.items import FailedItem, Item
+from mediasift.media.pictures.images import decode
 from tests.pictures import encoded, scene
 
 
-def one(data: bytes, **options) -> Decoded:
+def one(data: bytes, **options) -> Item:
     (decoded,) = decode(data, **options)
-    assert isinstance(decoded, Decoded)
+    assert isinstance(decoded, Item)
     assert decoded.image.dtype == np.uint8
     assert decoded.image.ndim == 3
     assert decoded.image.shape[2] == 3
@@ -110,7 +111,7 @@ def test_an_item_per_page():
     decoded = list(decode(out.getvalue()))
     assert [page.page for page in decoded] == [1, 2, 3]
     for seed, page in enumerate(decoded):
-        assert isinstance(page, Decoded)
+        assert isinstance(page, Item)
         assert difference(page.image, scene(seed=seed)) == 0
 
 
@@ -124,10 +125,10 @@ def test_first_frame_or_every_frame(form: str):
     assert first.frame is None
     decoded = list(decode(out.getvalue(), every_frame=True))
     assert [frame.frame for frame in decoded] == [0, 1, 2, 3]
-    assert isinstance(decoded[0], Decoded)
+    assert isinstance(decoded[0], Item)
     assert difference(decoded[0].image, first.image) == 0
     if form != "GIF":
-        assert isinstance(decoded[3], Decoded)
+        assert isinstance(decoded[3], Item)
         assert difference(decoded[3].image, scene(seed=3)) <= 1
 
 
@@ -137,8 +138,8 @@ def test_a_page_that_is_cut_off_is_an_error_after_the_others():
     pages[0].save(out, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
     for cut in (200, 60_000):
         first, *others = decode(out.getvalue()[:-cut])
-        assert isinstance(first, Decoded)
-        assert isinstance(others[-1], Undecoded)
+        assert isinstance(first, Item)
+        assert isinstance(others[-1], FailedItem)
         assert others[-1].page == len(others) + 1
 
 
@@ -238,7 +239,7 @@ def test_flipped_bytes_and_cuts_give_a_picture_or_an_item_error(form: str, flips
         data[position % len(data)] = value
     try:
         for decoded in decode(bytes(data[: max(1, cut)]), every_frame=True, max_megapixels=20):
-            assert isinstance(decoded, Undecoded) or decoded.image.shape[2] == 3
+            assert isinstance(decoded, FailedItem) or decoded.image.shape[2] == 3
     except ItemError as error:
         assert error.as_cell()
 
@@ -258,7 +259,7 @@ def test_valid_files_agree_with_pillow_or_are_unsupported(test_data: Path, packa
             decoded = next(iter(decode(path.read_bytes(), suffix=path.suffix)))
         except (Unsupported, NotMedia):
             continue
-        assert isinstance(decoded, Decoded), path
+        assert isinstance(decoded, Item), path
         seen += 1
         expected = pillow_rgb(path)
         if expected is not None and path.name not in EXCEPTIONS:

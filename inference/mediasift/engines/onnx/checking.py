@@ -18,7 +18,8 @@ from mediasift.engines.onnx.description import Colour, InputDescription, ModelDe
 from mediasift.engines.onnx.recipe import arrange, fitted, smallest_size
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import InputError, ItemError
-from mediasift.media.pictures.images import Undecoded, decode
+from mediasift.items import FailedItem
+from mediasift.media.pictures.images import decode
 from mediasift.sources.content import LocalFile
 from mediasift.sources.labelled import Labelled
 
@@ -146,7 +147,7 @@ def _read(
             first = next(decode(LocalFile(file).read(), suffix=file.suffix, needs=smallest_size(wanted)))
         except ItemError:
             continue
-        if not isinstance(first, Undecoded):
+        if not isinstance(first, FailedItem):
             pictures.append(fitted(first.image, wanted))
             kept.append(number)
     if not pictures:

@@ -11,8 +11,9 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +22,15 @@ from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, UsageError
 from mediasift.items import FailedItem, Item, TextPage, TextWord
-from mediasift.media.pictures.images import check_size
+from mediasift.media.pictures.headers import check_size
 from mediasift.sources.content import Content
 from mediasift.system.optional import lazily
 
 if TYPE_CHECKING:
-    import pypdfium2 as pdfium
-    import pypdfium2.raw as pdfium_c
-else:
-    pdfium = lazily("pypdfium2")
-    pdfium_c = lazily("pypdfium2.raw")
+    from mediasift.media.settings import PictureSettings
+
+pdfium = lazily("pypdfium2")
+pdfium_c = lazily("pypdfium2.raw")
 
 _POINTS_PER_INCH = 72
 _HYPHEN = 0xFFFE
@@ -58,34 +58,20 @@ def parse_pages(text: str) -> tuple[tuple[int, int | None], ...]:
 
 def wanted_pages(count: int, ranges: Sequence[tuple[int, int | None]]) -> list[int]:
     """Page numbers from 1, in the document's order; all of them without ranges."""
-    return [
-        page
-        for page in range(1, count + 1)
-        if not ranges or any(first <= page <= (last or page) for first, last in ranges)
-    ]
+    asked = [range(first, (last or count) + 1) for first, last in ranges]
+    return [page for page in range(1, count + 1) if not ranges or any(page in pages for pages in asked)]
 
 
 def read_pages(
-    content: Content,
-    path: str,
-    *,
-    dpi: float,
-    pages: str | None,
-    password: str | None,
-    text_layer: bool,
-    max_megapixels: float,
-    admit: Callable[[float], None],
+    content: Content, path: str, options: PictureSettings, admit: Callable[[float], None]
 ) -> Iterator[Item | TextPage | FailedItem]:
     """Each page of a PDF, in order.
 
     Args:
         content: The PDF.
         path: What its rows say in the `path` column.
-        dpi: Resolution. A page that would have more than `max_megapixels` is rendered at what fits.
-        pages: Which ones, as `parse_pages` reads it; None for all.
-        password: For an encrypted document.
-        text_layer: Yield a page that has a text layer as a `TextPage`, without rendering it.
-        max_megapixels: Also the limit for pictures inside the page.
+        options: Which pages, and how. A page that would have more than `max_megapixels`, which is also the limit for
+            pictures inside it, is rendered at what fits; with `text_layer`, one that has text becomes a `TextPage`.
         admit: Called before each page is rendered, with its megapixels.
 
     Raises:
@@ -93,17 +79,15 @@ def read_pages(
         Unreadable: It is encrypted, and the password is missing or wrong.
         NotFound: It has none of the pages asked for.
     """
-    ranges = parse_pages(pages) if pages else ()
-    what = _Wanted(
-        content=content, path=path, dpi=dpi, text_layer=text_layer, max_megapixels=max_megapixels, admit=admit
-    )
-    with _opened(content, password) as (document, count):
+    ranges = parse_pages(options.pages) if options.pages else ()
+    with _opened(content, options.password) as (document, count):
         numbers = wanted_pages(count, ranges)
         if not numbers:
-            raise NotFound(f"the PDF has {count} pages, none of the pages {pages or 1}")
+            raise NotFound(f"the PDF has {count} pages, none of the pages {options.pages or 1}")
         for number in numbers:
             try:
-                yield _page(document, number, what)
+                page = _page(document, number, path, options, admit)
+                yield page if isinstance(page, TextPage) else replace(page, content=content)
             except ItemError as error:
                 yield FailedItem(path=path, page=number, error=error)
 
@@ -150,46 +134,31 @@ def _document(file: Path, password: str | None) -> Any:
         raise Damaged(f"PDF does not open ({error})") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """What is wanted of each page."""
+def _page(
+    document: Any, number: int, path: str, options: PictureSettings, admit: Callable[[float], None]
+) -> Item | TextPage:
+    with _loaded(document, number) as page:
+        width, height, scale = _size(page, options.dpi, options.max_megapixels)
+        words = _words(page, width, height) if options.text_layer else ()
+        if words:
+            return TextPage(path=path, page=number, words=words, width_px=width, height_px=height)
+        _check_pictures(page, options.max_megapixels)
+    admit(width * height / 1e6)  # may wait; never with the lock
+    with _loaded(document, number) as page:
+        image = _render(page, scale)
+    return Item(path=path, page=number, image=image, original_size=(image.shape[1], image.shape[0]))
 
-    content: Content
-    path: str
-    dpi: float
-    text_layer: bool
-    max_megapixels: float
-    admit: Callable[[float], None]
 
-
-def _page(document: Any, number: int, wanted: _Wanted) -> Item | TextPage:
-    path, max_megapixels = wanted.path, wanted.max_megapixels
+@contextmanager
+def _loaded(document: Any, number: int) -> Iterator[Any]:
+    """A page, with the lock."""
     with _LOCK:
-        page = _loaded(document, number)
         try:
-            width, height, scale = _size(page, wanted.dpi, max_megapixels)
-            words = _words(page, width, height) if wanted.text_layer else ()
-            if words:
-                return TextPage(path=path, page=number, words=words, width_px=width, height_px=height)
-            _check_pictures(page, max_megapixels)
-        finally:
-            page.close()
-    wanted.admit(width * height / 1e6)  # may wait; never with the lock
-    with _LOCK:
-        page = _loaded(document, number)
-        try:
-            image = _render(page, scale)
-        finally:
-            page.close()
-    size = image.shape[1], image.shape[0]
-    return Item(path=path, page=number, image=image, original_size=size, content=wanted.content)
-
-
-def _loaded(document: Any, number: int) -> Any:
-    try:
-        return document[number - 1]
-    except (pdfium.PdfiumError, IndexError) as error:
-        raise Damaged(f"page {number} of the PDF does not load ({error})") from error
+            page = document[number - 1]
+        except (pdfium.PdfiumError, IndexError) as error:
+            raise Damaged(f"page {number} of the PDF does not load ({error})") from error
+        with closing(page):
+            yield page
 
 
 def _size(page: Any, dpi: float, max_megapixels: float) -> tuple[int, int, float]:
@@ -197,11 +166,9 @@ def _size(page: Any, dpi: float, max_megapixels: float) -> tuple[int, int, float
     width, height = page.get_size()
     if not (width > 0 and height > 0 and math.isfinite(width * height)):
         raise Damaged(f"the page has no size ({width} x {height} points)")
-    scale = dpi / _POINTS_PER_INCH
-    scale = min(scale, math.sqrt(max_megapixels * 1e6 / (width * height)) * 0.999)
+    scale = min(dpi / _POINTS_PER_INCH, math.sqrt(max_megapixels * 1e6 / (width * height)) * 0.999)
     pixels = math.ceil(width * scale), math.ceil(height * scale)
-    if pixels[0] * pixels[1] > max_megapixels * 1e6:  # a page so narrow that rounding up is too much
-        check_size(*pixels, max_megapixels)
+    check_size(*pixels, max_megapixels)  # a page so narrow that rounding up is too much
     return *pixels, scale
 
 
@@ -218,8 +185,8 @@ def _render(page: Any, scale: float) -> NDArray[np.uint8]:
 
 def _check_pictures(page: Any, max_megapixels: float) -> None:
     """A small page may hold a picture that is a bomb."""
-    for found in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=5):
-        width, height = found.get_px_size()
+    for picture in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=5):
+        width, height = picture.get_px_size()
         if width * height > max_megapixels * 1e6:
             raise TooLarge(
                 f"a picture of {width} x {height} is in the page, more than the limit of {max_megapixels:g} "
@@ -229,54 +196,39 @@ def _check_pictures(page: Any, max_megapixels: float) -> None:
 
 def _words(page: Any, width: int, height: int) -> tuple[TextWord, ...]:
     """The words of the page's text layer with their boxes in pixels; none when there is no visible text."""
-    text = page.get_textpage()
-    try:
-        words: list[TextWord] = []
-        letters: list[str] = []
-        box: list[float] = []
-        line = 0
-        for index in range(text.count_chars()):
-            code = pdfium_c.FPDFText_GetUnicode(text.raw, index)
-            letter = "-" if code == _HYPHEN else chr(code) if code <= 0x10FFFF and not 0xD800 <= code < 0xE000 else "�"
-            if letter.isspace() or not letter.isprintable():
-                _close(words, letters, box, line)
-                letters, box = [], []
-                line += letter == "\n"
-                continue
-            letters.append(letter)
-            box = _joined(box, _on_page(page, text, index, width, height))
-        _close(words, letters, box, line)
-        return tuple(words)
-    finally:
-        text.close()
+    words: list[TextWord] = []
+    line = 0
+    with closing(page.get_textpage()) as text:
+        letters = ((index, _letter(text, index)) for index in range(text.count_chars()))
+        for is_visible, group in groupby(letters, key=lambda one: one[1].isprintable() and not one[1].isspace()):
+            if is_visible:
+                indices, word = zip(*group, strict=True)
+                corners = np.array([_corners(page, text, index, width, height) for index in indices]).reshape(-1, 2)
+                (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+                words.append(
+                    TextWord(
+                        text="".join(word), line=line, left_px=left, top_px=top,
+                        width_px=max(1, right - left), height_px=max(1, bottom - top),
+                    )
+                )  # fmt: skip
+            else:
+                line += sum(letter == "\n" for _, letter in group)
+    return tuple(words)
 
 
-def _close(words: list[TextWord], letters: list[str], box: list[float], line: int) -> None:
-    if letters:
-        left, top, right, bottom = box
-        words.append(
-            TextWord(
-                text="".join(letters), line=line, left_px=round(left), top_px=round(top),
-                width_px=max(1, round(right - left)), height_px=max(1, round(bottom - top)),
-            )
-        )  # fmt: skip
+def _letter(text: Any, index: int) -> str:
+    code = pdfium_c.FPDFText_GetUnicode(text.raw, index)
+    if code == _HYPHEN:
+        return "-"
+    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code < 0xE000 else "�"
 
 
-def _joined(box: list[float], other: tuple[float, float, float, float]) -> list[float]:
-    if not box:
-        return list(other)
-    return [min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3])]
-
-
-def _on_page(page: Any, text: Any, index: int, width: int, height: int) -> tuple[float, float, float, float]:
-    """A character's box, left, top, right, bottom in pixels of the upright page."""
+def _corners(page: Any, text: Any, index: int, width: int, height: int) -> list[tuple[int, int]]:
+    """Two opposite corners (x, y) of a character's box in pixels of the upright page."""
     left, bottom, right, top = text.get_charbox(index)
-    corners = [_device(page, x, y, width, height) for x, y in ((left, top), (right, bottom))]
-    (x0, y0), (x1, y1) = corners
-    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
-
-
-def _device(page: Any, x: float, y: float, width: int, height: int) -> tuple[int, int]:
-    device_x, device_y = ctypes.c_int(), ctypes.c_int()
-    pdfium_c.FPDF_PageToDevice(page.raw, 0, 0, width, height, 0, x, y, device_x, device_y)
-    return device_x.value, device_y.value
+    x, y = ctypes.c_int(), ctypes.c_int()
+    corners = []
+    for across, up in ((left, top), (right, bottom)):
+        pdfium_c.FPDF_PageToDevice(page.raw, 0, 0, width, height, 0, across, up, x, y)
+        corners.append((x.value, y.value))
+    return corners

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.media.libraries import cv2
 from mediasift.media.pictures.transforms import Anchor, Fit, covering_size, padded_place
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-else:
-    cv2 = lazily("cv2")
 
 Picture = NDArray[np.uint8]
 Boxes = NDArray[np.float32]

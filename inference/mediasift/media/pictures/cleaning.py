@@ -5,20 +5,14 @@ All functions take uint8 arrays, (H, W, 3) RGB or (H, W) grey, and return a grey
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.media.libraries import cv2
 from mediasift.media.pictures.transforms import Picture, to_gray
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-else:
-    cv2 = lazily("cv2")
 
 MAX_SKEW_DEG = 15.0
 _SKEW_STEP_DEG = 0.1
@@ -34,33 +28,28 @@ Matrix = NDArray[np.float64]
 IDENTITY: Matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
-def gray(image: Picture) -> Picture:
-    """ITU-R BT.601 luma; grey pictures as they are."""
-    return image if image.ndim == 2 else to_gray(image)
-
-
 def denoise(image: Picture) -> Picture:
     """Without single specks: a median over 3 x 3 pixels."""
-    return np.asarray(cv2.medianBlur(gray(image), 3), dtype=np.uint8)
+    return np.asarray(cv2.medianBlur(to_gray(image), 3), dtype=np.uint8)
 
 
 def contrast(image: Picture) -> Picture:
     """Contrast evened out locally: CLAHE with clip limit 2 on 8 x 8 tiles (Zuiderveld 1994)."""
-    return np.asarray(cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(gray(image)), dtype=np.uint8)
+    return np.asarray(cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(to_gray(image)), dtype=np.uint8)
 
 
 def threshold(image: Picture) -> Picture:
     """Black and white: each pixel against the Gaussian mean of its neighbourhood of 31 pixels, less 15 levels."""
     kind = cv2.ADAPTIVE_THRESH_GAUSSIAN_C
-    return np.asarray(cv2.adaptiveThreshold(gray(image), 255, kind, cv2.THRESH_BINARY, 31, 15), dtype=np.uint8)
+    return np.asarray(cv2.adaptiveThreshold(to_gray(image), 255, kind, cv2.THRESH_BINARY, 31, 15), dtype=np.uint8)
 
 
 def dark_on_light(image: Picture) -> Picture:
     """Inverted when most of it is dark: text is the smaller part of a page."""
-    grey = gray(image)
+    grey = to_gray(image)
     level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     dark = float(np.count_nonzero(grey <= level)) / grey.size
-    return np.asarray(255 - grey, dtype=np.uint8) if dark > 0.5 and int(grey.max()) - int(grey.min()) > 32 else grey
+    return np.asarray(255 - grey, dtype=np.uint8) if dark > 0.5 and np.ptp(grey) > 32 else grey
 
 
 def skew_deg(image: Picture) -> float:
@@ -68,7 +57,7 @@ def skew_deg(image: Picture) -> float:
 
     The angle whose row profile has the sharpest steps (Postl 1986), found coarsely, then in tenths of a degree.
     """
-    grey = gray(image)
+    grey = to_gray(image)
     factor = min(1.0, _SKEW_WIDTH_PX / max(grey.shape))
     small = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     ink = np.asarray(cv2.threshold(small, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)[1], dtype=np.uint8)
@@ -95,7 +84,7 @@ def rotated(image: Picture, clockwise_deg: float) -> tuple[Picture, Matrix]:
 
     Quarter turns are exact; other angles are interpolated, the new corners filled with the border's median.
     """
-    grey = gray(image)
+    grey = to_gray(image)
     height, width = grey.shape
     quarters, rest = divmod(clockwise_deg, 90)
     if rest == 0:
@@ -116,7 +105,7 @@ def rotated(image: Picture, clockwise_deg: float) -> tuple[Picture, Matrix]:
 def deskew(image: Picture) -> tuple[Picture, Matrix]:
     """With its lines of text level, and the map from the result's pixels to the original's."""
     angle = skew_deg(image)
-    return rotated(image, -angle) if angle else (gray(image), IDENTITY)
+    return rotated(image, -angle) if angle else (to_gray(image), IDENTITY)
 
 
 def with_border(image: Picture, width_px: int = 10) -> tuple[Picture, Matrix]:
@@ -124,7 +113,7 @@ def with_border(image: Picture, width_px: int = 10) -> tuple[Picture, Matrix]:
 
     Letters that touch the edge are misread; Tesseract's manual asks for 10 pixels.
     """
-    grey = gray(image)
+    grey = to_gray(image)
     return np.pad(grey, width_px, constant_values=_edge(grey)), np.array([[1.0, 0, -width_px], [0, 1.0, -width_px]])
 
 
@@ -134,7 +123,7 @@ def _edge(grey: Picture) -> np.uint8:
 
 def text_height_px(image: Picture) -> float:
     """Median height of the connected components that may be letters; 0.0 when there are too few."""
-    _, ink = cv2.threshold(gray(image), 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
+    _, ink = cv2.threshold(to_gray(image), 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
     _, _, found, _ = cv2.connectedComponentsWithStats(ink)
     heights, widths = found[1:, cv2.CC_STAT_HEIGHT], found[1:, cv2.CC_STAT_WIDTH]
     letters = heights[(heights >= 5) & (heights < ink.shape[0] / 3) & (widths < 4 * heights)]
@@ -143,7 +132,7 @@ def text_height_px(image: Picture) -> float:
 
 def enlarge_small_text(image: Picture) -> tuple[Picture, Matrix]:
     """Up to four times as large when its letters are low, and the map from the result's pixels to the original's."""
-    grey = gray(image)
+    grey = to_gray(image)
     height = text_height_px(grey)
     if not 0 < height < SMALL_TEXT_PX:
         return grey, IDENTITY
@@ -155,8 +144,7 @@ def enlarge_small_text(image: Picture) -> tuple[Picture, Matrix]:
     return np.asarray(large, dtype=np.uint8), np.array([[back_x, 0, 0], [0, back_y, 0]])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cleaned:
+class Cleaned(NamedTuple):
     """A picture made easier to read.
 
     Attributes:
@@ -168,36 +156,31 @@ class Cleaned:
     to_original: Matrix
 
 
-STEPS: tuple[str, ...] = ("invert", "denoise", "contrast", "deskew", "upscale", "threshold", "border")
+STEPS: dict[str, Callable[[Picture], Picture | tuple[Picture, Matrix]]] = {
+    "invert": dark_on_light,
+    "denoise": denoise,
+    "contrast": contrast,
+    "deskew": deskew,
+    "upscale": enlarge_small_text,
+    "threshold": threshold,
+    "border": with_border,
+}
 """What `clean` can do, in the order in which it is done; finding the upright orientation comes before, with the
 engine's help."""
 
 
-def clean(image: Picture, steps: Sequence[str], *, clockwise_deg: float = 0.0) -> Cleaned:
+def clean(image: Picture, steps: Collection[str], *, clockwise_deg: float = 0.0) -> Cleaned:
     """The picture, turned, then cleaned by the steps named, in the order of `STEPS`."""
     current, matrix = rotated(image, clockwise_deg)
-    for step in STEPS:
-        if step not in steps:
-            continue
-        if step == "deskew":
-            current, back = deskew(current)
-        elif step == "upscale":
-            current, back = enlarge_small_text(current)
-        elif step == "border":
-            current, back = with_border(current)
-        else:
-            current, back = _PLAIN[step](current), IDENTITY
-        matrix = _after(matrix, back)
+    for name, step in STEPS.items():
+        if name in steps:
+            result = step(current)
+            if isinstance(result, tuple):
+                current, back = result
+                matrix = np.asarray(matrix @ np.vstack([back, [0, 0, 1]]), dtype=np.float64)
+            else:
+                current = result
     return Cleaned(current, matrix)
-
-
-_PLAIN = {"invert": dark_on_light, "denoise": denoise, "contrast": contrast, "threshold": threshold}
-
-
-def _after(first: Matrix, second: Matrix) -> Matrix:
-    """The map that applies `second`, then `first`."""
-    whole = np.vstack([second, [0, 0, 1]])
-    return np.asarray(first @ whole, dtype=np.float64)
 
 
 def map_box(
@@ -207,6 +190,6 @@ def map_box(
     left, top, wide, high = box
     corners = np.array([[x, y, 1.0] for x in (left, left + wide) for y in (top, top + high)])
     points = corners @ matrix.T
-    x0, y0 = np.clip(np.rint(points.min(axis=0)), 0, (width - 1, height - 1)).astype(int)
-    x1, y1 = np.clip(np.rint(points.max(axis=0)), 1, (width, height)).astype(int)
-    return int(x0), int(y0), max(1, int(x1 - x0)), max(1, int(y1 - y0))
+    x0, y0 = np.clip(np.rint(points.min(axis=0)), 0, (width - 1, height - 1)).astype(int).tolist()
+    x1, y1 = np.clip(np.rint(points.max(axis=0)), 1, (width, height)).astype(int).tolist()
+    return x0, y0, max(1, x1 - x0), max(1, y1 - y0)

@@ -1,52 +1,44 @@
-"""Pictures → the bytes of files: PNG, JPEG, WebP, AVIF, or numpy arrays; metadata only where it is asked for."""
+"""Pictures out: the bytes of PNG, JPEG, WebP, AVIF or numpy files, metadata only where it is asked for; stills."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import EngineError, ItemError
+from mediasift.errors import EngineError, ItemError, OutputError
+from mediasift.items import Place
+from mediasift.media.libraries import Image, cv2
 from mediasift.media.pictures.headers import opened, pillow_reads
 from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, sniff
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    from PIL import Image, features
-else:
-    Image, features = lazily("PIL.Image"), lazily("PIL.features")
+from mediasift.system.files import path_below, place_suffix, write_file
 
 KeepExif = Literal["strip", "keep", "without-place"]
 
-_ORIENTATION, _GPS_IFD = 0x0112, 0x8825
+_ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 
 
 def _pillow(form: str, **options: Any) -> Callable[[NDArray[np.generic], int, bytes], bytes]:
     def encode(numbers: NDArray[np.generic], quality: int, exif: bytes) -> bytes:
         out = io.BytesIO()
-        more: dict[str, Any] = {"exif": exif} if exif else {}
-        if form != "PNG":
-            more["quality"] = quality
-        Image.fromarray(np.asarray(numbers)).save(out, form, **options, **more)
+        Image.fromarray(np.asarray(numbers)).save(out, form, quality=quality, exif=exif, **options)
         return out.getvalue()
 
     return encode
 
 
-def _npy(numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
-    out = io.BytesIO()
-    np.save(out, numbers, allow_pickle=False)
-    return out.getvalue()
+def _numpy(save: Callable[[io.BytesIO, NDArray[np.generic]], None]) -> Callable[..., bytes]:
+    def encode(numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
+        out = io.BytesIO()
+        save(out, numbers)
+        return out.getvalue()
 
-
-def _npz(numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
-    out = io.BytesIO()
-    np.savez_compressed(out, image=numbers)
-    return out.getvalue()
+    return encode
 
 
 ENCODERS: dict[str, Callable[[NDArray[np.generic], int, bytes], bytes]] = {
@@ -54,17 +46,28 @@ ENCODERS: dict[str, Callable[[NDArray[np.generic], int, bytes], bytes]] = {
     "jpg": _pillow("JPEG", optimize=True),
     "webp": _pillow("WEBP"),
     "avif": _pillow("AVIF"),
-    "npy": _npy,
-    "npz": _npz,
+    "npy": _numpy(lambda out, numbers: np.save(out, numbers, allow_pickle=False)),
+    "npz": _numpy(lambda out, numbers: np.savez_compressed(out, image=numbers)),
 }
 """Suffix → (numbers, quality 1..100, EXIF block) → bytes. `npz` holds the array under the name `image`."""
 
 ARRAYS = ("npy", "npz")
 """Those that hold any numbers; the others hold uint8 grey or RGB."""
 
+STILLS: dict[str, tuple[str, str]] = {
+    "jpeg": (".jpg", "IMWRITE_JPEG_QUALITY"),
+    "png": (".png", ""),
+    "webp": (".webp", "IMWRITE_WEBP_QUALITY"),
+}
+"""Format of a still → its suffix, and what OpenCV calls its quality; empty where nothing is lost."""
+
+_STILL_QUALITY = 95
+
 
 def check_encoder(name: str) -> None:
     """Raise an EngineError where Pillow was built without the codec."""
+    from PIL import features
+
     if name in ("webp", "avif") and not features.check(name):
         raise EngineError(f"this Pillow was built without {name.upper()}; type: pip install -U pillow")
 
@@ -75,12 +78,12 @@ def kept_exif(content: Content, keep: KeepExif) -> bytes:
         return b""
     try:
         data = content.read()
-        found = sniff(data[:HEAD_BYTES], content.suffix)
-        if found is None or not pillow_reads(found.name):
+        form = sniff(data[:HEAD_BYTES], content.suffix)
+        if form is None or not pillow_reads(form.name):
             return b""
-        with opened(data, found.name) as picture:
+        with opened(data, form.name) as picture:
             exif = picture.getexif()
-            exif.get_ifd(0x8769)  # read now: a block that is only referred to is not written
+            exif.get_ifd(_EXIF_IFD)  # read now: a block that is only referred to is not written
             if keep == "without-place":
                 exif.pop(_GPS_IFD, None)
             else:
@@ -91,3 +94,30 @@ def kept_exif(content: Content, keep: KeepExif) -> bytes:
             return exif.tobytes()
     except ItemError:  # the pixels were read by another decoder; there is no EXIF that Pillow could find
         return b""
+
+
+def write_picture(path: Path, image: NDArray[np.uint8], format: str) -> None:
+    """Write uint8 (H, W, 3) RGB in a format of `STILLS`; the same picture always gives the same bytes.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    suffix, quality = STILLS[format]
+    how = [getattr(cv2, quality), _STILL_QUALITY] if quality else []
+    try:
+        done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), how)
+    except cv2.error as error:
+        raise OutputError(f"{path}: cannot be written as {format} ({error.err or error})") from error
+    if not done:
+        raise OutputError(f"{path}: cannot be written as {format}")
+    write_file(path, data.tobytes())
+
+
+def still_path(directory: str | Path, place: Place, format: str) -> Path:
+    """Where a still belongs: the source's own path below the folder, then time, frame and page.
+
+    `a/film.mp4` at 83.5 s, frame 2087 → `DIR/a/film.mp4_00-01-23.500_f2087.jpg`.
+    """
+    source = path_below(directory, place.path)
+    suffix = place_suffix(place, time="_{}", frame="_f{}", page="_p{}")
+    return source.with_name(f"{source.name}{suffix}{STILLS[format][0]}")

@@ -12,16 +12,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mediasift.errors import Damaged, TooLarge, Unsupported
-from mediasift.system.optional import is_installed, lazily, require
-
-if TYPE_CHECKING:
-    import PIL
-    from PIL import Image
-else:
-    PIL, Image = lazily("PIL"), lazily("PIL.Image")
+from mediasift.media.libraries import PIL, Image
+from mediasift.system.optional import is_installed, require
 
 _ORIENTATION = 0x0112  # EXIF 2.32, tag "Orientation"
 
@@ -42,6 +36,11 @@ class Header:
     orientation: int = 1
     mode: str = ""
     pages: int = 1
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(width, height) after the orientation is applied."""
+        return (self.width, self.height) if self.orientation < 5 else (self.height, self.width)
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -67,31 +66,30 @@ def read_header(data: bytes, name: str) -> Header:
 def pillow_header(picture: Image.Image, name: str = "") -> Header:
     """The header of an opened Pillow picture. Pages are counted for TIFF only; it may need to walk the file."""
     pages = int(getattr(picture, "n_frames", 1)) if name == "tiff" else 1
-    orientation = picture.getexif().get(_ORIENTATION, 1)
-    if not isinstance(orientation, int) or not 1 <= orientation <= 8:
-        orientation = 1
-    return Header(
-        width=picture.width, height=picture.height, orientation=orientation, mode=picture.mode, pages=max(1, pages)
-    )
+    turn = _orientation(picture.getexif().get(_ORIENTATION))
+    return Header(width=picture.width, height=picture.height, orientation=turn, mode=picture.mode, pages=max(1, pages))
+
+
+def _orientation(value: object) -> int:
+    """What a header gives as the orientation; 1 where it makes no sense."""
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def check_size(width: int, height: int, max_megapixels: float) -> None:
+    """Raise TooLarge for a picture of more than `max_megapixels`."""
+    if width * height > max_megapixels * 1e6:
+        raise TooLarge(
+            f"{width} x {height} is {width * height / 1e6:,.0f} megapixels, more than the limit of {max_megapixels:g}; "
+            "if you trust it: --max-megapixels"
+        )
 
 
 _pillow_lock = threading.Lock()
 
 PILLOW_ERRORS = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    OverflowError,
-    AttributeError,
-    NotImplementedError,
+    OSError, ValueError, TypeError, LookupError, SyntaxError, EOFError, struct.error, ArithmeticError, AttributeError,
     RuntimeError,
-    ZeroDivisionError,
-)
+)  # fmt: skip
 """What Pillow's plugins raise on damaged files (seen on fuzzed files; its documentation names only OSError)."""
 
 
@@ -121,49 +119,33 @@ def guarded(name: str) -> Iterator[None]:
             yield
         except Image.DecompressionBombError as error:
             raise TooLarge(f"{name}: {error}") from error
-        except PIL.UnidentifiedImageError as error:
-            if name in _WHOLLY_READ:
-                raise Damaged(f"{name.upper()} whose header is damaged") from error
-            raise Unsupported(
-                f"{name.upper()} whose header is damaged or of a kind that cannot be read here"
-            ) from error
         except MemoryError as error:
             raise TooLarge(f"{name}: not enough memory to decode it") from error
         except PILLOW_ERRORS as error:
-            reason = f"{error or type(error).__name__}"
-            if name in _WHOLLY_READ:
-                raise Damaged(f"{name.upper()} does not decode ({reason})") from error
-            raise Unsupported(f"{name.upper()} is damaged or of a kind that cannot be read here ({reason})") from error
+            doubt = "" if name in _WHOLLY_READ else " or of a kind that cannot be read here"
+            kind = Unsupported if doubt else Damaged
+            if isinstance(error, PIL.UnidentifiedImageError):
+                raise kind(f"{name.upper()} whose header is damaged{doubt}") from error
+            problem = f"is damaged{doubt}" if doubt else "does not decode"
+            raise kind(f"{name.upper()} {problem} ({error or type(error).__name__})") from error
 
 
 _WHOLLY_READ = frozenset({"jpeg", "png", "gif", "webp", "bmp", "tiff", "pnm"})
 """Formats of which every usual kind is read here: what does not decode is damaged."""
 
-_PILLOW_FORMATS: dict[str, list[str] | None] = {
+_PILLOW_FORMATS: dict[str, list[str]] = {
+    **{
+        name: [name.upper()]
+        for name in (
+            "png", "gif", "tiff", "bmp", "webp", "avif", "heif", "psd", "jpeg2000", "qoi", "dds", "icns", "sgi", "xpm",
+            "msp", "fli", "fits", "pcx", "tga",
+        )
+    },
     "jpeg": ["JPEG", "MPO"],
-    "png": ["PNG"],
-    "gif": ["GIF"],
-    "tiff": ["TIFF"],
-    "bmp": ["BMP"],
-    "webp": ["WEBP"],
-    "avif": ["AVIF"],
-    "heif": ["HEIF"],
     "ico": ["ICO", "CUR"],
-    "psd": ["PSD"],
-    "jpeg2000": ["JPEG2000"],
-    "qoi": ["QOI"],
     "sun-raster": ["SUN"],
-    "dds": ["DDS"],
-    "icns": ["ICNS"],
-    "sgi": ["SGI"],
-    "xpm": ["XPM"],
-    "msp": ["MSP"],
-    "fli": ["FLI"],
-    "fits": ["FITS"],
-    "pcx": ["PCX"],
-    "tga": ["TGA"],
     "pnm": ["PPM"],
-}
+}  # fmt: skip
 """Our name of a format → the only Pillow plugins that may read it. EPS is missing on purpose: it runs Ghostscript.
 So is BLP, a format of games whose decoder is pure Python and needs eight times the memory of the picture."""
 
@@ -175,7 +157,7 @@ def pillow_reads(name: str) -> bool:
     if name == "heif":
         _register_heif()
     Image.init()
-    return any(plugin in Image.OPEN for plugin in _PILLOW_FORMATS[name] or ())
+    return any(plugin in Image.OPEN for plugin in _PILLOW_FORMATS[name])
 
 
 def _register_heif() -> None:
@@ -241,63 +223,52 @@ def _tiff(data: bytes) -> Header | None:
     order = "<" if data[:2] == b"II" else ">"
     if len(data) < 8 or struct.unpack_from(f"{order}H", data, 2) != (42,):
         return None
-    (start,) = struct.unpack_from(f"{order}I", data, 4)
-    first: dict[int, int] = {}
+    (begin,) = (start,) = struct.unpack_from(f"{order}I", data, 4)
     seen: set[int] = set()
     while start and start + 2 <= len(data) and start not in seen and len(seen) < _MAX_PAGES:
+        seen.add(start)
         (count,) = struct.unpack_from(f"{order}H", data, start)
         end = start + 2 + 12 * count
-        if not seen:
-            first = dict(_tiff_entries(data, order, range(start + 2, min(end, len(data) - 11), 12)))
-        seen.add(start)
         start = struct.unpack_from(f"{order}I", data, end)[0] if end + 4 <= len(data) else 0
     cut = start > 0 and start + 2 > len(data)  # a page that is announced, but not there
+    first = dict(_tiff_entries(data, order, begin)) if seen else {}
     width, height = first.get(256, 0), first.get(257, 0)
     if not width or not height:
         return None
     kind = {0: "L", 1: "L", 2: "RGB"}.get(first.get(262, -1), "")
     depth = {8: "", 16: ";16", 32: ";32"}.get(first.get(258, 1), ";?")
     simple = kind and first.get(277, 1) == len(kind) and first.get(284, 1) == 1 and first.get(266, 1) == 1
-    orientation = first.get(_ORIENTATION, 1)
     return Header(
         width=width,
         height=height,
-        orientation=orientation if 1 <= orientation <= 8 else 1,
+        orientation=_orientation(first.get(_ORIENTATION)),
         mode=f"{kind}{depth}{'F' if first.get(339) == 3 else ''}" if simple else "",
         pages=len(seen) + cut,
     )
 
 
-def _tiff_entries(data: bytes, order: str, positions: range) -> Iterator[tuple[int, int]]:
-    """(tag, first value) of a directory's whole-number entries."""
-    for position in positions:
+def _tiff_entries(data: bytes, order: str, start: int) -> Iterator[tuple[int, int]]:
+    """(tag, first value) of the whole-number entries of the directory at `start`."""
+    (entries,) = struct.unpack_from(f"{order}H", data, start)
+    for position in range(start + 2, min(start + 2 + 12 * entries, len(data) - 11), 12):
         tag, kind, count = struct.unpack_from(f"{order}HHI", data, position)
         if kind not in _TIFF_TYPES:
             continue
-        code = _TIFF_TYPES[kind]
-        size = struct.calcsize(code)
+        code = f"{order}{_TIFF_TYPES[kind]}"
         place = position + 8
-        if size * count > 4:
+        if struct.calcsize(code) * count > 4:
             (place,) = struct.unpack_from(f"{order}I", data, place)
-        if place + size <= len(data):
-            yield tag, struct.unpack_from(f"{order}{code}", data, place)[0]
+        if place + struct.calcsize(code) <= len(data):
+            yield tag, struct.unpack_from(code, data, place)[0]
 
 
 def exif_orientation(tiff: bytes) -> int:
-    """The orientation, 1..8, in a block of EXIF (a TIFF header and its first directory); 1 when it says none."""
+    """The orientation, 1..8, in a block of EXIF (a TIFF header and its first directory); 1 where it has none."""
     if len(tiff) < 8 or tiff[:2] not in (b"II", b"MM"):
         return 1
     order = "<" if tiff[:2] == b"II" else ">"
     (start,) = struct.unpack_from(f"{order}I", tiff, 4)
-    if start + 2 > len(tiff):
-        return 1
-    (count,) = struct.unpack_from(f"{order}H", tiff, start)
-    for entry in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
-        tag, kind = struct.unpack_from(f"{order}HH", tiff, entry)
-        if tag == _ORIENTATION:
-            (value,) = struct.unpack_from(f"{order}I" if kind == 4 else f"{order}H", tiff, entry + 8)
-            return value if 1 <= value <= 8 else 1
-    return 1
+    return _orientation(dict(_tiff_entries(tiff, order, start)).get(_ORIENTATION) if start + 2 <= len(tiff) else None)
 
 
 def _radiance(data: bytes) -> Header:

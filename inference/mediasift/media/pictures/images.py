@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, ItemError, TooLarge, Unsupported
+from mediasift.items import FailedItem, Item
+from mediasift.media.libraries import Image, cv2
 from mediasift.media.pictures.headers import (
     Header,
+    check_size,
     guarded,
     open_lazily,
     opened,
@@ -25,15 +27,8 @@ from mediasift.media.pictures.headers import (
     read_header,
 )
 from mediasift.media.pictures.vector_graphics import rasterised
+from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, known_format
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-    from PIL import Image
-else:
-    cv2 = lazily("cv2")
-    Image = lazily("PIL.Image")
 
 Picture = NDArray[np.uint8]
 
@@ -56,32 +51,6 @@ def get_ready() -> None:
     Image.open  # noqa: B018  (the same)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decoded:
-    """One picture out of a file.
-
-    Attributes:
-        image: uint8 (H, W, 3) RGB, upright.
-        original_size: Upright (width, height) in the file, before any reduction.
-        page: From 1 in a TIFF of several pages, else None.
-        frame: From 0 where every frame of an animation was asked for, else None.
-    """
-
-    image: Picture
-    original_size: tuple[int, int]
-    page: int | None = None
-    frame: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undecoded:
-    """One page or frame that did not decode."""
-
-    error: ItemError
-    page: int | None = None
-    frame: int | None = None
-
-
 Admit = Callable[[float], None]
 """Called with the megapixels about to be decoded; may wait until there is room for them."""
 
@@ -93,16 +62,19 @@ def admit_all(_megapixels: float) -> None:
 def decode(
     data: bytes,
     *,
+    path: str = "",
+    content: Content | None = None,
     suffix: str = "",
     needs: tuple[int, int] | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
     every_frame: bool = False,
     admit: Admit = admit_all,
-) -> Iterator[Decoded | Undecoded]:
+) -> Iterator[Item | FailedItem]:
     """Each page of a TIFF, each frame of an animation if `every_frame`, else the one picture.
 
     Args:
         data: The file's bytes.
+        path, content: Where the items say that they come from.
         suffix: The file's suffix, for formats without a signature (TGA).
         needs: Smallest (width, height) a JPEG may be reduced to while it is decoded; None decodes every pixel.
         max_megapixels: Refuse larger pictures before decoding.
@@ -117,27 +89,37 @@ def decode(
         raise Unsupported(f"a {form.kind} file ({form.name}), not a picture")
     name = form.name
     if name == "svg":
-        yield from _svg(data, max_megapixels, admit)
-        return
+        data, name, every_frame = rasterised(data, max_megapixels=max_megapixels), "png", False
     if name not in _OPENCV_READS and not pillow_reads(name):
         raise Unsupported(f"{name.upper()} cannot be read by this installation")
     header = read_header(data, name)
     check_size(header.width, header.height, max_megapixels)
-    if name == "tiff" and header.pages > 1:
-        yield from _all_frames(data, name, max_megapixels, admit, pages=header.pages)
-    elif every_frame and name in _ANIMATED:
-        yield from _all_frames(data, name, max_megapixels, admit, pages=None)
-    else:
+    is_paged = name == "tiff" and header.pages > 1
+    if not is_paged and not (every_frame and name in _ANIMATED):
         admit(header.width * header.height / 1e6)
-        yield _one(data, name, header, needs)
+        reduction = _reduction(header, needs) if name == "jpeg" else 1
+        image = _one(data, name, header, reduction)
+        size = _size(image) if reduction == 1 else header.upright_size
+        yield Item(path=path, image=image, original_size=size, content=content)
+        return
+    for index, frame in enumerate(_all_frames(data, name, header.pages if is_paged else None, max_megapixels, admit)):
+        place = {"page": index + 1} if is_paged else {"frame": index}
+        if isinstance(frame, ItemError):
+            yield FailedItem(path=path, **place, error=frame)
+        else:
+            yield Item(path=path, **place, image=frame, original_size=_size(frame), content=content)
 
 
-def _one(data: bytes, name: str, header: Header, needs: tuple[int, int] | None) -> Decoded:
+def _size(image: Picture) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _one(data: bytes, name: str, header: Header, reduction: int) -> Picture:
     """The one picture, by the decoder that suits the format, else by the other one."""
     if name in _OPENCV_READS and _suits_opencv(data, name, header):
-        decoded = _opencv(data, header, _reduction(header, needs) if name == "jpeg" else 1)
-        if decoded is not None:
-            return decoded
+        image = _opencv(data, header, reduction)
+        if image is not None:
+            return image
     if not pillow_reads(name):
         raise Unsupported(f"{name.upper()} is damaged or of a kind that cannot be read here")
     try:
@@ -148,15 +130,6 @@ def _one(data: bytes, name: str, header: Header, needs: tuple[int, int] | None) 
         if second is None:
             raise
         return second
-
-
-def check_size(width: int, height: int, max_megapixels: float) -> None:
-    """Raise TooLarge for a picture of more than `max_megapixels`."""
-    if width * height > max_megapixels * 1e6:
-        raise TooLarge(
-            f"{width} x {height} is {width * height / 1e6:,.0f} megapixels, more than the limit of {max_megapixels:g}; "
-            "if you trust it: --max-megapixels"
-        )
 
 
 def _suits_opencv(data: bytes, name: str, header: Header) -> bool:
@@ -170,30 +143,21 @@ def _suits_opencv(data: bytes, name: str, header: Header) -> bool:
     return header.mode not in ("CMYK", "animated")
 
 
-_SCALES = {
-    1: "IMREAD_COLOR",
-    2: "IMREAD_REDUCED_COLOR_2",
-    4: "IMREAD_REDUCED_COLOR_4",
-    8: "IMREAD_REDUCED_COLOR_8",
-}
-
-
-def _opencv(data: bytes, header: Header, reduction: int) -> Decoded | None:
-    """What OpenCV makes of the bytes; None when Pillow must judge."""
-    deep = ";" in header.mode or header.mode == "F"
-    flags = getattr(cv2, _SCALES[reduction]) | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
+def _opencv(data: bytes, header: Header, reduction: int) -> Picture | None:
+    """What OpenCV makes of the bytes, at 1/1, 1/2, 1/4 or 1/8 of the size; None when Pillow must judge."""
+    flags = cv2.IMREAD_COLOR if reduction == 1 else getattr(cv2, f"IMREAD_REDUCED_COLOR_{reduction}")
+    if ";" in header.mode or header.mode == "F":
+        flags |= cv2.IMREAD_ANYDEPTH
     try:
-        image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         return None
     except MemoryError as error:
         raise TooLarge(f"{header.width} x {header.height}: not enough memory to decode it") from error
     if image is None:
         return None
-    bgr = _eight_bit(np.asarray(image))
-    rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
-    size = (header.width, header.height) if header.orientation < 5 else (header.height, header.width)
-    return Decoded(image=_upright(rgb, header.orientation), original_size=size)
+    bgr = _eight_bit(image)
+    return _upright(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8), header.orientation)
 
 
 def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
@@ -217,27 +181,19 @@ def _ends_properly(data: bytes, name: str) -> bool:
     return b"IEND" in data[-4096:] or b"IEND" in data
 
 
-def _loaded(picture: Image.Image, **place: int) -> Decoded:
+def _loaded(picture: Image.Image) -> Picture:
     """An opened Pillow picture, decoded. Pillow turns TIFFs upright by itself, and forgets the tag when it does."""
     picture.load()
-    image = _upright(_to_rgb(picture), pillow_header(picture).orientation)
-    return Decoded(image=image, original_size=(image.shape[1], image.shape[0]), **place)
+    return _upright(_to_rgb(picture), pillow_header(picture).orientation)
 
 
 def _all_frames(
-    data: bytes, name: str, max_megapixels: float, admit: Admit, pages: int | None
-) -> Iterator[Decoded | Undecoded]:
-    """Every page or frame by Pillow, which others may use between two of them.
-
-    Args:
-        pages: How many a TIFF says it has; None for an animation.
-    """
+    data: bytes, name: str, pages: int | None, max_megapixels: float, admit: Admit
+) -> Iterator[Picture | ItemError]:
+    """Every page or frame by Pillow, which others may use between two of them; of an animation, `pages` is None."""
     with guarded(name):
         picture = open_lazily(data, name)
-    for index in itertools.count():
-        place = {"frame": index} if pages is None else {"page": index + 1}
-        if index == pages:
-            return
+    for index in itertools.count() if pages is None else range(pages):
         try:
             with guarded(name):
                 if index == MAX_FRAMES:
@@ -252,13 +208,13 @@ def _all_frames(
             check_size(header.width, header.height, max_megapixels)
             admit(header.width * header.height / 1e6)
             with guarded(name):
-                decoded = _loaded(picture, **place)
+                image = _loaded(picture)
         except ItemError as error:
-            yield Undecoded(error=error, **place)
+            yield error
             if not isinstance(error, TooLarge) or index == MAX_FRAMES:
                 return
         else:
-            yield decoded
+            yield image
 
 
 def _to_rgb(picture: Image.Image) -> Picture:
@@ -287,8 +243,7 @@ def _by_bands(picture: Image.Image, mode: str) -> Picture:
 
 def _from_lab(picture: Image.Image) -> Picture:
     """CIE L*a*b* as TIFF stores it (L 0..255, a and b signed bytes) to sRGB, by OpenCV."""
-    lab = np.asarray(picture).astype(np.uint8)
-    lab = lab.copy()
+    lab = np.array(picture, dtype=np.uint8)
     lab[:, :, 1:] = (lab[:, :, 1:].view(np.int8).astype(np.int16) + 128).astype(np.uint8)
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), dtype=np.uint8)
 
@@ -310,12 +265,11 @@ def _eight_bit(image: NDArray[Any]) -> Picture:
 
 def _upright(image: Picture, orientation: int) -> Picture:
     """The picture as EXIF orientation 1..8 wants it seen (EXIF 2.32, 4.6.4)."""
-    if orientation >= 5:
+    return turned(image, orientation >= 5, {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation))
+
+
+def turned(image: Picture, transpose: bool, flip: int | None) -> Picture:
+    """The picture, transposed if `transpose`, then mirrored as OpenCV's flip code says."""
+    if transpose:
         image = np.asarray(cv2.transpose(image), dtype=np.uint8)
-    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
     return image if flip is None else np.asarray(cv2.flip(image, flip), dtype=np.uint8)
-
-
-def _svg(data: bytes, max_megapixels: float, admit: Admit) -> Iterator[Decoded | Undecoded]:
-    """A drawing at its own size, on white."""
-    yield from decode(rasterised(data, max_megapixels=max_megapixels), max_megapixels=max_megapixels, admit=admit)

@@ -5,20 +5,13 @@ All functions take and return uint8 arrays, (H, W, 3) RGB or (H, W) grey, and ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import UsageError
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-    from PIL import Image
-else:
-    cv2 = lazily("cv2")
-    Image = lazily("PIL.Image")
+from mediasift.media.libraries import Image, cv2
 
 Picture = NDArray[np.uint8]
 Fit = Literal["stretch", "crop", "pad"]
@@ -87,7 +80,8 @@ def padded_place(
 ) -> tuple[int, int, int, int]:
     """(width, height, left, top) of a picture that is fitted inside, proportions kept."""
     factor = min(target_width / width, target_height / height)
-    inner_width, inner_height = _scaled(width, factor, target_width), _scaled(height, factor, target_height)
+    inner_width = min(target_width, max(1, round(width * factor)))
+    inner_height = min(target_height, max(1, round(height * factor)))
     if anchor == "top-left":
         return inner_width, inner_height, 0, 0
     return inner_width, inner_height, (target_width - inner_width) // 2, (target_height - inner_height) // 2
@@ -101,10 +95,6 @@ def covering_size(
     if shorter_side is not None:
         factor = max(factor, shorter_side / min(width, height))
     return max(target_width, round(width * factor)), max(target_height, round(height * factor))
-
-
-def _scaled(side: int, factor: float, limit: int) -> int:
-    return min(limit, max(1, round(side * factor)))
 
 
 def crop(image: Picture, box: Box) -> Picture:
@@ -152,8 +142,8 @@ def parse_box(text: str) -> Box:
 
 
 def to_gray(image: Picture) -> Picture:
-    """ITU-R BT.601 luma, uint8 (H, W)."""
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    """ITU-R BT.601 luma, uint8 (H, W); grey pictures as they are."""
+    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 _DISC_SIDE = 64
@@ -179,8 +169,7 @@ def sharpness(image: Picture) -> float:
     Args:
         image: uint8 (H, W, 3) RGB, or (H, W).
     """
-    gray = to_gray(image) if image.ndim == 3 else image
-    return float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))[1].item() ** 2)
+    return float(cv2.meanStdDev(cv2.Laplacian(to_gray(image), cv2.CV_16S))[1].item() ** 2)
 
 
 def padded(
@@ -193,18 +182,17 @@ def padded(
             picture that covers everything.
         color: RGB, 0..255.
     """
-    factor = min(width / image.shape[1], height / image.shape[0])
-    inner = resize(image, _scaled(image.shape[1], factor, width), _scaled(image.shape[0], factor, height), resample)
-    left, top = (width - inner.shape[1]) // 2, (height - inner.shape[0]) // 2
-    right, bottom = width - inner.shape[1] - left, height - inner.shape[0] - top
+    inner_width, inner_height, left, top = padded_place(image.shape[1], image.shape[0], width, height, "center")
+    inner = resize(image, inner_width, inner_height, resample)
     if filling == "reflect":
-        return np.pad(inner, ((top, bottom), (left, right), (0, 0)), mode="symmetric")
+        sides = (top, height - inner_height - top), (left, width - inner_width - left), (0, 0)
+        return np.pad(inner, sides, mode="symmetric")
     if filling == "blur":
         cover = fit(image, width, height, how="crop")
         filled = np.array(cv2.GaussianBlur(cover, (0, 0), max(1.0, min(width, height) / 20)), dtype=np.uint8)
     else:
         filled = np.full((height, width, 3), color, dtype=np.uint8)
-    filled[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    filled[top : top + inner_height, left : left + inner_width] = inner
     return filled
 
 

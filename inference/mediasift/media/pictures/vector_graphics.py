@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 from xml.parsers import expat
 
 from mediasift.errors import Damaged, TooLarge, Unsupported
-from mediasift.media.pictures.headers import read_header
+from mediasift.media.pictures.headers import check_size, read_header
 from mediasift.sources.formats import sniff
 from mediasift.system.optional import is_installed, require
 
@@ -23,50 +22,43 @@ _MAX_ELEMENTS = 1_000_000
 _MAX_DEPTH = 200
 _DEFAULT_SIDE = 100.0  # our choice, where neither a size nor a viewBox is given
 _DPI = 96.0  # of CSS
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 _UNITS = {
-    "": 1.0,
-    "px": 1.0,
-    "pt": 4 / 3,
-    "pc": 16.0,
-    "mm": 96 / 25.4,
-    "cm": 96 / 2.54,
-    "in": 96.0,
-    "em": 16.0,
-    "ex": 8.0,
-}
+    "": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0, "em": 16.0, "ex": 8.0,
+}  # fmt: skip
 """Pixels per unit, at the 96 per inch of CSS (https://www.w3.org/TR/css-values-4/#absolute-lengths)."""
 
 
-@dataclass(slots=True)
 class _Look:
-    """What there is in a drawing, found by one pass over it."""
+    """What there is in a drawing, found by one pass over it: its size, and what it refers to and holds."""
 
-    sizes: list[tuple[float, float]] = field(default_factory=list)
-    references: list[str] = field(default_factory=list)
-    embedded: list[str] = field(default_factory=list)
-    elements: int = 0
-    depth: int = 0
+    def __init__(self) -> None:
+        self.size = (0.0, 0.0)
+        self.references: list[str] = []
+        self.embedded: list[str] = []
+        self._elements = self._depth = 0
 
     def element(self, name: str, attributes: dict[str, str]) -> None:
         """Called for each start tag."""
-        self.elements += 1
-        self.depth += 1
-        if self.elements > _MAX_ELEMENTS or self.depth > _MAX_DEPTH:
+        self._elements += 1
+        self._depth += 1
+        if self._elements > _MAX_ELEMENTS or self._depth > _MAX_DEPTH:
             raise TooLarge(f"SVG with more than {_MAX_ELEMENTS:,} elements, or nested deeper than {_MAX_DEPTH}")
-        if self.elements == 1:
+        if self._elements == 1:
             if _local(name) != "svg":
                 raise Damaged(f"SVG whose first element is {_local(name)[:30]!r}")
-            self.sizes.append(_size(attributes))
+            self.size = _size(attributes)
         for key, value in attributes.items():
             if _local(key) in ("href", "src") and not value.strip().startswith("#"):
-                place = self.embedded if value.strip().lower().startswith("data:") else self.references
-                if place is self.embedded or _local(name) in ("image", "feImage", "use"):
-                    place.append(value.strip())
+                if value.strip().lower().startswith("data:"):
+                    self.embedded.append(value.strip())
+                elif _local(name) in ("image", "feImage", "use"):
+                    self.references.append(value.strip())
 
     def end(self, _name: str) -> None:
         """Called for each end tag."""
-        self.depth -= 1
+        self._depth -= 1
 
 
 def _local(name: str) -> str:
@@ -75,22 +67,19 @@ def _local(name: str) -> str:
 
 def _size(attributes: dict[str, str]) -> tuple[float, float]:
     """(width, height) in pixels by the root's attributes, as the renderer takes them."""
-    box = [
-        float(part) for part in re.findall(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", attributes.get("viewBox", ""))
-    ]
-    inner = (box[2], box[3]) if len(box) == 4 else (_DEFAULT_SIDE, _DEFAULT_SIDE)
-    width = _length(attributes.get("width"), inner[0])
-    height = _length(attributes.get("height"), inner[1])
-    if len(box) == 4 and box[2] > 0 and box[3] > 0:  # one side given: the other one by proportion
+    box = [float(part) for part in re.findall(_NUMBER, attributes.get("viewBox", ""))]
+    wide, high = box[2:] if len(box) == 4 else (_DEFAULT_SIDE, _DEFAULT_SIDE)
+    width, height = _length(attributes.get("width"), wide), _length(attributes.get("height"), high)
+    if len(box) == 4 and wide > 0 and high > 0:  # one side given: the other one by proportion
         if width is None and height is not None:
-            width = height * box[2] / box[3]
+            width = height * wide / high
         elif height is None and width is not None:
-            height = width * box[3] / box[2]
-    return inner[0] if width is None else width, inner[1] if height is None else height
+            height = width * high / wide
+    return wide if width is None else width, high if height is None else height
 
 
 def _length(text: str | None, whole: float) -> float | None:
-    found = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(%|[a-zA-Z]*)\s*", text or "")
+    found = re.fullmatch(rf"\s*({_NUMBER})\s*(%|[a-zA-Z]*)\s*", text or "")
     if not found:
         return None
     if found[2] == "%":
@@ -125,7 +114,7 @@ def drawing_size(data: bytes) -> tuple[int, int]:
         Damaged: No SVG, or no size.
         TooLarge, Unsupported: See `rasterised`.
     """
-    width, height = _look(data).sizes[0]
+    width, height = _look(data).size
     if not (0 < width < 1e7 and 0 < height < 1e7):
         raise Damaged(f"SVG of the size {width:g} x {height:g}")
     return max(1, round(width)), max(1, round(height))
@@ -146,11 +135,7 @@ def rasterised(data: bytes, *, max_megapixels: float) -> bytes:
         raise Unsupported(f"SVG that refers to another file ({look.references[0][:60]!r}); other files are not read")
     width, height = drawing_size(data)
     for wide, high in ((width, height), *map(_embedded_size, look.embedded)):
-        if wide * high > max_megapixels * 1e6:
-            raise TooLarge(
-                f"{wide} x {high} is {wide * high / 1e6:,.0f} megapixels, more than the limit of "
-                f"{max_megapixels:g}; if you trust it: --max-megapixels"
-            )
+        check_size(wide, high, max_megapixels)
     resvg = require("resvg_py", extra="svg")
     try:
         text = data.decode("utf-8-sig")

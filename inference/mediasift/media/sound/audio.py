@@ -6,9 +6,10 @@ gap, so their times add up exactly.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,9 @@ from numpy.typing import NDArray
 from mediasift.errors import Damaged, EmptyFile, ItemError, Unsupported, UsageError
 from mediasift.items import Clip, FailedItem
 from mediasift.media.containers import picture_streams, probe_container
+from mediasift.media.libraries import av
 from mediasift.sources.content import Content
-from mediasift.system.optional import lazily, require
-
-if TYPE_CHECKING:
-    import av
-else:
-    av = lazily("av")
+from mediasift.system.optional import require
 
 Waveform = NDArray[np.float32]
 
@@ -105,30 +102,24 @@ class SoundTrack:
 
     def _frames(self, container: Any) -> Iterator[Any]:
         """Decoded frames; packets that do not decode are counted and left out."""
-        stream = container.streams.audio[0]
-        packets = container.demux(stream)
+        packets = container.demux(container.streams.audio[0])
         while True:
             try:
-                packet = next(packets, None)
-            except av.error.FFmpegError:
-                self.damaged += 1
-                return
-            if packet is None:
-                return
-            try:
-                yield from packet.decode()
+                for packet in packets:
+                    yield from packet.decode()
             except av.error.EOFError:
                 return
-            except av.error.FFmpegError:
+            except av.error.FFmpegError:  # of a packet, and others follow; or of the container, which then ends
                 self.damaged += 1
+            else:
+                return
 
 
 class _Converter:
     """Frames of one kind → mono blocks at one rate, by FFmpeg's resampler."""
 
     def __init__(self, frame: Any, rate: int, channel: int | None) -> None:
-        self._kind = _kind(frame)
-        self._channel = channel
+        self._kind, self._channel = _kind(frame), channel
         count = len(frame.layout.channels)
         if channel is not None and channel > count:
             raise Unsupported(f"it has {count} channels; there is no channel {channel}")
@@ -140,74 +131,58 @@ class _Converter:
         return _kind(frame) == self._kind
 
     def __call__(self, frame: Any) -> Iterator[Waveform]:
+        """One channel, or the mean of all: FFmpeg's own mix of floats is louder and clips."""
         frame.pts = None  # what the clock says is dealt with already
         for part in self._planes.resample(frame):
-            yield from _arrays(self._mono.resample(_to_mono(part, self._channel)))
+            planes, channel = part.to_ndarray(), self._channel
+            plane = planes.mean(axis=0, keepdims=True) if channel is None else planes[channel - 1 : channel]
+            mono = av.AudioFrame.from_ndarray(np.ascontiguousarray(plane, np.float32), format="fltp", layout="mono")
+            mono.sample_rate = part.sample_rate
+            yield from self._resampled(mono)
 
     def rest(self) -> Iterator[Waveform]:
         """What the resampler still holds."""
-        yield from _arrays(self._mono.resample(None))
+        return self._resampled(None)
+
+    def _resampled(self, frame: Any) -> Iterator[Waveform]:
+        for part in self._mono.resample(frame):
+            block = np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
+            yield np.nan_to_num(block.clip(-1, 1))
 
 
 def _kind(frame: Any) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _to_mono(frame: Any, channel: int | None) -> Any:
-    """One channel, or the mean of all: FFmpeg's own mix of floats is louder and clips."""
-    planes = frame.to_ndarray()
-    plane = planes.mean(axis=0, keepdims=True) if channel is None else planes[channel - 1 : channel]
-    mono = av.AudioFrame.from_ndarray(np.ascontiguousarray(plane, np.float32), format="fltp", layout="mono")
-    mono.sample_rate = frame.sample_rate
-    return mono
-
-
-def _arrays(frames: Any) -> Iterator[Waveform]:
-    for frame in frames:
-        block = np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1)
-        yield np.nan_to_num(block.clip(-1, 1))
-
-
 def read_clips(
-    content: Content,
-    path: str,
-    *,
-    rate: int = SAMPLE_RATE_HZ,
-    piece_s: float = PIECE_S,
-    channel: int | None = None,
-    raw_rate: int | None = None,
+    content: Content, path: str, *, piece_s: float = PIECE_S, channel: int | None = None, raw_rate: int | None = None
 ) -> Iterator[Clip | FailedItem]:
-    """The sound of a file in pieces of at most `piece_s` seconds, cut at silences.
+    """The sound of a file at `SAMPLE_RATE_HZ` in pieces of at most `piece_s` seconds, cut at silences.
 
     Args:
         content: Any container with a sound track.
         path: What its rows say in the `path` column.
-        rate: Samples per second, 8, 16, 32 or 48 thousand (what the voice detector knows).
         piece_s: Longest piece; see `cut`.
         channel: From 1; None mixes all.
         raw_rate: For headerless 16-bit mono files (`.raw`): their rate.
 
     Raises:
         ItemError: The file as a whole cannot be read.
-        UsageError: A `.raw` file without `raw_rate`.
     """
-    is_raw = content.suffix.lower() == ".raw"
+    is_raw, rate = content.suffix.lower() == ".raw", SAMPLE_RATE_HZ
     if is_raw and raw_rate is None:
         raise Unsupported("a .raw file does not tell its rate; type --raw-rate, e.g. --raw-rate 16000")
-    headerless = raw_rate if is_raw else None
-    track = SoundTrack(content, rate=rate, channel=channel, raw_rate=headerless)
+    track = SoundTrack(content, rate=rate, channel=channel, raw_rate=raw_rate if is_raw else None)
     end = 0
     for start, waveform in cut(track, rate=rate, piece_s=piece_s):
         begin_s = track.start_s + start / rate
         end = start + len(waveform)
         yield Clip(path=path, time_s=begin_s, start_s=begin_s, waveform=waveform, sample_rate=rate)
-    problem: ItemError | None = None
     if track.damaged:
-        problem = Damaged(f"{track.damaged} packets of the sound did not decode; their words are missing")
+        error: ItemError = Damaged(f"{track.damaged} packets of the sound did not decode; their words are missing")
+        yield FailedItem(path=path, time_s=end / rate if end else None, error=error)
     elif not end:
-        problem = EmptyFile("the sound track has no samples")
-    if problem is not None:
-        yield FailedItem(path=path, time_s=end / rate if end else None, error=problem)
+        yield FailedItem(path=path, error=EmptyFile("the sound track has no samples"))
 
 
 def check_detector() -> None:
@@ -215,7 +190,7 @@ def check_detector() -> None:
     require("webrtcvad", extra="speech")
 
 
-def cut(blocks: Iterator[Waveform] | SoundTrack, *, rate: int, piece_s: float) -> Iterator[tuple[int, Waveform]]:
+def cut(blocks: Iterable[Waveform], *, rate: int, piece_s: float) -> Iterator[tuple[int, Waveform]]:
     """(first sample, waveform) of pieces that follow each other without overlap or gap.
 
     A piece ends in the first pause of half a second after half its longest time; where none comes, in the middle of
@@ -231,13 +206,7 @@ def cut(blocks: Iterator[Waveform] | SoundTrack, *, rate: int, piece_s: float) -
     """
     if piece_s < 2:
         raise UsageError("pieces must be at least 2 seconds long")
-    detector = require("webrtcvad", extra="speech").Vad(_AGGRESSIVENESS)
-    size = round(rate * _FRAME_S)
-
-    def is_speech(frame: Waveform) -> bool:
-        return bool(detector.is_speech((frame * 32767).astype("<i2").tobytes(), rate))
-
-    cutter = _Cutter(is_speech, size, round(piece_s / _FRAME_S), math.ceil(_PAUSE_S / _FRAME_S))
+    cutter = _Cutter(rate, piece_s)
     for block in blocks:
         yield from cutter.take(block)
     yield from cutter.rest()
@@ -246,8 +215,10 @@ def cut(blocks: Iterator[Waveform] | SoundTrack, *, rate: int, piece_s: float) -
 class _Cutter:
     """Collects frames until a piece is complete; see `cut`."""
 
-    def __init__(self, is_speech: Callable[[Waveform], bool], size: int, longest: int, pause: int) -> None:
-        self._is_speech, self._size, self._longest, self._pause = is_speech, size, longest, pause
+    def __init__(self, rate: int, piece_s: float) -> None:
+        self._detector = require("webrtcvad", extra="speech").Vad(_AGGRESSIVENESS)
+        self._rate, self._size = rate, round(rate * _FRAME_S)
+        self._longest, self._pause = round(piece_s / _FRAME_S), math.ceil(_PAUSE_S / _FRAME_S)
         self._blocks: list[Waveform] = []
         self._waiting = 0
         self._sound = np.empty(0, np.float32)
@@ -259,9 +230,8 @@ class _Cutter:
         """The pieces that a further block completes."""
         self._blocks.append(block)
         self._waiting += len(block)
-        if self._waiting < self._size * 16:  # joined rarely: blocks may be tiny
-            return
-        yield from self._look()
+        if self._waiting >= self._size * 16:  # joined rarely: blocks may be tiny
+            yield from self._look()
 
     def _look(self) -> Iterator[tuple[int, Waveform]]:
         self._sound = np.concatenate([self._sound, *self._blocks])
@@ -269,7 +239,7 @@ class _Cutter:
         while (len(self._speech) + 1) * self._size <= len(self._sound):
             at = len(self._speech) * self._size
             frame = self._sound[at : at + self._size]
-            self._speech.append(self._is_speech(frame))
+            self._speech.append(self._detector.is_speech((frame * 32767).astype("<i2").tobytes(), self._rate))
             self._energy.append(float(np.dot(frame, frame)))
             if (place := self._place()) is not None:
                 yield self._piece(place)
@@ -281,8 +251,7 @@ class _Cutter:
             return count - self._pause // 2
         if count < self._longest:
             return None
-        pauses = _runs(self._speech, half)
-        if pauses:
+        if pauses := _runs(self._speech, half):
             start, end = max(pauses, key=lambda run: run[1] - run[0])
             return (start + end) // 2
         loudness = np.convolve(self._energy[half:], np.ones(5), mode="valid")
@@ -291,9 +260,8 @@ class _Cutter:
     def _piece(self, place: int) -> tuple[int, Waveform]:
         samples = place * self._size
         first, piece = self._first, self._sound[:samples].copy()
-        self._sound = self._sound[samples:].copy()
+        self._first, self._sound = first + samples, self._sound[samples:].copy()
         self._speech, self._energy = self._speech[place:], self._energy[place:]
-        self._first += samples
         return first, piece
 
     def rest(self) -> Iterator[tuple[int, Waveform]]:
@@ -305,15 +273,11 @@ class _Cutter:
 
 def _runs(speech: list[bool], start: int) -> list[tuple[int, int]]:
     """(first, one past the last) of runs of at least three frames without speech, from `start` on."""
-    runs, begin = [], None
-    for index in range(start, len(speech) + 1):
-        quiet = index < len(speech) and not speech[index]
-        if quiet and begin is None:
-            begin = index
-        if not quiet and begin is not None:
-            if index - begin >= 3:
-                runs.append((begin, index))
-            begin = None
+    runs = []
+    for is_speech, group in itertools.groupby(range(start, len(speech)), key=speech.__getitem__):
+        run = list(group)
+        if not is_speech and len(run) >= 3:
+            runs.append((run[0], run[-1] + 1))
     return runs
 
 

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from mediasift.errors import Damaged
-from mediasift.media.pictures.headers import PILLOW_ERRORS, read_header
-from mediasift.media.pictures.images import MAX_MEGAPIXELS, check_size
+from mediasift.media.pictures.headers import PILLOW_ERRORS, check_size, guarded, open_lazily, read_header
+from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.video.frames import PictureFrame
 from mediasift.media.video.stretches import Result
 from mediasift.media.video.timetable import Timetable
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    from PIL import Image
-else:
-    Image = lazily("PIL.Image")
-
-_MILLISECOND = Fraction(1, 1000)
 
 
 class Animation:
     """An animated WebP with the methods of `video.Video`.
+
+    Attributes:
+        size: (width, height).
+        timetable: Numbers and times of all frames.
 
     Raises:
         ItemError: It cannot be read.
@@ -36,24 +29,15 @@ class Animation:
     def __init__(self, data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> None:
         header = read_header(data, "webp")
         check_size(header.width, header.height, max_megapixels)
-        self._size = (header.width, header.height)
+        self.size = (header.width, header.height)
         self._problem = ""
-        try:
-            self._picture = Image.open(io.BytesIO(data), formats=["WEBP"])
-        except PILLOW_ERRORS as error:
-            raise Damaged(f"WEBP does not decode ({error or type(error).__name__})") from error
+        with guarded("webp"):
+            self._picture = open_lazily(data, "webp")
         self.timetable = self._read_timetable()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the picture."""
         self._picture.close()
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height)."""
-        return self._size
 
     def frames(self) -> Iterator[PictureFrame]:
         """Every frame in order."""
@@ -75,13 +59,20 @@ class Animation:
     def at(self, numbers: Sequence[int]) -> Iterator[PictureFrame]:
         """The frames of these numbers, which ascend."""
         for number in numbers:
-            try:
-                self._picture.seek(number)
-                image = np.array(self._picture.convert("RGB"), dtype=np.uint8)
-            except PILLOW_ERRORS as error:
-                self._problem = f"frame {number} and what follows do not decode ({error or type(error).__name__})"
+            if not self._goes_to(number):
                 return
+            image = np.array(self._picture.convert("RGB"), dtype=np.uint8)
             yield PictureFrame(image=image, number=number, time_s=self.timetable.time_s(number))
+
+    def _goes_to(self, number: int) -> bool:
+        """Decode a frame; False where it does not decode, and therefore nothing after it."""
+        try:
+            self._picture.seek(number)
+            self._picture.load()
+        except PILLOW_ERRORS as error:
+            self._problem = f"frame {number} and what follows do not decode ({error or type(error).__name__})"
+            return False
+        return True
 
     def complaint(self) -> Damaged | None:
         """What was wrong with the frames read so far; None when nothing was."""
@@ -91,14 +82,10 @@ class Animation:
         """Times from the durations of the frames; Pillow decodes for it, as it knows no other way."""
         ticks, now = [], 0
         for number in range(getattr(self._picture, "n_frames", 1)):
-            try:
-                self._picture.seek(number)
-                self._picture.load()
-            except PILLOW_ERRORS as error:
-                self._problem = f"frame {number} and what follows do not decode ({error or type(error).__name__})"
+            if not self._goes_to(number):
                 break
             ticks.append(now)
             now += int(self._picture.info.get("duration", 0))
         if not ticks:
             raise Damaged(f"there is no frame in it: {self._problem}")
-        return Timetable(ticks=ticks, keys=[0], seeks=[0], time_base=_MILLISECOND)
+        return Timetable(ticks=ticks, keys=[0], seeks=[0], time_base=Fraction(1, 1000))

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 MIN_SHOT_FRAMES = 15
 """Shortest shot, in frames."""
@@ -50,27 +49,26 @@ class ContentRule:
     change that follows, and ends in one cut as soon as it is as long as the shortest shot and as long again quiet.
     """
 
-    def __init__(self, threshold: float = CONTENT_THRESHOLD, min_frames: int = MIN_SHOT_FRAMES) -> None:
+    def __init__(self, threshold: float = CONTENT_THRESHOLD) -> None:
         self._threshold = threshold
-        self._min_frames = min_frames
         self._last_strong: int | None = None
         self._burst: int | None = None
-        self._found_one = False
+        self._has_cut = False
 
     def add(self, number: int, change: float) -> list[int]:
         """See `CutRule`."""
         before = number if self._last_strong is None else self._last_strong
-        far = number - before >= self._min_frames
+        far = number - before >= MIN_SHOT_FRAMES
         strong = change >= self._threshold
         self._last_strong = number if strong else before
         if self._burst is not None:
-            if far and not strong and self._last_strong - self._burst >= self._min_frames:
+            if far and not strong and self._last_strong - self._burst >= MIN_SHOT_FRAMES:
                 self._burst = None
                 return [self._last_strong]
         elif strong and far:
-            self._found_one = True
+            self._has_cut = True
             return [number]
-        elif strong and self._found_one:
+        elif strong and self._has_cut:
             self._burst = number
         return []
 
@@ -78,38 +76,28 @@ class ContentRule:
 class AdaptiveRule:
     """A cut is where the change is several times that of the frames around it."""
 
-    def __init__(
-        self,
-        ratio: float = ADAPTIVE_RATIO,
-        min_change: float = ADAPTIVE_MIN_CHANGE,
-        window: int = ADAPTIVE_WINDOW,
-        min_frames: int = MIN_SHOT_FRAMES,
-    ) -> None:
+    def __init__(self, ratio: float = ADAPTIVE_RATIO) -> None:
         self._ratio = ratio
-        self._min_change = min_change
-        self._window = window
-        self._min_frames = min_frames
-        self._recent: deque[tuple[int, float]] = deque(maxlen=2 * window + 1)
+        self._recent: deque[tuple[int, float]] = deque(maxlen=2 * ADAPTIVE_WINDOW + 1)
         self._last_cut: int | None = None
 
     def add(self, number: int, change: float) -> list[int]:
-        """See `CutRule`; a cut is known `window` frames after it."""
+        """See `CutRule`; a cut is known `ADAPTIVE_WINDOW` frames after it."""
         if self._last_cut is None:
             self._last_cut = number
         self._recent.append((number, change))
-        if len(self._recent) < 2 * self._window + 1:
+        if len(self._recent) < 2 * ADAPTIVE_WINDOW + 1:
             return []
-        middle, strength = self._recent[self._window]
-        around = (sum(one for _, one in self._recent) - strength) / (2 * self._window)
-        stands_out = strength >= self._ratio * around if around >= 1e-5 else strength >= self._min_change
-        if stands_out and strength >= self._min_change and middle - self._last_cut >= self._min_frames:
+        middle, strength = self._recent[ADAPTIVE_WINDOW]
+        around = (sum(one for _, one in self._recent) - strength) / (2 * ADAPTIVE_WINDOW)
+        stands_out = strength >= self._ratio * around if around >= 1e-5 else strength >= ADAPTIVE_MIN_CHANGE
+        if stands_out and strength >= ADAPTIVE_MIN_CHANGE and middle - self._last_cut >= MIN_SHOT_FRAMES:
             self._last_cut = middle
             return [middle]
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class Fade:
+class Fade(NamedTuple):
     """A dark stretch between two shots: its first frame, and the first bright one after it."""
 
     out: int
@@ -124,9 +112,7 @@ class Fade:
 class FadeRule:
     """Finds stretches of black; what is bright on both sides of one are two shots."""
 
-    def __init__(self, dark: float = DARK, min_frames: int = MIN_SHOT_FRAMES) -> None:
-        self._dark = dark
-        self._min_frames = min_frames
+    def __init__(self) -> None:
         self._since: int | None = None
         self._last: int | None = None
 
@@ -134,20 +120,18 @@ class FadeRule:
         """The stretch that ended with this frame, if one did."""
         if self._last is None:
             self._last = number
-        if brightness < self._dark:
-            self._since = number if self._since is None else self._since
+        since = self._since
+        if brightness < DARK:
+            self._since = number if since is None else since
             return []
-        if self._since is None:
-            return []
-        fade, self._since = Fade(self._since, number), None
-        if number - self._last < self._min_frames:
+        self._since = None
+        if since is None or number - self._last < MIN_SHOT_FRAMES:
             return []
         self._last = number
-        return [fade]
+        return [Fade(since, number)]
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A frame that begins a shot, and how it does."""
 
     number: int
@@ -179,27 +163,22 @@ class Cuts:
         self._hard.extend(hard)
         if self._fades is not None:
             self._waiting.extend(self._fades.add(number, brightness))
-        ripe = [fade for fade in self._waiting if number - fade.back >= 2 * MIN_SHOT_FRAMES or hard]
-        self._waiting = [fade for fade in self._waiting if fade not in ripe]
-        return self._in_order([Cut(one, "cut") for one in hard] + self._true_fades(ripe))
+        return self._decided(hard, [one for one in self._waiting if number - one.back >= 2 * MIN_SHOT_FRAMES or hard])
 
     def finish(self) -> list[Cut]:
         """What the end of the video decides."""
-        ripe, self._waiting = self._waiting, []
-        return self._in_order(self._true_fades(ripe))
+        return self._decided([], self._waiting)
 
-    def _true_fades(self, ripe: list[Fade]) -> list[Cut]:
-        return [
-            Cut(fade.middle, "fade") for fade in ripe if not any(fade.out <= hard <= fade.back for hard in self._hard)
-        ]
-
-    def _in_order(self, cuts: list[Cut]) -> list[Cut]:
-        kept = []
-        for cut in sorted(cuts, key=lambda one: one.number):
+    def _decided(self, hard: list[int], fades: list[Fade]) -> list[Cut]:
+        """Hard cuts and the fades that no hard cut stands for, in order, each number once."""
+        self._waiting = [fade for fade in self._waiting if fade not in fades]
+        true = [fade for fade in fades if not any(fade.out <= number <= fade.back for number in self._hard)]
+        decided = []
+        for cut in sorted([Cut(number, "cut") for number in hard] + [Cut(fade.middle, "fade") for fade in true]):
             if cut.number > self._last:
                 self._last = cut.number
-                kept.append(cut)
-        return kept
+                decided.append(cut)
+        return decided
 
 
 DETECTORS: dict[str, Callable[[], CutRule]] = {"content": ContentRule, "adaptive": AdaptiveRule}

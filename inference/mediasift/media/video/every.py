@@ -28,16 +28,17 @@ class Every:
     amount: Fraction = Fraction(1)
 
 
+_BY_CONTENT = {"iframe": Every(unit="iframe"), "shot": Every(unit="shot")}
+
+
 def parse_every(text: str) -> Every:
     """The rule that `2s`, `0.5s`, `1000f`, `iframe` or `shot` names.
 
     Raises:
         UsageError: None of these.
     """
-    if text == "iframe":
-        return Every(unit="iframe")
-    if text == "shot":
-        return Every(unit="shot")
+    if text in _BY_CONTENT:
+        return _BY_CONTENT[text]
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([sf])", text, re.ASCII)
     amount = Fraction(found[1]) if found else Fraction(0)
     if found is None or amount == 0 or (found[2] == "f" and amount.denominator != 1):
@@ -60,12 +61,10 @@ def chosen_numbers(every: Every, ticks: Sequence[int], time_base: Fraction) -> l
     step = every.amount / time_base
     chosen: list[int] = []
     for number, tick in enumerate(ticks):
-        since = int(tick) - int(ticks[0])
+        since = tick - ticks[0]
         moment = -(-since * step.denominator // step.numerator) * step  # the first one at or after this frame
-        if number + 1 == len(ticks):
-            shown = moment == since or not chosen
-        else:
-            shown = moment < int(ticks[number + 1]) - int(ticks[0])
+        is_last = number + 1 == len(ticks)
+        shown = (moment == since or not chosen) if is_last else moment < ticks[number + 1] - ticks[0]
         if shown:
             chosen.append(number)
     return chosen

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 
-from mediasift.errors import Unsupported
-from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.errors import ItemError, Unsupported
+from mediasift.items import FailedItem, Item
+from mediasift.media.pictures.images import MAX_MEGAPIXELS, Admit
 from mediasift.media.video.animation import Animation
 from mediasift.media.video.every import Every, chosen_numbers
 from mediasift.media.video.frames import Frame
@@ -18,23 +19,10 @@ from mediasift.sources.formats import known_format
 
 Footage = Video | Animation
 
-_DEMUXERS = {
-    "mp4": "mp4",
-    "matroska": "matroska",
-    "avi": "avi",
-    "asf": "asf",
-    "flv": "flv",
-    "gif": "gif",
-    "png": "apng",
-}
-"""Format → FFmpeg's reader for it. It is named, so that no file can be taken for a playlist and send us elsewhere."""
-
-
 _FRAMES_AHEAD = 256
 """Frames of a stretch that may be measured before those of the one before it are: the usual distance of I-frames."""
 
-ANIMATED = frozenset({"gif", "png", "webp"})
-"""Formats of pictures that may move."""
+_MPEG_DEMUXERS = {b"\0\0\1\xba": "mpeg", b"\0\0\1\xb3": "mpegvideo"}
 
 
 @contextmanager
@@ -56,16 +44,13 @@ def open_footage(
     if form.kind != "video" and not moves(form.name, head):
         raise Unsupported(f"a {form.kind} file ({form.name}), not a video")
     if form.name == "webp":
-        with Animation(content.read(), max_megapixels=max_megapixels) as animation:
+        with closing(Animation(content.read(), max_megapixels=max_megapixels)) as animation:
             yield animation
         return
-    demuxer = _mpeg_demuxer(head) if form.name == "mpeg" else _DEMUXERS[form.name]
-    with content.local() as file, Video(file, demuxer, max_megapixels=max_megapixels, alive=alive) as video:
+    # FFmpeg's reader is named, so that no file can be taken for a playlist and send us elsewhere.
+    demuxer = {"png": "apng", "mpeg": _MPEG_DEMUXERS.get(head[:4], "mpegts")}.get(form.name, form.name)
+    with content.local() as file, closing(Video(file, demuxer, max_megapixels=max_megapixels, alive=alive)) as video:
         yield video
-
-
-def _mpeg_demuxer(head: bytes) -> str:
-    return {b"\0\0\1\xba": "mpeg", b"\0\0\1\xb3": "mpegvideo"}.get(head[:4], "mpegts")
 
 
 def chosen_frames(footage: Footage, every: Every, *, detector: str = "content") -> Iterator[tuple[Frame, int | None]]:
@@ -76,11 +61,27 @@ def chosen_frames(footage: Footage, every: Every, *, detector: str = "content") 
             found = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.middle])
             yield from ((frame, shot.number) for frame in found)
         return
-    if every.unit == "iframe":
-        frames: Iterator[Frame] = iter(footage.iframes())
-    else:
-        frames = iter(footage.at(chosen_numbers(every, footage.timetable.ticks, footage.timetable.time_base)))
+    table = footage.timetable
+    frames: Iterable[Frame] = (
+        footage.iframes() if every.unit == "iframe" else footage.at(chosen_numbers(every, table.ticks, table.time_base))
+    )
     yield from ((frame, None) for frame in frames)
+
+
+def frame_item(
+    frame: Frame, path: str, admit: Admit, *, content: Content | None = None, shot: int | None = None
+) -> Item | FailedItem:
+    """A frame as a picture, for which `admit` lets its megapixels in; a failed item where it does not convert."""
+    width, height = frame.size
+    admit(width * height / 1e6)
+    try:
+        image = frame.rgb()
+    except ItemError as error:
+        return FailedItem(path=path, frame=frame.number, time_s=frame.time_s, error=error)
+    return Item(
+        path=path, frame=frame.number, time_s=frame.time_s, image=image, original_size=frame.size, shot=shot,
+        content=content,
+    )  # fmt: skip
 
 
 def measured_cells(footage: Footage, *, colours: bool = True, keyframes: bool = False) -> Iterator[Cell]:

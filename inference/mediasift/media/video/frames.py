@@ -6,20 +6,14 @@ import threading
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import Damaged
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-    from av.video import reformatter
-else:
-    cv2 = lazily("cv2")
-    reformatter = lazily("av.video.reformatter")
+from mediasift.media.libraries import av, cv2
+from mediasift.media.pictures.images import turned
 
 Picture = NDArray[np.uint8]
 
@@ -29,28 +23,6 @@ SMALL_SIDE = 256
 
 Turn = tuple[bool, int | None]
 """Whether to transpose, and OpenCV's flip code for afterwards, or None."""
-
-
-class Frame(Protocol):
-    """One frame of a video, decoded but not yet converted."""
-
-    @property
-    def number(self) -> int:
-        """In presentation order, from 0."""
-
-    @property
-    def time_s(self) -> float:
-        """The container's clock."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Upright (width, height)."""
-
-    def rgb(self) -> Picture:
-        """uint8 (H, W, 3) RGB, upright."""
-
-    def small(self) -> Picture:
-        """uint8 (h, w, 3) BGR, at most `SMALL_SIDE` long, as stored (not turned)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,10 +50,7 @@ class CodedFrame:
             image = converted(self.raw, "rgb24")
         except (ValueError, OSError) as error:
             raise Damaged(f"frame {self.number} cannot be converted ({error})") from error
-        transpose, flip = self.turn
-        if transpose:
-            image = np.asarray(cv2.transpose(image), dtype=np.uint8)
-        return image if flip is None else np.asarray(cv2.flip(image, flip), dtype=np.uint8)
+        return turned(image, *self.turn)
 
     def small(self) -> Picture:
         """uint8 (h, w, 3) BGR, at most `SMALL_SIDE` long, as stored."""
@@ -110,18 +79,21 @@ class PictureFrame:
         return _shrunk(np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2BGR), dtype=np.uint8))
 
 
+Frame = CodedFrame | PictureFrame
+"""One frame of what moves, decoded but not yet converted: its number in presentation order, from 0, and its time."""
+
+_own = threading.local()
+
+
 def converted(raw: Any, layout: str) -> Picture:
     """uint8 (H, W, 3) of an `av.VideoFrame`, `rgb24` or `bgr24`.
 
-    Each thread keeps its converter: making FFmpeg's tables anew takes longer than converting a small frame.
+    Each thread keeps its converter: making FFmpeg's tables again takes longer than converting a small frame.
     """
-    found: dict[str, Any] = _own.__dict__.setdefault("converters", {})
-    if layout not in found:
-        found[layout] = reformatter.VideoReformatter()
-    return np.asarray(found[layout].reformat(raw, format=layout).to_ndarray(), dtype=np.uint8)
-
-
-_own = threading.local()
+    known: dict[str, Any] = _own.__dict__
+    if layout not in known:
+        known[layout] = av.video.reformatter.VideoReformatter()
+    return np.asarray(known[layout].reformat(raw, format=layout).to_ndarray(), dtype=np.uint8)
 
 
 def display_turn(raw: Any) -> Turn:
@@ -133,18 +105,13 @@ def display_turn(raw: Any) -> Turn:
     To be asked once per video: PyAV's side data and its frame hold each other, so that a frame that was asked stays in
     memory until Python's garbage collector comes by.
     """
-    found = raw.side_data.get("DISPLAYMATRIX")
-    if found is None:
+    matrix = raw.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
         return False, None
-    a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(found), dtype="<i4")[:5])
+    a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), dtype="<i4")[:5])
     transpose = abs(a) + abs(d) < abs(b) + abs(c)
     across, down = (c, b) if transpose else (a, d)
     return transpose, {(False, False): None, (True, False): 1, (False, True): 0, (True, True): -1}[across < 0, down < 0]
-
-
-def seconds(ticks: int, time_base: Fraction) -> float:
-    """Ticks as seconds, rounded to the microsecond."""
-    return round(float(ticks * time_base), 6)
 
 
 # Small frames. What is measured on them must be what PySceneDetect measures on frames that OpenCV converted whole and

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.media.libraries import cv2
 from mediasift.media.pictures.transforms import sharpness
 from mediasift.media.video.cuts import ADAPTIVE_MIN_CHANGE, Cut, Cuts
 from mediasift.media.video.frames import Frame, Picture
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import cv2
-else:
-    cv2 = lazily("cv2")
 
 _CELL_FRAMES = 12
 """Frames of up to a megapixel of which only the sharpest may become a key frame: half a second, which is less than most
@@ -63,8 +60,7 @@ class Shot:
         return self.first + self.frames // 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
+class _Seen(NamedTuple):
     """A small frame as the next one is compared with it: uint8 (h, w, 3) hue, saturation, value; uint8 (h, w) luma."""
 
     hsv: Picture
@@ -180,8 +176,13 @@ class ShotFinder:
 
     def __init__(self, *, detector: str = "content", fades: bool = True) -> None:
         self._cuts = Cuts(detector, fades=fades)
-        self._current = _Current()
+        self._candidates = Candidates()
         self._before: Cell | None = None
+        # The shot that is going on, and what came after a boundary that is not decided yet:
+        self._numbers = array("q")
+        self._values = array("d")  # time, brightness, colourfulness, motion of each frame
+        self._count = 0
+        self._begins: Literal["start", "cut", "fade"] = "start"
 
     def add(self, cell: Cell) -> Iterator[Shot]:
         """The shots whose end is known with this cell."""
@@ -190,62 +191,31 @@ class ShotFinder:
             change, motion = cell.first.change(before.last)
             cell.looks[0] = cell.looks[0]._replace(change=change, motion=motion)
         for look in cell.looks:
-            self._current.add(look)
+            self._numbers.append(look.number)
+            self._values.extend((look.time_s, look.brightness, look.colourfulness, look.motion))
             for cut in self._cuts.add(look.number, look.change, look.mean):
-                yield from self._current.end_at(cut)
-        # Stretches may part a cell; where there may be a cut, two cells have the same number.
-        goes_on = before is not None and before.number == cell.number and cell.looks[0].change < ADAPTIVE_MIN_CHANGE
-        self._current.hold(cell, goes_on=goes_on)
-
-    def finish(self) -> Iterator[Shot]:
-        """The shots that are left."""
-        for cut in self._cuts.finish():
-            yield from self._current.end_at(cut)
-        yield from self._current.finish()
-
-
-def colourfulness(bgr: Picture) -> float:
-    """Hasler and Süsstrunk's M3 of a uint8 (H, W, 3) BGR picture; 0 for grey."""
-    blue, green, red = (channel.astype(np.float32) for channel in cv2.split(bgr))
-    means, deviations = zip(*(cv2.meanStdDev(one) for one in (red - green, (red + green) / 2 - blue)), strict=True)
-    return float(np.hypot(*np.ravel(deviations)) + 0.3 * np.hypot(*np.ravel(means)))
-
-
-class _Current:
-    """The shot that is going on, and what came after a border that is not decided yet."""
-
-    def __init__(self) -> None:
-        self._candidates = Candidates()
-        self._numbers = array("q")
-        self._values = array("d")  # time, brightness, colourfulness, motion of each frame
-        self._count = 0
-        self._begins: Literal["start", "cut", "fade"] = "start"
-
-    def hold(self, cell: Cell, *, goes_on: bool) -> None:
+                yield from self._end_at(cut)
         if cell.sharpest is not None:
+            # Stretches may divide a cell; where there may be a cut, two cells have the same number.
+            goes_on = before is not None and before.number == cell.number and cell.looks[0].change < ADAPTIVE_MIN_CHANGE
             self._candidates.add(cell.sharpest, cell.sharpness, goes_on=goes_on)
 
-    def add(self, look: Look) -> None:
-        self._numbers.append(look.number)
-        self._values.extend((look.time_s, look.brightness, look.colourfulness, look.motion))
+    def finish(self) -> Iterator[Shot]:
+        """The shots that are left. The last one lasts until its last frame has been shown as long as the one before."""
+        for cut in self._cuts.finish():
+            yield from self._end_at(cut)
+        times = self._values[::4]
+        if times:
+            shown = times[-1] - times[-2] if len(times) > 1 else 0.0
+            yield self._shot(len(times), end_s=round(times[-1] + shown, 6))
 
-    def end_at(self, cut: Cut) -> Iterator[Shot]:
+    def _end_at(self, cut: Cut) -> Iterator[Shot]:
         """The shot that ends before a cut; nothing when it has no frame."""
-        numbers = np.frombuffer(self._numbers, dtype=np.int64)
-        length = int(np.searchsorted(numbers, cut.number))
-        del numbers
+        length = bisect_left(self._numbers, cut.number)
         if 0 < length < len(self._numbers):
             yield self._shot(length, end_s=self._values[4 * length])
             del self._numbers[:length], self._values[: 4 * length]
             self._begins = cut.how
-
-    def finish(self) -> Iterator[Shot]:
-        """The last shot. It lasts until its last frame has been shown as long as the one before."""
-        length = len(self._numbers)
-        if length:
-            last = self._values[4 * (length - 1)]
-            shown = last - self._values[4 * (length - 2)] if length > 1 else 0.0
-            yield self._shot(length, end_s=round(last + shown, 6))
 
     def _shot(self, length: int, end_s: float) -> Shot:
         table: NDArray[np.float64] = np.array(self._values[: 4 * length]).reshape(length, 4)
@@ -266,6 +236,13 @@ class _Current:
         )
 
 
+def colourfulness(bgr: Picture) -> float:
+    """Hasler and Süsstrunk's M3 of a uint8 (H, W, 3) BGR picture; 0 for grey."""
+    blue, green, red = (channel.astype(np.float32) for channel in cv2.split(bgr))
+    means, deviations = zip(*(cv2.meanStdDev(one) for one in (red - green, (red + green) / 2 - blue)), strict=True)
+    return float(np.hypot(*np.ravel(deviations)) + 0.3 * np.hypot(*np.ravel(means)))
+
+
 @dataclass(slots=True, eq=False)
 class _Slot:
     """Some cells in a row and the sharpest frame of them."""
@@ -273,6 +250,9 @@ class _Slot:
     frame: Frame
     sharpness: float
     cells: int = 1
+
+
+_sharpness = attrgetter("sharpness")
 
 
 @dataclass(slots=True, eq=False)
@@ -297,7 +277,8 @@ class Candidates:
         width, height = frame.size
         most = int(min(12, max(4, _HELD_MEGAPIXELS / (width * height / 1e6)))) // 2 * 2
         if len(slots) >= most:
-            self._slots = slots = [_joined(a, b) for a, b in zip(slots[::2], slots[1::2], strict=True)]
+            pairs = zip(slots[::2], slots[1::2], strict=True)
+            self._slots = slots = [replace(max(a, b, key=_sharpness), cells=a.cells + b.cells) for a, b in pairs]
             self._stretch *= 2
         slots.append(_Slot(frame, sharp))
 
@@ -312,10 +293,5 @@ class Candidates:
         self._stretch = 1
         near = [slot for slot in inside if abs(slot.frame.number - middle) <= reach]
         if near:
-            return max(near, key=lambda slot: slot.sharpness).frame
+            return max(near, key=_sharpness).frame
         return min(inside, key=lambda slot: abs(slot.frame.number - middle)).frame if inside else None
-
-
-def _joined(first: _Slot, second: _Slot) -> _Slot:
-    best = first if first.sharpness >= second.sharpness else second
-    return _Slot(best.frame, best.sharpness, first.cells + second.cells)

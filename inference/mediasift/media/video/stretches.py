@@ -11,8 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -27,6 +26,10 @@ _LEAST_FRAMES = 96
 
 _PATIENCE_S = 0.1
 """Between two looks, while a result waits for room, whether anybody still wants it."""
+
+
+class _Missing(list[tuple[int, float]]):
+    """The frames of a stretch that are missing, behind its results."""
 
 
 class CannotJump(Exception):
@@ -45,12 +48,12 @@ def side_by_side(
         ahead: Results of a stretch that may wait until those of the stretches before it are taken.
     """
     with _one_of_several() as films:
-        team = _Team(video, work, stretches(video.timetable), cores=max(1, cores // films), ahead=ahead)
+        team = _Team(video, work, cores=max(1, cores // films), ahead=ahead)
         try:
             yield from team.results()
         except CannotJump:
             team.close()
-            with video.twin(threads=cores) as decoder:
+            with closing(video.twin(threads=cores)) as decoder:
                 yield from work(decoder.rest(team.first_undone))
                 video.missing.extend(decoder.missing)
         finally:
@@ -85,13 +88,6 @@ def stretches(timetable: Timetable) -> list[tuple[int, int]]:
     return list(zip(begins, [*begins[1:], len(timetable.ticks)], strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """Of a stretch, and which of its frames are missing."""
-
-    missing: list[tuple[int, float]]
-
-
 class _Team:
     """Threads, a decoder for each, and the queues that hold what they found.
 
@@ -99,21 +95,11 @@ class _Team:
         first_undone: First frame of the stretch whose results are not all taken yet.
     """
 
-    def __init__(
-        self,
-        video: Video,
-        work: Callable[[Iterator[CodedFrame]], Any],
-        todo: list[tuple[int, int]],
-        *,
-        cores: int,
-        ahead: int,
-    ) -> None:
+    def __init__(self, video: Video, work: Callable[[Iterator[CodedFrame]], Any], *, cores: int, ahead: int) -> None:
         self.first_undone = 0
-        self._video = video
-        self._work = work
-        self._todo = deque(todo)
-        self._ahead = ahead
-        self._workers = min(cores, len(todo))
+        self._video, self._work, self._ahead = video, work, ahead
+        self._todo = deque(stretches(video.timetable))
+        self._workers = min(cores, len(self._todo))
         self._threads = cores // self._workers
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="mediasift-stretch")
@@ -129,11 +115,11 @@ class _Team:
                 begun.append((end, found))
                 self._pool.submit(self._decode, found, first, end)
             end, found = begun.popleft()
-            while not isinstance(result := found.get(), _End):
+            while not isinstance(result := found.get(), _Missing):
                 if isinstance(result, BaseException):
                     raise result
                 yield result
-            self._video.missing.extend(result.missing)
+            self._video.missing.extend(result)
             self.first_undone = end
 
     def _decode(self, found: queue.Queue[Any], first: int, end: int) -> None:
@@ -147,7 +133,7 @@ class _Team:
                 missing, decoder.missing = decoder.missing, []
             finally:
                 self._decoders.put(decoder)
-            self._put(found, _End(missing))
+            self._put(found, _Missing(missing))
         except BaseException as error:  # handed over to the calling thread, which raises it
             self._put(found, error)
 
@@ -159,11 +145,9 @@ class _Team:
 
     def _put(self, found: queue.Queue[Any], result: Any) -> bool:
         while not self._stop.is_set():
-            try:
+            with suppress(queue.Full):
                 found.put(result, timeout=_PATIENCE_S)
-            except queue.Full:
-                continue
-            return True
+                return True
         return False
 
     def close(self) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mediasift.media.video.frames import seconds
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timetable:
@@ -34,7 +32,11 @@ class Timetable:
 
     def time_s(self, number: int) -> float:
         """Presentation time of a frame, in seconds."""
-        return seconds(self.ticks[number], self.time_base)
+        return self.seconds(self.ticks[number])
+
+    def seconds(self, ticks: int) -> float:
+        """A time, rounded to the microsecond."""
+        return round(float(ticks * self.time_base), 6)
 
     def key_before(self, number: int) -> int:
         """Position in `keys` of the last I-frame at or before a frame; -1 when there is none."""

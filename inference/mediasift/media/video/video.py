@@ -10,23 +10,17 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from mediasift.errors import Damaged
 from mediasift.media.containers import open_container, picture_stream, reason
-from mediasift.media.pictures.images import MAX_MEGAPIXELS, check_size
-from mediasift.media.video.frames import CodedFrame, Turn, display_turn, seconds
+from mediasift.media.libraries import av
+from mediasift.media.pictures.headers import check_size
+from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.media.video.frames import CodedFrame, Turn, display_turn
 from mediasift.media.video.stretches import CannotJump, Result, side_by_side
 from mediasift.media.video.timetable import Timetable
 from mediasift.system.machine import available_cores
-from mediasift.system.optional import lazily
-
-if TYPE_CHECKING:
-    import av
-    import av.error
-else:
-    av = lazily("av")
 
 _MAX_THREADS = 8
 """Of one decoder, or decoders of one video. Each holds frames in flight, so memory grows with it."""
@@ -36,7 +30,7 @@ _SEEK_GAIN = 16
 
 
 class Video:
-    """An opened video; a context manager.
+    """An opened video, to be closed.
 
     Args:
         file: Where it is.
@@ -65,11 +59,8 @@ class Video:
         threads: int | None = None,
         timetable: Timetable | None = None,
     ) -> None:
-        self._alive = alive
+        self._file, self._demuxer, self._max_megapixels, self._alive = file, demuxer, max_megapixels, alive
         self._spoke = time.monotonic()
-        self._file = file
-        self._max_megapixels = max_megapixels
-        self._demuxer = demuxer
         self._sequential = False
         self._threads = min(threads or available_cores(), _MAX_THREADS)
         self._turn: Turn | None = None
@@ -81,12 +72,6 @@ class Video:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file and the decoder."""
@@ -117,13 +102,8 @@ class Video:
         Raises:
             CannotJump: Only reading from the beginning would lead there.
         """
-        return self._noted(self._jumped(first) if first else self._from_beginning(), first, end)
-
-    def _jumped(self, first: int) -> Iterator[CodedFrame]:
-        for frame in self._from(first):
-            if self._sequential:
-                raise CannotJump
-            yield frame
+        frames = self._from(first, only_by_jumping=True) if first else self._from_beginning()
+        return self._noted(frames, first, end)
 
     def _noted(self, frames: Iterable[CodedFrame], first: int, end: int) -> Iterator[CodedFrame]:
         """Those of number first..end-1; the ones that are not there are remembered."""
@@ -261,7 +241,7 @@ class Video:
             return False
         return self.timetable.number(self.timetable.keys[key]) > position + _SEEK_GAIN
 
-    def _from(self, target: int) -> Iterator[CodedFrame]:
+    def _from(self, target: int, *, only_by_jumping: bool = False) -> Iterator[CodedFrame]:
         """Frames from the I-frame before `target`, or from the beginning where jumping does not work."""
         key = self.timetable.key_before(target)
         if not self._sequential and key > 0:
@@ -275,6 +255,8 @@ class Video:
                     yield from frames
                     return
             self._sequential = True  # the container's index cannot be trusted, or this I-frame is none
+        if only_by_jumping and self._sequential:
+            raise CannotJump
         yield from self._from_beginning()
 
     def _from_beginning(self) -> Iterator[CodedFrame]:
@@ -302,7 +284,7 @@ class Video:
                 check_size(raw.width, raw.height, self._max_megapixels)
                 ticks = raw.pts if raw.pts is not None else raw.dts
                 number = min(number + 1 if ticks is None else self.timetable.number(ticks), last)
-                time_s = self.timetable.time_s(number) if ticks is None else seconds(ticks, self.timetable.time_base)
+                time_s = self.timetable.time_s(number) if ticks is None else self.timetable.seconds(ticks)
                 if self._turn is None:
                     self._turn = display_turn(raw)
                 yield CodedFrame(raw=raw, turn=self._turn, number=number, time_s=time_s)
