@@ -128,11 +128,7 @@ def test_indexed_pairs_of_hashes_are_those_of_brute_force(left, right, distance,
         hamming.indexed(left, distance, right=other, threads=threads),
         hamming.brute(left, distance, right=other),
     ):
-        listed = [
-            (int(a), int(b), int(bits))
-            for part in found
-            for a, b, bits in zip(*part, strict=True)
-        ]
+        listed = [(int(a), int(b), int(bits)) for part in found for a, b, bits in zip(*part, strict=True)]
         assert sorted(listed) == expected
 
 

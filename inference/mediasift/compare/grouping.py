@@ -93,12 +93,12 @@ def _all_pairs(space: HashSpace, free: Positions, most: int, threads: int) -> Ed
     for turn, turned in enumerate(space.hashes):
         other = None if turn == 0 else turned[free]
         for a, b, bits in hamming.pairs(space.hashes[0, free], most, right=other, threads=threads):
-            keep = np.flatnonzero(a < b)
-            total += len(keep)
+            keep = a < b
+            total += int(np.count_nonzero(keep))
             if total > _MOST_PAIRS:
                 return None
             ranks = a[keep].astype(np.int32), b[keep].astype(np.int32)
-            parts.append((*ranks, bits[keep], np.full(len(keep), turn, np.int16)))
+            parts.append((*ranks, bits[keep], np.full(len(ranks[0]), turn, np.int16)))
     left, right, distance, turns = (np.concatenate(part) for part in zip(*parts, strict=True))
     return left, right, distance, turns
 
