@@ -67,8 +67,7 @@ def measure(settings: BenchSettings) -> dict[str, Any]:
         **parts,
     }
     if output is not None:
-        text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(output, lambda file: file.write(text.encode()))
+        write_atomically(output, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
     return result
 
 

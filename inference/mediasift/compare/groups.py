@@ -144,19 +144,23 @@ def _size(source: Source) -> int | None:
     return None if source.content is None else source.content.size
 
 
+_Keyed = tuple[Duplicate, Hashable, str | None]
+"""A place or an error; what equals that of its duplicates; and what equals that of those which are the same file."""
+
+
 def byte_rows(collection: Collection) -> Iterator[Duplicate]:
     """A row for each input, grouped by equal bytes. Only files whose size is that of another one are read whole."""
     sizes = Counter(map(_size, collection.sources))
-    rows, keys = [], []
-    for source in collection.sources:
-        key, error = None, ""
-        try:
-            key = _byte_key(source, sizes)
-        except ItemError as failure:
-            error = failure.as_cell()
-        rows.append(Duplicate(path=source.path, kept=source.kept, error=error))
-        keys.append(key)
-    return _grouped_by(rows, keys, ["bytes"] * len(rows))
+
+    def keyed() -> Iterator[_Keyed]:
+        for source in collection.sources:
+            row = Duplicate(path=source.path, kept=source.kept)
+            try:
+                yield row, _byte_key(source, sizes), "bytes"
+            except ItemError as error:
+                yield replace(row, error=error.as_cell()), None, None
+
+    return _grouped_by(list(keyed()))
 
 
 def _byte_key(source: Source, sizes: Counter[int | None]) -> Hashable:
@@ -197,33 +201,29 @@ def pixel_rows(
 
     doubtful = [number for number, rows in enumerate(found) if every_frame or not is_settled(rows)]
     decoded = dict(zip(doubtful, decode([collection.sources[number] for number in doubtful]), strict=True))
-    places: list[Duplicate] = []
-    keys: list[Hashable] = []
-    files_of: list[str | None] = []
-    for number, rows in enumerate(found):
-        file = rows[0].sha256 if isinstance(rows[0], Info) else None
-        for row in decoded[number].rows if number in decoded else rows:
-            places.append(Duplicate(path=row.path, page=row.page, frame=row.frame, time_s=row.time_s, error=row.error,
-                                    kept=row.kept))  # fmt: skip
-            keys.append(row.digest if isinstance(row, Fingerprint) else row.sha256 if isinstance(row, Info) else None)
-            files_of.append(file)
-    return _grouped_by(places, keys, files_of)
+
+    def keyed() -> Iterator[_Keyed]:
+        for number, rows in enumerate(found):
+            file = rows[0].sha256 if isinstance(rows[0], Info) else None
+            for row in decoded[number].rows if number in decoded else rows:
+                place = Duplicate(
+                    path=row.path, page=row.page, frame=row.frame, time_s=row.time_s, error=row.error, kept=row.kept
+                )
+                key = row.digest if isinstance(row, Fingerprint) else row.sha256 if isinstance(row, Info) else None
+                yield place, None if row.error else key, file
+
+    return _grouped_by(list(keyed()))
 
 
-def _grouped_by(
-    rows: Sequence[Duplicate], keys: Iterable[Hashable], same_bytes: Sequence[str | None]
-) -> Iterator[Duplicate]:
-    """The rows with groups by equal keys; the first of a group stands for it. None as a key is like nothing else.
-
-    Where a row's `same_bytes` is that of the representative, the match is `bytes`, else `pixels`.
-    """
-    keys = [None if row.error else key for row, key in zip(rows, keys, strict=True)]
-    members = Counter(keys)
+def _grouped_by(keyed: Sequence[_Keyed]) -> Iterator[Duplicate]:
+    """The rows with groups by equal keys; the first of a group stands for it. None as a key is like nothing else."""
+    members = Counter(key for _, key, _ in keyed)
     leaders: dict[Hashable, tuple[int, int]] = {}
-    for at, (row, key) in enumerate(zip(rows, keys, strict=True)):
+    for at, (row, key, file) in enumerate(keyed):
         if key is None or members[key] < 2:
             yield row
             continue
         number, first = leaders.setdefault(key, (len(leaders) + 1, at))
-        match = "bytes" if same_bytes[at] is not None and same_bytes[at] == same_bytes[first] else "pixels"
-        yield replace(_grouped(row, number, rows[first]), similarity=1.0, match=None if at == first else match)
+        leader, _, same_file = keyed[first]
+        match = "bytes" if file is not None and file == same_file else "pixels"
+        yield replace(_grouped(row, number, leader), similarity=1.0, match=None if at == first else match)

@@ -56,35 +56,24 @@ class Index:
         lines = self._lines.read()
         _, header = next(lines, (0, None))
         if header is None:
-            self._refuse_older()
+            with self._lines.path.open("rb") as file:
+                if file.readline().endswith(b"\n"):  # whole, but unchecked: no torn line of ours
+                    raise UsageError(
+                        f"{self.path}: was made by an older version of mediasift, or its first line is damaged; "
+                        "delete it, or name another file"
+                    )
             self._lines.cut(everything=True)
             self._lines.append({"mediasift_index": _VERSION, "made_by": made_by})
             return
-        self._check(header, made_by)
-        for place, entry in lines:
-            self._places[entry["file"]] = (entry["state"], place)
-        self._lines.cut()
-
-    def _refuse_older(self) -> None:
-        """A first line that is whole but unchecked is no torn one of ours."""
-        with self._lines.path.open("rb") as file:
-            if file.readline().endswith(b"\n"):
-                raise UsageError(
-                    f"{self.path}: was made by an older version of mediasift, or its first line is damaged; delete it, "
-                    "or name another file"
-                )
-
-    def _check(self, header: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
         if header["mediasift_index"] != _VERSION:
             raise UsageError(f"{self.path}: was made by another version of mediasift; delete it, or name another file")
         old = header["made_by"]
-        differ = [name for name in {**old, **made_by} if old.get(name) != made_by.get(name)]
-        if differ:
-            name = differ[0]
-            raise UsageError(
-                f"{self.path}: was made in another way ({name} {old.get(name)!r}, not {made_by.get(name)!r}); "
-                "name another file, or delete it"
-            )
+        if differ := [name for name in {**old, **made_by} if old.get(name) != made_by.get(name)]:
+            difference = f"{differ[0]} {old.get(differ[0])!r}, not {made_by.get(differ[0])!r}"
+            raise UsageError(f"{self.path}: was made in another way ({difference}); name another file, or delete it")
+        for place, entry in lines:
+            self._places[entry["file"]] = (entry["state"], place)
+        self._lines.cut()
 
     def state(self, source: Source) -> tuple[str, Any] | None:
         """(address, state) of an input's content; None for what has no address, and what is not there."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mediasift.compare.collection import Collection
 from mediasift.compare.spaces import Space
@@ -60,11 +59,3 @@ def pair_rows(
     for entry in collection.entries:
         if entry.error:
             yield Pair(path_a=entry.path, page_a=entry.page, frame_a=entry.frame, method=method, error=entry.error)
-
-
-def similarity_matrix(collection: Collection, space: Space) -> NDArray[np.float64]:
-    """float64 (N, N), a row and a column for each entry, NaN for those that could not be read."""
-    whole = np.full((len(collection.entries), len(collection.entries)), np.nan)
-    at = np.array([number for number, entry in enumerate(collection.entries) if entry.feature >= 0], dtype=np.int64)
-    whole[np.ix_(at, at)] = space.matrix()
-    return whole

@@ -26,7 +26,7 @@ from mediasift.compare.methods import (
     pixel_space,
 )
 from mediasift.compare.neighbours import Neighbour, neighbour_rows
-from mediasift.compare.pairs import Pair, pair_rows, similarity_matrix
+from mediasift.compare.pairs import Pair, pair_rows
 from mediasift.compare.reduction import Reduction
 from mediasift.compare.spaces import Space
 from mediasift.compare.turns import TURNS
@@ -79,23 +79,17 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
     def reduction(
         self,
         groups: Sequence[Named],
-        own: Mapping[str, Any],
+        wanted: TakeFingerprints,
+        own: dict[str, Any],
         rows: Callable[[Collection, Space], Iterator[Any]],
-        *,
-        turns: bool = False,
-        sharpness: bool = False,
-        every_pixel: bool = False,
     ) -> Reduction[Any]:
         """What reads two groups of inputs, one after the other, and makes rows of all of them together.
 
         Args:
             groups: Queries or an old collection; then the inputs.
+            wanted: Whether turns, sharpness or every pixel (a similarity then differs by some thousandths) are wanted.
             own: The verb's own settings, JSON values.
             rows: The collection and its readable pictures, comparable → the rows.
-            turns: Compare the mirrored and turned picture, too.
-            sharpness: Measure it, for those who prefer the sharpest.
-            every_pixel: Decode large JPEGs at full size, too: slower, and a similarity then differs by some
-                thousandths.
 
         Raises:
             UsageError: An option does not fit the method.
@@ -104,18 +98,14 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
             raise UsageError(f"size, centred and resample are for the method pixels, not for {self.method}")
         if self.method in METHODS and self.layer is not None:
             raise UsageError(f"layer is for models; {self.method} has none")
-        names = ("method", "size", "centred", "resample", "layer", "device")
-        settings = {name: getattr(self, name) for name in names}
-        settings |= {"turns": turns, "sharpness": sharpness, "every_pixel": every_pixel, **own}
-        task = self._fingerprints(turns=turns, sharpness=sharpness, every_pixel=every_pixel)
-        return self._reduced(task, groups, settings, lambda read: rows(read, self.space(read, turns=turns)))
+        mine = ("method", "size", "centred", "resample", "layer", "device")
+        settings = {name: getattr(self, name) for name in mine}
+        settings |= {name: getattr(wanted, name) for name in ("turns", "sharpness", "every_pixel")} | own
+        task = self._fingerprints(wanted)
+        return self._reduced(task, groups, settings, lambda read: rows(read, self.space(read, turns=wanted.turns)))
 
     def _reduced(
-        self,
-        task: Any,
-        groups: Sequence[Named],
-        settings: Mapping[str, Any],
-        reduce: Callable[[Collection], Iterator[Any]],
+        self, task: Any, groups: Sequence[Named], settings: Mapping[str, Any], reduce: Callable[[Collection], Any]
     ) -> Reduction[Any]:
         skipped = Skipped()
         named = partial(Inputs, recursive=self.recursive, column=self.column, keep=tuple(self.keep))
@@ -125,13 +115,11 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
             self.row, reduce, stream=stream, groups=sources, skipped=skipped, index=self.index, settings=settings
         )
 
-    def _fingerprints(self, *, turns: bool, sharpness: bool, every_pixel: bool) -> TakeFingerprints:
-        """What the method wants of each picture."""
+    def _fingerprints(self, wanted: TakeFingerprints) -> TakeFingerprints:
+        """What the method takes of each picture; only a model must see the turned ones."""
         if self.method not in METHODS:
-            return TakeFingerprints(
-                model=self.method, layer=self.layer, device=self.device, turns=turns, sharpness=sharpness
-            )
-        shrunken = partial(TakeFingerprints, sharpness=sharpness, every_pixel=every_pixel)
+            return replace(wanted, model=self.method, layer=self.layer, device=self.device, every_pixel=False)
+        shrunken = partial(replace, wanted, turns=False)
         if self.method == "pixels":
             return shrunken(width=self.size, height=self.size, how="crop", resample=self.resample, gray=False)
         if self.method == "disc":
@@ -192,14 +180,17 @@ class Compare(CompareSettings):
     def matrix(self, inputs: Named) -> NDArray[np.float64]:
         """Similarity of each picture with each: float64 (N, N), 1 for the same; NaN for what cannot be read."""
         collection = self._pairs(inputs).collect()
-        return similarity_matrix(collection, self.space(collection))
+        at = np.flatnonzero([entry.feature >= 0 for entry in collection.entries])
+        whole = np.full((len(collection.entries), len(collection.entries)), np.nan)
+        whole[np.ix_(at, at)] = self.space(collection).matrix()
+        return whole
 
     def _pairs(self, inputs: Named) -> Reduction[Pair]:
         def rows(collection: Collection, space: Space) -> Iterator[Pair]:
             return pair_rows(collection, space, self.method, self.min_similarity, self._cores)
 
         own = {"task": "compare", "min_similarity": self.min_similarity}
-        return self.reduction([[], inputs], own, rows, every_pixel=True)
+        return self.reduction([[], inputs], TakeFingerprints(every_pixel=True), own, rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +240,8 @@ class Duplicates(CompareSettings):
                 collection, space, decode, min_similarity=least, prefer=self.prefer, threads=self._cores
             )
 
-        return Table(self.reduction([old, inputs], own, rows, turns=self.turns, sharpness=self.prefer == "sharpest"))
+        wanted = TakeFingerprints(turns=self.turns, sharpness=self.prefer == "sharpest")
+        return Table(self.reduction([old, inputs], wanted, own, rows))
 
     def _exact(self, inputs: Named) -> Table[Duplicate]:
         reduce = byte_rows
@@ -284,7 +276,7 @@ class Search(CompareSettings):
         def rows(collection: Collection, space: Space) -> Iterator[Neighbour]:
             return neighbour_rows(collection, space, self.top, self.min_similarity)
 
-        reduction = self.reduction([query, self.among], own, rows, turns=self.turns)
+        reduction = self.reduction([query, self.among], TakeFingerprints(turns=self.turns), own, rows)
         if reduction.first in (0, len(reduction.sources)):
             raise InputError("search needs a query and pictures to search among; one of them names no media")
         return Table(reduction)

@@ -7,6 +7,7 @@ are in the best of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,17 +39,17 @@ class Matches(NamedTuple):
     turn: Turned
 
 
+@dataclass(frozen=True, eq=False)
 class HashSpace:
     """Hashes: similarity is 1 - distance / 64.
 
-    Args:
+    Attributes:
         hashes: uint64 (T, N): as they are, and so often turned.
+        turn_names: Of the turns.
     """
 
+    hashes: Hashes
     turn_names: Sequence[str] = tuple(TURNS)
-
-    def __init__(self, hashes: Hashes) -> None:
-        self.hashes = hashes
 
     def __len__(self) -> int:
         """How many."""
@@ -89,26 +90,20 @@ def max_distance(min_similarity: float) -> int:
     return int(min(64.0, np.floor((1 - min_similarity) * 64 + 1e-9)))
 
 
+@dataclass(frozen=True, eq=False)
 class VectorSpace:
     """Vectors: similarity is the cosine, rounded to 6 decimals.
 
-    Args:
+    Attributes:
         units: float32 (N, D) of length 1, see `cosine.unit`.
         turned_back: For each turn but the first, what gives the vectors at some positions (P,) as they are when the
             pictures are turned the other way round: float32 (P, D). Turning the left one back is turning the right one.
         turn_names: Of the turns.
     """
 
-    def __init__(
-        self,
-        units: cosine.Vectors,
-        turned_back: Sequence[Callable[[Positions], cosine.Vectors]] = (),
-        *,
-        turn_names: Sequence[str] = tuple(TURNS),
-    ) -> None:
-        self.units = units
-        self.turn_names = turn_names
-        self.turned_back = turned_back
+    units: cosine.Vectors
+    turned_back: Sequence[Callable[[Positions], cosine.Vectors]] = ()
+    turn_names: Sequence[str] = tuple(TURNS)
 
     def __len__(self) -> int:
         """How many."""
