@@ -131,7 +131,7 @@ def _leading_axes(units: Vectors, least: np.float32) -> Vectors | None:
         return None
     step = max(2, len(units) // _SAMPLE)
     sample = units[::step].astype(np.float64)
-    axes = np.linalg.eigh(sample.T @ sample)[1][:, ::-1].astype(np.float32)  # those first along which it extends most
+    axes = np.linalg.eigh(sample.T @ sample)[1][:, ::-1].astype(np.float32)  # the longest extension first
     for count in _LEADING:
         if 3 * count <= units.shape[1]:
             tried = _leading(units[1 :: 2 * step], np.ascontiguousarray(axes[:, :count]))

@@ -57,7 +57,7 @@ def _grouped(row: Duplicate, number: int, leader: Entry | Row) -> Duplicate:
 
 
 def duplicate_rows(
-    collection: Collection, space: Space, decode: Decode, *, min_similarity: float, prefer: Prefer, threads: int
+    collection: Collection, space: Space, *, decode: Decode, min_similarity: float, prefer: Prefer, threads: int
 ) -> Iterator[Duplicate]:
     """A row for each new picture, in input order, and for each old one that could not be read.
 

@@ -186,10 +186,8 @@ class Compare(CompareSettings):
         return whole
 
     def _pairs(self, inputs: Named) -> Reduction[Pair]:
-        def rows(collection: Collection, space: Space) -> Iterator[Pair]:
-            return pair_rows(collection, space, self.method, self.min_similarity, self._cores)
-
         own = {"task": "compare", "min_similarity": self.min_similarity}
+        rows = partial(pair_rows, method=self.method, min_similarity=self.min_similarity, threads=self._cores)
         return self.reduction([[], inputs], TakeFingerprints(every_pixel=True), own, rows)
 
 
@@ -234,12 +232,8 @@ class Duplicates(CompareSettings):
         own = {"task": "duplicates", "match": self.match, "min_similarity": least, "prefer": self.prefer,
                "against": _names(old)}  # fmt: skip
 
-        def rows(collection: Collection, space: Space) -> Iterator[Duplicate]:
-            decode = self._reader(TakeFingerprints(digest=True))
-            return duplicate_rows(
-                collection, space, decode, min_similarity=least, prefer=self.prefer, threads=self._cores
-            )
-
+        decode = self._reader(TakeFingerprints(digest=True))
+        rows = partial(duplicate_rows, decode=decode, min_similarity=least, prefer=self.prefer, threads=self._cores)
         wanted = TakeFingerprints(turns=self.turns, sharpness=self.prefer == "sharpest")
         return Table(self.reduction([old, inputs], wanted, own, rows))
 
@@ -272,10 +266,7 @@ class Search(CompareSettings):
         """The neighbours of each query."""
         own = {"task": "search", "top": self.top, "min_similarity": self.min_similarity,
                "query": _names(named_inputs(query))}  # fmt: skip
-
-        def rows(collection: Collection, space: Space) -> Iterator[Neighbour]:
-            return neighbour_rows(collection, space, self.top, self.min_similarity)
-
+        rows = partial(neighbour_rows, top=self.top, min_similarity=self.min_similarity)
         reduction = self.reduction([query, self.among], TakeFingerprints(turns=self.turns), own, rows)
         if reduction.first in (0, len(reduction.sources)):
             raise InputError("search needs a query and pictures to search among; one of them names no media")
