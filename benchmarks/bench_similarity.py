@@ -64,7 +64,7 @@ def vectors(count: int, kind: str = "pictures") -> np.ndarray:
 def our_pairs(data: np.ndarray) -> set[tuple[int, int]]:
     """Pairs at or above the threshold."""
     parts = cosine.pairs(cosine.unit(data), THRESHOLD)
-    return {(a, b) for part in parts for a, b in zip(part.left.tolist(), part.right.tolist(), strict=True)}
+    return {(a, b) for left, right, _ in parts for a, b in zip(left.tolist(), right.tolist(), strict=True)}
 
 
 def their_pairs(data: np.ndarray) -> set[tuple[int, int]]:
@@ -110,8 +110,8 @@ def run_part(part: str, count: int) -> dict[str, Any]:
     if part == "hashes":
         found = {
             (a, b)
-            for near in hamming.pairs(data, BITS, threads=available_cores())
-            for a, b in zip(near.left.tolist(), near.right.tolist(), strict=True)
+            for left, right, _ in hamming.pairs(data, BITS, threads=available_cores())
+            for a, b in zip(left.tolist(), right.tolist(), strict=True)
         }
     else:
         found = {"ours": our_pairs, "theirs": their_pairs}[part](data)
@@ -192,7 +192,7 @@ def compare_index(peer: Path) -> list[dict[str, Any]]:
             np.save(file, hashes)
             for _ in range(3):
                 started = time.perf_counter()
-                ours = sum(len(near.left) for near in hamming.pairs(hashes, BITS, threads=available_cores()))
+                ours = sum(len(near[0]) for near in hamming.pairs(hashes, BITS, threads=available_cores()))
                 seconds["mediasift"].append(round(time.perf_counter() - started, 3))
                 command = [python, "-c", INDEX_PROGRAM, str(file), str(BITS), str(available_cores())]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -86,7 +86,6 @@ def test_the_books_column_is_what_the_books_way_gives(test_data: Path):
 
 
 def test_the_page_names_every_methods_default():
-    defaults = {name: method.min_similarity for name, method in METHODS.items()}
-    defaults |= {"pixels --centred": CENTRED_MIN_SIMILARITY, "a model": MODEL_MIN_SIMILARITY}
+    defaults = {**METHODS, "pixels --centred": CENTRED_MIN_SIMILARITY, "a model": MODEL_MIN_SIMILARITY}
     for name, value in defaults.items():
         assert re.search(rf"^\| `?{re.escape(name)}`?[^|]*\|.*\| {value:g} \|$", SIMILARITY, re.MULTILINE), name

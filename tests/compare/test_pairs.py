@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from mediasift.compare import cosine, hamming
 from mediasift.compare.cosine import matrix, unit
-from mediasift.compare.nearest import nearest
-from mediasift.compare.spaces import HashSpace, VectorSpace, max_distance
+from mediasift.compare.spaces import HashSpace, VectorSpace, max_distance, nearest
 
 
 @st.composite
@@ -43,9 +42,9 @@ def test_pairs_of_vectors_are_those_of_brute_force(vectors: np.ndarray, threshol
     everything = matrix(units)
     expected = {(a, b) for a in range(len(units)) for b in range(a + 1, len(units)) if everything[a, b] >= threshold}
     found = list(cosine.pairs(units, threshold))
-    assert sorted((a, b) for part in found for a, b in zip(part.left, part.right, strict=True)) == sorted(expected)
-    for part in found:
-        np.testing.assert_allclose(part.similarity, everything[part.left, part.right], atol=3e-6)
+    assert sorted(_listed(found)) == sorted(expected)
+    for left, right, similarity in found:
+        np.testing.assert_allclose(similarity, everything[left, right], atol=3e-6)
 
 
 def test_pairs_across_many_tiles(monkeypatch: pytest.MonkeyPatch):
@@ -82,7 +81,7 @@ def test_pairs_of_long_vectors_by_their_principal_axes(kind: str, threshold: flo
 
 
 def _listed(found) -> list[tuple[int, int]]:
-    return [(int(a), int(b)) for part in found for a, b in zip(part.left, part.right, strict=True)]
+    return [(int(a), int(b)) for left, right, _ in found for a, b in zip(left, right, strict=True)]
 
 
 def test_what_a_vector_without_direction_is_like():
@@ -129,18 +128,14 @@ def test_indexed_pairs_of_hashes_are_those_of_brute_force(left, right, distance,
         hamming.indexed(left, distance, right=other, threads=threads),
         hamming.brute(left, distance, right=other),
     ):
-        listed = [
-            (int(a), int(b), int(bits))
-            for part in found
-            for a, b, bits in zip(part.left, part.right, part.distance, strict=True)
-        ]
+        listed = [(int(a), int(b), int(bits)) for part in found for a, b, bits in zip(*part, strict=True)]
         assert sorted(listed) == expected
 
 
 def test_a_bucket_larger_than_what_is_compared_in_one_go(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(hamming, "_CANDIDATES", 7)
     same = np.full(30, 5, dtype=np.uint64)
-    assert sum(len(part.left) for part in hamming.indexed(same, 3)) == 30 * 29 // 2
+    assert sum(len(left) for left, _, _ in hamming.indexed(same, 3)) == 30 * 29 // 2
 
 
 @pytest.mark.parametrize("distance", range(65))

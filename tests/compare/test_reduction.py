@@ -41,7 +41,7 @@ def photos(tmp_path: Path) -> Path:
 
 def cut_short(run: Table, out: Path, after: int) -> None:
     """Begin a run and abandon it after some inputs."""
-    engine = run._rows.reading.stream._runner
+    engine = run._rows.stream._runner
     original, count = engine.run, iter(range(10**9))
 
     def short(sources):
@@ -113,7 +113,7 @@ def test_a_run_that_was_cut_off_goes_on(photos: Path, tmp_path: Path, maker: str
     cut_short(make(photos, **options), out, 5)
     assert not out.exists()
     again = make(photos, **options)
-    engine = again._rows.reading.stream._runner
+    engine = again._rows.stream._runner
     original, read = engine.run, []
 
     def noted(sources):

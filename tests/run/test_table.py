@@ -247,8 +247,7 @@ def test_a_notebook_shows_what_was_read_and_computes_nothing(photos: Path, model
 def test_a_table_lets_its_worker_go(photos: Path, model: Path, tmp_path: Path, make):
     def started():
         table = make(photos, isolate=True) if make is ms.compare else make(photos, model=model, isolate=True)
-        stream = getattr(table._rows, "reading", None)
-        return table, (table._rows if stream is None else stream.stream)._runner._worker.pid
+        return table, getattr(table._rows, "stream", table._rows)._runner._worker.pid
 
     def gone(pid: int) -> bool:
         try:

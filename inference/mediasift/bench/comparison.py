@@ -11,7 +11,7 @@ from typing import Any
 from mediasift.bench import SCHEMA
 from mediasift.bench.child import ask
 from mediasift.bench.measurement import cold_start
-from mediasift.bench.scenarios import SCENARIOS, summary
+from mediasift.bench.scenarios import SCENARIOS, measured
 from mediasift.bench.settings import CompareSettings
 from mediasift.bench.statistics import Ratio, speed_ratio
 from mediasift.bench.subject import Setup
@@ -177,11 +177,9 @@ def _side(name: str, settings: CompareSettings) -> tuple[Setup, str | None]:
 
 def _result(turns: list[dict[str, Any]], setup: Setup, pictures: dict[str, Any]) -> dict[str, Any]:
     """As far as a comparison reads it."""
-    scenarios = {}
-    for name in SCENARIOS:
-        parts = [turn["measured"][name] for turn in turns]
-        rounds = [[sample for samples in part["rounds_s"] for sample in samples] for part in parts]
-        scenarios[name] = {"errors": turns[0]["errors"], **summary(parts), "rounds_s": rounds}
+    scenarios = {name: measured(turns, name) for name in SCENARIOS}
+    for name, one in scenarios.items():
+        one["rounds_s"] = [[sample for part in turn["measured"][name]["rounds_s"] for sample in part] for turn in turns]
     return {
         "machine": machine_facts(), "input": pictures, "model": turns[0]["model"], "versions": turns[0]["versions"],
         "settings": {**setup.settings, "batch_size": turns[0]["batch_size"]},

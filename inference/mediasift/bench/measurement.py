@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from mediasift.bench import SCHEMA
 from mediasift.bench.advice import advice
 from mediasift.bench.child import ask
 from mediasift.bench.roofline import LIMITS, kind_of, moved, share_of_possible
-from mediasift.bench.scenarios import STAGES, summary, together
+from mediasift.bench.scenarios import STAGES, measured, summary, together
 from mediasift.bench.settings import BenchSettings
 from mediasift.bench.subject import Setup, load
 from mediasift.bench.sweep import SWEPT, best, parse_sweep, setups
@@ -67,8 +67,7 @@ def measure(settings: BenchSettings) -> dict[str, Any]:
         **parts,
     }
     if output is not None:
-        text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(output, lambda file: file.write(text.encode()))
+        write_atomically(output, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
     return result
 
 
@@ -79,14 +78,14 @@ def cold_start(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"processes": len(firsts), **medians, "rounds_s": [[first["median_s"]] for first in firsts]}
 
 
+@dataclass(frozen=True, eq=False)
 class _Run:
     """One order's measurements, each in a fresh process."""
 
-    def __init__(self, settings: BenchSettings, setup: Setup, model: OnnxModel, files: Sequence[str]) -> None:
-        self.settings = settings
-        self.setup = setup
-        self.model = model
-        self.files = files
+    settings: BenchSettings
+    setup: Setup
+    model: OnnxModel
+    files: Sequence[str]
 
     def ask(self, names: Sequence[str], seconds: float, setup: Setup | None = None) -> dict[str, Any]:
         """What a fresh process measures."""
@@ -103,9 +102,7 @@ class _Run:
         for name in settings.scenarios:
             settings.report(f"scenario {name}")
             answer = self.ask([name], settings.seconds)
-            batch_size = 1 if name == "single" else answer["batch_size"]
-            measured = summary([answer["measured"][name]])
-            scenarios[name] = {"batch_size": batch_size, "errors": answer["errors"], **measured}
+            scenarios[name] = measured([answer], name)
         if settings.explain:
             stages, limits = self._explained()
         rows = self._swept()
@@ -127,9 +124,9 @@ class _Run:
         if self.setup.device.partition(":")[0] not in ("cpu", "openvino"):
             return stages, None
         self.settings.report("matrix products and memory")
-        measured = self.ask(list(LIMITS), min(1.0, self.settings.seconds / len(LIMITS)))["measured"]
+        timed = self.ask(list(LIMITS), min(1.0, self.settings.seconds / len(LIMITS)))["measured"]
         # The shortest run counts: a limit is what is possible if nothing disturbs.
-        limits: dict[str, Any] = {name: 1 / np.min(np.concatenate(one["rounds_s"])) for name, one in measured.items()}
+        limits: dict[str, Any] = {name: 1 / np.min(np.concatenate(one["rounds_s"])) for name, one in timed.items()}
         limits |= {"threads": self.setup.threads, "model": None}
         with suppress(ModelError):  # operations that cannot be counted
             operations = count_operations(self.model)
@@ -159,11 +156,7 @@ class _Run:
         for setup in (*wanted, *reversed(wanted)):
             self.settings.report("sweep: " + ", ".join(f"{name} {getattr(setup, name)}" for name in _TUNED))
             answers[setup].append(self.ask(["offline"], self.settings.seconds / 2, setup))
-        return [
-            {**setup.settings, "batch_size": both[0]["batch_size"], "errors": both[0]["errors"],
-             **summary([one["measured"]["offline"] for one in both])}
-            for setup, both in answers.items()
-        ]  # fmt: skip
+        return [{**setup.settings, **measured(both, "offline")} for setup, both in answers.items()]
 
     def _kept(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of the sweep as a profile."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,10 @@ def find_pictures(named: Sequence[str | Path], *, limit: int) -> Pictures:
 
 def _is_picture(content: LocalFile) -> bool:
     """Whether it is a picture by its content; errors are not what is measured."""
-    try:
+    with suppress(ItemError):
         kind = sniff(content.head(), content.suffix)
-    except ItemError:
-        return False
-    return kind is not None and kind.kind == "picture" and kind.recognised
+        return kind is not None and kind.kind == "picture" and kind.recognised
+    return False
 
 
 def _described(files: Sequence[Path], **facts: Any) -> Pictures:

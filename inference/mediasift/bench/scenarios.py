@@ -128,6 +128,13 @@ def summary(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def measured(answers: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """A scenario that fresh processes measured: see `child.ask` and `summary`."""
+    batch_size = 1 if name == "single" else answers[0]["batch_size"]
+    parts = [answer["measured"][name] for answer in answers]
+    return {"batch_size": batch_size, "errors": answers[0]["errors"], **summary(parts)}
+
+
 def together(alone: Mapping[str, Mapping[str, float]], measured_per_second: float) -> dict[str, Any]:
     """What the stages allow when they share the cores, what a whole run reached of it, and which stage takes most.
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.items import Place
-from mediasift.rows import Row
-from mediasift.run.progress import Progress
-from mediasift.run.stream import Store, Stream
 from mediasift.sources.naming import Source
-from mediasift.tables.stored import Stored
 from mediasift.tasks.fingerprint import Fingerprint
 
 
@@ -34,18 +28,19 @@ class Entry(Place):
 
     source: int
     feature: int
-    width: int = 0
-    height: int = 0
-    sharpness: float = 0.0
-    error: str = ""
+    width: int
+    height: int
+    sharpness: float
+    error: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Collection:
     """What was read.
 
     Attributes:
         sources: The inputs.
+        first: How many of them are queries, or an old collection; they come first.
         entries: Their pictures, in order.
         pixels: The shrunken pixels of the readable ones, one after another.
         vectors: Their vectors.
@@ -54,36 +49,29 @@ class Collection:
     """
 
     sources: Sequence[Source]
+    first: int = 0
     entries: list[Entry] = field(default_factory=list)
     pixels: bytearray = field(default_factory=bytearray)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
     readable: list[Entry] = field(default_factory=list)
     taken_over: int = 0
 
-    def add(self, source: int, rows: Iterable[Row | Stored]) -> None:
+    def add(self, source: int, rows: Iterable[object]) -> None:
         """Take the fingerprints of one source."""
         for row in rows:
-            if isinstance(row, Row):
-                self._add(source, row)
-
-    def _add(self, source: int, row: Row) -> None:
-        path = self.sources[source].path
-        entry_here = partial(Entry, path=path, page=row.page, frame=row.frame, time_s=row.time_s, source=source)
-        if row.error or not isinstance(row, Fingerprint) or row.width is None:  # the last: nothing in it
-            self.entries.append(entry_here(feature=-1, error=row.error))
-            return
-        entry = entry_here(
-            feature=len(self.readable),
-            width=row.width,
-            height=row.height or 0,
-            sharpness=row.sharpness or 0.0,
-        )
-        self.entries.append(entry)
-        self.readable.append(entry)
-        if row.pixels is not None:
-            self.pixels += base64.b64decode(row.pixels)
-        if row.vector is not None:
-            self.vectors.append(row.vector)
+            if not isinstance(row, Fingerprint):
+                continue
+            is_read = not row.error and row.width is not None  # an input may have nothing in it
+            entry = Entry(
+                path=self.sources[source].path, page=row.page, frame=row.frame, time_s=row.time_s, source=source,
+                feature=len(self.readable) if is_read else -1, width=row.width or 0, height=row.height or 0,
+                sharpness=row.sharpness or 0.0, error=row.error,
+            )  # fmt: skip
+            self.entries.append(entry)
+            if is_read:
+                self.readable.append(entry)
+                self.pixels += base64.b64decode(row.pixels or "")
+                self.vectors += [] if row.vector is None else [row.vector]
 
     def shrunken(self, *shape: int) -> NDArray[np.uint8]:
         """The shrunken pixels, uint8 (N, *shape)."""
@@ -95,22 +83,3 @@ class Collection:
             return [np.zeros((0, 1), dtype=np.float32)] * turns
         stacked = np.stack(self.vectors).reshape(len(self.vectors), turns, -1)
         return [np.ascontiguousarray(stacked[:, turn]) for turn in range(turns)]
-
-
-def read_collection(
-    stream: Stream[Any], sources: Sequence[Source], store: Store | None, progress: Progress
-) -> Collection:
-    """Every source's fingerprints: from the store where its file is unchanged, else from the file.
-
-    Raises:
-        Interrupted: Somebody wants to stop; what was read is in the store.
-    """
-    collection = Collection(sources=sources)
-    if store is None:
-        for number, finished in enumerate(stream.read(sources, progress)):
-            collection.add(number, finished.rows)
-        return collection
-    for number, (place, rows) in enumerate(stream.kept(sources, store, progress)):
-        collection.taken_over += rows is None
-        collection.add(number, store.rows(place, Fingerprint) if rows is None else rows)
-    return collection

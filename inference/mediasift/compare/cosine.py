@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +13,8 @@ TILE = 1024
 """Vectors per side of a tile: 4 MB of products, which stay in the cache while they are looked through."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pairs:
-    """Positions of pairs and how similar they are.
-
-    Attributes:
-        left, right: int64 (P,), left < right where a collection is compared with itself.
-        similarity: float32 (P,).
-    """
-
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    similarity: NDArray[np.float32]
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+"""Positions of pairs, left and right, and how similar they are: (P,) each."""
 
 
 def unit(vectors: NDArray[np.generic]) -> Vectors:
@@ -86,22 +75,27 @@ def pairs(units: Vectors, min_similarity: float, *, others: Vectors | None = Non
     Args:
         units: What `unit` gave, (N, D).
         min_similarity: -1..1.
-        others: (M, D); None compares `units` with themselves, each pair once.
+        others: (M, D); None compares `units` with themselves, each pair once, left before right.
     """
     margin = np.float32((units.shape[1] + 3) * 2.0**-22)
     least = np.float32(min_similarity) - margin
     axes = _leading_axes(units, least)
-    left = _Side(units, axes)
-    right = left if others is None else _Side(others, axes)
+    leading = None if axes is None else _leading(units, axes)
+    right = units if others is None else others
+    right_leading = leading if others is None or axes is None else _leading(others, axes)
     for top in range(0, len(units), TILE):
-        for start in range(top if others is None else 0, len(right.units), TILE):
-            a, b, similarity = _tile(left, right, top, start, least)
+        for start in range(top if others is None else 0, len(right), TILE):
+            most = None
+            if leading is not None and right_leading is not None:
+                most = leading[top : top + TILE] @ right_leading[start : start + TILE].T
+            a, b, similarity = _tile(units[top : top + TILE], right[start : start + TILE], most, least)
+            a, b = a + top, b + start
             if others is None and top == start:
                 upper = a < b
                 a, b, similarity = a[upper], b[upper], similarity[upper]
-            if len(a):
-                found = Pairs(left=a, right=b, similarity=similarity)
-                yield from _decided(found, units, units if others is None else others, min_similarity, margin)
+            keep = _reach(units, right, (a, b, similarity), min_similarity, margin)
+            if keep.any():
+                yield a[keep], b[keep], similarity[keep].clip(-1, 1)
 
 
 _LEADING = (64, 128, 192)
@@ -113,14 +107,6 @@ _SAMPLE = 2048
 
 _FEW = 0.005
 """Up to this share of a tile's pairs it takes less time to compute them one by one than the whole tile."""
-
-
-class _Side:
-    """Vectors, and what is known of them from their leading numbers."""
-
-    def __init__(self, units: Vectors, axes: Vectors | None) -> None:
-        self.units = units
-        self.leading = None if axes is None else _leading(units, axes)
 
 
 def _leading(units: Vectors, axes: Vectors) -> Vectors:
@@ -144,7 +130,8 @@ def _leading_axes(units: Vectors, least: np.float32) -> Vectors | None:
     if len(units) < TILE:
         return None
     step = max(2, len(units) // _SAMPLE)
-    axes = _principal_axes(units[::step])
+    sample = units[::step].astype(np.float64)
+    axes = np.linalg.eigh(sample.T @ sample)[1][:, ::-1].astype(np.float32)  # the longest extension first
     for count in _LEADING:
         if 3 * count <= units.shape[1]:
             tried = _leading(units[1 :: 2 * step], np.ascontiguousarray(axes[:, :count]))
@@ -153,40 +140,28 @@ def _leading_axes(units: Vectors, least: np.float32) -> Vectors | None:
     return None
 
 
-def _principal_axes(sample: Vectors) -> Vectors:
-    """Orthonormal axes (D, D), those first along which the sample extends most."""
-    numbers = sample.astype(np.float64)
-    return np.asarray(np.linalg.eigh(numbers.T @ numbers)[1][:, ::-1], dtype=np.float32)
-
-
-Tile = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
-
-
-def _tile(left: _Side, right: _Side, top: int, start: int, least: np.float32) -> Tile:
-    """The pairs of one tile that may reach the threshold: positions on both sides, and their products."""
-    rows, columns = left.units[top : top + TILE], right.units[start : start + TILE]
-    if left.leading is not None and right.leading is not None:
-        most = left.leading[top : top + TILE] @ right.leading[start : start + TILE].T
+def _tile(rows: Vectors, columns: Vectors, most: Vectors | None, least: np.float32) -> Pairs:
+    """The pairs of one tile that may reach the threshold, and their products; `most` is what these are at most."""
+    if most is not None:
         places = np.flatnonzero(most >= least)
         if len(places) <= _FEW * most.size:
             a, b = np.divmod(places, len(columns))
             products = np.einsum("pd,pd->p", rows[a], columns[b])
             near = np.flatnonzero(products >= least)
-            return a[near] + top, b[near] + start, products[near]
+            return a[near], b[near], products[near]
     products = rows @ columns.T
     places = np.flatnonzero(products >= least)
     a, b = np.divmod(places, len(columns))
-    return a + top, b + start, products.ravel()[places]
+    return a, b, products.ravel()[places]
 
 
-def _decided(found: Pairs, units: Vectors, others: Vectors, threshold: float, margin: np.float32) -> Iterator[Pairs]:
-    """The candidates that truly reach the threshold."""
-    keep = found.similarity >= threshold
-    doubtful = np.flatnonzero(np.abs(found.similarity - np.float32(threshold)) <= margin)
+def _reach(units: Vectors, others: Vectors, found: Pairs, least: float, margin: np.float32) -> NDArray[np.bool_]:
+    """Which of the candidates truly reach the threshold."""
+    left, right, similarity = found
+    reached = similarity >= least
+    doubtful = np.flatnonzero(np.abs(similarity - np.float32(least)) <= margin)
     for start in range(0, len(doubtful), _AT_ONCE):
         some = doubtful[start : start + _AT_ONCE]
-        a, b = units[found.left[some]].astype(np.float64), others[found.right[some]].astype(np.float64)
-        keep[some] = np.round(np.einsum("pd,pd->p", a, b), 6) >= threshold
-    if keep.any():
-        similarity = found.similarity[keep].clip(-1, 1)
-        yield Pairs(left=found.left[keep], right=found.right[keep], similarity=similarity)
+        a, b = units[left[some]].astype(np.float64), others[right[some]].astype(np.float64)
+        reached[some] = np.round(np.einsum("pd,pd->p", a, b), 6) >= least
+    return reached

@@ -1,8 +1,10 @@
-"""Rows of `duplicates`: which pictures are the same, and which of them stands for the others."""
+"""Rows of `duplicates`: which pictures are the same, to the byte, to the pixel or nearly, and which stands for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
@@ -10,11 +12,14 @@ from typing import Literal
 import numpy as np
 
 from mediasift.compare.collection import Collection, Entry
-from mediasift.compare.grouping import Groups, group
-from mediasift.compare.spaces import Positions, Space
-from mediasift.errors import ItemError
+from mediasift.compare.grouping import group
+from mediasift.compare.hamming import Positions
+from mediasift.compare.spaces import Matches, Space
+from mediasift.errors import EmptyFile, ItemError, NotFound
+from mediasift.media.information import Info
 from mediasift.rows import Row, placed
 from mediasift.run.pipeline import Finished
+from mediasift.sources.content import Array
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint
 
@@ -45,15 +50,14 @@ class Duplicate(Row):
     turn: str | None = None
 
 
+def _grouped(row: Duplicate, number: int, leader: Entry | Row) -> Duplicate:
+    """The row with the number of its group, and what stands for that."""
+    return replace(row, group=number, representative=leader.path, representative_page=leader.page,
+                   representative_frame=leader.frame)  # fmt: skip
+
+
 def duplicate_rows(
-    collection: Collection,
-    space: Space,
-    decode: Decode,
-    *,
-    min_similarity: float,
-    prefer: Prefer,
-    known_sources: int,
-    threads: int,
+    collection: Collection, space: Space, *, decode: Decode, min_similarity: float, prefer: Prefer, threads: int
 ) -> Iterator[Duplicate]:
     """A row for each new picture, in input order, and for each old one that could not be read.
 
@@ -61,46 +65,32 @@ def duplicate_rows(
         collection: The old pictures first, if there are any.
         space: The readable ones.
         decode: For pairs that may be the same to the pixel.
-        min_similarity: See `similarity.duplicates.group`.
+        min_similarity: See `compare.grouping.group`.
         prefer: Which of a group stands for it.
-        known_sources: How many of the inputs are the old collection.
         threads: How many may work at a time.
     """
-    known = sum(1 for entry in collection.readable if entry.source < known_sources)
-    order = preference(collection.readable, known, prefer)
-    groups = group(space, order, min_similarity, known=known, threads=threads)
+    readable = collection.readable
+    known = sum(entry.source < collection.first for entry in readable)
+    groups = group(space, _preference(readable, known, prefer), min_similarity, known=known, threads=threads)
     matches = _matches(collection, groups, known, decode)
     numbers: dict[int, int] = {}
-    shared = np.bincount(groups.leader, minlength=len(groups.leader)) if len(groups.leader) else np.zeros(0, int)
+    members = np.bincount(groups.position, minlength=len(readable))
     for entry in collection.entries:
+        if entry.source < collection.first and not entry.error:
+            continue
         row = placed(Duplicate(error=entry.error), entry, collection.sources[entry.source].kept)
-        if entry.feature < 0:
-            if entry.source >= known_sources or entry.error:
-                yield row
-        elif entry.source >= known_sources:
-            leader = int(groups.leader[entry.feature])
-            if shared[leader] < 2:  # an old picture leads itself, so it and one new one are two
-                yield row
-                continue
-            turn = space.turn_names[groups.turn[entry.feature]]
-            row = _grouped(row, groups, entry, collection.readable[leader], turn)
-            number = numbers.setdefault(leader, len(numbers) + 1)
-            yield replace(row, group=number, match=matches.get(entry.feature))
+        leader = int(groups.position[entry.feature]) if entry.feature >= 0 else -1
+        if leader >= 0 and members[leader] > 1:  # an old picture leads itself, so it and one new one are two
+            row = replace(
+                _grouped(row, numbers.setdefault(leader, len(numbers) + 1), readable[leader]),
+                similarity=round(float(groups.similarity[entry.feature]), 6),
+                match=matches.get(entry.feature),
+                turn=space.turn_names[groups.turn[entry.feature]] or None,
+            )
+        yield row
 
 
-def _grouped(row: Duplicate, groups: Groups, entry: Entry, leader: Entry, turn: str) -> Duplicate:
-    """The row with what is known of its representative."""
-    return replace(
-        row,
-        representative=leader.path,
-        representative_page=leader.page,
-        representative_frame=leader.frame,
-        similarity=round(float(groups.similarity[entry.feature]), 6),
-        turn=turn or None,
-    )
-
-
-def preference(readable: Sequence[Entry], known: int, prefer: Prefer) -> Positions:
+def _preference(readable: Sequence[Entry], known: int, prefer: Prefer) -> Positions:
     """Positions of the new pictures, those that should stand for others first; ties in input order."""
     new = readable[known:]
     area = np.array([-entry.width * entry.height for entry in new], dtype=np.float64)
@@ -109,24 +99,39 @@ def preference(readable: Sequence[Entry], known: int, prefer: Prefer) -> Positio
     return np.asarray(np.lexsort(keys) + known, dtype=np.int64)
 
 
-def _matches(collection: Collection, groups: Groups, known: int, decode: Decode) -> dict[int, str]:
-    """Feature → how a member matches its representative."""
-    found: dict[int, str] = {}
+def _matches(collection: Collection, groups: Matches, known: int, decode: Decode) -> dict[int, str]:
+    """Feature → how a member matches its representative. Files are read only where their sizes agree."""
+    sources, found = collection.sources, dict[int, str]()
     doubtful: list[tuple[Entry, Entry]] = []
-    same_file = _SameFile(collection.sources)
-    for feature in range(known, len(groups.leader)):
-        leader = int(groups.leader[feature])
-        if leader == feature:
+
+    @cache
+    def sha256(number: int) -> str | None:
+        content = sources[number].content
+        with suppress(ItemError):
+            return None if content is None else content.sha256()[1]
+        return None
+
+    for one, leader, turn in zip(collection.readable, groups.position.tolist(), groups.turn.tolist(), strict=True):
+        if one.feature < known or one.feature == leader:
             continue
-        one, other = collection.readable[feature], collection.readable[leader]
-        found[feature] = "near"
-        if groups.turn[feature]:
+        other = collection.readable[leader]
+        found[one.feature] = "near"
+        if turn:
             continue
-        if (one.page, one.frame) == (other.page, other.frame) and same_file(one.source, other.source):
-            found[feature] = "bytes"
+        size, same_place = _size(sources[one.source]), (one.page, one.frame) == (other.page, other.frame)
+        may_be_same = same_place and size is not None and size == _size(sources[other.source])
+        if may_be_same and sha256(one.source) is not None and sha256(one.source) == sha256(other.source):
+            found[one.feature] = "bytes"
         elif (one.width, one.height) == (other.width, other.height):
             doubtful.append((one, other))
-    digests = pixel_digests(collection, {entry.source for pair in doubtful for entry in pair}, decode)
+    numbers = sorted({entry.source for pair in doubtful for entry in pair})
+    finished = decode([sources[number] for number in numbers]) if numbers else ()
+    digests = {
+        (number, row.page, row.frame): row.digest
+        for number, one in zip(numbers, finished, strict=True)
+        for row in one.rows
+        if isinstance(row, Fingerprint) and row.digest is not None
+    }
     for one, other in doubtful:
         mine = digests.get((one.source, one.page, one.frame))
         if mine is not None and mine == digests.get((other.source, other.page, other.frame)):
@@ -134,44 +139,91 @@ def _matches(collection: Collection, groups: Groups, known: int, decode: Decode)
     return found
 
 
-_At = tuple[int, int | None, int | None]
-
-
-def pixel_digests(collection: Collection, wanted: set[int], decode: Decode) -> dict[_At, str]:
-    """(source, page, frame) → SHA-256 of the pixels, of the sources that are wanted."""
-    numbers = sorted(wanted)
-    digests = {}
-    if numbers:
-        finished = decode([collection.sources[number] for number in numbers])
-        for number, one in zip(numbers, finished, strict=True):
-            for row in one.rows:
-                if isinstance(row, Fingerprint) and row.digest is not None:
-                    digests[number, row.page, row.frame] = row.digest
-    return digests
-
-
-class _SameFile:
-    """Whether two inputs have the same bytes; files are read only where their sizes agree."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
-        self._digest = cache(self._sha256)
-
-    def __call__(self, one: int, other: int) -> bool:
-        size = content_size(self._sources[one])
-        if size is None or size != content_size(self._sources[other]):
-            return False
-        mine = self._digest(one)
-        return mine is not None and mine == self._digest(other)
-
-    def _sha256(self, number: int) -> str | None:
-        content = self._sources[number].content
-        try:
-            return None if content is None else content.sha256()[1]
-        except ItemError:
-            return None
-
-
-def content_size(source: Source) -> int | None:
+def _size(source: Source) -> int | None:
     """Bytes of an input; None for arrays and what is not there."""
     return None if source.content is None else source.content.size
+
+
+_Keyed = tuple[Duplicate, Hashable, str | None]
+"""A place or an error; what equals that of its duplicates; and what equals that of those which are the same file."""
+
+
+def byte_rows(collection: Collection) -> Iterator[Duplicate]:
+    """A row for each input, grouped by equal bytes. Only files whose size is that of another one are read whole."""
+    sizes = Counter(map(_size, collection.sources))
+
+    def keyed() -> Iterator[_Keyed]:
+        for source in collection.sources:
+            row = Duplicate(path=source.path, kept=source.kept)
+            try:
+                yield row, _byte_key(source, sizes), "bytes"
+            except ItemError as error:
+                yield replace(row, error=error.as_cell()), None, None
+
+    return _grouped_by(list(keyed()))
+
+
+def _byte_key(source: Source, sizes: Counter[int | None]) -> Hashable:
+    if source.content is None:
+        raise source.failure or NotFound("nothing to read")
+    if isinstance(source.content, Array):
+        return source.content.state()
+    if not source.content.head():
+        raise EmptyFile("the file is empty (0 bytes)")
+    size = source.content.size
+    return source.content.sha256()[1] if size is None or sizes[size] > 1 else None
+
+
+def pixel_rows(
+    collection: Collection, *, headers: Decode, decode: Decode, every_frame: bool = False
+) -> Iterator[Duplicate]:
+    """A row for each picture, grouped by equal pixels.
+
+    Only pictures of a size that another file with other bytes has, too, are decoded; a damaged file of a size of its
+    own is therefore not found out.
+
+    Args:
+        collection: The inputs.
+        headers: Gives the `info` rows of sources.
+        decode: Gives the fingerprints, with digests, of sources.
+        every_frame: Whether animated pictures, which headers do not tell from others, are looked at frame by frame.
+    """
+    found = [one.rows for one in headers(collection.sources)]
+    files: defaultdict[tuple[int | None, int | None], set[str | None]] = defaultdict(set)
+    for info in (row for rows in found for row in rows if isinstance(row, Info)):
+        files[info.width, info.height].add(info.sha256)
+
+    def is_settled(rows: Sequence[Row]) -> bool:
+        """One picture, no other file of whose size has other bytes."""
+        row = rows[0]
+        picture = len(rows) == 1 and isinstance(row, Info) and row.kind == "picture" and row.width is not None
+        return picture and isinstance(row, Info) and len(files[row.width, row.height]) == 1
+
+    doubtful = [number for number, rows in enumerate(found) if every_frame or not is_settled(rows)]
+    decoded = dict(zip(doubtful, decode([collection.sources[number] for number in doubtful]), strict=True))
+
+    def keyed() -> Iterator[_Keyed]:
+        for number, rows in enumerate(found):
+            file = rows[0].sha256 if isinstance(rows[0], Info) else None
+            for row in decoded[number].rows if number in decoded else rows:
+                place = Duplicate(
+                    path=row.path, page=row.page, frame=row.frame, time_s=row.time_s, error=row.error, kept=row.kept
+                )
+                key = row.digest if isinstance(row, Fingerprint) else row.sha256 if isinstance(row, Info) else None
+                yield place, None if row.error else key, file
+
+    return _grouped_by(list(keyed()))
+
+
+def _grouped_by(keyed: Sequence[_Keyed]) -> Iterator[Duplicate]:
+    """The rows with groups by equal keys; the first of a group stands for it. None as a key is like nothing else."""
+    members = Counter(key for _, key, _ in keyed)
+    leaders: dict[Hashable, tuple[int, int]] = {}
+    for at, (row, key, file) in enumerate(keyed):
+        if key is None or members[key] < 2:
+            yield row
+            continue
+        number, first = leaders.setdefault(key, (len(leaders) + 1, at))
+        leader, _, same_file = keyed[first]
+        match = "bytes" if file is not None and file == same_file else "pixels"
+        yield replace(_grouped(row, number, leader), similarity=1.0, match=None if at == first else match)

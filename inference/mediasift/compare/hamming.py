@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +29,8 @@ _MOST_INDEXED_BITS = 16
 """From this distance on an index leaves almost everything to be compared."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Near:
-    """Pairs: positions int64 (P,) in the left and the right collection, and in how many bits they differ, uint8."""
-
-    left: Positions
-    right: Positions
-    distance: NDArray[np.uint8]
+Near = tuple[Positions, Positions, NDArray[np.uint8]]
+"""Pairs: positions in the left and the right collection, and in how many bits they differ: (P,) each."""
 
 
 def distances(left: Hashes, right: Hashes) -> NDArray[np.uint8]:
@@ -53,12 +47,10 @@ def pairs(left: Hashes, max_distance: int, *, right: Hashes | None = None, threa
         right: uint64 (M,); None compares `left` with itself, each pair once, left before right.
         threads: How many may work at a time.
     """
-    other = left if right is None else right
-    few = min(len(left), len(other)) < WORTH_INDEXING
+    few = min(len(left), len(left if right is None else right)) < WORTH_INDEXING
     if few or max_distance > _MOST_INDEXED_BITS:
-        yield from brute(left, max_distance, right=right)
-    else:
-        yield from indexed(left, max_distance, right=right, threads=threads)
+        return brute(left, max_distance, right=right)
+    return indexed(left, max_distance, right=right, threads=threads)
 
 
 def brute(left: Hashes, max_distance: int, *, right: Hashes | None = None) -> Iterator[Near]:
@@ -75,7 +67,7 @@ def brute(left: Hashes, max_distance: int, *, right: Hashes | None = None) -> It
                 upper = a + top < b + start
                 a, b, distance = a[upper], b[upper], distance[upper]
             if len(a):
-                yield Near(left=a + top, right=b + start, distance=distance)
+                yield a + top, b + start, distance
 
 
 def indexed(left: Hashes, max_distance: int, *, right: Hashes | None = None, threads: int = 1) -> Iterator[Near]:
@@ -162,4 +154,4 @@ class _Join:
             swapped = left > right
             left, right = np.where(swapped, right, left), np.where(swapped, left, right)
         if len(left):
-            yield Near(left=left, right=right, distance=np.bitwise_count(x[new] ^ y[new]))
+            yield left, right, np.bitwise_count(x[new] ^ y[new])

@@ -56,39 +56,31 @@ class Index:
         lines = self._lines.read()
         _, header = next(lines, (0, None))
         if header is None:
-            self._refuse_older()
+            with self._lines.path.open("rb") as file:
+                if file.readline().endswith(b"\n"):  # whole, but unchecked: no torn line of ours
+                    raise UsageError(
+                        f"{self.path}: was made by an older version of mediasift, or its first line is damaged; "
+                        "delete it, or name another file"
+                    )
             self._lines.cut(everything=True)
             self._lines.append({"mediasift_index": _VERSION, "made_by": made_by})
             return
-        self._check(header, made_by)
+        if header["mediasift_index"] != _VERSION:
+            raise UsageError(f"{self.path}: was made by another version of mediasift; delete it, or name another file")
+        old = header["made_by"]
+        if differ := [name for name in {**old, **made_by} if old.get(name) != made_by.get(name)]:
+            difference = f"{differ[0]} {old.get(differ[0])!r}, not {made_by.get(differ[0])!r}"
+            raise UsageError(f"{self.path}: was made in another way ({difference}); name another file, or delete it")
         for place, entry in lines:
             self._places[entry["file"]] = (entry["state"], place)
         self._lines.cut()
 
-    def _refuse_older(self) -> None:
-        """A first line that is whole but unchecked is no torn one of ours."""
-        with self._lines.path.open("rb") as file:
-            if file.readline().endswith(b"\n"):
-                raise UsageError(
-                    f"{self.path}: was made by an older version of mediasift, or its first line is damaged; delete it, "
-                    "or name another file"
-                )
-
-    def _check(self, header: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
-        if header["mediasift_index"] != _VERSION:
-            raise UsageError(f"{self.path}: was made by another version of mediasift; delete it, or name another file")
-        old = header["made_by"]
-        differ = [name for name in {**old, **made_by} if old.get(name) != made_by.get(name)]
-        if differ:
-            name = differ[0]
-            raise UsageError(
-                f"{self.path}: was made in another way ({name} {old.get(name)!r}, not {made_by.get(name)!r}); "
-                "name another file, or delete it"
-            )
-
-    def state(self, source: Source) -> tuple[Any, ...] | None:
-        """The file that an input is, and what tells whether it is still as it was read; None where there is none."""
-        return _state(source)
+    def state(self, source: Source) -> tuple[str, Any] | None:
+        """(address, state) of an input's content; None for what has no address, and what is not there."""
+        address = None if source.content is None else source.content.address
+        if source.content is None or address is None or (state := source.content.state()) is None:
+            return None
+        return address, state
 
     def find(self, source: Source) -> int | None:
         """Where the rows of an input stand whose file has not changed since; None when it must be read."""
@@ -96,15 +88,15 @@ class Index:
         if state is None:
             return None
         known, place = self._places.get(state[0], (None, 0))
-        return place if known == list(state[1:]) else None
+        return place if known == [state[1]] else None
 
-    def append(self, source: Source, state: tuple[Any, ...] | None, rows: Sequence[Row]) -> int:
+    def append(self, source: Source, state: tuple[str, Any] | None, rows: Sequence[Row]) -> int:
         """Keep the rows of an input that was read without error, and was in that state before; returns their place."""
         del source
         if state is None or any(row.error for row in rows):
             return NOT_KEPT
         kept = [to_json(replace(row, path="", kept=())) for row in rows]
-        return self._lines.append({"file": state[0], "state": list(state[1:]), "rows": kept})
+        return self._lines.append({"file": state[0], "state": [state[1]], "rows": kept})
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType]:
         """The rows that stand there, without the path that an input is named by."""
@@ -120,12 +112,3 @@ class Index:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _state(source: Source) -> tuple[str, Any] | None:
-    """(address, state) of an input's content; None for what has no address, and what is not there."""
-    content = source.content
-    if content is None or content.address is None:
-        return None
-    state = content.state()
-    return None if state is None else (content.address, state)

@@ -1,70 +1,29 @@
-"""The ways to compare pictures: what each looks at, and from which similarity on it calls two of them the same."""
+"""The ways to compare pictures: from which similarity on each calls two of them the same, and the spaces they make."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.compare.cosine import Vectors, centred, unit
-from mediasift.compare.hashes import HASHES, to_hashes
-from mediasift.compare.spaces import HashSpace, Positions, VectorSpace
+from mediasift.compare.hamming import Positions
+from mediasift.compare.hashes import to_hashes
+from mediasift.compare.spaces import HashSpace, VectorSpace
 from mediasift.compare.turns import INVERSE, SIDEWAYS, TURNS
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """A way to compare pictures.
-
-    Attributes:
-        min_similarity: From here on `duplicates` takes two pictures for the same, -1..1; 1 is the same and 0 unrelated.
-            From the figures in docs/similarity.md.
-        fit: How a picture becomes a square, see `media.transforms.fit`.
-        about: One line for --help.
-    """
-
-    min_similarity: float
-    fit: Literal["stretch", "crop"]
-    about: str
-
-
-METHODS: dict[str, Method] = {
-    "phash": Method(
-        min_similarity=0.84375, fit="stretch", about="64 bits of coarse structure; survives size, quality and format"
-    ),
-    "dhash": Method(min_similarity=0.875, fit="stretch", about="64 bits: whether it gets lighter from left to right"),
-    "ahash": Method(min_similarity=0.953125, fit="stretch", about="64 bits: lighter or darker than the mean"),
-    "disc": Method(
-        min_similarity=0.87,
-        fit="crop",
-        about="the grey disc in the middle; with --turns at any angle, in steps of 5 degrees, also mirrored",
-    ),
-    "pixels": Method(
-        min_similarity=0.992,
-        fit="crop",
-        about="cosine of the shrunken pixels; it cannot tell a picture from a darker copy of it, and strangers often "
-        "reach 0.9, because all pixels are positive; --centred subtracts each picture's mean first",
-    ),
-}
-"""Name → method; every other name is a model, whose `MODEL_MIN_SIMILARITY` applies."""
+METHODS = {"phash": 0.84375, "dhash": 0.875, "ahash": 0.953125, "disc": 0.87, "pixels": 0.992}
+"""Name of a method → from which similarity on `duplicates` takes two pictures for the same, 1 for the same and 0 for
+unrelated ones; from the figures in docs/similarity.md. Every other name is a model."""
 
 CENTRED_MIN_SIMILARITY = 0.95
-"""The default for `pixels` with --centred."""
+"""That of `pixels` with --centred."""
 
 MODEL_MIN_SIMILARITY = 0.9
-"""The default for embeddings."""
-
-
-def default_min_similarity(method: str, *, is_centred: bool) -> float:
-    """From which similarity on the method calls pictures the same."""
-    if is_centred and method == "pixels":
-        return CENTRED_MIN_SIMILARITY
-    return METHODS[method].min_similarity if method in METHODS else MODEL_MIN_SIMILARITY
+"""That of models."""
 
 
 def hash_space(method: str, upright: NDArray[np.uint8], sideways: NDArray[np.uint8], *, turns: bool) -> HashSpace:
@@ -82,11 +41,6 @@ def hash_space(method: str, upright: NDArray[np.uint8], sideways: NDArray[np.uin
     return HashSpace(np.stack([to_hashes(method, np.ascontiguousarray(pixels)) for pixels in turned]))
 
 
-def hash_size(method: str) -> tuple[int, int]:
-    """(width, height) to which the hash wants pictures shrunk."""
-    return HASHES[method].width, HASHES[method].height
-
-
 def pixel_space(pixels: NDArray[np.uint8], *, is_centred: bool, turns: bool) -> VectorSpace:
     """Shrunken pictures as vectors of their pixels.
 
@@ -97,19 +51,16 @@ def pixel_space(pixels: NDArray[np.uint8], *, is_centred: bool, turns: bool) -> 
     """
     flat = pixels.reshape(len(pixels), math.prod(pixels.shape[1:]))
     units = unit(centred(flat) if is_centred else flat)
-    if not turns:
-        return VectorSpace(units)
     places = np.arange(flat.shape[1]).reshape(*pixels.shape[1:]).transpose(2, 0, 1)
-    backs: list[Callable[[Positions], Vectors]] = []
     ways = list(TURNS.values())
-    for turn in range(1, len(ways)):
-        order = ways[INVERSE[turn]](places).transpose(1, 2, 0).reshape(-1)
-        backs.append(partial(_reordered, units, np.append(order, flat.shape[1])))
+    backs = [_reordered(units, ways[at](places).transpose(1, 2, 0)) for at in INVERSE[1:] if turns]
     return VectorSpace(units, backs)
 
 
-def _reordered(units: Vectors, order: NDArray[np.int64], positions: Positions) -> Vectors:
-    return units[positions][:, order]
+def _reordered(units: Vectors, order: NDArray[np.int64]) -> Callable[[Positions], Vectors]:
+    """Gives vectors with their numbers in another order; the last one, of those without direction, stays there."""
+    whole = np.append(order.reshape(-1), order.size)
+    return lambda positions: units[positions][:, whole]
 
 
 DISC_ANGLES, DISC_RADII = 72, 16
@@ -131,14 +82,13 @@ def disc_space(rays: NDArray[np.uint8], *, turns: bool) -> VectorSpace:
     if not turns:
         return VectorSpace(units)
     places = np.arange(DISC_ANGLES * DISC_RADII).reshape(DISC_ANGLES, DISC_RADII)
-    mirrored = np.roll(places[::-1], 1, axis=0)
     names, backs = [], []
-    for mirror, start in (("", places), ("mirror", mirrored)):
+    for mirror, start in (("", places), ("mirror", np.roll(places[::-1], 1, axis=0))):
         for step in range(DISC_ANGLES):
-            order = np.roll(start, step if mirror else -step, axis=0).reshape(-1)  # a mirrored turn undoes itself
             rotation = f"rotate{step * 360 // DISC_ANGLES}" if step else ""
             names.append("+".join(part for part in (mirror, rotation) if part))
-            backs.append(partial(_reordered, units, np.append(order, len(order))))
+            # a mirrored turn undoes itself
+            backs.append(_reordered(units, np.roll(start, step if mirror else -step, axis=0)))
     return VectorSpace(units, backs[1:], turn_names=names)
 
 
@@ -149,9 +99,4 @@ def embedding_space(vectors: Sequence[NDArray[np.float32]]) -> VectorSpace:
         vectors: float32 (N, D) each: of the pictures as they are, then in each other position of `TURNS`, if at all.
     """
     units = [unit(one) for one in vectors]
-    backs = [partial(_picked, units[INVERSE[turn]]) for turn in range(1, len(units))]
-    return VectorSpace(units[0], backs)
-
-
-def _picked(units: Vectors, positions: Positions) -> Vectors:
-    return units[positions]
+    return VectorSpace(units[0], [partial(np.take, units[at], axis=0) for at in INVERSE[1 : len(units)]])

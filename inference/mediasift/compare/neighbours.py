@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mediasift.compare.collection import Collection
-from mediasift.compare.nearest import nearest
-from mediasift.compare.spaces import Space
+from mediasift.compare.spaces import Space, nearest
 from mediasift.rows import Row, placed
 
 
@@ -30,35 +29,29 @@ class Neighbour(Row):
     turn: str | None = None
 
 
-def neighbour_rows(
-    collection: Collection, space: Space, *, queries: int, top: int, min_similarity: float | None
-) -> Iterator[Neighbour]:
+def neighbour_rows(collection: Collection, space: Space, top: int, min_similarity: float | None) -> Iterator[Neighbour]:
     """Each query's neighbours; then a row for each picture that could not be read.
 
     Args:
         collection: Queries first, then the pictures to search.
         space: The readable ones of them.
-        queries: How many of the inputs are queries.
         top: Neighbours per query at most.
         min_similarity: Leave out what is less similar; None leaves nothing out.
     """
     readable = collection.readable
-    asked = np.array([entry.feature for entry in readable if entry.source < queries], dtype=np.int64)
-    among = np.array([entry.feature for entry in readable if entry.source >= queries], dtype=np.int64)
-    found = nearest(space, asked, among, top=top)
+    queries = sum(entry.source < collection.first for entry in readable)
+    found = nearest(space, np.arange(queries), np.arange(queries, len(readable)), top=top)
     least = -2.0 if min_similarity is None else space.least(min_similarity)
-    for row, feature in enumerate(asked):
-        close = [column for column in range(found.position.shape[1]) if found.similarity[row, column] >= least]
-        query = readable[feature].path
+    for query, *row in zip(readable[:queries], *found, strict=True):
+        close = [(at, value, turn) for at, value, turn in zip(*row, strict=True) if value >= least]
         if not close:
-            yield Neighbour(path="", query=query)
-        for rank, column in enumerate(close, start=1):
-            entry = readable[found.position[row, column]]
-            similarity = round(float(found.similarity[row, column]), 6)
-            turn = space.turn_names[found.turn[row, column]] or None
-            neighbour = Neighbour(query=query, rank=rank, similarity=similarity, turn=turn)
+            yield Neighbour(path="", query=query.path)
+        for rank, (at, value, turn) in enumerate(close, start=1):
+            entry, similarity = readable[at], round(float(value), 6)
+            name = space.turn_names[turn] or None
+            neighbour = Neighbour(query=query.path, rank=rank, similarity=similarity, turn=name)
             yield placed(neighbour, entry, collection.sources[entry.source].kept)
     for entry in collection.entries:
         if entry.error:
-            failed = Neighbour(query=entry.path if entry.source < queries else None, error=entry.error)
+            failed = Neighbour(query=entry.path if entry.source < collection.first else None, error=entry.error)
             yield placed(failed, entry, collection.sources[entry.source].kept)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mediasift.compare import cosine, hamming
 from mediasift.compare.collection import Collection
-from mediasift.compare.spaces import HashSpace, VectorSpace, hash_similarity, max_distance
+from mediasift.compare.spaces import Space
 from mediasift.rows import Row
 
 
@@ -39,13 +37,15 @@ class Pair(Row):
 
 
 def pair_rows(
-    collection: Collection, space: HashSpace | VectorSpace, method: str, min_similarity: float | None, threads: int
+    collection: Collection, space: Space, method: str, min_similarity: float | None, threads: int
 ) -> Iterator[Pair]:
-    """Pairs in input order, then a row for each picture that could not be read."""
-    readable = collection.readable
-    left, right, similarity = found_pairs(space, min_similarity, threads)
-    for a, b, value in zip(left.tolist(), right.tolist(), similarity.tolist(), strict=True):
-        one, other = readable[a], readable[b]
+    """Pairs in input order, those below the minimum left out; then a row for each picture that could not be read."""
+    empty = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+    parts = space.pairs(-1.0 if min_similarity is None else min_similarity, threads)
+    left, right, similarity = (np.concatenate(part) for part in zip(empty, *parts, strict=True))
+    order = np.lexsort((right, left))
+    for a, b, value in zip(left[order].tolist(), right[order].tolist(), similarity[order].tolist(), strict=True):
+        one, other = collection.readable[a], collection.readable[b]
         yield Pair(
             path_a=one.path,
             page_a=one.page,
@@ -59,34 +59,3 @@ def pair_rows(
     for entry in collection.entries:
         if entry.error:
             yield Pair(path_a=entry.path, page_a=entry.page, frame_a=entry.frame, method=method, error=entry.error)
-
-
-Found = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
-
-
-def found_pairs(space: HashSpace | VectorSpace, min_similarity: float | None, threads: int) -> Found:
-    """All pairs of positions (left, right) with their similarity, sorted; those below the minimum left out."""
-    none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
-    if isinstance(space, HashSpace):
-        distance = 64 if min_similarity is None else max_distance(min_similarity)
-        near = hamming.pairs(space.hashes[0], distance, threads=threads) if distance >= 0 else ()
-        parts = [(one.left, one.right, hash_similarity(one.distance)) for one in near]
-    else:
-        least = -1.0 if min_similarity is None else min_similarity
-        parts = [(one.left, one.right, one.similarity) for one in cosine.pairs(space.units, least)]
-    left, right, similarity = (np.concatenate(part) for part in zip(none, *parts, strict=True))
-    order = np.lexsort((right, left))
-    return left[order], right[order], similarity[order]
-
-
-def similarity_matrix(collection: Collection, space: HashSpace | VectorSpace) -> NDArray[np.float64]:
-    """float64 (N, N), a row and a column for each entry, NaN for those that could not be read."""
-    positions = np.arange(len(space))
-    if isinstance(space, HashSpace):
-        among = space.similarities(positions, positions)[0].astype(np.float64)
-    else:
-        among = cosine.matrix(space.units)
-    whole = np.full((len(collection.entries), len(collection.entries)), np.nan)
-    at = np.array([number for number, entry in enumerate(collection.entries) if entry.feature >= 0], dtype=np.int64)
-    whole[np.ix_(at, at)] = among
-    return whole

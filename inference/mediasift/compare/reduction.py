@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TextIO
 
-from mediasift.compare.collection import Collection, read_collection
+from mediasift.compare.collection import Collection
 from mediasift.compare.index import Index
 from mediasift.errors import InputError
 from mediasift.rows import RowType
@@ -18,47 +17,7 @@ from mediasift.run.progress import Progress
 from mediasift.run.stream import Stream
 from mediasift.sources.naming import Skipped, Source
 from mediasift.tables.manifest import Summary
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What is read, and how.
-
-    Attributes:
-        stream: Makes fingerprints; it is started already.
-        sources: All inputs.
-        skipped: Files in folders that are no inputs.
-        fingerprints: Whether they are wanted; exact comparisons do without.
-        index: The file that keeps fingerprints for the next run; None for none.
-        keep: Columns of an input list that come along.
-        settings: The command's own, JSON values.
-        first: How many of the sources are queries, or an old collection; they come first.
-    """
-
-    stream: Stream[Any]
-    sources: Sequence[Source]
-    skipped: Skipped
-    settings: dict[str, Any]
-    fingerprints: bool = True
-    index: Path | None = None
-    keep: tuple[str, ...] = ()
-    first: int = 0
-
-    def collect(self, journal: Journal | None = None, progress: TextIO | None = None) -> Collection:
-        """All fingerprints; kept in the index, else in the journal, where there is one.
-
-        Raises:
-            InputError: There is nothing to read.
-            UsageError: The index was made in another way.
-            Interrupted: Somebody wants to stop.
-        """
-        if not self.sources:
-            raise InputError(f"nothing to read in {', '.join(self.stream.what['settings']['inputs']) or 'no input'}")
-        if not self.fingerprints:
-            return Collection(sources=self.sources)
-        index = nullcontext(journal) if self.index is None else Index(self.index, self.stream.made_by)
-        with index as store:
-            return read_collection(self.stream, self.sources, store, Progress(progress, len(self.sources)))
+from mediasift.tasks.fingerprint import Fingerprint
 
 
 class Reduction(Generic[RowType]):
@@ -66,42 +25,74 @@ class Reduction(Generic[RowType]):
 
     Args:
         row_type: Its rows.
-        reading: What to read.
         reduce: The collection → its rows.
+        stream: Makes fingerprints, and is started already; one that makes something else is not read here.
+        groups: Queries or an old collection, perhaps; then the inputs.
+        skipped: Files in folders that are no inputs.
+        index: The file that keeps fingerprints for the next run; None for none.
+        settings: The verb's own, JSON values.
     """
 
     extends = False
 
     def __init__(
-        self, row_type: type[RowType], reading: Reading, reduce: Callable[[Collection], Iterator[RowType]]
+        self,
+        row_type: type[RowType],
+        reduce: Callable[[Collection], Iterator[RowType]],
+        *,
+        stream: Stream[Any],
+        groups: Sequence[Sequence[Source]],
+        skipped: Skipped,
+        index: str | Path | None,
+        settings: Mapping[str, Any],
     ) -> None:
-        stream = reading.stream
-        self.row_type, self.keep, self.began = row_type, reading.keep, stream.began
-        self.facts: Mapping[str, Any] = stream.facts
-        self.what: Mapping[str, Any] = {**stream.what, "settings": {**stream.what["settings"], **reading.settings}}
-        self.reading = reading
-        self._reduce = reduce
+        self.row_type, self.keep, self.began = row_type, stream.keep, stream.began
+        self.facts, self.resources = stream.facts, stream.resources
+        self.what: Mapping[str, Any] = {**stream.what, "settings": {**stream.what["settings"], **settings}}
+        self.stream = stream
+        self.sources = [source for group in groups for source in group]
+        self.first = len(self.sources) - len(groups[-1])
+        self._reduce, self._skipped, self._index = reduce, skipped, index
         self._clock = time.perf_counter()
 
-    @property
-    def resources(self) -> Mapping[str, Any]:
-        """What the rows cost: threads, batch size, limits."""
-        return self.reading.stream.resources
+    def collect(self, journal: Journal | None = None, progress: TextIO | None = None) -> Collection:
+        """All fingerprints: from the index, else the journal, where a file is unchanged, else from the file.
+
+        Raises:
+            InputError: There is nothing to read.
+            UsageError: The index was made in another way.
+            Interrupted: Somebody wants to stop; what was read is in the index or journal.
+        """
+        if not self.sources:
+            raise InputError(f"nothing to read in {', '.join(self.stream.what['settings']['inputs']) or 'no input'}")
+        collection = Collection(sources=self.sources, first=self.first)
+        if self.stream.row_type is not Fingerprint:
+            return collection
+        shown = Progress(progress, len(self.sources))
+        index = nullcontext(journal) if self._index is None else Index(Path(self._index), self.stream.made_by)
+        with index as store:
+            if store is None:
+                for number, finished in enumerate(self.stream.read(self.sources, shown)):
+                    collection.add(number, finished.rows)
+                return collection
+            for number, (place, rows) in enumerate(self.stream.kept(self.sources, store, shown)):
+                collection.taken_over += rows is None
+                collection.add(number, store.rows(place, Fingerprint) if rows is None else rows)
+        return collection
 
     def run(self, summary: Summary, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType]:
         """All rows, once."""
-        reading = self.reading
         try:
-            collection = reading.collect(journal, progress)
+            collection = self.collect(journal, progress)
         finally:
-            reading.stream.close()
-        reading.stream.tell(summary)
-        summary.sources, summary.taken_over = len(reading.sources), collection.taken_over
-        summary.skipped = dict(reading.skipped)
+            self.close()
+        self.stream.tell(summary)
+        summary.sources, summary.taken_over = len(self.sources), collection.taken_over
+        summary.skipped = dict(self._skipped)
         gathered = time.perf_counter() - self._clock
         yield from self._reduce(collection)
         summary.seconds |= {"gathered": gathered, "total": time.perf_counter() - self._clock}
 
     def close(self) -> None:
         """Let go of what computes."""
-        self.reading.stream.close()
+        self.stream.close()

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mediasift.compare.collection import Collection
-from mediasift.compare.comparing import DEFAULT_METHOD, PIXELS_SIDE, Comparing
-from mediasift.compare.exact import byte_rows, pixel_rows
-from mediasift.compare.groups import Decode, Duplicate, Prefer, duplicate_rows
-from mediasift.compare.methods import CENTRED_MIN_SIMILARITY, METHODS, MODEL_MIN_SIMILARITY
+from mediasift.compare.groups import Decode, Duplicate, Prefer, byte_rows, duplicate_rows, pixel_rows
+from mediasift.compare.hashes import HASHES
+from mediasift.compare.methods import (
+    CENTRED_MIN_SIMILARITY,
+    DISC_ANGLES,
+    DISC_RADII,
+    METHODS,
+    MODEL_MIN_SIMILARITY,
+    disc_space,
+    embedding_space,
+    hash_space,
+    pixel_space,
+)
 from mediasift.compare.neighbours import Neighbour, neighbour_rows
 from mediasift.compare.pairs import Pair, pair_rows
-from mediasift.compare.reduction import Reading, Reduction
+from mediasift.compare.reduction import Reduction
+from mediasift.compare.spaces import Space
+from mediasift.compare.turns import TURNS
 from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.errors import InputError, UsageError
 from mediasift.media.settings import PictureSettings
@@ -24,14 +37,18 @@ from mediasift.rows import Row
 from mediasift.run.stream import Named, named_inputs, stream_of
 from mediasift.run.table import Table
 from mediasift.settings import Option, options
-from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
+from mediasift.sources.naming import Inputs, Skipped, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.tasks.fingerprint import TakeFingerprints
 from mediasift.tasks.info import Inform
 from mediasift.tasks.task import ModelRunSettings, Task
 
-_DEFAULTS = ", ".join(f"{name} {method.min_similarity:g}" for name, method in METHODS.items()) + (
-    f", pixels --centred {CENTRED_MIN_SIMILARITY:g}, models {MODEL_MIN_SIMILARITY:g}"
+PIXELS_SIDE = 15
+"""Side of the square that `pixels` compares: what the handbook's example takes, 675 numbers."""
+
+_DEFAULTS = ", ".join(
+    f"{name} {least:g}"
+    for name, least in {**METHODS, "pixels --centred": CENTRED_MIN_SIMILARITY, "models": MODEL_MIN_SIMILARITY}.items()
 )
 _TURNS = Option("Also mirrored and turned by 90, 180 and 270 degrees; by method disc at any angle.")
 _LEAST = Option("Leave out what is less similar.", least=-1, most=1)
@@ -46,7 +63,7 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
     method: Annotated[
         str,
         Option("How to compare: phash, dhash, ahash, disc, pixels, or a model's name or .onnx file.", metavar="METHOD"),
-    ] = DEFAULT_METHOD
+    ] = "phash"
     size: Annotated[int, Option("For pixels: side of the square.", least=1, most=256)] = PIXELS_SIDE
     centred: Annotated[bool, Option("For pixels: subtract each picture's mean first.")] = False
     resample: Annotated[Literal["area", "bicubic"], Option("For pixels: how to shrink; bicubic is Pillow's.")] = "area"
@@ -59,42 +76,76 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
         Option("Keep what was taken of each picture here; the next run reads only what is new.", metavar="FILE"),
     ] = None
 
-    def comparing(self, **more: bool) -> Comparing:
-        """The method with its settings."""
-        return Comparing(
-            method=self.method, size=self.size, centred=self.centred, resample=self.resample, layer=self.layer,
-            device=self.device, **more,
-        )  # fmt: skip
-
-    def reading(self, comparing: Comparing, groups: Sequence[Named], own: dict[str, Any]) -> Reading:
-        """The inputs of two groups, one after the other, whose fingerprints one started table takes.
+    def reduction(
+        self,
+        groups: Sequence[Named],
+        wanted: TakeFingerprints,
+        own: dict[str, Any],
+        rows: Callable[[Collection, Space], Iterator[Any]],
+    ) -> Reduction[Any]:
+        """What reads two groups of inputs, one after the other, and makes rows of all of them together.
 
         Args:
-            comparing: The method.
             groups: Queries or an old collection; then the inputs.
+            wanted: Whether turns, sharpness or every pixel (a similarity then differs by some thousandths) are wanted.
             own: The verb's own settings, JSON values.
+            rows: The collection and its readable pictures, comparable → the rows.
+
+        Raises:
+            UsageError: An option does not fit the method.
         """
+        if self.method != "pixels" and (self.centred or self.size != PIXELS_SIDE or self.resample != "area"):
+            raise UsageError(f"size, centred and resample are for the method pixels, not for {self.method}")
+        if self.method in METHODS and self.layer is not None:
+            raise UsageError(f"layer is for models; {self.method} has none")
+        mine = ("method", "size", "centred", "resample", "layer", "device")
+        settings = {name: getattr(self, name) for name in mine}
+        settings |= {name: getattr(wanted, name) for name in ("turns", "sharpness", "every_pixel")} | own
+        task = self._fingerprints(wanted)
+        return self._reduced(task, groups, settings, lambda read: rows(read, self.space(read, turns=wanted.turns)))
+
+    def _reduced(
+        self, task: Any, groups: Sequence[Named], settings: Mapping[str, Any], reduce: Callable[[Collection], Any]
+    ) -> Reduction[Any]:
         skipped = Skipped()
-        first, rest = (self._sources(group, skipped) for group in groups)
-        return Reading(
-            stream=stream_of(self._shared(comparing.task()), groups[-1]),
-            sources=[*first, *rest],
-            first=len(first),
-            skipped=skipped,
-            settings={**asdict(comparing), **own},
-            index=None if self.index is None else Path(self.index),
-            keep=tuple(self.keep),
+        named = partial(Inputs, recursive=self.recursive, column=self.column, keep=tuple(self.keep))
+        sources = [list(find_sources(named(named=named_inputs(group)), skipped)) for group in groups]
+        stream = stream_of(self._shared(task), groups[-1])
+        return Reduction(
+            self.row, reduce, stream=stream, groups=sources, skipped=skipped, index=self.index, settings=settings
         )
+
+    def _fingerprints(self, wanted: TakeFingerprints) -> TakeFingerprints:
+        """What the method takes of each picture; only a model must see the turned ones."""
+        if self.method not in METHODS:
+            return replace(wanted, model=self.method, layer=self.layer, device=self.device, every_pixel=False)
+        shrunken = partial(replace, wanted, turns=False)
+        if self.method == "pixels":
+            return shrunken(width=self.size, height=self.size, how="crop", resample=self.resample, gray=False)
+        if self.method == "disc":
+            return shrunken(width=DISC_RADII, height=DISC_ANGLES, how="disc")
+        return shrunken(width=HASHES[self.method].width, height=HASHES[self.method].height)
+
+    def space(self, collection: Collection, *, turns: bool = False) -> Space:
+        """The readable pictures, comparable."""
+        if self.method in HASHES:
+            width, height = HASHES[self.method].width, HASHES[self.method].height
+            pixels = collection.shrunken(width * height * (1 if width == height else 2))
+            upright = pixels[:, : width * height].reshape(-1, height, width)
+            sideways = pixels[:, -width * height :].reshape(-1, width, height)
+            return hash_space(self.method, upright, sideways, turns=turns)
+        if self.method == "disc":
+            return disc_space(collection.shrunken(DISC_ANGLES, DISC_RADII), turns=turns)
+        if self.method == "pixels":
+            pixels = collection.shrunken(self.size, self.size, 3)
+            return pixel_space(pixels, is_centred=self.centred, turns=turns)
+        return embedding_space(collection.embedded(len(TURNS) if turns else 1))
 
     def _shared(self, task: Any) -> Any:
         """A task with the settings of reading and running that it has in common with this verb."""
         theirs = {declared.name for declared in options(type(task))}
         mine = {declared.name for kind in (PictureSettings, ModelRunSettings) for declared in options(kind)}
         return replace(task, **{name: getattr(self, name) for name in theirs & mine})
-
-    def _sources(self, inputs: Named, skipped: Skipped) -> list[Source]:
-        named = Inputs(named=named_inputs(inputs), recursive=self.recursive, column=self.column, keep=tuple(self.keep))
-        return list(find_sources(named, skipped))
 
     def _reader(self, task: Task) -> Decode:
         """Runs a task over sources that are known already, once."""
@@ -124,14 +175,20 @@ class Compare(CompareSettings):
 
     def table(self, inputs: Named) -> Table[Pair]:
         """The pairs."""
-        comparing = self.comparing(every_pixel=True)
-        reading = self.reading(comparing, [[], inputs], {"task": "compare", "min_similarity": self.min_similarity})
+        return Table(self._pairs(inputs))
 
-        def rows(collection: Collection) -> Iterator[Pair]:
-            space = comparing.space(collection)
-            return pair_rows(collection, space, self.method, self.min_similarity, self._cores)
+    def matrix(self, inputs: Named) -> NDArray[np.float64]:
+        """Similarity of each picture with each: float64 (N, N), 1 for the same; NaN for what cannot be read."""
+        collection = self._pairs(inputs).collect()
+        at = np.flatnonzero([entry.feature >= 0 for entry in collection.entries])
+        whole = np.full((len(collection.entries), len(collection.entries)), np.nan)
+        whole[np.ix_(at, at)] = self.space(collection).matrix()
+        return whole
 
-        return Table(Reduction(Pair, reading, rows))
+    def _pairs(self, inputs: Named) -> Reduction[Pair]:
+        own = {"task": "compare", "min_similarity": self.min_similarity}
+        rows = partial(pair_rows, method=self.method, min_similarity=self.min_similarity, threads=self._cores)
+        return self.reduction([[], inputs], TakeFingerprints(every_pixel=True), own, rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,42 +225,25 @@ class Duplicates(CompareSettings):
             if old or self.turns:
                 raise UsageError(f"against and turns are for near duplicates, not for match {self.match}")
             return self._exact(inputs)
-        comparing = self.comparing(turns=self.turns, sharpness=self.prefer == "sharpest")
-        least = comparing.least(self.min_similarity)
+        least = self.min_similarity
+        if least is None:
+            by_method = {**METHODS, "pixels": CENTRED_MIN_SIMILARITY} if self.centred else METHODS
+            least = by_method.get(self.method, MODEL_MIN_SIMILARITY)
         own = {"task": "duplicates", "match": self.match, "min_similarity": least, "prefer": self.prefer,
                "against": _names(old)}  # fmt: skip
-        reading = self.reading(comparing, [old, inputs], own)
 
-        def rows(collection: Collection) -> Iterator[Duplicate]:
-            return duplicate_rows(
-                collection,
-                comparing.space(collection),
-                self._reader(TakeFingerprints(digest=True)),
-                min_similarity=least,
-                prefer=self.prefer,
-                known_sources=reading.first,
-                threads=self._cores,
-            )
-
-        return Table(Reduction(Duplicate, reading, rows))
+        decode = self._reader(TakeFingerprints(digest=True))
+        rows = partial(duplicate_rows, decode=decode, min_similarity=least, prefer=self.prefer, threads=self._cores)
+        wanted = TakeFingerprints(turns=self.turns, sharpness=self.prefer == "sharpest")
+        return Table(self.reduction([old, inputs], wanted, own, rows))
 
     def _exact(self, inputs: Named) -> Table[Duplicate]:
-        skipped = Skipped()
-        reading = Reading(
-            stream=stream_of(self._shared(Inform()), inputs),
-            sources=self._sources(inputs, skipped),
-            skipped=skipped,
-            settings={"task": "duplicates", "match": self.match},
-            fingerprints=False,
-            keep=tuple(self.keep),
-        )
-        if self.match == "bytes":
-            return Table(Reduction(Duplicate, reading, byte_rows))
-        digests, headers = self._reader(TakeFingerprints(digest=True)), self._reader(Inform())
-        frames = self.every_frame or self.every is not None
-        return Table(
-            Reduction(Duplicate, reading, lambda found: pixel_rows(found, headers, digests, every_frame=frames))
-        )
+        reduce = byte_rows
+        if self.match == "pixels":
+            digests, headers = self._reader(TakeFingerprints(digest=True)), self._reader(Inform())
+            frames = self.every_frame or self.every is not None
+            reduce = partial(pixel_rows, headers=headers, decode=digests, every_frame=frames)
+        return Table(self._reduced(Inform(), [inputs], {"task": "duplicates", "match": self.match}, reduce))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,20 +264,13 @@ class Search(CompareSettings):
 
     def table(self, query: Named) -> Table[Neighbour]:
         """The neighbours of each query."""
-        comparing = self.comparing(turns=self.turns)
         own = {"task": "search", "top": self.top, "min_similarity": self.min_similarity,
                "query": _names(named_inputs(query))}  # fmt: skip
-        reading = self.reading(comparing, [query, self.among], own)
-        if reading.first in (0, len(reading.sources)):
+        rows = partial(neighbour_rows, top=self.top, min_similarity=self.min_similarity)
+        reduction = self.reduction([query, self.among], TakeFingerprints(turns=self.turns), own, rows)
+        if reduction.first in (0, len(reduction.sources)):
             raise InputError("search needs a query and pictures to search among; one of them names no media")
-
-        def rows(collection: Collection) -> Iterator[Neighbour]:
-            space = comparing.space(collection)
-            return neighbour_rows(
-                collection, space, queries=reading.first, top=self.top, min_similarity=self.min_similarity
-            )
-
-        return Table(Reduction(Neighbour, reading, rows))
+        return Table(reduction)
 
 
 def _names(named: Sequence[Any]) -> list[str]:

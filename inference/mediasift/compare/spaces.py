@@ -6,69 +6,78 @@ are in the best of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.compare.hamming import Hashes, distances
+from mediasift.compare import cosine, hamming
+from mediasift.compare.hamming import Hashes, Positions, distances
 from mediasift.compare.turns import TURNS
 
-Positions = NDArray[np.int64]
-Vectors = NDArray[np.float32]
 Scores = NDArray[np.float32]
+Turned = NDArray[np.int16]
+Pairs = Iterator[tuple[Positions, Positions, Scores]]
+
+_QUERIES, _COLUMNS = 256, 8192
+"""Pictures on both sides of a tile, where the nearest are looked for."""
 
 
-class Space(Protocol):
-    """A collection of comparable pictures.
+class Matches(NamedTuple):
+    """For each of some pictures one that is like it, or several.
 
     Attributes:
-        turn_names: Names of the positions that were tried; the first one, as it is, is empty.
+        position: int64: which.
+        similarity: float32.
+        turn: int16: how one is turned to look like the other; a position in the space's `turn_names`.
     """
 
-    turn_names: Sequence[str]
-
-    def __len__(self) -> int:
-        """How many."""
-
-    def similarities(self, left: Positions, right: Positions) -> tuple[Scores, NDArray[np.int16]]:
-        """How similar each on the left is to each on the right, as turned: float32 (L, R), and which turn, int16."""
-
-    def least(self, min_similarity: float) -> float:
-        """The smallest similarity that counts as reaching `min_similarity`; rounding has no say."""
+    position: Positions
+    similarity: Scores
+    turn: Turned
 
 
+@dataclass(frozen=True, eq=False)
 class HashSpace:
     """Hashes: similarity is 1 - distance / 64.
 
-    Args:
+    Attributes:
         hashes: uint64 (T, N): as they are, and so often turned.
+        turn_names: Of the turns.
     """
 
-    def __init__(self, hashes: Hashes) -> None:
-        self.hashes = hashes
-        self.turn_names: Sequence[str] = tuple(TURNS)
+    hashes: Hashes
+    turn_names: Sequence[str] = tuple(TURNS)
 
     def __len__(self) -> int:
         """How many."""
         return len(self.hashes[0])
 
-    def similarities(self, left: Positions, right: Positions) -> tuple[Scores, NDArray[np.int16]]:
-        """See `Space`."""
-        best, turns = None, np.zeros((len(left), len(right)), dtype=np.int16)
-        for turn, turned in enumerate(self.hashes):
+    def similarities(self, left: Positions, right: Positions) -> tuple[Scores, Turned]:
+        """How similar each on the left is to each on the right, as turned: float32 (L, R), and which turn, int16."""
+        best = distances(self.hashes[0, left], self.hashes[0, right])
+        turns = np.zeros(best.shape, dtype=np.int16)
+        for turn, turned in enumerate(self.hashes[1:], start=1):
             found = distances(self.hashes[0, left], turned[right])
-            if best is None:
-                best = found
-            else:
-                turns[found < best] = turn
-                np.minimum(best, found, out=best)
-        return hash_similarity(np.zeros_like(turns, dtype=np.uint8) if best is None else best), turns
+            turns[found < best] = turn
+            np.minimum(best, found, out=best)
+        return hash_similarity(best), turns
 
     def least(self, min_similarity: float) -> float:
-        """See `Space`."""
+        """The smallest similarity that counts as reaching `min_similarity`; rounding has no say."""
         return float(hash_similarity(np.array(max_distance(min_similarity), dtype=np.uint8)))
+
+    def pairs(self, min_similarity: float, threads: int) -> Pairs:
+        """All pairs that are so similar as they are, not turned: positions, left < right, and similarity."""
+        most = max_distance(min_similarity)
+        for left, right, distance in hamming.pairs(self.hashes[0], most, threads=threads) if most >= 0 else ():
+            yield left, right, hash_similarity(distance)
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Similarity of each to each as they are: float64 (N, N)."""
+        return hash_similarity(distances(self.hashes[0], self.hashes[0])).astype(np.float64)
 
 
 def hash_similarity(distance: NDArray[np.uint8]) -> Scores:
@@ -81,33 +90,27 @@ def max_distance(min_similarity: float) -> int:
     return int(min(64.0, np.floor((1 - min_similarity) * 64 + 1e-9)))
 
 
+@dataclass(frozen=True, eq=False)
 class VectorSpace:
     """Vectors: similarity is the cosine, rounded to 6 decimals.
 
-    Args:
+    Attributes:
         units: float32 (N, D) of length 1, see `cosine.unit`.
         turned_back: For each turn but the first, what gives the vectors at some positions (P,) as they are when the
             pictures are turned the other way round: float32 (P, D). Turning the left one back is turning the right one.
         turn_names: Of the turns.
     """
 
-    def __init__(
-        self,
-        units: Vectors,
-        turned_back: Sequence[Callable[[Positions], Vectors]] = (),
-        *,
-        turn_names: Sequence[str] = tuple(TURNS),
-    ) -> None:
-        self.units = units
-        self.turn_names = turn_names
-        self.turned_back = turned_back
+    units: cosine.Vectors
+    turned_back: Sequence[Callable[[Positions], cosine.Vectors]] = ()
+    turn_names: Sequence[str] = tuple(TURNS)
 
     def __len__(self) -> int:
         """How many."""
         return len(self.units)
 
-    def similarities(self, left: Positions, right: Positions) -> tuple[Scores, NDArray[np.int16]]:
-        """See `Space`."""
+    def similarities(self, left: Positions, right: Positions) -> tuple[Scores, Turned]:
+        """As those of hashes."""
         columns = self.units[right].T
         best = self.units[left] @ columns
         turns = np.zeros(best.shape, dtype=np.int16)
@@ -118,9 +121,43 @@ class VectorSpace:
         return np.round(best, 6).clip(-1, 1), turns
 
     def least(self, min_similarity: float) -> float:
-        """See `Space`."""
+        """As that of hashes."""
         return float(np.float32(round(min_similarity, 6)))
+
+    def pairs(self, min_similarity: float, threads: int) -> Pairs:  # noqa: ARG002  (the product has its own threads)
+        """As those of hashes."""
+        return cosine.pairs(self.units, min_similarity)
+
+    def matrix(self) -> NDArray[np.float64]:
+        """As that of hashes."""
+        return cosine.matrix(self.units)
 
 
 _TIE = np.float32(2e-6)
 """A turn must be better by more than the rounding of float32 products to be named."""
+
+Space = HashSpace | VectorSpace
+
+
+def nearest(space: Space, queries: Positions, among: Positions, *, top: int) -> Matches:
+    """The `top` nearest of `among` to each of `queries`, fewer where there are not so many: (Q, K), exact.
+
+    The most similar come first, ties in the order of the collection. The neighbour is what is turned. Memory does not
+    grow with the collection.
+    """
+    starts = range(0, max(1, len(queries)), _QUERIES)
+    parts = [_nearest(space, queries[start : start + _QUERIES], among, top) for start in starts]
+    return Matches(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _nearest(space: Space, queries: Positions, among: Positions, top: int) -> Matches:
+    """One tile after another, of which only what is among the best so far is kept."""
+    best = Matches(*(np.zeros((len(queries), 0), dtype=kind) for kind in (np.int64, np.float32, np.int16)))
+    for start in range(0, len(among), _COLUMNS):
+        columns = among[start : start + _COLUMNS]
+        similarity, turn = space.similarities(queries, columns)
+        tile = Matches(np.broadcast_to(columns, similarity.shape), similarity, turn)
+        joined: list[NDArray[Any]] = [np.concatenate([best[i], tile[i]], axis=1) for i in range(3)]
+        order = np.argsort(-joined[1], axis=1, kind="stable")[:, :top]
+        best = Matches(*(np.take_along_axis(one, order, axis=1) for one in joined))
+    return best

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = TypeVar("Numbers", np.uint8, np.int64)
 
-
-class Turn(Protocol):
-    """Lays pictures down another way."""
-
-    def __call__(self, pixels: NDArray[Numbers]) -> NDArray[Numbers]:
-        """The pixels (..., H, W), turned."""
-
-
-def _rotated(quarters: int, *, mirrored: bool = False) -> Turn:
+def _turned(quarters: int, mirrored: bool, pixels: NDArray[Any]) -> NDArray[Any]:
     """Mirrored left to right where asked for, then turned clockwise by so many quarters."""
-
-    def turn(pixels: NDArray[Numbers]) -> NDArray[Numbers]:
-        return np.rot90(pixels[..., ::-1] if mirrored else pixels, -quarters, axes=(-2, -1))
-
-    return turn
+    return np.rot90(pixels[..., ::-1] if mirrored else pixels, -quarters, axes=(-2, -1))
 
 
-TURNS: dict[str, Turn] = {
-    "": _rotated(0),
-    "rotate90": _rotated(1),
-    "rotate180": _rotated(2),
-    "rotate270": _rotated(3),
-    "mirror": _rotated(0, mirrored=True),
-    "mirror+rotate90": _rotated(1, mirrored=True),
-    "mirror+rotate180": _rotated(2, mirrored=True),
-    "mirror+rotate270": _rotated(3, mirrored=True),
+TURNS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "": partial(_turned, 0, False),
+    "rotate90": partial(_turned, 1, False),
+    "rotate180": partial(_turned, 2, False),
+    "rotate270": partial(_turned, 3, False),
+    "mirror": partial(_turned, 0, True),
+    "mirror+rotate90": partial(_turned, 1, True),
+    "mirror+rotate180": partial(_turned, 2, True),
+    "mirror+rotate270": partial(_turned, 3, True),
 }
 """Name → the pixels (..., H, W) so turned, clockwise, the mirroring first. The first one changes nothing."""
 

@@ -7,11 +7,15 @@ The rate is the number of words (characters) that were replaced, left out or put
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from mediasift.errors import InputError
 from mediasift.rows import Row
 from mediasift.system.optional import require
+from mediasift.tables.reading import need_columns, read_table
 
 TOTAL = "(all)"
 
@@ -35,6 +39,37 @@ class TextScore(Row):
     character_error_rate: float | None = None
 
 
+def evaluate_text(result: str | Path, reference: str | Path, *, plain: bool = False) -> list[TextScore]:
+    """Word and character error rates of a table of text, per path of the reference and in all (path `(all)`).
+
+    Args:
+        result: A table of `ocr` or `transcribe` at any level, or any with the columns path and text; rows of one path
+            are joined in their order.
+        reference: The same columns: what each path should say.
+        plain: Compare without case and punctuation.
+
+    Raises:
+        InputError: A table cannot be read, lacks a column, or they have no path in common.
+    """
+    wanted, found = _texts(Path(reference)), _texts(Path(result))
+    if not wanted.keys() & found.keys():
+        raise InputError(
+            f"{result} and {reference} have no path in common, e.g. {next(iter(found), 'none')} and "
+            f"{next(iter(wanted), 'none')}"
+        )
+    return text_scores(found, wanted, plain=plain)
+
+
+def _texts(file: Path) -> dict[str, str]:
+    """Path → all its text."""
+    records = read_table(file)
+    need_columns(file, records, "path", "text")
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    for record in records:
+        texts[str(record["path"])].append(str(record["text"] or ""))
+    return {path: "\n".join(parts) for path, parts in texts.items()}
+
+
 def text_scores(found: Mapping[str, str], reference: Mapping[str, str], *, plain: bool = False) -> list[TextScore]:
     """A score per text of the reference, in its order, and the score of all.
 
@@ -45,37 +80,31 @@ def text_scores(found: Mapping[str, str], reference: Mapping[str, str], *, plain
         reference: Path → what it should be.
         plain: Compare without case and punctuation, as is usual for speech.
     """
-    scores = [_score(path, *(_tidy(text, plain) for text in (wanted, found.get(path, ""))))
-              for path, wanted in reference.items()]  # fmt: skip
-    sums = [sum(getattr(score, name) for score in scores) for name in
-            ("words", "word_errors", "characters", "character_errors")]  # fmt: skip
-    return [*scores, _made(TOTAL, *sums)]
+    scores = [
+        _score(path, *(_tidy(text, plain) for text in (wanted, found.get(path, ""))))
+        for path, wanted in reference.items()
+    ]
+    names = ("words", "word_errors", "characters", "character_errors")
+    return [*scores, _rated(TOTAL, *(sum(getattr(score, name) for score in scores) for name in names))]
 
 
 def _tidy(text: str, plain: bool) -> str:
     if plain:
-        kept = (
-            c
-            if not unicodedata.category(c).startswith("P")
-            else " "
-            if unicodedata.category(c) == "Pd" or c == "/"
-            else ""
-            for c in text.casefold()
-        )
-        text = "".join(kept)
+        kinds = ((c, unicodedata.category(c)) for c in text.casefold())
+        text = "".join(" " if kind == "Pd" or c == "/" else "" if kind.startswith("P") else c for c, kind in kinds)
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _score(path: str, wanted: str, found: str) -> TextScore:
     if not wanted:
-        return _made(path, 0, len(found.split()), 0, len(found))
+        return _rated(path, 0, len(found.split()), 0, len(found))
     jiwer = require("jiwer", extra="evaluate")
     words, letters = jiwer.process_words(wanted, found), jiwer.process_characters(wanted, found)
     errors = [counted.substitutions + counted.deletions + counted.insertions for counted in (words, letters)]
-    return _made(path, len(wanted.split()), errors[0], len(wanted), errors[1])
+    return _rated(path, len(wanted.split()), errors[0], len(wanted), errors[1])
 
 
-def _made(path: str, words: int, word_errors: int, characters: int, character_errors: int) -> TextScore:
+def _rated(path: str, words: int, word_errors: int, characters: int, character_errors: int) -> TextScore:
     return TextScore(
         path=path,
         words=words,

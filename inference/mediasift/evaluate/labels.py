@@ -7,6 +7,7 @@ percentiles of a bootstrap over pictures (Efron and Tibshirani, 1993).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -79,9 +80,9 @@ class Evaluation:
 
     measures: tuple[Measure, ...]
     labels: tuple[str, ...]
-    confusion: Counts | None
-    reliability: tuple[tuple[float, float, int], ...]
-    mistakes: tuple[Mistake, ...]
+    confusion: Counts | None = None
+    reliability: tuple[tuple[float, float, int], ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
     missing: tuple[str, ...]
 
 
@@ -102,17 +103,14 @@ def evaluate_labels(
         raise InputError(f"{bare[0]} has no label in the reference; fill it in, or take its row out")
     judged = [path for path in true if said.get(path)]
     if not judged:
-        raise InputError(_nothing_in_common(said, true))
+        raise InputError(
+            f"no path is in both tables: the result has {next(iter(said), 'nothing')!r}, the reference "
+            f"{next(iter(true), 'nothing')!r}; they must be written alike"
+        )
     missing = tuple(path for path in true if not said.get(path))
     if any(len(labels) != 1 for labels in true.values()):
         return _several(said, true, judged, missing)
     return _single(said, {path: true[path][0] for path in judged}, missing, np.random.default_rng(seed))
-
-
-def _nothing_in_common(said: Mapping[str, object], true: Mapping[str, object]) -> str:
-    first = next(iter(said), "nothing")
-    second = next(iter(true), "nothing")
-    return f"no path is in both tables: the result has {first!r}, the reference {second!r}; they must be written alike"
 
 
 def _single(
@@ -131,15 +129,20 @@ def _single(
         *_top_k(said, true, len(labels)),
     ]
     if reliability:
-        measures.append(Measure(measure="expected_calibration_error", value=_calibration_error(reliability)))
+        off = sum(abs(score - right) * count for score, right, count in reliability) / len(true)
+        measures.append(Measure(measure="expected_calibration_error", value=off))
+    for label, *counts in zip(labels, np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0), strict=True):
+        measures += _four(label, *map(int, counts))
+    mistakes = [
+        Mistake(path=path, true=label, said=best[path].label, score=best[path].score)
+        for path, label in true.items()
+        if best[path].label != label
+    ]
+    mistakes.sort(key=lambda mistake: -(mistake.score or 0.0))
     return Evaluation(
-        measures=(*measures, *_per_label(confusion, labels)),
-        labels=labels,
-        confusion=confusion,
-        reliability=reliability,
-        mistakes=_mistakes(best, true),
-        missing=missing,
-    )
+        measures=tuple(measures), labels=labels, confusion=confusion, reliability=reliability,
+        mistakes=tuple(mistakes), missing=missing,
+    )  # fmt: skip
 
 
 def _confusion(pairs: Counts, size: int) -> Counts:
@@ -187,14 +190,6 @@ def _top_k(said: Mapping[str, Sequence[Said]], true: Mapping[str, str], labels: 
     return [Measure(measure=f"top{depth}_accuracy", value=float(np.mean(right)))]
 
 
-def _per_label(confusion: Counts, labels: Sequence[str]) -> list[Measure]:
-    measures = []
-    for number, label in enumerate(labels):
-        hits, was, said = confusion[number, number], confusion[number].sum(), confusion[:, number].sum()
-        measures += _four(label, int(hits), int(was), int(said))
-    return measures
-
-
 def _four(label: str, hits: int, was: int, said: int) -> list[Measure]:
     """Precision, recall, F1 and how often it is true; 0 where there is nothing to divide by."""
     values = {
@@ -221,20 +216,6 @@ def _reliability(best: Mapping[str, Said], true: Mapping[str, str]) -> tuple[tup
     )
 
 
-def _calibration_error(reliability: Sequence[tuple[float, float, int]]) -> float:
-    total = sum(count for *_, count in reliability)
-    return sum(abs(score - right) * count for score, right, count in reliability) / total
-
-
-def _mistakes(best: Mapping[str, Said], true: Mapping[str, str]) -> tuple[Mistake, ...]:
-    found = [
-        Mistake(path=path, true=label, said=best[path].label, score=best[path].score)
-        for path, label in true.items()
-        if best[path].label != label
-    ]
-    return tuple(sorted(found, key=lambda mistake: -(mistake.score or 0.0)))
-
-
 def _several(
     said: Mapping[str, Sequence[Said]],
     true: Mapping[str, Sequence[str]],
@@ -243,24 +224,19 @@ def _several(
 ) -> Evaluation:
     """Every label on its own: said where its score reaches the threshold."""
     chosen = {path: {s.label for s in said[path] if s.score is None or s.score >= THRESHOLD} for path in judged}
-    known = {label for path in judged for label in true[path]} | {s.label for path in judged for s in said[path]}
-    labels = tuple(sorted(known))
-    counts = []
-    for label in labels:
-        was = {path for path in judged if label in true[path]}
-        told = {path for path in judged if label in chosen[path]}
-        counts.append((label, len(was & told), len(was), len(told)))
-    hits, both = sum(c[1] for c in counts), sum(c[2] + c[3] for c in counts)
-    f1 = [2 * h / (w + s) for _, h, w, s in counts if w + s]
+    was = Counter(label for path in judged for label in set(true[path]))
+    told = Counter(label for path in judged for label in chosen[path])
+    hits = Counter(label for path in judged for label in chosen[path].intersection(true[path]))
+    labels = tuple(sorted(was.keys() | {one.label for path in judged for one in said[path]}))
+    f1 = [2 * hits[label] / (was[label] + told[label]) for label in labels if was[label] + told[label]]
+    both = was.total() + told.total()
     summary = {
         "pictures": len(judged),
         "missing": len(missing),
         "exact_match": float(np.mean([chosen[path] == set(true[path]) for path in judged])),
-        "f1_micro": 2 * hits / both if both else 0.0,
+        "f1_micro": 2 * hits.total() / both if both else 0.0,
         "f1_macro": float(np.mean(f1)) if f1 else 0.0,
     }
     measures = [Measure(measure=name, value=value) for name, value in summary.items()]
-    measures += [measure for count in counts for measure in _four(*count)]
-    return Evaluation(
-        measures=tuple(measures), labels=labels, confusion=None, reliability=(), mistakes=(), missing=missing
-    )
+    measures += [one for label in labels for one in _four(label, hits[label], was[label], told[label])]
+    return Evaluation(measures=tuple(measures), labels=labels, missing=missing)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mediasift.errors import InputError, ItemError, OutputError
+from mediasift.errors import InputError, ItemError
 from mediasift.evaluate.labels import Evaluation, Measure, Mistake, Said
 from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability
 from mediasift.items import FailedItem
@@ -15,7 +15,7 @@ from mediasift.media.pictures.images import Picture, decode
 from mediasift.rows import Row
 from mediasift.sources.content import content_at
 from mediasift.sources.labelled import split_labels
-from mediasift.system.files import make_folder, write_atomically
+from mediasift.system.files import faults, make_folder, write_atomically
 from mediasift.tables.reading import need_columns
 from mediasift.tables.stored import Record
 from mediasift.tables.writers import Form, write_csv, write_lines
@@ -38,18 +38,15 @@ def said_labels(path: Path, records: Sequence[Record], known: set[str]) -> dict[
         InputError: A column is missing, or a score is no number.
     """
     need_columns(path, list(records), "path", "label")
-    by_id = not any(record["label"] in known for record in records) and any(
-        record.get("label_id") in known for record in records
-    )
+    is_known = {column: any(record.get(column) in known for record in records) for column in ("label", "label_id")}
+    column = "label_id" if is_known["label_id"] and not is_known["label"] else "label"
     found: dict[str, list[tuple[float, Said]]] = {}
     for number, record in enumerate(records):
-        label = record.get("label_id") if by_id else record["label"]
-        if record["path"] is None or label is None or record.get("error"):
+        if record["path"] is None or record.get(column) is None or record.get("error"):
             continue
         rank = _number(path, record, "rank")
-        said = Said(label=str(label), score=_number(path, record, "score"))
-        order = rank if rank is not None else number
-        found.setdefault(str(record["path"]), []).append((order, said))
+        said = Said(label=str(record[column]), score=_number(path, record, "score"))
+        found.setdefault(str(record["path"]), []).append((number if rank is None else rank, said))
     return {name: [said for _, said in sorted(labels, key=lambda pair: pair[0])] for name, labels in found.items()}
 
 
@@ -107,7 +104,7 @@ def write_report(
         MissingPackage: matplotlib is not installed.
     """
     make_folder(folder)
-    try:
+    with faults(folder):
         _write(folder / "measures.csv", Measure, measure_rows(evaluation))
         _write(folder / "mistakes.csv", Mistake, evaluation.mistakes)
         if evaluation.confusion is not None:
@@ -117,23 +114,17 @@ def write_report(
         draw_confusion(evaluation, folder / "confusion.png")
         draw_reliability(evaluation, folder / "reliability.png")
         draw_mistakes(evaluation, _thumbnails(evaluation, picture), folder / "mistakes.png")
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"{folder}: the report cannot be written ({error.strerror or error})") from error
     return sorted(folder.iterdir())
 
 
 def measure_rows(evaluation: Evaluation) -> list[Measure]:
     """The measures, numbers rounded to 6 decimals."""
-    return [
-        replace(one, value=_rounded(one.value), low=_rounded(one.low), high=_rounded(one.high))
-        for one in evaluation.measures
-    ]
 
+    def rounded(one: Measure) -> Measure:
+        value, low, high = (None if n is None else round(n, 6) for n in (one.value, one.low, one.high))
+        return replace(one, value=value, low=low, high=high)
 
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 6)
+    return [rounded(one) for one in evaluation.measures]
 
 
 def _write(path: Path, row_type: type[Row], rows: Sequence[Row]) -> None:

@@ -14,10 +14,9 @@ from mediasift.run.journal import Journal
 from mediasift.run.resume import look, plan, stored_rows
 from mediasift.system.files import write_atomically
 from mediasift.tables.formats import FORMATS, format_of
-from mediasift.tables.frames import need_pandas, to_frame
 from mediasift.tables.manifest import Summary, manifest, manifest_path
 from mediasift.tables.stored import Stored
-from mediasift.tables.writers import Form, html
+from mediasift.tables.writers import Form, html, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +108,7 @@ class Table(Generic[RowType]):
         Raises:
             MissingPackage: pandas is not installed.
         """
-        need_pandas()  # before all is computed
-        return to_frame(self.to_dicts(), self._form().names, self._rows.row_type)
+        return to_frame(self, self._form())
 
     def print_to(
         self, file: IO[bytes], *, format: str, spreadsheet_safe: bool = False, progress: TextIO | None = None

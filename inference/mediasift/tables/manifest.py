@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -65,13 +66,7 @@ def manifest_path(output: Path) -> Path:
     return output.with_name(output.name + ".run.json")
 
 
-def manifest(
-    summary: Summary,
-    *,
-    what: Mapping[str, Any],
-    resources: Mapping[str, Any],
-    started: datetime,
-) -> str:
+def manifest(summary: Summary, *, what: Mapping[str, Any], resources: Mapping[str, Any], started: datetime) -> str:
     """The manifest as indented JSON.
 
     Args:
@@ -115,8 +110,6 @@ def computing() -> dict[str, str]:
     """Versions of what decodes and computes: with others, the same settings may give other rows."""
     found = {"mediasift": __version__}
     for name in _PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found

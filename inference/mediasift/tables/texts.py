@@ -10,9 +10,8 @@ from mediasift.media.video.webvtt import clock, cue
 from mediasift.tables.writers import Form
 
 
-def write_txt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:
+def write_txt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:  # noqa: ARG001  (as every writer)
     """The text of each row on a line of its own; a form feed stands between pages and between files."""
-    del form
     before = None
     for row in _with_text(rows):
         place = (row.path, row.page, row.frame)
@@ -22,17 +21,15 @@ def write_txt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:
         file.write(row.text.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def write_srt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:
+def write_srt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:  # noqa: ARG001  (as every writer)
     """SubRip: numbered, times with a comma. One recording."""
-    del form
     for number, row in enumerate(_one_recording(rows, "srt"), 1):
         start, end = (clock(time_s, ",") for time_s in (row.start_s, max(row.end_s, row.start_s)))
         file.write(f"{number}\n{start} --> {end}\n{' '.join(row.text.split())}\n\n".encode())
 
 
-def write_vtt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:
+def write_vtt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:  # noqa: ARG001  (as every writer)
     """WebVTT: speakers as voices. One recording."""
-    del form
     file.write(b"WEBVTT\n")
     for row in _one_recording(rows, "vtt"):
         file.write(b"\n" + cue(row.start_s, row.end_s, row.text, speaker=getattr(row, "speaker", None)).encode())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from mediasift.rows import Row, columns, kept_names, printable, values
 from mediasift.system.optional import require
 from mediasift.tables.stored import Stored
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PARQUET_GROUP = 10_000
 
@@ -59,16 +62,11 @@ class Form:
         if isinstance(row, Stored):
             return list(row.cells)
         found = values(row)
-        cells = [_printable(found.get(name)) for name in self.names]
-        return [_neutral(cell) for cell in cells] if self.spreadsheet_safe else cells
+        return [self._text(cell) if isinstance(cell, str) else cell for cell in map(found.get, self.names)]
 
-
-def _printable(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else value
-
-
-def _neutral(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    def _text(self, cell: str) -> str:
+        cell = printable(cell)
+        return f"'{cell}" if self.spreadsheet_safe and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _text(value: Any) -> Any:
@@ -108,17 +106,10 @@ def write_parquet(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> 
     """Apache Parquet with the columns' types; vectors are lists of float32."""
     pyarrow = require("pyarrow", extra="parquet")
     parquet = require("pyarrow.parquet", extra="parquet")
-    types = {
-        str: pyarrow.string(),
-        int: pyarrow.int64(),
-        float: pyarrow.float64(),
-        bool: pyarrow.bool_(),
-        np.ndarray: pyarrow.list_(pyarrow.float32()),
-    }
-    kinds = {column.name: column.type for column in columns(form.row_type)}
     rows, length = vector_length(rows, form)
-    if length is not None:
-        types[np.ndarray] = pyarrow.list_(pyarrow.float32(), length)
+    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_(),
+             np.ndarray: pyarrow.list_(pyarrow.float32(), -1 if length is None else length)}  # fmt: skip
+    kinds = {column.name: column.type for column in columns(form.row_type)}
     schema = pyarrow.schema([(name, types[kinds.get(name, str)]) for name in form.names])
     with parquet.ParquetWriter(file, schema) as writer:
         for group in _groups(rows, _PARQUET_GROUP):
@@ -142,14 +133,8 @@ def vector_length(rows: Iterable[Row | Stored], form: Form) -> tuple[Iterable[Ro
 
 
 def _groups(rows: Iterable[Row | Stored], size: int) -> Iterator[list[Row | Stored]]:
-    group: list[Row | Stored] = []
-    for row in rows:
-        group.append(row)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
+    remaining = iter(rows)
+    return iter(lambda: list(itertools.islice(remaining, size)), [])
 
 
 def write_npz(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
@@ -175,14 +160,12 @@ def write_npz(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None
         for name in names:
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 if name in waiting:
-                    np.lib.format.write_array(
-                        member, _array(waiting.pop(name), kinds.get(name, str)), allow_pickle=False
-                    )
-                    continue
-                header = {"descr": "<f4", "fortran_order": False, "shape": (count, length or 0)}
-                np.lib.format.write_array_header_1_0(member, header)
-                vectors.seek(0)
-                shutil.copyfileobj(vectors, member, 1 << 20)
+                    np.lib.format.write_array(member, _array(waiting.pop(name), kinds.get(name)), allow_pickle=False)
+                else:
+                    header = {"descr": "<f4", "fortran_order": False, "shape": (count, length or 0)}
+                    np.lib.format.write_array_header_1_0(member, header)
+                    vectors.seek(0)
+                    shutil.copyfileobj(vectors, member, 1 << 20)
 
 
 def _beside(file: IO[bytes]) -> IO[bytes]:
@@ -191,11 +174,10 @@ def _beside(file: IO[bytes]) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=Path(name).parent) if name and Path(str(name)).is_file() else io.BytesIO()
 
 
-def _array(cells: list[Any], kind: type) -> NDArray[Any]:
-    """A column as an array of one type."""
-    if kind is str:
-        return np.array(["" if cell is None else cell for cell in cells], dtype=np.str_)
-    return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
+def _array(cells: list[Any], kind: type | None) -> NDArray[Any]:
+    """A column as an array of one type; those that are carried along are text."""
+    empty, dtype = ("", np.str_) if kind in (str, None) else (np.nan, np.float64)
+    return np.array([empty if cell is None else cell for cell in cells], dtype=dtype)
 
 
 def write_aligned(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
@@ -204,13 +186,18 @@ def write_aligned(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> 
     Widths come from the first thousand rows, so that a long table begins to show before it ends.
     """
     for number, group in enumerate(_groups(rows, 1000)):
-        lines = [[_shown(cell) for cell in form.cells(row)] for row in group]
+        lines, filled = _shown_lines(group, form)
         if number == 0:
-            used = [i for i in range(len(form.names)) if any(line[i] for line in lines)]
-            widths = {i: max(len(form.names[i]), *(len(line[i]) for line in lines)) for i in used}
-            file.write(_line([form.names[i] for i in used], list(widths.values())))
-        for line in lines:
-            file.write(_line([line[i] for i in used], list(widths.values())))
+            widths = {at: max(len(line[at]) for line in (form.names, *lines)) for at in filled}
+        for line in lines if number else (form.names, *lines):
+            text = "  ".join(f"{line[at]:<{width}}" for at, width in widths.items()).rstrip()
+            file.write(f"{text}\n".encode())
+
+
+def _shown_lines(rows: Iterable[Row | Stored], form: Form) -> tuple[list[list[str]], list[int]]:
+    """The cells of each row for people, and the columns that are not empty everywhere."""
+    lines = [[_shown(cell) for cell in form.cells(row)] for row in rows]
+    return lines, [at for at in range(len(form.names)) if any(line[at] for line in lines)]
 
 
 def _shown(value: Any) -> str:
@@ -223,17 +210,30 @@ def printable_text(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> bytes:
-    return ("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip() + "\n").encode()
-
-
 def html(rows: Iterable[Row | Stored], form: Form) -> str:
     """A small HTML table, columns that are empty everywhere left out; empty without rows."""
-    lines = [[_shown(cell) for cell in form.cells(row)] for row in rows]
-    used = [at for at in range(len(form.names)) if any(line[at] for line in lines)]
+    lines, filled = _shown_lines(rows, form)
 
     def shown(line: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(line[at][:_WIDEST])}</{tag}>" for at in used) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}>{escape(line[at][:_WIDEST])}</{tag}>" for at in filled) + "</tr>"
 
     body = "".join(shown(line, "td") for line in lines)
     return f"<table>{shown(form.names, 'th')}{body}</table>" if lines else ""
+
+
+def to_frame(rows: Iterable[Row], form: Form) -> pd.DataFrame:
+    """A pandas DataFrame: empty cells are NA, carried-along columns are text, vectors are objects.
+
+    Raises:
+        MissingPackage: pandas is not installed; no row is asked for then.
+    """
+    pandas = require("pandas")
+    dtypes: dict[type, str] = {str: "string", int: "Int64", float: "float64", bool: "boolean"}
+    kinds = {column.name: column.type for column in columns(form.row_type)}
+    records = list(map(values, rows))
+    return pandas.DataFrame(
+        {
+            name: pandas.Series([one.get(name) for one in records], dtype=dtypes.get(kinds.get(name, str), "object"))
+            for name in form.names
+        }
+    )

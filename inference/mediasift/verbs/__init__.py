@@ -52,7 +52,7 @@ FUNCTIONS: dict[str, str] = {
     "describe_model": "mediasift.verbs.models",
     "doctor": "mediasift.verbs.models",
     "evaluate_labels": "mediasift.verbs.evaluation",
-    "evaluate_text": "mediasift.verbs.evaluation",
+    "evaluate_text": "mediasift.evaluate.error_rates",
     "list_models": "mediasift.verbs.models",
     "pull_model": "mediasift.verbs.models",
     "show_model": "mediasift.verbs.models",
@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from mediasift.errors import ItemError as ItemError
     from mediasift.errors import MediasiftError as MediasiftError
     from mediasift.errors import SetupError as SetupError
+    from mediasift.evaluate.error_rates import evaluate_text as evaluate_text
     from mediasift.media.information import Info
     from mediasift.tasks.classify import Classification, Classify
     from mediasift.tasks.convert import Convert, Converted
@@ -97,7 +98,6 @@ if TYPE_CHECKING:
     from mediasift.verbs.comparing import similarity as similarity
     from mediasift.verbs.comparing import similarity_matrix as similarity_matrix
     from mediasift.verbs.evaluation import evaluate_labels as evaluate_labels
-    from mediasift.verbs.evaluation import evaluate_text as evaluate_text
     from mediasift.verbs.models import check_model as check_model
     from mediasift.verbs.models import describe_model as describe_model
     from mediasift.verbs.models import doctor as doctor

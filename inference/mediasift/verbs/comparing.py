@@ -8,8 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.compare.comparing import PIXELS_SIDE
-from mediasift.compare.pairs import similarity_matrix as matrix_of
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
 from mediasift.run.stream import Named
@@ -20,7 +18,7 @@ def similarity(
     b: str | Path | NDArray[np.uint8],
     *,
     method: str = "pixels",
-    size: int = PIXELS_SIDE,
+    size: int = Compare.size,
     centred: bool = False,
     resample: Literal["area", "bicubic"] = "area",
     layer: str | None = None,
@@ -44,7 +42,7 @@ def similarity_matrix(
     inputs: Named,
     *,
     method: str = Compare.method,
-    size: int = PIXELS_SIDE,
+    size: int = Compare.size,
     centred: bool = False,
     resample: Literal["area", "bicubic"] = "area",
     layer: str | None = None,
@@ -55,6 +53,4 @@ def similarity_matrix(
     Pages and frames are compared one by one. Arguments as for `compare`.
     """
     settings = Compare(method=method, size=size, centred=centred, resample=resample, layer=layer, device=device)
-    comparing = settings.comparing(every_pixel=True)
-    collection = settings.reading(comparing, [[], inputs], {}).collect()
-    return matrix_of(collection, comparing.space(collection))
+    return settings.matrix(inputs)

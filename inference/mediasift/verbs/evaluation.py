@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mediasift.evaluate.error_rates import TextScore
 from mediasift.evaluate.labels import Evaluation
 from mediasift.evaluate.labels import evaluate_labels as measured
 from mediasift.evaluate.plots import need_plots
 from mediasift.evaluate.report import said_labels, true_labels, write_report
-from mediasift.evaluate.text import evaluate_text as score_texts
 from mediasift.tables.reading import read_table
 
 
@@ -21,20 +19,6 @@ def evaluated_column(reference: str | Path) -> str:
     """
     names = read_table(Path(reference))[0]
     return "text" if "text" in names and "label" not in names else "label"
-
-
-def evaluate_text(result: str | Path, reference: str | Path, *, plain: bool = False) -> list[TextScore]:
-    """Word and character error rates of a table of text, per path and in all (path `(all)`).
-
-    Args:
-        result: Written by `ocr` or `transcribe`.
-        reference: With the columns path and text.
-        plain: Compare without case and punctuation.
-
-    Raises:
-        InputError: A table cannot be read, lacks a column, or they have no path in common.
-    """
-    return score_texts(Path(result), Path(reference), plain=plain)
 
 
 def evaluate_labels(
