@@ -264,9 +264,9 @@ def test_a_missing_language_is_named_with_its_package(test_data: Path):
     [
         ({"engine": "abbyy"}, "engine 'abbyy': must be one of tesseract, rapidocr"),
         ({"level": "letter"}, "level 'letter': must be one of page, line, word"),
-        ({"clean": ["bleach"]}, "clean steps 'bleach'"),
+        ({"clean_steps": ["bleach"]}, "clean steps 'bleach'"),
         ({"engine": "rapidocr", "language": "deu"}, "--language is for tesseract: leave --language out"),
-        ({"engine": "rapidocr", "files": ["hocr"], "folder": "."}, "--engine tesseract does"),
+        ({"engine": "rapidocr", "files": ["hocr"], "directory": "."}, "--engine tesseract does"),
         ({"files": ["txt"]}, "need a folder"),
         ({"pages": "x"}, "page numbers"),
     ],

@@ -34,8 +34,8 @@ _QUANTISED: dict[str, tuple[tuple[int, ...], int | None]] = {
     **dict.fromkeys(("QLinearGlobalAveragePool", "QLinearAveragePool", "QLinearLeakyRelu", "QLinearSigmoid",
                      "QLinearSoftmax"), ((0,), 3)),
 }  # fmt: skip
-"""Operation → among its inputs, the positions of 8-bit ones, each followed by its scale and zero point; and the position
-of the scale of its 8-bit output, followed by that zero point (the operators' specifications)."""
+"""Operation → positions, among its inputs, of 8-bit ones, each followed by its scale and zero point; and of the scale
+of its 8-bit output, followed by that zero point (the operators' specifications)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
