@@ -16,34 +16,28 @@ from pathlib import Path
 import numpy as np
 
 import mediasift as ms
+from mediasift.engines.engine import Resources
 from mediasift.engines.speech import ENGINES
-from mediasift.engines.speech.phrases import Phrase
+from mediasift.engines.speech.phrases import Phrase, SpeechEngine
 from mediasift.settings import Settings
 
 RATE = 16_000
 
 
-class NullSpeech:
+class NullSpeech(SpeechEngine):
     """See `engines.speech.phrases.SpeechEngine`."""
 
-    settings = Settings
     piece_s = 30.0
     concurrency = 2
 
-    def __init__(self, _settings: Settings, *, threads: int, timeout_s: float | None) -> None:
+    def __init__(self, settings: Settings, resources: Resources) -> None:
         self.facts = {"engine": "null"}
         self.heard = 0
 
-    def run(self, batch) -> list[tuple[Phrase, ...]]:
-        return [self._phrases(clip) for clip in batch]
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def _phrases(self, clip) -> tuple[Phrase, ...]:
-        self.heard += clip.waveform.size
-        loudest = float(np.abs(clip.waveform).max())
-        return (Phrase(text=f"{loudest:.1f}", start_s=0.0, end_s=clip.waveform.size / clip.sample_rate),)
+    def answer(self, request) -> tuple[Phrase, ...]:
+        self.heard += request.waveform.size
+        loudest = float(np.abs(request.waveform).max())
+        return (Phrase(text=f"{loudest:.1f}", start_s=0.0, end_s=request.waveform.size / request.sample_rate),)
 
 
 def long_recording(path: Path, seconds: int) -> Path:

@@ -27,11 +27,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from mediasift.engines.engine import Resources
 from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.tasks.task import Reads, Resources, RunSettings, Started
+from mediasift.tasks.task import Reads, RunSettings, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +86,11 @@ MIRROR = '''"""An engine that reads the same in every picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from mediasift.engines.ocr.page import Line, PageRequest, PageText
+from mediasift.engines.engine import Resources
+from mediasift.engines.ocr.page import Line, OcrEngine, PageRequest, PageText
 from mediasift.settings import Option, Settings
 
 
@@ -100,24 +101,18 @@ class MirrorSettings(Settings):
     motto: Annotated[str, Option("What it reads.")] = "mirror"
 
 
-class Mirror:
+class Mirror(OcrEngine):
     """Reads the motto."""
 
-    settings: ClassVar[type[Settings]] = MirrorSettings
-    files: ClassVar[tuple[str, ...]] = ()
-    concurrency = 1
+    settings = MirrorSettings
     facts = {"engine": "mirror", "version": "7"}
 
-    def __init__(self, settings: Any, **_: object) -> None:
+    def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:
         self._motto = settings.motto
 
-    def run(self, batch: Sequence[PageRequest]) -> list[PageText]:
-        """The motto for each."""
-        line = Line(text=self._motto, confidence=1.0, box=(0, 0, 1, 1), words=())
-        return [PageText(lines=(line,), files={}) for _ in batch]
-
-    def close(self) -> None:
-        """Nothing is held."""
+    def answer(self, request: PageRequest) -> PageText:
+        """The motto."""
+        return PageText(lines=(Line(text=self._motto, confidence=1.0, box=(0, 0, 1, 1), words=()),), files={})
 '''
 
 MEMBER = '''

@@ -30,8 +30,6 @@ OWNERS = {
     "pillow_heif": ("media/pictures/",),
     "onnxruntime": ("engines/onnx/runtime",),
     "onnxruntime_ep_openvino": ("engines/onnx/providers",),
-    "pooch": ("engines/onnx/pull",),
-    "requests": ("engines/onnx/pull",),
     "click": ("cli/",),
     "tqdm": ("run/progress",),
     "matplotlib": ("evaluate/plots",),

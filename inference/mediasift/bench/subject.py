@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, ItemError, UsageError
 from mediasift.items import Item
@@ -22,7 +23,7 @@ from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
 from mediasift.tasks.embed import Embed
-from mediasift.tasks.task import Resources, Started
+from mediasift.tasks.task import Started
 
 TASKS: dict[str, Any] = {"classify": Classify, "detect": Detect, "embed": Embed}
 """Tasks of models that can be measured: those that read pictures."""

@@ -1,4 +1,4 @@
-"""What is expensive behind one protocol: a model, a program, a service. Pools, batches, retries and money are `run`'s.
+"""What is expensive behind one class: a model, a program, a service. Pools, batches, retries and money are `run`'s.
 
 An engine is a class that is made from settings of its own, and one line in the table of its room (`engines/ocr`,
 `engines/speech`), from which the choices on the command line, the options and the checks follow.
@@ -9,26 +9,51 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar
 
 from mediasift.errors import UsageError
-from mediasift.settings import Declared, Option, Settings, options
+from mediasift.settings import Option, Settings, options
 from mediasift.sources.content import Content
+from mediasift.system.machine import available_cores
 
 
-class Engine(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a task and its engine may use of the machine.
+
+    Attributes:
+        batch_size: Items per model call; None lets the task choose.
+        threads: Threads of the engine; None takes every core this process may use.
+        timeout_s: What one item may take; an engine that can stop by itself does so a little before. None: any time.
+    """
+
+    batch_size: int | None = None
+    threads: int | None = None
+    timeout_s: float | None = None
+
+    @property
+    def cores(self) -> int:
+        """Threads of the engine, counted."""
+        return self.threads or available_cores()
+
+    @property
+    def engine_timeout_s(self) -> float | None:
+        """An engine stops an item itself a little before the run would stop the whole worker for it."""
+        return None if self.timeout_s is None else 0.9 * self.timeout_s
+
+
+class Engine:
     """Ready to work: all that can fail for all items has failed before.
 
     Attributes:
+        settings: Its options.
         facts: What it is: name, version, model; for journal and manifest.
-        concurrency: How many calls of `run` it serves at a time.
+        concurrency: How many calls of `run` it serves at a time; a model uses all the threads by itself.
     """
 
-    @property
-    def facts(self) -> Mapping[str, Any]: ...  # noqa: D102
-
-    @property
-    def concurrency(self) -> int: ...  # noqa: D102
+    settings: ClassVar[type[Settings]] = Settings
+    facts: Mapping[str, Any] = {}
+    concurrency: int = 1
 
     def run(self, batch: Any) -> Any:
         """A result for each element of the batch, in order.
@@ -37,28 +62,31 @@ class Engine(Protocol):
             TryAgain: It cannot now, but may later.
             ItemError: It cannot; of a batch of several, which one is to blame is not known.
         """
+        return [self.answer(request) for request in batch]
+
+    def answer(self, request: Any) -> Any:
+        """The result of one element, for engines that take them one by one."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Let go of what is held."""
 
 
-class Choosable(Protocol):
-    """A class of engines as it stands in the table of its room."""
+class Paid(Engine):
+    """An engine whose answers cost money; `run.ledger` stands between it and everybody else.
 
-    settings: ClassVar[type[Settings]]
-
-
-class Paid(Engine, Protocol):
-    """An engine whose answers cost money; `run.ledger` stands between it and everybody else."""
+    Attributes:
+        folder: Where its answers are kept.
+    """
 
     folder: Path
-    """Where its answers are kept."""
 
     def price_usd(self, request: Any) -> float | None:
         """What a request costs at most, rounded up as it is billed; 0 where nothing is sent, None where unknown."""
 
     def key(self, request: Any) -> str:
         """Hexadecimal hash of all that is asked: the same key, the same answer."""
+        raise NotImplementedError
 
     def answer_to_json(self, answer: Any) -> Any:
         """An answer as JSON values."""
@@ -105,7 +133,7 @@ class PaidSettings(Settings):
         raise NotImplementedError
 
 
-def check_options(settings: Settings, chosen: str, engines: Mapping[str, type[Choosable]]) -> None:
+def check_options(settings: Settings, chosen: str, engines: Mapping[str, type[Engine]]) -> None:
     """Raise a UsageError for an option that was given, but belongs to other engines than the chosen one.
 
     Args:
@@ -113,13 +141,9 @@ def check_options(settings: Settings, chosen: str, engines: Mapping[str, type[Ch
         chosen: Name of the engine.
         engines: The table of its room.
     """
-    own = {declared.name for declared in options(engines[chosen].settings)}
-    others: dict[str, tuple[Declared, list[str]]] = {}
-    for name, engine in engines.items():
-        for declared in options(engine.settings):
-            if declared.name not in own:
-                others.setdefault(declared.name, (declared, []))[1].append(name)
-    for field, (declared, names) in others.items():
-        if getattr(settings, field, declared.default) != declared.default:
+    fields = {name: {declared.name for declared in options(engine.settings)} for name, engine in engines.items()}
+    for declared in options(type(settings)):
+        names = [name for name, own in fields.items() if declared.name in own]
+        if names and chosen not in names and getattr(settings, declared.name) != declared.default:
             flag = declared.option.short or declared.flag
             raise UsageError(f"{flag} is for {' and '.join(names)}: leave {flag} out, or choose --engine {names[0]}")

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from mediasift import errors
-from mediasift.engines.engine import PaidSettings
+from mediasift.engines.engine import PaidSettings, Resources
 from mediasift.errors import MediasiftError, UsageError
 from mediasift.settings import from_json, options, to_json
 from mediasift.sources.content import content_at
 from mediasift.sources.naming import Inputs, Source
-from mediasift.tasks.task import ModelRunSettings, Resources, Task
+from mediasift.tasks.task import ModelRunSettings, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

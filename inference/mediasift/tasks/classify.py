@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.describe import check_by_one_run
 from mediasift.engines.onnx.recipe import prepare, smallest_size
 from mediasift.engines.onnx.session import OnnxModel, load_model
@@ -19,7 +20,7 @@ from mediasift.media.pictures.transforms import Box, check_box, crop, parse_box
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
+from mediasift.tasks.task import ModelRunSettings, Reads, Started
 
 BATCH_SIZE = 8
 """Pictures per model call; larger batches gain little on a CPU."""

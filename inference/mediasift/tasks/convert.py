@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.engine import Resources
 from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.encode import ARRAYS, ENCODERS, KeepExif, check_encoder, kept_exif
@@ -42,7 +43,7 @@ from mediasift.sources.content import LocalFile
 from mediasift.sources.formats import sniff
 from mediasift.sources.naming import common_folder
 from mediasift.system.files import make_folder, path_below, place_suffix, write_file
-from mediasift.tasks.task import Reads, Resources, RunSettings, Started
+from mediasift.tasks.task import Reads, RunSettings, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

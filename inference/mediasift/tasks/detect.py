@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.decoders import DECODERS
 from mediasift.engines.onnx.describe import check_by_one_run
 from mediasift.engines.onnx.recipe import prepare, smallest_size
@@ -24,7 +25,7 @@ from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
 from mediasift.system.files import make_folder
-from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
+from mediasift.tasks.task import ModelRunSettings, Reads, Started
 
 BATCH_SIZE = 4
 """Pictures per model call, where the graph leaves it free."""

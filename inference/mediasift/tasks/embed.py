@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.embedder import Embedder, load_embedder
 from mediasift.engines.onnx.recipe import smallest_size
 from mediasift.engines.onnx.settings import ModelSettings
@@ -16,7 +17,7 @@ from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
+from mediasift.tasks.task import ModelRunSettings, Reads, Started
 
 BATCH_SIZE = 8
 """Pictures per model call."""

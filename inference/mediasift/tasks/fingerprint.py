@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.embedder import Embedder, load_embedder
 from mediasift.engines.onnx.recipe import smallest_size
 from mediasift.errors import UsageError
@@ -18,7 +19,7 @@ from mediasift.items import Item
 from mediasift.media.pictures.transforms import Resample, disc, middle, resize, sharpness, to_gray
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
+from mediasift.tasks.task import ModelRunSettings, Reads, Started
 
 BATCH_SIZE = 8
 """Pictures per model call."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mediasift.engines.engine import Resources
 from mediasift.items import MediaFile
 from mediasift.media.information import Info, information
 from mediasift.media.settings import LockedSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, Resources, RunSettings, Started
+from mediasift.tasks.task import Reads, RunSettings, Started
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+from mediasift.engines.engine import Resources
 from mediasift.items import Item
 from mediasift.media.pictures.encode import STILLS, still_path, write_picture
 from mediasift.media.pictures.transforms import sharpness
@@ -13,7 +14,7 @@ from mediasift.media.settings import EVERY_OPTION, FrameSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
 from mediasift.system.files import make_folder
-from mediasift.tasks.task import Reads, Resources, RunSettings, Started
+from mediasift.tasks.task import Reads, RunSettings, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from mediasift.engines.engine import check_options
+from mediasift.engines.engine import Resources, check_options
 from mediasift.engines.ocr import ENGINES, OcrEngines
 from mediasift.engines.ocr.page import OcrEngine, PageRequest, PageText, Region, line_of, page_text, regions
 from mediasift.errors import UsageError
@@ -18,8 +18,7 @@ from mediasift.media.settings import DPI_OPTION, PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
 from mediasift.system.files import make_folder, path_below, place_suffix, write_file
-from mediasift.system.machine import available_cores
-from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Resources, Started
+from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Started
 
 LEVELS = ("page", "line", "word")
 
@@ -114,13 +113,7 @@ class Ocr(OcrEngines, PictureSettings, EngineRunSettings):
             raise UsageError("files of each page need a folder to go to, and a folder needs --files")
         if self.directory is not None:
             make_folder(self.directory)
-        engine = ENGINES[self.engine](
-            self,
-            threads=resources.threads or available_cores(),
-            timeout_s=resources.engine_timeout_s,
-            upright="rotate" in self.steps,
-        )
-        return StartedOcr(self, engine)
+        return StartedOcr(self, ENGINES[self.engine](self, resources, upright="rotate" in self.steps))
 
 
 class StartedOcr(Started):

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from mediasift.engines.engine import Resources
 from mediasift.items import VideoFile
 from mediasift.media.settings import FilmSettings
 from mediasift.media.video import shots as media_shots
 from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.tasks.task import Reads, Resources, RunSettings, Started
+from mediasift.tasks.task import Reads, RunSettings, Started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
+from mediasift.engines.engine import Resources
 from mediasift.errors import ItemError
 from mediasift.rows import Row
 from mediasift.settings import Option, Settings
@@ -68,26 +69,6 @@ class ModelRunSettings(EngineRunSettings):
     batch_size: Annotated[int | None, Option("Items per model call.", least=1, metavar="N", default="the task's")] = (
         None
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What a task may use of the machine.
-
-    Attributes:
-        batch_size: Items per model call; None lets the task choose.
-        threads: Threads of the engine; None takes every core this process may use.
-        timeout_s: What one item may take; an engine that can stop by itself does so a little before. None: any time.
-    """
-
-    batch_size: int | None = None
-    threads: int | None = None
-    timeout_s: float | None = None
-
-    @property
-    def engine_timeout_s(self) -> float | None:
-        """An engine stops an item itself a little before the run would stop the whole worker for it."""
-        return None if self.timeout_s is None else 0.9 * self.timeout_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
 
+from mediasift.engines.engine import Resources
 from mediasift.engines.ocr import ENGINES as OCR_ENGINES
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
 from mediasift.engines.onnx.settings import DeviceSettings
@@ -23,7 +24,7 @@ from mediasift.media.video.webvtt import webvtt
 from mediasift.rows import Row
 from mediasift.settings import Option
 from mediasift.system.files import make_folder, path_below, write_file
-from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Resources, Started
+from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Started
 from mediasift.tasks.timeline_parts import (
     END,
     KEYFRAME,

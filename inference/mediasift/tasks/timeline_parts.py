@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
+from mediasift.engines.engine import Resources
 from mediasift.errors import ItemError
 from mediasift.items import Clip, Item
 from mediasift.rows import Row
-from mediasift.tasks.task import Resources, Started, Task
+from mediasift.tasks.task import Started, Task
 
 SHOT, KEYFRAME, END = "shot", "keyframe", "end"
 """Kinds of moments that no task finds; `END`, where the pictures end, is never in a table."""

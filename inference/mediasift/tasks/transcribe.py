@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from mediasift.engines.engine import check_options
+from mediasift.engines.engine import Resources, check_options
 from mediasift.engines.speech import ENGINES, SpeechEngines
 from mediasift.engines.speech.google import GoogleSpeech
 from mediasift.engines.speech.phrases import Phrase, SpeechEngine, Spoken
@@ -16,8 +16,7 @@ from mediasift.media.sound.audio import check_detector, duration_s
 from mediasift.rows import Row
 from mediasift.settings import Option
 from mediasift.sources.content import Content
-from mediasift.system.machine import available_cores
-from mediasift.tasks.task import EngineRunSettings, Reads, Resources, Started
+from mediasift.tasks.task import EngineRunSettings, Reads, Started
 
 LEVELS = ("segment", "word")
 
@@ -88,9 +87,8 @@ class Transcribe(SpeechEngines, SoundSettings, EngineRunSettings):
         """
         check_options(self, self.engine, ENGINES)
         check_detector()
-        limit_s = resources.engine_timeout_s
-        engine = ENGINES[self.engine](self, threads=resources.threads or available_cores(), timeout_s=limit_s)
-        return StartedTranscribe(self, engine, min(self.request_timeout_s, limit_s or self.request_timeout_s))
+        patience_s = min(self.request_timeout_s, resources.engine_timeout_s or self.request_timeout_s)
+        return StartedTranscribe(self, ENGINES[self.engine](self, resources), patience_s)
 
 
 class StartedTranscribe(Started):

@@ -47,6 +47,7 @@ def test_there_and_back():
         ({"input__colour": "grey"}, "field input.colour"),
         ({"input__mean": [1, 2]}, "field input.mean: needs 1 or 3 numbers"),
         ({"input__std": [0]}, "field input.std"),
+        ({"input__scale": 10**400}, "too large"),
         ({"input__layout": "NHW"}, "field input.layout"),
         ({"input__shorter_side": 4}, "field input.shorter_side"),
         ({"input__surprise": 1}, "field input.surprise: unknown"),

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.engines.onnx.foreign import read_hints
-from mediasift.engines.onnx.onnx_file import read_input_shape
+from mediasift.engines.onnx.onnx_file import read_facts
 from mediasift.errors import ModelError
 from tests.pictures import save, solid
 from tests.tiny_models import integer, integers, model, node, value_info, write
@@ -133,10 +133,11 @@ def test_what_is_given_wins_over_what_the_file_says(tmp_path: Path):
     assert (description.input.scale, description.input.mean) == (pytest.approx(1 / 255), (0.0,))
 
 
-def test_a_size_that_is_nowhere_must_be_given(tmp_path: Path):
+@pytest.mark.parametrize("sides", [("H", "W"), (-1, -1)], ids=["names", "minus one"])
+def test_a_size_that_is_nowhere_must_be_given(tmp_path: Path, sides: tuple[int | str, ...]):
     reduce = node("ReduceMean", ("x",), ("y",), attributes=integers("axes", (2, 3)) + integer("keepdims", 0))
-    path = write(tmp_path, model([reduce], [value_info("x", ("N", 3, "H", "W"))], [value_info("y", ("N", 3))]))
-    assert read_input_shape(path) == (None, 3, None, None)
+    path = write(tmp_path, model([reduce], [value_info("x", ("N", 3, *sides))], [value_info("y", ("N", 3))]))
+    assert read_facts(path).shapes["x"] == (None, 3, None, None)
     done = call("models", "describe", path)
     assert (done.exit_code, "--size is needed" in done.stderr) == (2, True)
 

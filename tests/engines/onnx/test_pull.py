@@ -21,7 +21,7 @@ from mediasift.engines.onnx.registry import Entry
 from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError
 
 CONTENT = np.random.default_rng(0).bytes(400_000)
-QUICK = Patience(connect_s=2, silence_s=0.5, attempts=3, pause_s=0.01)
+QUICK = Patience(silence_s=0.5, attempts=3, pause_s=0.01)
 
 
 class Server(http.server.ThreadingHTTPServer):

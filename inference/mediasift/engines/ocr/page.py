@@ -5,17 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.engines.engine import Engine
-from mediasift.settings import Settings
+from mediasift.engines.engine import Engine, Resources
 
 Picture = NDArray[np.uint8]
-
-
 Box = tuple[float, float, float, float]
 """left, top, width, height in pixels."""
 
@@ -53,21 +50,21 @@ class PageText:
     files: Mapping[str, bytes]
 
 
-class OcrEngine(Engine, Protocol):
-    """`run` takes `PageRequest`s and gives `PageText`s."""
+class OcrEngine(Engine):
+    """`run` takes `PageRequest`s and gives `PageText`s.
 
-    settings: ClassVar[type[Settings]]
-    files: ClassVar[tuple[str, ...]]
-    """Formats of files that it makes of a page, besides the text."""
+    Attributes:
+        files: Formats of files that it makes of a page, besides the text.
+    """
 
-    def __init__(self, settings: Any, *, threads: int, timeout_s: float | None, upright: bool) -> None:
-        """Make it ready: `timeout_s` is for one picture; `upright`: `upright_deg` will be asked."""
+    files: ClassVar[tuple[str, ...]] = ()
 
-    def run(self, batch: Sequence[PageRequest]) -> Sequence[PageText]:
-        """The text of each picture."""
+    def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:
+        """Make it ready; `upright`: `upright_deg` will be asked."""
 
     def upright_deg(self, image: Picture) -> int:
         """By how many degrees clockwise, 0, 90, 180 or 270, the picture must be turned to be read."""
+        raise NotImplementedError
 
 
 def line_of(words: Sequence[Region], *, paragraph: int = 0) -> Line:

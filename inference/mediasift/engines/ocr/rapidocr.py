@@ -2,64 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from mediasift.engines.ocr.page import Line, PageRequest, PageText, Picture, Region, in_reading_order
+from mediasift.engines.engine import Resources
+from mediasift.engines.ocr.page import Line, OcrEngine, PageRequest, PageText, Picture, Region, in_reading_order
 from mediasift.media.pictures.cleaning import rotated
 from mediasift.media.pictures.transforms import resize
-from mediasift.settings import Settings
 from mediasift.system.network import no_telemetry
 from mediasift.system.optional import require
 
 _ORIENTATION_SIDE_PX = 960
 
 
-class RapidOcr:
+class RapidOcr(OcrEngine):
     """RapidOCR with the models of its wheel, which read Latin and Chinese script alike.
 
     Raises:
         MissingPackage: It is not installed.
     """
 
-    settings: ClassVar[type[Settings]] = Settings
-    files: ClassVar[tuple[str, ...]] = ()
-    concurrency = 1  # ONNX Runtime uses all the threads by itself
-
-    def __init__(
-        self,
-        settings: Settings,  # noqa: ARG002  (as every OcrEngine)
-        *,
-        threads: int,
-        timeout_s: float | None = None,  # noqa: ARG002
-        upright: bool = False,  # noqa: ARG002
-    ) -> None:
+    def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:  # noqa: ARG002
         no_telemetry()
         rapidocr = require("rapidocr", extra="rapidocr")
         self._model = rapidocr.RapidOCR(
             params={
                 "Global.log_level": "critical",
-                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+                "EngineConfig.onnxruntime.intra_op_num_threads": resources.cores,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
-        self.facts: Mapping[str, Any] = {"engine": "rapidocr", "version": metadata.version("rapidocr")}
+        self.facts = {"engine": "rapidocr", "version": metadata.version("rapidocr")}
 
-    def run(self, batch: Sequence[PageRequest]) -> list[PageText]:
+    def answer(self, request: PageRequest) -> PageText:
         """See `OcrEngine`."""
-        return [self._read(request.image) for request in batch]
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def _read(self, image: Picture) -> PageText:
-        found = self._model(_bgr(image), return_word_box=True)
-        if found.txts is None:
-            return PageText(lines=(), files={})
-        columns = zip(found.txts, found.scores, found.boxes, found.word_results, strict=True)
+        found = self._model(_bgr(request.image), return_word_box=True)
+        columns = zip(found.txts, found.scores, found.boxes, found.word_results, strict=True) if found.txts else ()
         lines = [
             Line(text=text.strip(), confidence=float(score), box=_box(corners), words=_parts(parts))
             for text, score, corners, parts in columns

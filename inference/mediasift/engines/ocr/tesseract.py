@@ -8,14 +8,15 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated
 
 import numpy as np
 
-from mediasift.engines.ocr.page import Line, PageRequest, PageText, Picture, Region, line_of
+from mediasift.engines.engine import Resources
+from mediasift.engines.ocr.page import Line, OcrEngine, PageRequest, PageText, Picture, Region, line_of
 from mediasift.errors import EngineError, InferenceFailed, ItemTimeout
 from mediasift.settings import Option, Settings
 from mediasift.system.optional import require
@@ -39,29 +40,27 @@ class TesseractSettings(Settings):
     oem: Annotated[int | None, Option("Tesseract's engine mode.", least=0, most=3)] = None
 
 
-class Tesseract:
+class Tesseract(OcrEngine):
     """Tesseract, checked: there, new enough, with the languages asked for.
 
     Raises:
         EngineError: It is not; the message says what was looked for and what to type.
     """
 
-    settings: ClassVar[type[Settings]] = TesseractSettings
-    files: ClassVar[tuple[str, ...]] = ("hocr", "pdf")
+    settings = TesseractSettings
+    files = ("hocr", "pdf")
 
-    def __init__(
-        self, settings: TesseractSettings, *, threads: int, timeout_s: float | None, upright: bool = False
-    ) -> None:
+    def __init__(self, settings: TesseractSettings, resources: Resources, *, upright: bool = False) -> None:
         self._tesseract = require("pytesseract", extra="ocr").pytesseract
-        self._timeout_s = timeout_s
+        self._timeout_s = resources.engine_timeout_s
         self._language = settings.language or DEFAULT_LANGUAGE
         self._modes = {"psm": settings.psm, "oem": settings.oem}
-        self.concurrency = threads
+        self.concurrency = resources.cores
         # Its OpenMP threads fight each other when several of it run; pytesseract hands our environment on.
         os.environ["OMP_THREAD_LIMIT"] = "1"
         version = self._version()
         self._check_languages(["osd"] if upright else [])
-        self.facts: Mapping[str, Any] = {"engine": "tesseract", "version": version, "language": self._language}
+        self.facts = {"engine": "tesseract", "version": version, "language": self._language}
 
     def _version(self) -> str:
         program = self._tesseract.tesseract_cmd
@@ -94,19 +93,13 @@ class Tesseract:
                 f"Tesseract has no language {', '.join(missing)}; it has {there}; type: apt-get install {packages}"
             )
 
-    def run(self, batch: Sequence[PageRequest]) -> list[PageText]:
+    def answer(self, request: PageRequest) -> PageText:
         """See `OcrEngine`."""
-        return [self._read(request.image, request.files) for request in batch]
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def _read(self, image: Picture, files: Sequence[str]) -> PageText:
-        wanted = [name for name in self.files if name in files]
+        wanted = [name for name in self.files if name in request.files]
         config = " ".join(f"-c tessedit_create_{name}=1" for name in ("tsv", *wanted))
         for option, value in self._modes.items():
             config += "" if value is None else f" --{option} {value}"
-        made = self._call(image, config, self._language, ("tsv", *wanted))
+        made = self._call(request.image, config, self._language, ("tsv", *wanted))
         return PageText(lines=_lines(made["tsv"].decode("utf-8")), files={name: made[name] for name in wanted})
 
     def upright_deg(self, image: Picture) -> int:

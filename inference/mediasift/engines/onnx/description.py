@@ -10,7 +10,7 @@ import json
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from mediasift.engines.onnx.decoders import DECODERS
@@ -146,17 +146,14 @@ class ModelDescription:
                 raise DescriptionError("must be a JSON object")
             schema = data.pop("schema", None)
             if schema != SCHEMA:
+                newer = isinstance(schema, int) and schema > SCHEMA
                 raise DescriptionError(
                     f"field schema: {schema!r}; this version of mediasift reads {SCHEMA}"
-                    + (" (a newer mediasift wrote it: pip install -U mediasift)" if _newer(schema) else "")
+                    + (" (a newer mediasift wrote it: pip install -U mediasift)" if newer else "")
                 )
             return typing.cast("ModelDescription", _build(cls, data, ""))
-        except DescriptionError as error:
+        except (DescriptionError, OverflowError) as error:
             raise DescriptionError(f"{source}: {error}") from error
-
-
-def _newer(schema: object) -> bool:
-    return isinstance(schema, int) and schema > SCHEMA
 
 
 def _build(kind: type[Any], data: object, prefix: str) -> object:
@@ -164,88 +161,70 @@ def _build(kind: type[Any], data: object, prefix: str) -> object:
     if not isinstance(data, dict):
         raise DescriptionError(f"field {prefix.rstrip('.')}: must be an object, found {data!r:.60}")
     hints = typing.get_type_hints(kind)
-    known = {f.name: f for f in fields(kind)}
-    if unknown := sorted(set(data) - set(known)):
-        raise DescriptionError(f"field {prefix}{unknown[0]}: unknown; known are {', '.join(known)}")
-    made: dict[str, Any] = {}
-    for name, value in data.items():
-        made[name] = _value(hints[name], value, f"{prefix}{name}")
-    try:
-        return kind(**made)
-    except TypeError:
-        missing = [n for n in known if n not in made and _required(known[n])]
-        raise DescriptionError(f"field {prefix}{missing[0]}: missing") from None
+    if unknown := sorted(set(data) - set(hints)):
+        raise DescriptionError(f"field {prefix}{unknown[0]}: unknown; known are {', '.join(hints)}")
+    for one in fields(kind):
+        if one.name not in data and one.default is MISSING and one.default_factory is MISSING:
+            raise DescriptionError(f"field {prefix}{one.name}: missing")
+    return kind(**{name: _value(hints[name], value, f"{prefix}{name}") for name, value in data.items()})
 
 
-def _required(f: Any) -> bool:
-    from dataclasses import MISSING
-
-    return f.default is MISSING and f.default_factory is MISSING
+_KINDS: dict[Any, tuple[Any, str]] = {
+    tuple: (list, "a list"),
+    Mapping: (dict, "an object"),
+    int: (int, "a whole number"),
+    float: ((int, float), "a number"),
+    str: (str, "a text"),
+}
+"""Type of a field → what JSON has for it, and how that is called."""
 
 
 def _value(hint: Any, value: Any, name: str) -> Any:
     """`value` as the type `hint` says, or a DescriptionError that names the field."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
-        return _build(hint, value, f"{name}.")
-    if isinstance(hint, types.UnionType):
-        if value is None:
-            return None
-        return _value(next(a for a in args if a is not type(None)), value, name)
+    if is_dataclass(hint):
+        return _build(typing.cast("type[Any]", hint), value, f"{name}.")
+    if origin is types.UnionType:
+        return None if value is None else _value(args[0], value, name)
     if origin is Literal:
         if value not in args or isinstance(value, bool):
             raise DescriptionError(f"field {name}: {value!r:.60}; must be one of {', '.join(map(str, args))}")
         return value
+    kind, words = _KINDS[origin or hint]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise DescriptionError(f"field {name}: must be {words}, found {value!r:.60}")
     if origin is tuple:
-        if not isinstance(value, list):
-            raise DescriptionError(f"field {name}: must be a list, found {value!r:.60}")
-        return tuple(_value(args[0], v, f"{name}[{i}]") for i, v in enumerate(value))
-    if origin is Mapping:
-        if not isinstance(value, dict):
-            raise DescriptionError(f"field {name}: must be an object, found {value!r:.60}")
-        return value
-    wanted = {int: (int,), float: (int, float), str: (str,)}[hint]
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise DescriptionError(f"field {name}: must be a {_WORDS[hint]}, found {value!r:.60}")
-    return hint(value)
-
-
-_WORDS: dict[Any, str] = {int: "whole number", float: "number", str: "text"}
+        return tuple(_value(args[0], part, f"{name}[{i}]") for i, part in enumerate(value))
+    return value if origin is Mapping else hint(value)
 
 
 def _check(description: ModelDescription) -> None:
     """Raise a DescriptionError for fields that contradict one another."""
-    given = description.input
-    for name in ("width", "height"):
-        if not 1 <= getattr(given, name) <= 16384:
-            raise DescriptionError(f"field input.{name}: {getattr(given, name)}; must be 1 to 16384")
-    if given.shorter_side is not None and (given.fit != "crop" or given.shorter_side < max(given.width, given.height)):
-        raise DescriptionError("field input.shorter_side: needs fit crop and at least the larger of width and height")
-    if not 0 <= given.pad_value <= 255:
-        raise DescriptionError(f"field input.pad_value: {given.pad_value}; must be 0 to 255")
-    for name in ("mean", "std"):
-        if len(getattr(given, name)) not in (1, given.channels):
-            raise DescriptionError(f"field input.{name}: needs 1 or {given.channels} numbers")
-    if 0.0 in given.std:
-        raise DescriptionError("field input.std: 0 would divide by zero")
-    if given.layout == "NHW" and given.channels != 1:
-        raise DescriptionError("field input.layout: NHW has no channel axis and needs colour gray")
-    output = description.output
+    given, output, labels, ids = description.input, description.output, description.labels, description.label_ids
+    side, decoders, is_detector = given.shorter_side, ", ".join(DECODERS), description.task == "detect"
     wanted = {"classify": ("logits", "probabilities"), "detect": ("boxes",), "embed": ("embedding",)}[description.task]
-    if output.values not in wanted:
-        raise DescriptionError(f"field output.values: {output.values}; for {description.task}: {', '.join(wanted)}")
-    _check_decoder(description)
-    if description.task != "embed" and not description.labels:
-        raise DescriptionError("field labels: missing")
-    if output.kind == "binary" and len(description.labels) != 2:
-        raise DescriptionError(f"field labels: binary needs two, found {len(description.labels)}")
-    if description.label_ids and len(description.label_ids) != len(description.labels):
-        raise DescriptionError(f"field label_ids: {len(description.label_ids)} for {len(description.labels)} labels")
-
-
-def _check_decoder(description: ModelDescription) -> None:
-    decoder = description.output.decoder
-    if (decoder is None) == (description.task == "detect"):
-        raise DescriptionError(f"field output.decoder: for task detect, and only there; one of {', '.join(DECODERS)}")
-    if decoder is not None and decoder not in DECODERS:
-        raise DescriptionError(f"field output.decoder: {decoder!r}; must be one of {', '.join(DECODERS)}")
+    rules = (
+        (1 <= given.width <= 16384, f"input.width: {given.width}; must be 1 to 16384"),
+        (1 <= given.height <= 16384, f"input.height: {given.height}; must be 1 to 16384"),
+        (
+            side is None or (given.fit == "crop" and side >= max(given.width, given.height)),
+            "input.shorter_side: needs fit crop and at least the larger of width and height",
+        ),
+        (0 <= given.pad_value <= 255, f"input.pad_value: {given.pad_value}; must be 0 to 255"),
+        (len(given.mean) in (1, given.channels), f"input.mean: needs 1 or {given.channels} numbers"),
+        (len(given.std) in (1, given.channels), f"input.std: needs 1 or {given.channels} numbers"),
+        (0.0 not in given.std, "input.std: 0 would divide by zero"),
+        (given.layout != "NHW" or given.channels == 1, "input.layout: NHW has no channel axis and needs colour gray"),
+        (output.values in wanted, f"output.values: {output.values}; for {description.task}: {', '.join(wanted)}"),
+        (
+            (output.decoder is not None) == is_detector,
+            f"output.decoder: for task detect, and only there; one of {decoders}",
+        ),
+        (output.decoder in (None, *DECODERS), f"output.decoder: {output.decoder!r}; must be one of {decoders}"),
+        (description.task == "embed" or labels, "labels: missing"),
+        (output.kind != "binary" or len(labels) == 2, f"labels: binary needs two, found {len(labels)}"),
+        (len(ids) in (0, len(labels)), f"label_ids: {len(ids)} for {len(labels)} labels"),
+    )
+    for holds, message in rules:
+        if not holds:
+            raise DescriptionError(f"field {message}")

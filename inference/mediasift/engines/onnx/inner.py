@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mediasift.engines.onnx.onnx_file import Node, OnnxFacts
+from mediasift.engines.onnx.onnx_file import OnnxFacts
 from mediasift.engines.onnx.protobuf import encode
 from mediasift.errors import ModelError
 
@@ -23,35 +23,19 @@ _WEIGHTED = frozenset({"Gemm", "MatMul", "Conv", "QLinearMatMul", "QLinearConv",
 _SAME_NUMBERS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "MaxPool"})
 """Operations that keep an 8-bit tensor's scale and zero point."""
 
-_QUANTISED_INPUTS = {
-    "DequantizeLinear": {0: (1, 2)},
-    "QLinearConv": {0: (1, 2)},
-    "QLinearMatMul": {0: (1, 2), 3: (4, 5)},
-    "QGemm": {0: (1, 2)},
-    "QLinearAdd": {0: (1, 2), 3: (4, 5)},
-    "QLinearMul": {0: (1, 2), 3: (4, 5)},
-    "QLinearGlobalAveragePool": {0: (1, 2)},
-    "QLinearAveragePool": {0: (1, 2)},
-    "QLinearLeakyRelu": {0: (1, 2)},
-    "QLinearSigmoid": {0: (1, 2)},
-    "QLinearSoftmax": {0: (1, 2)},
-}
-"""Operation → position of an 8-bit input → positions of its scale and zero point (the operators' specifications)."""
-
-_QUANTISED_OUTPUT = {
-    "QuantizeLinear": (1, 2),
-    "QLinearConv": (6, 7),
-    "QLinearMatMul": (6, 7),
-    "QGemm": (7, 8),
-    "QLinearAdd": (6, 7),
-    "QLinearMul": (6, 7),
-    "QLinearGlobalAveragePool": (3, 4),
-    "QLinearAveragePool": (3, 4),
-    "QLinearLeakyRelu": (3, 4),
-    "QLinearSigmoid": (3, 4),
-    "QLinearSoftmax": (3, 4),
-}
-"""Operation → positions, among its inputs, of the scale and zero point of its 8-bit output."""
+_QUANTISED: dict[str, tuple[tuple[int, ...], int | None]] = {
+    "DequantizeLinear": ((0,), None),
+    "QuantizeLinear": ((), 1),
+    "QLinearConv": ((0,), 6),
+    "QLinearMatMul": ((0, 3), 6),
+    "QGemm": ((0,), 7),
+    "QLinearAdd": ((0, 3), 6),
+    "QLinearMul": ((0, 3), 6),
+    **dict.fromkeys(("QLinearGlobalAveragePool", "QLinearAveragePool", "QLinearLeakyRelu", "QLinearSigmoid",
+                     "QLinearSoftmax"), ((0,), 3)),
+}  # fmt: skip
+"""Operation → positions, among its inputs, of 8-bit ones, each followed by its scale and zero point; and of the scale
+of its 8-bit output, followed by that zero point (the operators' specifications)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,25 +97,19 @@ def _inner(facts: OnnxFacts, name: str) -> InnerTensor:
 def _quantisation(facts: OnnxFacts, name: str, seen: set[str]) -> Iterator[tuple[str, str]]:
     """Scale and zero point of an 8-bit tensor, as its takers, its maker, and reshapings of it have them."""
     for node in facts.nodes:
-        for position, (scale, zero) in _QUANTISED_INPUTS.get(node.op_type, {}).items():
-            if len(node.inputs) > position and node.inputs[position] == name:
-                yield node.inputs[scale], _at(node, zero)
-        if name in node.outputs and node.op_type in _QUANTISED_OUTPUT:
-            scale, zero = _QUANTISED_OUTPUT[node.op_type]
-            if len(node.inputs) > scale:  # a QGemm without an output scale gives floating-point numbers
-                yield node.inputs[scale], _at(node, zero)
+        positions, output = _QUANTISED.get(node.op_type, ((), None))
+        scales = [at + 1 for at in positions if name in node.inputs[at : at + 1]]
+        if output is not None and name in node.outputs:
+            scales.append(output)
+        for at in scales:
+            if at < len(node.inputs):  # a QGemm without an output scale gives floating-point numbers
+                yield node.inputs[at], "".join(node.inputs[at + 1 : at + 2])
     for node in facts.nodes:
-        if node.op_type not in _SAME_NUMBERS or not node.inputs:
-            continue
-        if name in node.outputs or node.inputs[0] == name:
-            other = node.inputs[0] if name in node.outputs else node.outputs[0]
-            if other not in seen:
+        ends = (*node.inputs[:1], *node.outputs[:1])
+        if node.op_type in _SAME_NUMBERS and name in ends:
+            for other in set(ends) - seen:
                 seen.add(other)
                 yield from _quantisation(facts, other, seen)
-
-
-def _at(node: Node, position: int) -> str:
-    return node.inputs[position] if len(node.inputs) > position else ""
 
 
 def with_output(data: bytes, inner: InnerTensor) -> tuple[bytes, str]:

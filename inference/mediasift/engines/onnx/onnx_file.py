@@ -11,11 +11,10 @@ import mmap
 import os
 import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediasift.engines.onnx.protobuf import BYTES, message, text, varints, walk
+from mediasift.engines.onnx.protobuf import Value, collected, integer, text, texts, varints
 from mediasift.errors import ModelError, ModelNotFound
 
 MAX_NODES = 200_000
@@ -25,13 +24,15 @@ MAX_DEPTH = 16
 """Deepest nesting of graphs inside nodes (If, Loop)."""
 
 
+Axes = tuple[int | None, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One operation: its type, its inputs' and outputs' names."""
 
     name: str
     op_type: str
-    domain: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -54,6 +55,7 @@ class OnnxFacts:
         opsets: Domain ("" is ai.onnx) → version.
         nodes, initializers: Of the main graph, in file order.
         inputs, outputs: Names of the main graph's.
+        shapes: Input → its shape, None where an axis is free.
         external: Places of external data, as written in the file.
         producer: Name and version of the exporter.
     """
@@ -64,6 +66,7 @@ class OnnxFacts:
     initializers: tuple[Initializer, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    shapes: dict[str, Axes]
     external: tuple[str, ...]
     producer: str
 
@@ -126,177 +129,89 @@ def _mapped(path: Path) -> memoryview:
 
 
 class _Reader:
-    """Collects the facts while walking ModelProto and, for external data, everything below it."""
+    """Collects the facts of ModelProto and, for external data, of everything below it."""
 
     def __init__(self) -> None:
         self.external: list[str] = []
         self.seen_nodes = 0
 
     def model(self, data: memoryview) -> OnnxFacts:
-        metadata: dict[str, str] = {}
-        opsets: dict[str, int] = {}
-        producer = ["", ""]
-        graph = None
-        for number, kind, value in walk(data):
-            if number == 7 and kind == BYTES:
-                graph = message(value)
-            elif number == 8:
-                domain, version = self._opset(message(value))
-                opsets[domain] = version
-            elif number == 14:
-                key, entry = _pair(message(value))
-                metadata[key] = entry
-            elif number in (2, 3) and kind == BYTES:
-                producer[number - 2] = text(value)
-            elif number == 25:
-                self._function(message(value))
-        if graph is None:
+        names, versions, graphs, opsets, metadata, functions = collected(data, 2, 3, 7, 8, 14, 25)
+        for function in functions:
+            for node in collected(function, 7)[0]:
+                self._node(node, 0)
+        if not graphs:
             raise ModelError("it has no graph")
-        nodes, initializers, inputs, outputs = self._graph(graph, 0)
+        nodes, initializers, shapes, outputs = self._graph(graphs[-1], 0)
+        stored = {tensor.name for tensor in initializers}
+        domains = [collected(opset, 1, 2) for opset in opsets]
         return OnnxFacts(
-            metadata=metadata,
-            opsets=opsets,
+            metadata=dict(map(_pair, metadata)),
+            opsets={text(domain): integer(version) for domain, version in domains},
             nodes=tuple(nodes),
             initializers=tuple(initializers),
-            inputs=tuple(name for name in inputs if name not in {t.name for t in initializers}),
+            inputs=tuple(name for name in shapes if name not in stored),
             outputs=tuple(outputs),
+            shapes=shapes,
             external=tuple(dict.fromkeys(self.external)),
-            producer=" ".join(producer).strip(),
+            producer=f"{text(names)} {text(versions)}".strip(),
         )
 
-    def _opset(self, data: memoryview) -> tuple[str, int]:
-        domain, version = "", 0
-        for number, kind, value in walk(data):
-            if number == 1 and kind == BYTES:
-                domain = text(value)
-            elif number == 2 and isinstance(value, int):
-                version = value
-        return domain, version
-
-    def _graph(self, data: memoryview, depth: int) -> tuple[list[Node], list[Initializer], list[str], list[str]]:
+    def _graph(self, data: Value, depth: int) -> tuple[list[Node], list[Initializer], dict[str, Axes], list[str]]:
         if depth > MAX_DEPTH:
             raise ModelError(f"graphs nested deeper than {MAX_DEPTH}")
-        nodes: list[Node] = []
-        initializers: list[Initializer] = []
-        inputs: list[str] = []
-        outputs: list[str] = []
-        for number, kind, value in walk(data):
-            if kind != BYTES:
-                continue
-            if number == 1:
-                nodes.append(self._node(message(value), depth))
-            elif number == 5:
-                initializers.append(self._tensor(message(value)))
-            elif number == 15:
-                self._sparse(message(value))
-            elif number in (11, 12):
-                (inputs if number == 11 else outputs).append(_first_text(message(value)))
-        return nodes, initializers, inputs, outputs
+        nodes, initializers, inputs, outputs, sparse = collected(data, 1, 5, 11, 12, 15)
+        for one in sparse:
+            self._sparse(one)
+        return (
+            [self._node(one, depth) for one in nodes],
+            [self._tensor(one) for one in initializers],
+            dict(map(_value_info, inputs)),
+            [_value_info(one)[0] for one in outputs],
+        )
 
-    def _node(self, data: memoryview, depth: int) -> Node:
+    def _node(self, data: Value, depth: int) -> Node:
         self.seen_nodes += 1
         if self.seen_nodes > MAX_NODES:
             raise ModelError(f"more than {MAX_NODES:,} nodes")
-        inputs: list[str] = []
-        outputs: list[str] = []
-        name = op_type = domain = ""
-        for number, _, value in walk(data):
-            if number == 1:
-                inputs.append(text(value))
-            elif number == 2:
-                outputs.append(text(value))
-            elif number == 3:
-                name = text(value)
-            elif number == 4:
-                op_type = text(value)
-            elif number == 7:
-                domain = text(value)
-            elif number == 5:
-                self._attribute(message(value), depth)
-        return Node(name=name, op_type=op_type, domain=domain, inputs=tuple(inputs), outputs=tuple(outputs))
+        inputs, outputs, name, op_type, attributes = collected(data, 1, 2, 3, 4, 5)
+        for attribute in attributes:
+            self._attribute(attribute, depth)
+        return Node(name=text(name), op_type=text(op_type), inputs=texts(inputs), outputs=texts(outputs))
 
-    def _attribute(self, data: memoryview, depth: int) -> None:
-        for number, kind, value in walk(data, skip=_LISTED_NUMBERS):
-            if kind != BYTES:
-                continue
-            if number in (5, 10):
-                self._tensor(message(value))
-            elif number in (6, 11):
-                self._graph(message(value), depth + 1)
-            elif number in (22, 23):
-                self._sparse(message(value))
+    def _attribute(self, data: Value, depth: int) -> None:
+        one, graph, several, graphs, sparse, sparses = collected(data, 5, 6, 10, 11, 22, 23, skip=_LISTED_NUMBERS)
+        for tensor in one + several:
+            self._tensor(tensor)
+        for inner in graph + graphs:
+            self._graph(inner, depth + 1)
+        for tensor in sparse + sparses:
+            self._sparse(tensor)
 
-    def _function(self, data: memoryview) -> None:
-        for number, kind, value in walk(data):
-            if number == 7 and kind == BYTES:
-                self._node(message(value), 0)
+    def _sparse(self, data: Value) -> None:
+        values, indices = collected(data, 1, 2)
+        for one in values + indices:
+            self._tensor(one)
 
-    def _sparse(self, data: memoryview) -> None:
-        for number, kind, value in walk(data):
-            if number in (1, 2) and kind == BYTES:
-                self._tensor(message(value))
-
-    def _tensor(self, data: memoryview) -> Initializer:
-        shape: list[int] = []
-        name, data_type = "", 0
-        for number, kind, value in walk(data):
-            if number == 1:
-                shape += varints(value)
-            elif number == 2 and isinstance(value, int):
-                data_type = value
-            elif number == 8:
-                name = text(value)
-            elif number == 13 and kind == BYTES:
-                key, entry = _pair(message(value))
-                if key == "location":
-                    self.external.append(entry)
-        return Initializer(name=name, shape=tuple(shape), data_type=data_type)
+    def _tensor(self, data: Value) -> Initializer:
+        shape, data_type, name, external = collected(data, 1, 2, 8, 13)
+        self.external += [entry for key, entry in map(_pair, external) if key == "location"]
+        return Initializer(name=text(name), shape=tuple(varints(shape)), data_type=integer(data_type))
 
 
-def _pair(data: memoryview) -> tuple[str, str]:
+def _pair(data: Value) -> tuple[str, str]:
     """A StringStringEntryProto."""
-    key = entry = ""
-    for number, _, value in walk(data):
-        if number == 1:
-            key = text(value)
-        elif number == 2:
-            entry = text(value)
-    return key, entry
+    key, entry = collected(data, 1, 2)
+    return text(key), text(entry)
 
 
-def _first_text(data: memoryview) -> str:
-    """Field 1 of a message, a ValueInfoProto's name."""
-    return next((text(value) for number, _, value in walk(data) if number == 1), "")
-
-
-def read_input_shape(path: Path, name: str | None = None) -> tuple[int | None, ...]:
-    """The shape of a graph's input, None where an axis is free; () where it has several and none is named.
-
-    Raises:
-        ModelError: It is no usable ONNX file.
-    """
-    facts = read_facts(path)
-    wanted = name or (facts.inputs[0] if len(facts.inputs) == 1 else None)
-    try:
-        graph = next((message(value) for number, _, value in walk(_mapped(path)) if number == 7), memoryview(b""))
-        for number, kind, value in walk(graph):
-            if number == 11 and kind == BYTES and _first_text(message(value)) == wanted:
-                return tuple(_axes(message(value)))
-    except ModelError as error:
-        raise ModelError(f"{path}: not a usable ONNX file: {error}") from error
-    return ()
-
-
-def _axes(value_info: memoryview) -> Iterator[int | None]:
-    """ValueInfoProto.type (2) → TypeProto.tensor_type (1) → shape (2) → dim (1) → dim_value (1)."""
-    levels = [value_info]
-    for wanted in (2, 1, 2):
-        levels = [message(value) for level in levels for number, _, value in walk(level) if number == wanted]
-    for shape in levels:
-        for number, _, dimension in walk(shape):
-            if number == 1:
-                sizes = [value for field, _, value in walk(message(dimension)) if field == 1]
-                yield sizes[0] if sizes and isinstance(sizes[0], int) and sizes[0] > 0 else None
+def _value_info(data: Value) -> tuple[str, Axes]:
+    """Name and shape: ValueInfoProto.type (2) → TypeProto.tensor_type (1) → shape (2) → dim (1) → dim_value (1)."""
+    name, levels = collected(data, 1, 2)
+    for number in (1, 2, 1):
+        levels = [inner for level in levels for inner in collected(level, number)[0]]
+    sizes = [varints(collected(dimension, 1)[0]) for dimension in levels]
+    return text(name), tuple(size[0] if size and size[0] > 0 else None for size in sizes)
 
 
 def check_external_data(path: Path, facts: OnnxFacts) -> None:

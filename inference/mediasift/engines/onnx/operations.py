@@ -24,19 +24,10 @@ from mediasift.errors import ModelError
 Shape = tuple[int, ...]
 
 _OPERANDS = {
-    "Conv": (0, 1),
-    "FusedConv": (0, 1),
-    "ConvInteger": (0, 1),
-    "QLinearConv": (0, 3),
-    "ConvTranspose": (0, 1),
-    "Gemm": (0, 1),
-    "FusedGemm": (0, 1),
-    "QGemm": (0, 3),
-    "MatMul": (0, 1),
-    "FusedMatMul": (0, 1),
-    "MatMulInteger": (0, 1),
-    "QLinearMatMul": (0, 3),
-}
+    **dict.fromkeys(("Conv", "FusedConv", "ConvInteger", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "FusedMatMul",
+                     "MatMulInteger"), (0, 1)),
+    **dict.fromkeys(("QLinearConv", "QGemm", "QLinearMatMul"), (0, 3)),
+}  # fmt: skip
 """Operation → where among its inputs its two factors stand (the operators' specifications)."""
 
 _NOT_COUNTED = frozenset({"LSTM", "GRU", "RNN", "Einsum", "Attention", "MultiHeadAttention", "QAttention", "If", "Loop",

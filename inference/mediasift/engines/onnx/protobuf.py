@@ -7,14 +7,38 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mediasift.errors import ModelError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
+MAX_VALUES = 300_000
+"""Largest number of values that are collected of one message."""
 
-def walk(data: memoryview, *, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, int | memoryview]]:
+Value = int | memoryview
+
+
+def collected(data: Value, *numbers: int, skip: re.Pattern[bytes] | None = None) -> tuple[list[Value], ...]:
+    """The values of each of these fields of a message, in file order; the other fields are left alone.
+
+    Raises:
+        ModelError: The data is no message, or has too many of these fields.
+    """
+    if isinstance(data, int):
+        raise ModelError("not an ONNX file (a number where a message belongs)")
+    found: dict[int, list[Value]] = {number: [] for number in numbers}
+    count = 0
+    for number, _, value in walk(data, skip=skip):
+        if number in found:
+            found[number].append(value)
+            count += 1
+            if count > MAX_VALUES:
+                raise ModelError(f"more than {MAX_VALUES:,} values in one message")
+    return tuple(found.values())
+
+
+def walk(data: memoryview, *, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, Value]]:
     """The (field number, wire type, value) of one message, in file order.
 
     Args:
@@ -36,7 +60,7 @@ def walk(data: memoryview, *, skip: re.Pattern[bytes] | None = None) -> Iterator
         number, kind = key >> 3, key & 7
         if number == 0:
             raise ModelError("not a protobuf message (field number 0)")
-        value: int | memoryview
+        value: Value
         if kind == VARINT:
             value, position = _varint(data, position)
         elif kind == BYTES:
@@ -68,35 +92,33 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def varints(value: int | memoryview) -> list[int]:
+def varints(values: Sequence[Value]) -> list[int]:
     """The numbers of a repeated integer field, packed or single, as signed 64-bit integers."""
-    if isinstance(value, int):
-        return [_signed(value)]
-    numbers, position = [], 0
-    while position < len(value):
-        number, position = _varint(value, position)
-        numbers.append(_signed(number))
-    return numbers
+    numbers = []
+    for value in values:
+        if isinstance(value, int):
+            numbers.append(value)
+            continue
+        position = 0
+        while position < len(value):
+            number, position = _varint(value, position)
+            numbers.append(number)
+    return [number - (1 << 64) if number >= 1 << 63 else number for number in numbers]
 
 
-def _signed(number: int) -> int:
-    return number - (1 << 64) if number >= 1 << 63 else number
+def integer(values: Sequence[Value]) -> int:
+    """An integer field, of which the last value counts; 0 where it is absent."""
+    return (varints(values) or [0])[-1]
 
 
-def text(value: int | memoryview) -> str:
-    """A string field; bytes that are not UTF-8 are replaced."""
-    return bytes(value).decode("utf-8", "replace") if isinstance(value, memoryview) else ""
+def texts(values: Sequence[Value]) -> tuple[str, ...]:
+    """The strings of a repeated field; bytes that are not UTF-8 are replaced."""
+    return tuple("" if isinstance(value, int) else bytes(value).decode("utf-8", "replace") for value in values)
 
 
-def message(value: int | memoryview) -> memoryview:
-    """A sub-message field.
-
-    Raises:
-        ModelError: The field holds a number instead.
-    """
-    if isinstance(value, int):
-        raise ModelError("not an ONNX file (a number where a message belongs)")
-    return value
+def text(values: Sequence[Value]) -> str:
+    """A string field, of which the last value counts; empty where it is absent."""
+    return "".join(texts(values[-1:]))
 
 
 def encode(number: int, value: int | bytes | float) -> bytes:

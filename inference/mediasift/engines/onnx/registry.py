@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.engines.onnx.description import METADATA_KEY, SCHEMA, ModelDescription
+from mediasift.engines.onnx.foreign import from_ultralytics
 from mediasift.engines.onnx.onnx_file import read_facts, sha256
-from mediasift.engines.onnx.ultralytics import from_ultralytics
 from mediasift.errors import DescriptionError, ModelError, ModelNotFound
 from mediasift.system.machine import cache_folder
 

@@ -68,3 +68,8 @@ def ort_errors() -> tuple[type[Exception], ...]:
     names = ("Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
              "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail")  # fmt: skip
     return (*(getattr(state, name) for name in names if hasattr(state, name)), RuntimeError, ValueError)
+
+
+def first_line(error: Exception) -> str:
+    """What an error of ONNX Runtime says, without its stack."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

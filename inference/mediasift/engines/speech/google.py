@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-import numpy as np
-
-from mediasift.engines.engine import PaidSettings
-from mediasift.engines.speech.phrases import ModelSettings, Phrase, Spoken, is_silent
+from mediasift.engines.engine import Paid, PaidSettings, Resources
+from mediasift.engines.speech.phrases import ModelSettings, Phrase, SpeechEngine, Spoken, is_silent, linear16
 from mediasift.errors import EngineError, InferenceFailed, TryAgain, UsageError
 from mediasift.items import Clip, RemoteSound
-from mediasift.settings import Option, Settings
+from mediasift.settings import Option
 from mediasift.system.machine import cache_folder
 from mediasift.system.network import refuse_if_offline
 from mediasift.system.optional import require
@@ -42,7 +40,7 @@ class GoogleSpeechSettings(ModelSettings, PaidSettings):
     diarize: Annotated[bool, Option("For google: distinguish speakers.")] = False
 
 
-class GoogleSpeech:
+class GoogleSpeech(SpeechEngine, Paid):
     """A client with application-default credentials.
 
     Raises:
@@ -50,17 +48,10 @@ class GoogleSpeech:
         EngineError: No credentials, or the service refuses them.
     """
 
-    settings: ClassVar[type[Settings]] = GoogleSpeechSettings
-    piece_s: ClassVar[float] = 55.0
-    """A synchronous request holds one minute of sound and 10 MB at most; a minute of ours is 1.9 MB."""
+    settings = GoogleSpeechSettings
+    piece_s = 55.0  # a synchronous request holds one minute of sound and 10 MB at most; a minute of ours is 1.9 MB
 
-    def __init__(
-        self,
-        settings: GoogleSpeechSettings,
-        *,
-        threads: int,  # noqa: ARG002  (as every SpeechEngine)
-        timeout_s: float | None = None,
-    ) -> None:
+    def __init__(self, settings: GoogleSpeechSettings, resources: Resources) -> None:
         if not settings.project or not settings.language:
             raise UsageError("--engine google needs --project and --language, a BCP-47 tag such as de-DE")
         refuse_if_offline("Google Speech-to-Text")
@@ -69,12 +60,12 @@ class GoogleSpeech:
         self._errors = require("google.api_core.exceptions", extra="google")
         self._recognizer = f"projects/{settings.project}/locations/{settings.location}/recognizers/_"
         self._model = settings.model or "long"
-        self._timeout_s = min(settings.request_timeout_s, timeout_s or math.inf)
-        self._batch_s = min(_BATCH_S, timeout_s or math.inf)
+        limit_s = resources.engine_timeout_s or math.inf
+        self._timeout_s, self._batch_s = min(settings.request_timeout_s, limit_s), min(_BATCH_S, limit_s)
         self._client = self._connect(settings.location, settings.endpoint)
         self.folder = Path(settings.paid or cache_folder() / "google-speech")
         self.concurrency = settings.parallel
-        self.facts: Mapping[str, Any] = {
+        self.facts = {
             "engine": "google", "version": metadata.version("google-cloud-speech"), "model": self._model,
             "language": self._language, "location": settings.location,
         }  # fmt: skip
@@ -96,14 +87,9 @@ class GoogleSpeech:
                 f"GOOGLE_APPLICATION_CREDENTIALS ({error})"
             ) from error
 
-    def run(self, batch: Sequence[Clip | RemoteSound]) -> list[list[Phrase]]:
-        """See `SpeechEngine`."""
-        return [self._answer(clip) for clip in batch]
-
-    def _answer(self, clip: Clip | RemoteSound) -> list[Phrase]:
-        if isinstance(clip, RemoteSound):
-            return self._batch(clip.path)
-        return [] if is_silent(clip) else self._recognize(_linear16(clip), clip.sample_rate)
+    def answer(self, request: Clip | RemoteSound) -> Sequence[Phrase]:
+        """See `SpeechEngine`; an address, too."""
+        return self._batch(request.path) if isinstance(request, RemoteSound) else super().answer(request)
 
     def close(self) -> None:
         """End the connection."""
@@ -123,7 +109,7 @@ class GoogleSpeech:
 
     def key(self, request: Clip | RemoteSound) -> str:
         """See `Paid`."""
-        asked = request.path.encode() if isinstance(request, RemoteSound) else _linear16(request)
+        asked = request.path.encode() if isinstance(request, RemoteSound) else linear16(request)
         question = [_FORMAT, self._recognizer, self._model, self._language, self._diarize]
         return hashlib.sha256(json.dumps(question).encode() + b"\0" + asked).hexdigest()
 
@@ -165,10 +151,11 @@ class GoogleSpeech:
         except errors.GoogleAPICallError as error:
             raise InferenceFailed(f"Google failed ({error})") from error
 
-    def _recognize(self, sound: bytes, rate: int) -> list[Phrase]:
-        speech = self._speech
-        linear16 = speech.ExplicitDecodingConfig.AudioEncoding.LINEAR16
-        decoding = speech.ExplicitDecodingConfig(encoding=linear16, sample_rate_hertz=rate, audio_channel_count=1)
+    def phrases(self, clip: Clip) -> list[Phrase]:
+        """See `SpeechEngine`."""
+        speech, sound, rate = self._speech, linear16(clip), clip.sample_rate
+        encoding = speech.ExplicitDecodingConfig.AudioEncoding.LINEAR16
+        decoding = speech.ExplicitDecodingConfig(encoding=encoding, sample_rate_hertz=rate, audio_channel_count=1)
         request = speech.RecognizeRequest(
             recognizer=self._recognizer, config=self._config(explicit_decoding_config=decoding), content=sound
         )
@@ -228,7 +215,3 @@ def _phrases(results: Sequence[Any], end_s: float | None) -> list[Phrase]:
 
 def _usd_per_s(settings: GoogleSpeechSettings) -> float:
     return (USD_PER_MINUTE if settings.price is None else settings.price) / 60
-
-
-def _linear16(clip: Clip) -> bytes:
-    return np.round(clip.waveform * 32768).clip(-32768, 32767).astype("<i2").tobytes()

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 
+from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.onnx_file import sha256
-from mediasift.engines.onnx.providers import ort_errors, session_options
-from mediasift.engines.speech.phrases import ModelSettings, Phrase, Spoken, is_silent, local
+from mediasift.engines.onnx.runtime import first_line, ort_errors, session_options
+from mediasift.engines.speech.phrases import ModelSettings, Phrase, SpeechEngine, Spoken, phrase_of
 from mediasift.errors import InferenceFailed, ModelError, ModelNotFound, UsageError
-from mediasift.items import Clip, RemoteSound
+from mediasift.items import Clip
 from mediasift.media.sound.audio import SAMPLE_RATE_HZ, Waveform
-from mediasift.settings import Option, Settings
+from mediasift.settings import Option
 from mediasift.system.optional import require
 
 KINDS = ("gigaam-v2-ctc", "gigaam-v2-rnnt", "gigaam-v3-ctc", "gigaam-v3-rnnt", "kaldi-rnnt", "nemo-conformer-ctc",
@@ -29,15 +30,7 @@ KINDS = ("gigaam-v2-ctc", "gigaam-v2-rnnt", "gigaam-v3-ctc", "gigaam-v3-rnnt", "
 _ASK_LANGUAGE = ("whisper", "whisper-ort", "nemo-conformer-aed")
 """Kinds that are given the language; all others have the one, or those, that they were trained on."""
 
-_FOREIGN: tuple[type[Exception], ...] = (
-    OSError,
-    ValueError,
-    LookupError,
-    RuntimeError,
-    AttributeError,
-    AssertionError,
-    TypeError,
-)
+_FOREIGN = (OSError, ValueError, LookupError, RuntimeError, AttributeError, AssertionError, TypeError)
 """What onnx-asr raises, besides ONNX Runtime's own errors, at files that are not what it expects."""
 
 _PARTS = (".onnx", ".ort", ".data", ".onnx_data", ".txt", ".json")
@@ -58,7 +51,7 @@ class OnnxSpeechSettings(ModelSettings):
     ] = None
 
 
-class OnnxSpeech:
+class OnnxSpeech(SpeechEngine):
     """The model in the folder `-m`; its kind is in the folder's `config.json`, or given.
 
     It transcribes a second of silence before the first file: a folder with the wrong files fails early and whole.
@@ -69,17 +62,10 @@ class OnnxSpeech:
         ModelError: Files are missing in it, or do not load.
     """
 
-    settings: ClassVar[type[Settings]] = OnnxSpeechSettings
-    piece_s: ClassVar[float] = 25.0  # Whisper takes 30 seconds at most
-    concurrency = 1  # ONNX Runtime uses all the threads by itself
+    settings = OnnxSpeechSettings
+    piece_s = 25.0  # Whisper takes 30 seconds at most
 
-    def __init__(
-        self,
-        settings: OnnxSpeechSettings,
-        *,
-        threads: int,
-        timeout_s: float | None = None,  # noqa: ARG002  (as every SpeechEngine)
-    ) -> None:
+    def __init__(self, settings: OnnxSpeechSettings, resources: Resources) -> None:
         if settings.model is None:
             raise UsageError("--engine onnx needs a folder with a speech model: -m FOLDER")
         folder = Path(settings.model)
@@ -95,10 +81,10 @@ class OnnxSpeech:
             )
         self._language = settings.language.split("-")[0].lower() if settings.language else None
         self._errors: tuple[type[Exception], ...] = (*ort_errors(), *_FOREIGN)
-        model, precision = self._load(kind, folder, threads)
+        model, precision = self._load(kind, folder, resources.cores)
         self._model = model if kind in _ASK_LANGUAGE else model.with_timestamps()
         self._try(kind, folder)
-        self.facts: Mapping[str, Any] = {
+        self.facts = {
             "engine": "onnx", "version": metadata.version("onnx-asr"), "model": folder.name, "kind": kind,
             "precision": precision, "model_sha256": _sha256(folder), "language": settings.language,
         }  # fmt: skip
@@ -115,7 +101,7 @@ class OnnxSpeech:
             except FileNotFoundError as error:
                 missing = missing or error
             except self._errors as error:
-                raise ModelError(f"{folder}: does not load as a {kind} model ({_first_line(error)})") from error
+                raise ModelError(f"{folder}: does not load as a {kind} model ({first_line(error)})") from error
         raise ModelError(f"{folder}: does not load as a {kind} model ({missing})") from missing
 
     def _try(self, kind: str, folder: Path) -> None:
@@ -124,49 +110,27 @@ class OnnxSpeech:
         except self._errors as error:
             if self._language and error.args == (f"<|{self._language}|>",):
                 raise UsageError(f"{folder}: the model does not have the language {self._language}") from error
-            raise ModelError(f"{folder}: does not work as a {kind} model ({_first_line(error)})") from error
+            raise ModelError(f"{folder}: does not work as a {kind} model ({first_line(error)})") from error
 
     def _recognize(self, sound: Waveform, rate: int) -> Any:
         """Text, or text with tokens and their times, by the kind of model."""
         chosen = {"language": self._language} if self._language else {}
         return self._model.recognize(sound, sample_rate=rate, **chosen)
 
-    def run(self, batch: Sequence[Clip | RemoteSound]) -> list[Sequence[Phrase]]:
+    def phrases(self, clip: Clip) -> Sequence[Phrase]:
         """See `SpeechEngine`."""
-        return [self._phrases(local(clip)) for clip in batch]
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def _phrases(self, clip: Clip) -> Sequence[Phrase]:
-        if is_silent(clip):
-            return ()
         try:
             found = self._recognize(clip.waveform, clip.sample_rate)
         except ort_errors() as error:
-            raise InferenceFailed(f"the model failed: {_first_line(error)}") from error
+            raise InferenceFailed(f"the model failed: {first_line(error)}") from error
         end_s = clip.waveform.size / clip.sample_rate
-        if isinstance(found, str):
-            return (Phrase(text=found.strip(), start_s=0.0, end_s=end_s),) if found.strip() else ()
-        text = found.text.strip()
+        text = (found if isinstance(found, str) else found.text).strip()
         if not text:
             return ()
-        words = _words(found.tokens or (), found.timestamps or (), found.logprobs, end_s)
-        known = [word.confidence for word in words if word.confidence is not None]
-        return (
-            Phrase(
-                text=text,
-                start_s=words[0].start_s if words else 0.0,
-                end_s=words[-1].end_s if words else end_s,
-                confidence=sum(known) / len(known) if known else None,
-                words=words,
-            ),
+        words = (
+            () if isinstance(found, str) else _words(found.tokens or (), found.timestamps or (), found.logprobs, end_s)
         )
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
+        return (phrase_of(words, text) if words else Phrase(text=text, start_s=0.0, end_s=end_s),)
 
 
 def _sha256(folder: Path) -> str:
@@ -209,11 +173,9 @@ def _words(
             text="".join(tokens[index] for index in word).strip(_SPACES),
             start_s=begin,
             end_s=end,
-            confidence=None if logprobs is None else _mean_probability([logprobs[index] for index in word]),
+            confidence=None
+            if logprobs is None
+            else min(1.0, float(np.exp([logprobs[index] for index in word]).mean())),
         )
         for word, begin, end in zip(words, begins, ends, strict=True)
     )
-
-
-def _mean_probability(logarithms: Sequence[float]) -> float:
-    return min(1.0, float(np.exp(logarithms).mean()))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar
 
-from mediasift.engines.engine import Engine
+import numpy as np
+
+from mediasift.engines.engine import Engine, Resources
 from mediasift.errors import Unsupported
 from mediasift.items import Clip, RemoteSound
 from mediasift.settings import Option, Settings
@@ -53,31 +55,50 @@ class ModelSettings(LanguageSettings):
     ] = None
 
 
-class SpeechEngine(Engine, Protocol):
-    """`run` takes `Clip`s, or `RemoteSound`, and gives for each the `Phrase`s in it; an empty list for silence."""
+class SpeechEngine(Engine):
+    """`run` takes `Clip`s, or `RemoteSound`, and gives for each the `Phrase`s in it; an empty list for silence.
 
-    settings: ClassVar[type[Settings]]
-    piece_s: ClassVar[float]
-    """Longest clip that it takes, seconds."""
-
-    def __init__(self, settings: Any, *, threads: int, timeout_s: float | None) -> None:
-        """Make it ready; `timeout_s` is for one clip."""
-
-    def run(self, batch: Sequence[Clip | RemoteSound]) -> Sequence[Sequence[Phrase]]:
-        """What is spoken in each clip."""
-
-
-def local(clip: Clip | RemoteSound) -> Clip:
-    """The clip, for engines that read what is here.
-
-    Raises:
-        Unsupported: It is an address.
+    Attributes:
+        piece_s: Longest clip that it takes, seconds.
     """
-    if isinstance(clip, RemoteSound):
-        raise Unsupported("an address of remote sound; --engine google reads those")
-    return clip
+
+    piece_s: ClassVar[float]
+
+    def __init__(self, settings: Any, resources: Resources) -> None:
+        """Make it ready."""
+
+    def answer(self, request: Clip | RemoteSound) -> Sequence[Phrase]:
+        """What is spoken in a clip that is here, as far as it is long enough for a word and not digital silence.
+
+        Raises:
+            Unsupported: It is an address.
+        """
+        if isinstance(request, RemoteSound):
+            raise Unsupported("an address of remote sound; --engine google reads those")
+        return () if is_silent(request) else self.phrases(request)
+
+    def phrases(self, clip: Clip) -> Sequence[Phrase]:
+        """What is spoken in a clip that is not silent."""
+        raise NotImplementedError
 
 
 def is_silent(clip: Clip) -> bool:
     """Whether it is too short for a word, or digital silence, which some engines take for noise."""
     return clip.waveform.size < clip.sample_rate // 10 or not clip.waveform.any()
+
+
+def linear16(clip: Clip) -> bytes:
+    """The samples as 16-bit integers, little-endian."""
+    return np.round(clip.waveform * 32768).clip(-32768, 32767).astype("<i2").tobytes()
+
+
+def phrase_of(words: Sequence[Spoken], text: str) -> Phrase:
+    """The phrase that the words make, of which there is one at least; its confidence is their mean."""
+    known = [word.confidence for word in words if word.confidence is not None]
+    return Phrase(
+        text=text,
+        start_s=words[0].start_s,
+        end_s=words[-1].end_s,
+        confidence=sum(known) / len(known) if known else None,
+        words=tuple(words),
+    )
