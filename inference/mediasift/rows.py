@@ -24,10 +24,10 @@ class Row:
         path, page, frame, time_s: Where the row comes from, see `mediasift.items.Place`.
         error: `CODE: sentence`, empty when all went well.
         kept: Columns carried along from an input list (`--keep`), as (name, value) pairs.
-        located: Whether the table has the columns of the place; rows about two pictures have their own.
+        shared: Which of these columns the table has; rows about two pictures have places of their own.
     """
 
-    located: ClassVar[bool] = True
+    shared: ClassVar[tuple[str, ...]] = (*_PLACE, "error")
 
     path: str = ""
     page: int | None = None
@@ -56,8 +56,8 @@ def columns(row_type: type[Row]) -> tuple[Column, ...]:
     if row_type not in _known:
         hints = typing.get_type_hints(row_type)
         own = [f.name for f in fields(row_type) if f.name not in (*_PLACE, "error", "kept")]
-        place = _PLACE if row_type.located else ()
-        _known[row_type] = tuple(Column(name, _plain(hints[name])) for name in (*place, *own, "error"))
+        place, error = (tuple(name for name in part if name in row_type.shared) for part in (_PLACE, ("error",)))
+        _known[row_type] = tuple(Column(name, _plain(hints[name])) for name in (*place, *own, *error))
     return _known[row_type]
 
 

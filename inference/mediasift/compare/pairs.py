@@ -24,7 +24,7 @@ class Pair(Row):
         method: What they were compared by.
     """
 
-    located: ClassVar[bool] = False
+    shared: ClassVar[tuple[str, ...]] = ("error",)
 
     path_a: str | None = None
     page_a: int | None = None

@@ -47,7 +47,7 @@ class Measure(Row):
         low, high: A 95 % interval where there is one.
     """
 
-    located: ClassVar[bool] = False
+    shared: ClassVar[tuple[str, ...]] = ()
 
     measure: str | None = None
     label: str = ""
@@ -59,6 +59,8 @@ class Measure(Row):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake(Row):
     """A picture with another label than the true one, and how sure the model was."""
+
+    shared: ClassVar[tuple[str, ...]] = ("path",)
 
     true: str | None = None
     said: str | None = None
