@@ -10,20 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
-from mediasift.engines.onnx.describe import check_by_one_run
-from mediasift.engines.onnx.recipe import prepare, smallest_size
-from mediasift.engines.onnx.session import OnnxModel, load_model
+from mediasift.engines.onnx.recipe import prepare
+from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
-from mediasift.errors import DescriptionError
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import Box, check_box, crop, parse_box
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.tasks.task import ModelRunSettings, Reads, Started
-
-BATCH_SIZE = 8
-"""Pictures per model call; larger batches gain little on a CPU."""
+from mediasift.tasks.task import ModelRunSettings, Reads, StartedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,40 +70,24 @@ class Classify(ModelSettings, PictureSettings, ModelRunSettings):
         Raises:
             ModelError: It is not here, not a classifier, or cannot run on the device.
         """
-        model = self.model
-        if not isinstance(model, OnnxModel):
-            model = load_model(model, device=self.device, threads=resources.threads)
-        if model.description.task != "classify":
-            raise DescriptionError(f"{model.path}: a model to {model.description.task}, not to classify")
-        check_by_one_run(model)
-        return StartedClassify(self, model, resources.batch_size)
+        started = StartedClassify(self, self.loaded("classify", resources.threads), resources)
+        if self.crops:  # they need every pixel they can get
+            started.needs = None
+        return started
 
 
-class StartedClassify(Started):
-    """A loaded model and the settings; see `tasks.task.Started`."""
-
-    def __init__(self, settings: Classify, model: OnnxModel, batch_size: int | None) -> None:
-        self.settings = settings
-        self.model = model
-        self.batch_size = model.fixed_batch or batch_size or BATCH_SIZE
-        self.facts = model.facts
-        # Crops need every pixel they can get.
-        self.needs = None if settings.crops else smallest_size(model.description.input)
+class StartedClassify(StartedModel):
+    """See `tasks.task.Started`."""
 
     def prepare(self, item: Item) -> list[NDArray[Any]]:
         """The model's input for the picture, or for each crop of it."""
-        wanted = self.model.description.input
         parts = [crop(item.image, box) for box in self.settings.crops] or [item.image]
-        return [prepare(part, wanted, invert=self.settings.invert) for part in parts]
+        return [prepare(part, self.model.description.input, invert=self.settings.invert) for part in parts]
 
     def infer(self, batch: Sequence[list[NDArray[Any]]]) -> list[list[Row]]:
         """The rows of each picture."""
-        parts = [part for prepared in batch for part in prepared]
-        size = self.batch_size
-        results = [
-            self.model.run(np.stack(parts[start : start + size]), pad_to=size) for start in range(0, len(parts), size)
-        ]
-        scores = iter(to_scores(np.concatenate(results), self.model))
+        parts = np.stack([part for prepared in batch for part in prepared])
+        scores = iter(to_scores(self.model.run(parts, pad_to=self.batch_size), self.model))
         return [[row for i in range(len(prepared)) for row in self._rows(next(scores), i)] for prepared in batch]
 
     def _rows(self, scores: NDArray[np.float32], part: int) -> list[Row]:

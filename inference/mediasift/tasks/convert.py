@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.engines.engine import Resources
 from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.encode import ARRAYS, ENCODERS, KeepExif, check_encoder, kept_exif
@@ -43,7 +42,7 @@ from mediasift.sources.content import LocalFile
 from mediasift.sources.formats import sniff
 from mediasift.sources.naming import common_folder
 from mediasift.system.files import make_folder, path_below, place_suffix, write_file
-from mediasift.tasks.task import Reads, RunSettings, Started
+from mediasift.tasks.task import Reads, RowsTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,7 @@ def _color(text: str) -> Color:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convert(PictureSettings, RunSettings):
+class Convert(PictureSettings, RowsTask):
     """Change size, colours, position and format of pictures: a row says where each copy is.
 
     The copies lie in subfolders as the inputs do; `x.jpg` becomes `x.jpg.png`, so that it never overwrites `x.png`.
@@ -163,7 +162,7 @@ class Convert(PictureSettings, RunSettings):
                 )
         return replace(self, base=self.base or common_folder(named))
 
-    def start(self, resources: Resources) -> StartedConvert:  # noqa: ARG002  (as every Task)
+    def set_up(self) -> None:
         """Make the folder.
 
         Raises:
@@ -172,26 +171,17 @@ class Convert(PictureSettings, RunSettings):
         """
         check_encoder(self.to)
         make_folder(self.directory)
-        return StartedConvert(self)
 
-
-class StartedConvert(Started):
-    """See `tasks.task.Started`. Files are written in `prepare`, by several threads; each by one rename."""
-
-    def __init__(self, settings: Convert) -> None:
-        self.settings = settings
-
-    def prepare(self, item: Item) -> list[Row]:
-        """Convert and write one picture."""
-        settings = self.settings
-        numbers = to_color_model(converted(item.image, settings), settings.color_model)
-        exif = b"" if item.content is None else kept_exif(item.content, settings.exif)
-        target = output_path(item, settings)
+    def rows(self, item: Item) -> list[Row]:
+        """Convert and write one picture, whole, by a rename."""
+        numbers = to_color_model(converted(item.image, self), self.color_model)
+        exif = b"" if item.content is None else kept_exif(item.content, self.exif)
+        target = output_path(item, self)
         if isinstance(item.content, LocalFile) and target.exists() and target.samefile(item.content.path):
             raise UsageError(f"{target}: would overwrite its own input; choose another folder with -d")
-        write_file(target, ENCODERS[settings.to](numbers, settings.quality, exif))
+        write_file(target, ENCODERS[self.to](numbers, self.quality, exif))
         height, width = numbers.shape[:2]
-        return [Converted(output=str(target), width=width, height=height, color_model=settings.color_model)]
+        return [Converted(output=str(target), width=width, height=height, color_model=self.color_model)]
 
 
 def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:

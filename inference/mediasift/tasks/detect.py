@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.decoders import DECODERS
-from mediasift.engines.onnx.describe import check_by_one_run
-from mediasift.engines.onnx.recipe import prepare, smallest_size
+from mediasift.engines.onnx.recipe import prepare
 from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
-from mediasift.engines.onnx.session import OnnxModel, load_model
+from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import MODEL_OPTION, ModelSettings
-from mediasift.errors import DescriptionError, UsageError
+from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
 from mediasift.media.pictures.encode import still_path, write_picture
@@ -25,10 +24,7 @@ from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
 from mediasift.system.files import make_folder
-from mediasift.tasks.task import ModelRunSettings, Reads, Started
-
-BATCH_SIZE = 4
-"""Pictures per model call, where the graph leaves it free."""
+from mediasift.tasks.task import ModelRunSettings, Reads, StartedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,22 +83,18 @@ class Detect(ModelSettings, PictureSettings, ModelRunSettings):
             UsageError: A label is none of the model's.
             OutputError: The folder for drawings cannot be made.
         """
-        model = self.model
-        if not isinstance(model, OnnxModel):
-            model = load_model(model, device=self.device, threads=resources.threads)
-        if model.description.task != "detect":
-            raise DescriptionError(f"{model.path}: a model to {model.description.task}, not to detect")
+        model = self.loaded("detect", resources.threads)
         known = model.description.labels
         if missing := [label for label in self.labels if label not in known]:
             raise UsageError(f"label {missing[0]!r}: {model.path.name} knows {', '.join(known)}")
-        check_by_one_run(model)
+        started = StartedDetect(self, model, resources, batch_size=4)
         if self.draw is not None:
             make_folder(self.draw)
-        return StartedDetect(self, model, resources.batch_size)
+            started.needs = None  # drawings need every pixel
+        return started
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
+class _Prepared(NamedTuple):
     """The model's input, and the way back."""
 
     pixels: NDArray[Any]
@@ -112,32 +104,15 @@ class _Prepared:
     item: Item | None
 
 
-class StartedDetect(Started):
-    """A loaded detector and the settings; see `tasks.task.Started`."""
-
-    def __init__(self, settings: Detect, model: OnnxModel, batch_size: int | None) -> None:
-        self.settings = settings
-        self.model = model
-        self.batch_size = model.fixed_batch or batch_size or BATCH_SIZE
-        self.facts = model.facts
-        # Drawings need every pixel.
-        self.needs = None if settings.draw is not None else smallest_size(model.description.input)
-        labels = model.description.labels
-        self._wanted = np.array([label in settings.labels or not settings.labels for label in labels])
+class StartedDetect(StartedModel):
+    """See `tasks.task.Started`."""
 
     def prepare(self, item: Item) -> _Prepared:
         """The model's input for the picture."""
         wanted = self.model.description.input
         height, width = item.image.shape[:2]
-        place = placement(
-            width,
-            height,
-            wanted.width,
-            wanted.height,
-            how=wanted.fit,
-            shorter_side=wanted.shorter_side,
-            anchor=wanted.anchor,
-        )
+        place = placement(width, height, wanted.width, wanted.height, how=wanted.fit, shorter_side=wanted.shorter_side,
+                          anchor=wanted.anchor)  # fmt: skip
         kept = item if self.settings.draw is not None else None
         return _Prepared(prepare(item.image, wanted), place, (width, height), item.original_size, kept)
 
@@ -151,24 +126,27 @@ class StartedDetect(Started):
 
     def _found(self, one: _Prepared, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Row]:
         """Each box has its best label; `labels` chooses among those, so it never changes what else is found."""
-        settings = self.settings
+        settings, names = self.settings, self.model.description.labels
+        wanted = np.array([not settings.labels or name in settings.labels for name in names])
         labels = scores.argmax(axis=1)
         best = np.nan_to_num(scores.max(axis=1)).clip(0, 1)
-        chosen = np.flatnonzero((best >= settings.min_score) & np.isfinite(boxes).all(axis=1) & self._wanted[labels])
+        chosen = np.flatnonzero((best >= settings.min_score) & np.isfinite(boxes).all(axis=1) & wanted[labels])
         boxes, best, labels = one.place.undo(boxes[chosen], *one.size), best[chosen], labels[chosen]
         real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
         boxes, best, labels = boxes[real], best[real], labels[real]
         kept = suppress(boxes, best, labels, min_score=settings.min_score, max_overlap=settings.iou)
         rows = [self._row(one, boxes[i], float(best[i]), int(labels[i])) for i in kept]
-        if settings.draw is not None and one.item is not None:
-            self._draw(str(settings.draw), one.item, boxes[kept], rows)
+        if one.item is not None:
+            captions = [f"{row.label} {row.score:.2f}" for row in rows]
+            drawn = draw(one.item.image, boxes[kept], captions)
+            write_picture(still_path(str(settings.draw), one.item, "jpeg"), drawn, "jpeg")
         return list(rows)
 
     def _row(self, one: _Prepared, box: NDArray[np.float32], score: float, label: int) -> Detection:
         description = self.model.description
         fractions = [float(side) / length for side, length in zip(box, one.size * 2, strict=True)]
         left, top, right, bottom = (
-            fraction * length for fraction, length in zip(fractions, one.original_size * 2, strict=True)
+            share * length for share, length in zip(fractions, one.original_size * 2, strict=True)
         )
         return Detection(
             label=description.labels[label],
@@ -183,7 +161,3 @@ class StartedDetect(Started):
             right=round(fractions[2], 6),
             bottom=round(fractions[3], 6),
         )
-
-    def _draw(self, folder: str, item: Item, boxes: NDArray[np.float32], rows: Sequence[Detection]) -> None:
-        captions = [f"{row.label} {row.score:.2f}" for row in rows]
-        write_picture(still_path(folder, item, "jpeg"), draw(item.image, boxes, captions), "jpeg")

@@ -10,17 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
-from mediasift.engines.onnx.embedder import Embedder, load_embedder
-from mediasift.engines.onnx.recipe import smallest_size
+from mediasift.engines.onnx.embedder import load_embedder
+from mediasift.engines.onnx.recipe import prepare
 from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.tasks.task import ModelRunSettings, Reads, Started
-
-BATCH_SIZE = 8
-"""Pictures per model call."""
+from mediasift.tasks.task import ModelRunSettings, Reads, StartedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +57,17 @@ class Embed(ModelSettings, PictureSettings, ModelRunSettings):
         Raises:
             ModelError: It is not here, has no such layer, or cannot run on the device.
         """
-        embedder = load_embedder(str(self.model), layer=self.layer, device=self.device, threads=resources.threads)
-        return StartedEmbed(embedder, embedder.model.fixed_batch or resources.batch_size or BATCH_SIZE)
+        model = load_embedder(str(self.model), layer=self.layer, device=self.device, threads=resources.threads)
+        return StartedEmbed(self, model, resources)
 
 
-class StartedEmbed(Started):
+class StartedEmbed(StartedModel):
     """See `tasks.task.Started`."""
-
-    def __init__(self, embedder: Embedder, batch_size: int) -> None:
-        self.embedder = embedder
-        self.batch_size = batch_size
-        self.facts = embedder.facts
-        self.needs = smallest_size(embedder.wanted)
 
     def prepare(self, item: Item) -> NDArray[Any]:
         """The model's input for the picture."""
-        return self.embedder.prepare(item.image)
+        return prepare(item.image, self.model.description.input)
 
     def infer(self, batch: Sequence[NDArray[Any]]) -> list[list[Row]]:
         """One row each."""
-        return [[Embedding(embedding=vector)] for vector in self.embedder.run(batch, pad_to=self.batch_size)]
+        return [[Embedding(embedding=vector)] for vector in self.model.run(np.stack(batch), pad_to=self.batch_size)]

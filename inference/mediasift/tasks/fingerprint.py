@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.embedder import Embedder, load_embedder
-from mediasift.engines.onnx.recipe import smallest_size
+from mediasift.engines.onnx.recipe import prepare
 from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import Resample, disc, middle, resize, sharpness, to_gray
@@ -106,22 +106,14 @@ class StartedFingerprints(Started):
     """See `tasks.task.Started`."""
 
     def __init__(self, settings: TakeFingerprints, embedder: Embedder | None, batch_size: int) -> None:
-        self.settings = settings
-        self.embedder = embedder
-        self.batch_size = batch_size
+        self.settings, self.embedder, self.batch_size = settings, embedder, batch_size
         self.facts = {} if embedder is None else embedder.facts
-        self.needs = self._needs()
-
-    def _needs(self) -> tuple[int, int] | None:
-        """A margin above the size wanted, so that reduced decoding is averaged away; every pixel for a digest."""
-        settings = self.settings
-        if settings.digest or settings.every_pixel:
-            return None
-        side = max(3 * settings.width // 2, 3 * settings.height // 2, _SHARPNESS_SIDE if settings.sharpness else 1)
-        if self.embedder is None:
-            return side, side
-        wanted = smallest_size(self.embedder.wanted)
-        return max(wanted[0], side), max(wanted[1], side)
+        if not (settings.digest or settings.every_pixel):
+            # A margin above the size wanted, so that reduced decoding is averaged away.
+            measured = _SHARPNESS_SIDE if settings.sharpness else 1
+            side = max(3 * settings.width // 2, 3 * settings.height // 2, measured)
+            wide, high = (1, 1) if embedder is None else embedder.needs
+            self.needs = max(wide, side), max(high, side)
 
     def prepare(self, item: Item) -> tuple[Fingerprint, list[NDArray[Any]]]:
         """All but the vector, and what the model wants for that."""
@@ -133,11 +125,10 @@ class StartedFingerprints(Started):
             sharpness=_sharpness(image) if settings.sharpness else None,
             digest=_digest(image) if settings.digest else None,
         )
-        wanted: list[NDArray[Any]] = []
-        if self.embedder is not None:
-            turned = [image] if not settings.turns else [_turned(image, turn) for turn in range(_TURNS)]
-            wanted = [self.embedder.prepare(one) for one in turned]
-        return row, wanted
+        if self.embedder is None:
+            return row, []
+        wanted = self.embedder.description.input
+        return row, [prepare(_turned(image, turn), wanted) for turn in range(_TURNS if settings.turns else 1)]
 
     def _shrunken(self, image: NDArray[np.uint8]) -> str:
         settings = self.settings
@@ -154,14 +145,9 @@ class StartedFingerprints(Started):
         """The rows, with their vectors."""
         if self.embedder is None:
             return [[row] for row, _ in batch]
-        vectors = self.embedder.run([one for _, wanted in batch for one in wanted], pad_to=self.batch_size)
-        grouped = vectors.reshape(len(batch), -1)
-        return [[_with_vector(row, vector)] for (row, _), vector in zip(batch, grouped, strict=True)]
-
-
-def _with_vector(row: Fingerprint, vector: NDArray[np.float32]) -> Fingerprint:
-    return Fingerprint(width=row.width, height=row.height, pixels=row.pixels, vector=vector, sharpness=row.sharpness,
-                       digest=row.digest)  # fmt: skip
+        inputs = np.stack([one for _, wanted in batch for one in wanted])
+        vectors = self.embedder.run(inputs, pad_to=self.batch_size).reshape(len(batch), -1)
+        return [[replace(row, vector=vector)] for (row, _), vector in zip(batch, vectors, strict=True)]
 
 
 def _turned(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mediasift.engines.engine import Resources
 from mediasift.items import MediaFile
 from mediasift.media.information import Info, information
 from mediasift.media.settings import LockedSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import Reads, RunSettings, Started
+from mediasift.tasks.task import Reads, RowsTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inform(LockedSettings, RunSettings):
+class Inform(LockedSettings, RowsTask):
     """Report format, size, duration, date and place of files: a row for each picture, page, video or sound.
 
     Only headers are read. Width and height are those of the upright picture; of a PDF page, in points.
@@ -24,14 +23,6 @@ class Inform(LockedSettings, RunSettings):
     reads: ClassVar[Reads] = "files"
     row: ClassVar[type[Row]] = Info
 
-    def start(self, resources: Resources) -> StartedInform:  # noqa: ARG002  (as every Task)
-        """Nothing to set up."""
-        return StartedInform()
-
-
-class StartedInform(Started):
-    """See `tasks.task.Started`."""
-
-    def prepare(self, item: MediaFile) -> list[Row]:
+    def rows(self, item: MediaFile) -> list[Row]:
         """The rows of a file."""
         return list(information(item.content, item.alive, password=item.password))

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from mediasift.engines.engine import Resources
 from mediasift.items import Item
 from mediasift.media.pictures.encode import STILLS, still_path, write_picture
 from mediasift.media.pictures.transforms import sharpness
@@ -14,7 +13,7 @@ from mediasift.media.settings import EVERY_OPTION, FrameSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
 from mediasift.system.files import make_folder
-from mediasift.tasks.task import Reads, RunSettings, Started
+from mediasift.tasks.task import Reads, RowsTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class KeyFrame(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyFrames(FrameSettings, RunSettings):
+class KeyFrames(FrameSettings, RowsTask):
     """Choose frames of videos: by default the sharpest near the middle of each shot; write them as stills.
 
     With --every 2s or 1000f at regular distances, with iframe those that the codec stored whole.
@@ -49,28 +48,20 @@ class KeyFrames(FrameSettings, RunSettings):
     ] = None
     image_format: Annotated[str, Option("Of the stills.", choices=tuple(STILLS))] = "jpeg"
 
-    def start(self, resources: Resources) -> StartedKeyFrames:  # noqa: ARG002  (as every Task)
+    def set_up(self) -> None:
         """Make the folder.
 
         Raises:
-            OutputError: The folder cannot be made.
+            OutputError: It cannot be made.
         """
         if self.directory is not None:
             make_folder(self.directory)
-        return StartedKeyFrames(self)
 
-
-class StartedKeyFrames(Started):
-    """See `tasks.task.Started`."""
-
-    def __init__(self, settings: KeyFrames) -> None:
-        self.settings = settings
-
-    def prepare(self, item: Item) -> list[Row]:
+    def rows(self, item: Item) -> list[Row]:
         """The frame's row; its still is written."""
         path = None
-        if self.settings.directory is not None:
-            path = still_path(self.settings.directory, item, self.settings.image_format)
-            write_picture(path, item.image, self.settings.image_format)
+        if self.directory is not None:
+            path = still_path(self.directory, item, self.image_format)
+            write_picture(path, item.image, self.image_format)
         image_path = None if path is None else str(path)
         return [KeyFrame(shot=item.shot, sharpness=round(sharpness(item.image), 3), image_path=image_path)]

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from mediasift.engines.engine import Resources
 from mediasift.items import VideoFile
 from mediasift.media.settings import FilmSettings
 from mediasift.media.video import shots as media_shots
 from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.tasks.task import Reads, RunSettings, Started
+from mediasift.tasks.task import Reads, RowsTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ class ShotSummary(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shots(FilmSettings, RunSettings):
+class Shots(FilmSettings, RowsTask):
     """Find the shots of videos: a row for each, with its length, brightness, colourfulness and motion."""
 
     name: ClassVar[str] = "shots"
@@ -78,9 +77,20 @@ class Shots(FilmSettings, RunSettings):
 
     fades: Annotated[bool, Option("Whether black between two shots separates them, too.")] = True
 
-    def start(self, resources: Resources) -> StartedShots:  # noqa: ARG002  (as every Task)
-        """Nothing to set up."""
-        return StartedShots(self)
+    def rows(self, item: VideoFile) -> list[Row]:
+        """The rows of a video. Frames that did not decode leave an error on the last of them."""
+        with open_footage(item.content, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
+            cells = measured_cells(footage)
+            found = list(media_shots.find_shots(cells, detector=item.detector, fades=self.fades))
+            complaint = footage.complaint()
+        if complaint is not None and not found:
+            raise complaint
+        rows = self.rows_of(found) if found else []
+        return rows if complaint is None else [*rows, self.row(error=complaint.as_cell())]
+
+    def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Row]:
+        """The rows of a video with these shots, of which there is at least one."""
+        return [shot_row(shot) for shot in shots]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,28 +100,9 @@ class ShotsSummary(Shots):
     name: ClassVar[str] = "shots-summary"
     row: ClassVar[type[Row]] = ShotSummary
 
-
-class StartedShots(Started):
-    """See `tasks.task.Started`."""
-
-    def __init__(self, settings: Shots) -> None:
-        self._fades = settings.fades
-        self._summary = isinstance(settings, ShotsSummary)
-
-    def prepare(self, item: VideoFile) -> list[Row]:
-        """The rows of a video. Frames that did not decode leave an error on the last of them."""
-        with open_footage(item.content, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
-            found = list(media_shots.find_shots(measured_cells(footage), detector=item.detector, fades=self._fades))
-            complaint = footage.complaint()
-        if not found:
-            if complaint is not None:
-                raise complaint
-            return []
-        rows: list[Row] = [summarised(found)] if self._summary else [shot_row(shot) for shot in found]
-        if complaint is not None:
-            kind = ShotSummary if self._summary else Shot
-            rows.append(kind(error=complaint.as_cell()))
-        return rows
+    def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Row]:
+        """One row."""
+        return [summarised(shots)]
 
 
 def shot_row(shot: media_shots.Shot) -> Shot:

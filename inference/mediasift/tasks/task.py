@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from mediasift.engines.engine import Resources
 from mediasift.errors import ItemError
 from mediasift.rows import Row
 from mediasift.settings import Option, Settings
+
+if TYPE_CHECKING:
+    from mediasift.engines.onnx.session import OnnxModel
 
 Reads = Literal["pictures", "frames", "sound", "video", "files", "timeline"]
 """Pictures (and chosen frames of videos), chosen frames of what moves, clips of sound, whole videos, files of any kind
@@ -129,6 +132,16 @@ class Started:
         """Let go of what is held; called once, when the run ends."""
 
 
+class StartedModel(Started):
+    """A task with a model that is called on batches."""
+
+    def __init__(self, settings: Any, model: OnnxModel, resources: Resources, batch_size: int = 8) -> None:
+        """Of free batch sizes, take the one that is asked for, else this one; larger ones gain little on a CPU."""
+        self.settings, self.model = settings, model
+        self.batch_size = model.fixed_batch or resources.batch_size or batch_size
+        self.facts, self.needs = model.facts, model.needs
+
+
 class Task(Protocol):
     """The settings of a job; a frozen dataclass."""
 
@@ -139,3 +152,25 @@ class Task(Protocol):
 
     def start(self, resources: Resources) -> Started:
         """Set up whatever the task needs, or raise a SetupError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsTask(RunSettings):
+    """A task without an engine: preparing an item makes its rows."""
+
+    def start(self, resources: Resources) -> Started:  # noqa: ARG002  (as every Task)
+        """Set up what `rows` needs, or raise a SetupError."""
+        self.set_up()
+        return _StartedRows(self)
+
+    def set_up(self) -> None:
+        """Make folders, find encoders."""
+
+    def rows(self, item: Any) -> list[Row]:
+        """The rows of an item, without their place."""
+        raise NotImplementedError
+
+
+class _StartedRows(Started):
+    def __init__(self, task: RowsTask) -> None:
+        self.prepare = task.rows  # type: ignore[method-assign]

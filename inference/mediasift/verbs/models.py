@@ -11,7 +11,7 @@ from mediasift.engines.onnx.checking import Check, check_description
 from mediasift.engines.onnx.describe import write_sidecar
 from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.pull import pull
-from mediasift.engines.onnx.registry import Entry, entries
+from mediasift.engines.onnx.registry import Entry, entries, where
 from mediasift.engines.onnx.session import load_model
 from mediasift.run.doctor import Finding, findings
 from mediasift.run.progress import Transfer
@@ -20,7 +20,7 @@ from mediasift.sources.labelled import read_labelled
 
 def list_models() -> list[tuple[Entry, Path | None]]:
     """Every model the registry knows, and its file where it is on this machine."""
-    return [(entry, report.where(entry)) for entry in entries().values()]
+    return [(entry, where(entry)) for entry in entries().values()]
 
 
 def show_model(model: str) -> Iterator[str]:

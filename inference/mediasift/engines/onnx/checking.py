@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +27,13 @@ PICTURES = 200
 SIGNIFICANCE = 0.01
 
 _BATCH = 8
-_SCALINGS: dict[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = {
-    "--scale 1": (1.0, (0.0,), (1.0,)),
-    "--scale 1/255": (1 / 255, (0.0,), (1.0,)),
-    "--scale 1/127.5 --mean 1": (1 / 127.5, (1.0,), (1.0,)),
-    "--scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225": (
-        1 / 255,
-        (0.485, 0.456, 0.406),
-        (0.229, 0.224, 0.225),
-    ),
-    "--mean 123.68,116.779,103.939": (1.0, (123.68, 116.779, 103.939), (1.0,)),
-}
+_SCALINGS = (
+    (1.0, (0.0,), (1.0,)),
+    (1 / 255, (0.0,), (1.0,)),
+    (1 / 127.5, (1.0,), (1.0,)),
+    (1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    (1.0, (123.68, 116.779, 103.939), (1.0,)),
+)
 """The ways in which the well-known networks were trained: none, 0..1, -1..1, PyTorch's, and Caffe's means (in RGB)."""
 
 
@@ -49,7 +44,7 @@ class Tried:
     Attributes:
         options: What to type for it; empty for the description as it is.
         right: Of each picture, bool (N,).
-        chance: The share that would be right if what is said had nothing to do with what is true.
+        chance: The share that would be right if the answers had nothing to do with the labels.
     """
 
     options: str
@@ -113,27 +108,23 @@ def _variants(given: InputDescription) -> Iterator[tuple[str, InputDescription]]
     """
     yield "", given
     colours: tuple[Colour, ...] = ("gray",) if given.colour == "gray" else ("rgb", "bgr")
-    scalings = _SCALINGS.items() if given.dtype != "uint8" else ()
     for colour in colours:
-        order = f"--colour {colour}" if colour != given.colour else ""
+        order = f"--colour {colour} " if colour != given.colour else ""
         if order:
-            yield order, replace(given, colour=colour)
-        for options, (scale, mean, std) in scalings:
-            if len(mean) > given.channels:
-                continue
-            turned = mean[::-1] if colour == "bgr" else mean
-            spread = std[::-1] if colour == "bgr" else std
-            made = replace(given, colour=colour, scale=scale, mean=turned, std=spread)
-            if made != given:
-                yield f"{order} {_typed(options, turned, spread)}".strip(), made
+            yield order.strip(), replace(given, colour=colour)
+        for scale, *rgb in _SCALINGS if given.dtype != "uint8" else ():
+            mean, std = (numbers[:: -1 if colour == "bgr" else 1] for numbers in rgb)
+            made = replace(given, colour=colour, scale=scale, mean=mean, std=std)
+            if len(mean) <= given.channels and made != given:
+                yield order + _typed(scale, mean, std), made
 
 
-def _typed(options: str, mean: Sequence[float], std: Sequence[float]) -> str:
-    """The options with mean and standard deviation in the order of the channels."""
-    words = options.split()
-    for name, numbers in (("--mean", mean), ("--std", std)):
-        if name in words and len(numbers) > 1:
-            words[words.index(name) + 1] = ",".join(f"{number:g}" for number in numbers)
+def _typed(scale: float, mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+    """The options for a scaling; those that are as usual are left out, but for one."""
+    listed = [("--mean", mean, (0.0,)), ("--std", std, (1.0,))]
+    words = [f"{name} {','.join(f'{n:g}' for n in numbers)}" for name, numbers, usual in listed if numbers != usual]
+    if scale != 1 or not words:
+        words.insert(0, "--scale 1" if scale == 1 else f"--scale 1/{1 / scale:g}")
     return " ".join(words)
 
 
@@ -162,21 +153,14 @@ def _try(
     wanted: InputDescription,
     options: str,
 ) -> Tried:
-    said: list[int] = []
-    for start in range(0, len(pictures), _BATCH):
-        said += _answers(model, np.stack([arrange(one, wanted) for one in pictures[start : start + _BATCH]]))
-    labels = len(model.description.labels)
-    shares = [np.bincount(one, minlength=labels) / len(said) for one in (said, true)]
-    return Tried(options=options, right=np.array(said) == true, chance=float(shares[0] @ shares[1]))
-
-
-def _answers(model: OnnxModel, batch: NDArray[Any]) -> list[int]:
-    """The best label's number for each prepared picture."""
-    values = model.run(batch).reshape(len(batch), -1)
-    if values.shape[1] > 1:
-        return [int(number) for number in values.argmax(axis=1)]
+    batches = [pictures[start : start + _BATCH] for start in range(0, len(pictures), _BATCH)]
+    results = [model.run(np.stack([arrange(one, wanted) for one in batch])) for batch in batches]
+    values = np.concatenate(results).reshape(len(pictures), -1)
     threshold = 0.5 if model.description.output.values == "probabilities" else 0.0
-    return [int(value > threshold) for value in values[:, 0]]
+    answers = values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > threshold).astype(np.int64)
+    count = len(model.description.labels)
+    shares = [np.bincount(one, minlength=count) / len(true) for one in (answers, true)]
+    return Tried(options=options, right=answers == true, chance=float(shares[0] @ shares[1]))
 
 
 def _tail(hits: int, count: int, chance: float) -> float:

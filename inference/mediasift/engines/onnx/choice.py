@@ -1,17 +1,16 @@
-"""`--device auto`: the fastest device whose numbers agree with the processor's; and how well two devices agree."""
+"""`--device auto`: the fastest device whose numbers agree with the processor's."""
 
 from __future__ import annotations
 
-import time
+import timeit
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.onnx.description import InputDescription
-from mediasift.engines.onnx.providers import provider_is_here
 from mediasift.engines.onnx.recipe import arrange
 from mediasift.errors import InferenceFailed, ModelError
 
@@ -32,41 +31,15 @@ class Runs(Protocol):
         """The model's numbers, (N, ...)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """How well two devices agree on the same batch.
+def relative_difference(reference: NDArray[Any], other: NDArray[Any]) -> float:
+    """Largest difference of two devices' outputs for the same items, as a share of the range of the first's numbers.
 
-    Attributes:
-        labels: Share of items whose largest number is at the same place, 0..1.
-        largest_difference: Over all numbers.
-        relative_difference: The same as a share of the range of the first device's numbers.
+    Where one is not a number, the difference is infinite.
     """
-
-    labels: float
-    largest_difference: float
-    relative_difference: float
-
-
-def agreement(reference: NDArray[Any], other: NDArray[Any]) -> Agreement:
-    """Two devices' outputs for the same items, (N, ...) each; numbers that are none differ infinitely."""
-    first, second = (values.reshape(len(values), -1).astype(np.float64) for values in (reference, other))
-    same = first.argmax(axis=1) == second.argmax(axis=1) if first.size else np.ones(len(first), dtype=bool)
+    first, second = (values.astype(np.float64) for values in (reference, other))
     difference = float(np.nan_to_num(np.abs(first - second), nan=np.inf).max(initial=0.0))
     extent = float(np.ptp(first)) if first.size else 0.0
-    relative = difference / extent if extent else (0.0 if difference == 0 else np.inf)
-    return Agreement(labels=float(same.mean()), largest_difference=difference, relative_difference=float(relative))
-
-
-def compare_devices(reference: Runs, other: Runs, pictures: Sequence[NDArray[Any]], *, batch_size: int) -> Agreement:
-    """Two loaded copies of one model on the same prepared pictures (see `recipe.prepare`)."""
-    parts = [np.stack(pictures[start : start + batch_size]) for start in range(0, len(pictures), batch_size)]
-    outputs = [np.concatenate([model.run(part, pad_to=batch_size) for part in parts]) for model in (reference, other)]
-    return agreement(*outputs)
-
-
-def candidates() -> list[str]:
-    """Devices beside the CPU that are installed here; whether they work only a session tells."""
-    return [device for device in CANDIDATES if provider_is_here(device)]
+    return difference / extent if extent else (0.0 if difference == 0 else np.inf)
 
 
 def fastest(load: Callable[[str], Runs], wanted: InputDescription, devices: Sequence[str]) -> str:
@@ -82,37 +55,24 @@ def fastest(load: Callable[[str], Runs], wanted: InputDescription, devices: Sequ
     """
     loaded: dict[str, Runs] = {}
     for device in devices:
-        try:
+        with suppress(ModelError):
             loaded[device] = load(device)
-        except ModelError:
-            continue
     if not loaded:
         return "cpu"
     reference = load("cpu")
-    batch = _noise(wanted, _BATCH)
-    expected = reference.run(batch)
+    shape = (wanted.height, wanted.width) + (() if wanted.colour == "gray" else (3,))
+    random = np.random.default_rng(0)
+    noise = np.stack([arrange(random.integers(0, 256, shape, dtype=np.uint8), wanted) for _ in range(_BATCH)])
+    expected = reference.run(noise)
     seconds = {}
     for device, model in loaded.items():
-        try:
-            if agreement(expected, model.run(batch)).relative_difference <= MAX_DIFFERENCE:
-                seconds[device] = _seconds(model, batch)
-        except InferenceFailed:
-            continue
-    seconds["cpu"] = _seconds(reference, batch)
+        with suppress(InferenceFailed):
+            if relative_difference(expected, model.run(noise)) <= MAX_DIFFERENCE:
+                seconds[device] = _seconds(model, noise)
+    seconds["cpu"] = _seconds(reference, noise)
     return min(seconds, key=lambda device: seconds[device])
-
-
-def _noise(wanted: InputDescription, count: int) -> NDArray[Any]:
-    random = np.random.default_rng(0)
-    shape = (wanted.height, wanted.width) + (() if wanted.colour == "gray" else (3,))
-    return np.stack([arrange(random.integers(0, 256, shape, dtype=np.uint8), wanted) for _ in range(count)])
 
 
 def _seconds(model: Runs, batch: NDArray[Any]) -> float:
     """The quickest of a few calls; the first, which may compile, was made before."""
-    taken = []
-    for _ in range(_CALLS):
-        started = time.perf_counter()
-        model.run(batch)
-        taken.append(time.perf_counter() - started)
-    return min(taken)
+    return min(timeit.repeat(lambda: model.run(batch), number=1, repeat=_CALLS))

@@ -48,12 +48,8 @@ def check_by_one_run(model: OnnxModel) -> None:
     except DescriptionError as error:
         raise DescriptionError(f"{model.path}: {error}") from error
     if model.description.task == "classify":
-        check_output_width(model, result.reshape(len(grey), -1).shape[1])
-
-
-def check_output_width(model: OnnxModel, found: int) -> None:
-    """Raise a DescriptionError unless the model gives as many values as its description has labels."""
-    labels = len(model.description.labels)
-    expected = (1, 2) if model.description.output.kind == "binary" else (labels,)
-    if found not in expected:
-        raise DescriptionError(f"{model.path}: field labels: {labels} of them, but the model gives {found} values")
+        labels, found = len(model.description.labels), result.size / len(grey)
+        if found not in ((1, 2) if model.description.output.kind == "binary" else (labels,)):
+            raise DescriptionError(
+                f"{model.path}: field labels: {labels} of them, but the model gives {found:g} values"
+            )

@@ -108,9 +108,13 @@ def find_model(model: str | Path) -> Path:
         raise ModelNotFound(
             f"no model {str(model)!r}; there are {', '.join(entries())}, or type the path of an .onnx file"
         )
-    for folder in (exported_models(), models_folder()):
-        if (folder / entry.file).is_file():
-            return _checked(folder / entry.file, entry)
+    if found := where(entry):
+        if (size := found.stat().st_size) not in entry.sizes.values():  # cheap, and what a broken download gets wrong
+            raise ModelError(
+                f"{found}: {size:,} bytes, but {entry.name} has {entry.bytes:,}; the file is incomplete or another "
+                f"one. Type: mediasift models pull {entry.name}"
+            )
+        return found
     raise ModelNotFound(
         f"the model {entry.name} ({entry.bytes / 1e6:.1f} MB, {entry.licence}) is not on this machine. "
         f"Type: mediasift models pull {entry.name} "
@@ -119,15 +123,10 @@ def find_model(model: str | Path) -> Path:
     )
 
 
-def _checked(path: Path, entry: Entry) -> Path:
-    """The path, if its size is the registry's: cheap, and what a broken download gets wrong."""
-    size = path.stat().st_size
-    if size not in entry.sizes.values():
-        raise ModelError(
-            f"{path}: {size:,} bytes, but {entry.name} has {entry.bytes:,}; the file is incomplete or another one. "
-            "Type: mediasift models pull " + entry.name
-        )
-    return path
+def where(entry: Entry) -> Path | None:
+    """The entry's file on this machine, or None."""
+    places = (folder / entry.file for folder in (exported_models(), models_folder()))
+    return next((place for place in places if place.is_file()), None)
 
 
 def sidecar(path: Path) -> Path:

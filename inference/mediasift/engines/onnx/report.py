@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.onnx_file import OnnxFacts, read_facts, sha256
-from mediasift.engines.onnx.registry import Entry, entries, exported_models, find_description, find_model, models_folder
+from mediasift.engines.onnx.registry import entries, find_description, find_model, where
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import ModelError
 
@@ -28,7 +27,9 @@ def show(model: str) -> Iterator[str]:
     yield f"sha256      {sha256(path)}"
     yield f"task        {description.task}"
     yield from _recipe(description)
-    yield from _labels(description)
+    if labels := description.labels:
+        more = f", ... and {len(labels) - _SHOWN_LABELS} more" if len(labels) > _SHOWN_LABELS else ""
+        yield f"labels      {len(labels)}: {', '.join(labels[:_SHOWN_LABELS])}{more}"
     yield from _layers(facts)
     for name, value in description.metrics.items():
         yield f"metric      {name}: {value}"
@@ -52,14 +53,6 @@ def _numbers(numbers: tuple[float, ...]) -> str:
     return f"{numbers[0]:g}" if len(numbers) == 1 else f"({', '.join(f'{n:g}' for n in numbers)})"
 
 
-def _labels(description: ModelDescription) -> Iterator[str]:
-    labels = description.labels
-    if labels:
-        shown = ", ".join(labels[:_SHOWN_LABELS])
-        more = f", ... and {len(labels) - _SHOWN_LABELS} more" if len(labels) > _SHOWN_LABELS else ""
-        yield f"labels      {len(labels)}: {shown}{more}"
-
-
 def _layers(facts: OnnxFacts) -> Iterator[str]:
     opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in facts.opsets.items())
     yield f"parameters  {facts.parameters:,}"
@@ -73,27 +66,17 @@ def _layers(facts: OnnxFacts) -> Iterator[str]:
     yield f"opsets      {opsets}" + (f"; written by {facts.producer}" if facts.producer else "")
 
 
-def where(entry: Entry) -> Path | None:
-    """The entry's file on this machine, or None."""
-    for folder in (exported_models(), models_folder()):
-        if (folder / entry.file).is_file():
-            return folder / entry.file
-    return None
-
-
 def verify() -> Iterator[tuple[str, str]]:
     """(name, "" or what is wrong) of every known model that is here: its SHA-256, and that it loads as described."""
     for entry in entries().values():
-        path = where(entry)
-        if path is None:
+        if (path := where(entry)) is None:
             continue
+        wrong = ""
         try:
-            digest = sha256(path)
-            if digest not in entry.sizes:
-                yield entry.name, f"{path}: SHA-256 is {digest}, should be {entry.sha256}; delete it and fetch it again"
-                continue
-            load_model(entry.name)
+            if (digest := sha256(path)) in entry.sizes:
+                load_model(entry.name)
+            else:
+                wrong = f"{path}: SHA-256 is {digest}, should be {entry.sha256}; delete it and fetch it again"
         except ModelError as error:
-            yield entry.name, str(error)
-        else:
-            yield entry.name, ""
+            wrong = str(error)
+        yield entry.name, wrong

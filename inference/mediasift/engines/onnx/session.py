@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.engines.onnx.choice import candidates, fastest
+from mediasift.engines.engine import Engine
+from mediasift.engines.onnx.choice import CANDIDATES, fastest
 from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.inner import InnerTensor, with_output
-from mediasift.engines.onnx.onnx_file import OnnxFacts, check_external_data, read_facts, sha256
-from mediasift.engines.onnx.providers import open_session, precision_of
-from mediasift.engines.onnx.recipe import input_shape
+from mediasift.engines.onnx.onnx_file import check_external_data, read_facts, sha256
+from mediasift.engines.onnx.providers import open_session, precision_of, provider_is_here
+from mediasift.engines.onnx.recipe import input_shape, smallest_size
 from mediasift.engines.onnx.registry import find_description, find_model
-from mediasift.engines.onnx.runtime import ort_errors, share_of_nodes
+from mediasift.engines.onnx.runtime import first_line, ort_errors, share_of_nodes
 from mediasift.errors import DescriptionError, InferenceFailed, ModelError
 
 _NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
 _DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "uint8": "tensor(uint8)"}
 
 
-class OnnxModel:
+class OnnxModel(Engine):
     """A loaded model; make one with `load_model`.
 
     Attributes:
@@ -35,8 +35,6 @@ class OnnxModel:
             where ONNX Runtime does not tell.
         sha256: Of the file.
     """
-
-    concurrency = 1  # ONNX Runtime uses all the threads by itself
 
     def __init__(
         self,
@@ -56,17 +54,20 @@ class OnnxModel:
             device = fastest(
                 lambda one: OnnxModel(path, description, device=one, threads=threads, inner=inner),
                 description.input,
-                candidates(),
+                [one for one in CANDIDATES if provider_is_here(one)],
             )
         self.device = device
+        graph: str | bytes = str(path)
+        output = description.output.name if inner is None else inner.name
+        if inner is not None and (inner.scale or inner.name not in facts.outputs):
+            graph, output = with_output(path.read_bytes(), inner)
         try:
-            graph, output = (str(path), description.output.name) if inner is None else _opened_up(path, facts, inner)
             key = self.sha256[:16] if inner is None else None
             # Forests are over in microseconds: threads that sleep between two calls cost a third of their speed.
             spin = any(node.op_type.startswith("TreeEnsemble") for node in facts.nodes)
             self._session = open_session(graph, device, threads, data_folder=path.resolve().parent, key=key, spin=spin)
         except ort_errors() as error:
-            raise ModelError(f"{path}: ONNX Runtime refuses the model: {_first_line(error)}") from error
+            raise ModelError(f"{path}: ONNX Runtime refuses the model: {first_line(error)}") from error
         self.provider: str = self._session.get_providers()[0]
         self.share_of_nodes = share_of_nodes(self._session, self.provider)
         self._input = self._pick(self._session.get_inputs(), description.input.name, "input.name")
@@ -77,17 +78,19 @@ class OnnxModel:
             self._outputs = [self._pick(outputs, output, "output.name").name]
         self._sizes = self._size_inputs()
         self._check_input()
+        self.facts = {
+            "model": path.name, "model_sha256": self.sha256, "device": device, "provider": self.provider,
+            "share_of_nodes": self.share_of_nodes, "precision": precision_of(device),
+        }  # fmt: skip
 
     def _size_inputs(self) -> dict[str, NDArray[Any]]:
         """Detectors of the ONNX Model Zoo also want the picture's (height, width); ours is that of the input itself."""
         others = [one for one in self._session.get_inputs() if one.name != self._input.name]
         size = [self.description.input.height, self.description.input.width]
-        given: dict[str, NDArray[Any]] = {}
         for one in others:
             if self.description.output.decoder != "yolov3" or one.shape[-1:] != [2] or one.type not in _NUMPY:
                 raise DescriptionError(f"{self.path}: the graph wants another input, {one.name} {one.shape}")
-            given[one.name] = np.array([size], dtype=_NUMPY[one.type])
-        return given
+        return {one.name: np.array([size], dtype=_NUMPY[one.type]) for one in others}
 
     def _pick(self, found: list[Any], wanted: str | None, field: str) -> Any:
         """The graph's input or output that the description means."""
@@ -108,14 +111,16 @@ class OnnxModel:
             )
         shape = input_shape(wanted)
         found = self._input.shape[1:]
-        fits = len(shape) == len(found) and all(
-            not isinstance(b, int) or a == b for a, b in zip(shape, found, strict=False)
-        )
-        if not fits:
+        if len(shape) != len(found) or any(isinstance(b, int) and a != b for a, b in zip(shape, found, strict=True)):
             raise DescriptionError(
                 f"{self.path}: fields input.width, height, layout give (N, {', '.join(map(str, shape))}), "
                 f"but the graph wants {tuple(self._input.shape)}"
             )
+
+    @property
+    def needs(self) -> tuple[int, int]:
+        """(width, height) below which a picture must not be reduced while it is decoded."""
+        return smallest_size(self.description.input)
 
     @property
     def input_name(self) -> str:
@@ -165,29 +170,8 @@ class OnnxModel:
         try:
             results = self._session.run(self._outputs, {self._input.name: batch, **self._sizes})
         except ort_errors() as error:
-            raise InferenceFailed(f"the model failed: {_first_line(error)}") from error
+            raise InferenceFailed(f"the model failed: {first_line(error)}") from error
         return [np.asarray(result)[:count] for result in results]
-
-    def close(self) -> None:
-        """The session goes with the object."""
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What a manifest says of the model."""
-        told = {"model": self.path.name, "model_sha256": self.sha256, "device": self.device, "provider": self.provider}
-        return {**told, "share_of_nodes": self.share_of_nodes, "precision": precision_of(self.device)}
-
-
-def _opened_up(path: Path, facts: OnnxFacts, inner: InnerTensor) -> tuple[str | bytes, str]:
-    """A graph that gives the inner tensor too, and the name of that output."""
-    if inner.name in facts.outputs and not inner.scale:
-        return str(path), inner.name
-    return with_output(path.read_bytes(), inner)
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
 
 
 def load_model(model: str | Path, *, device: str = "cpu", threads: int | None = None) -> OnnxModel:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from mediasift.engines.onnx.describe import check_by_one_run
 from mediasift.engines.onnx.providers import DEVICES, SPECS
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
-from mediasift.engines.onnx.session import OnnxModel
+from mediasift.engines.onnx.session import OnnxModel, load_model
+from mediasift.errors import DescriptionError
 from mediasift.settings import Option, Settings
 
 MODEL_OPTION = Option("Name of a model, or an .onnx file; in Python also a loaded model.", short="-m", metavar="MODEL")
@@ -34,3 +36,21 @@ class ModelSettings(DeviceSettings):
     """A model, and where it runs."""
 
     model: Annotated[str | Path | OnnxModel, MODEL_OPTION] = DEFAULT_CLASSIFIER
+
+    def loaded(self, task: str, threads: int | None) -> OnnxModel:
+        """The model, once it has run as its description says.
+
+        Args:
+            task: What it must be for.
+            threads: Of the model; None for every core this process may use.
+
+        Raises:
+            ModelError: It is not here, for another task, or cannot run on the device.
+        """
+        model = self.model
+        if not isinstance(model, OnnxModel):
+            model = load_model(model, device=self.device, threads=threads)
+        if model.description.task != task:
+            raise DescriptionError(f"{model.path}: a model to {model.description.task}, not to {task}")
+        check_by_one_run(model)
+        return model
