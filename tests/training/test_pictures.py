@@ -17,7 +17,7 @@ SMALL = InputDescription(width=8, height=8, fit="stretch")
 def labelled(*labels: tuple[str, ...] | str) -> Labelled:
     given = tuple((one,) if isinstance(one, str) else one for one in labels)
     files = tuple(Path(f"{number}.png") for number in range(len(given)))
-    return Labelled(name="set", files=files, labels=given, multilabel=any(len(one) != 1 for one in given))
+    return Labelled(name="set", files=files, labels=given)
 
 
 def test_pictures_come_at_their_size_in_order_and_broken_ones_with_their_reason(tmp_path: Path):

@@ -66,6 +66,7 @@ class Pipeline:
 
     Attributes:
         facts, batch_size: The task's.
+        ahead: How many sources are taken in before the first is finished, at most.
         seconds: Per stage, so far.
         longest_item_s, restarts, peak_bytes: 0, as only a `supervisor.Supervisor` looks.
     """
@@ -83,24 +84,10 @@ class Pipeline:
         self._readers = Readers(task, reads=reads, options=options, watch=self._watch, seconds=self.seconds)
         self._stop = self._readers.stop
         self._lanes: dict[str, Lane] = {}
-
-    @property
-    def ahead(self) -> int:
-        """How many sources are taken in before the first is finished, at most."""
-        return self._ahead_read + self._computed
-
-    @property
-    def _ahead_read(self) -> int:
-        return max(2 * self._jobs, self._computed + self._jobs)
-
-    @property
-    def _computed(self) -> int:
-        """Items that may be in engines at a time."""
-        return max(one.batch_size * one.concurrency for one in self._engines.values())
-
-    @property
-    def _engines(self) -> Mapping[str, Started]:
-        return self.task.parts or {WHOLE: self.task}
+        self._engines: Mapping[str, Started] = task.parts or {WHOLE: task}
+        computed = max(one.batch_size * one.concurrency for one in self._engines.values())
+        self._ahead_read = max(2 * jobs, computed + jobs)
+        self.ahead = self._ahead_read + computed
 
     def close(self) -> None:
         """Close the task, once."""

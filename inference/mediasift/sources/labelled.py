@@ -20,13 +20,16 @@ class Labelled:
         name: Of the folder or table.
         files: Where the pictures are, (N,).
         labels: What is on each, (N,); several, or none at all, only where `multilabel`.
-        multilabel: Whether any picture has another number of labels than one.
     """
 
     name: str
     files: tuple[Path, ...]
     labels: tuple[tuple[str, ...], ...]
-    multilabel: bool
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether any picture has another number of labels than one."""
+        return any(len(names) != 1 for names in self.labels)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -48,12 +51,7 @@ def read_labelled(data: Path) -> Labelled:
     if not found:
         raise InputError(f"{data}: no pictures in it")
     labels = tuple(tuple(dict.fromkeys(names)) for names in found.values())
-    return Labelled(
-        name=data.resolve().name,
-        files=tuple(found),
-        labels=labels,
-        multilabel=any(len(names) != 1 for names in labels),
-    )
+    return Labelled(name=data.resolve().name, files=tuple(found), labels=labels)
 
 
 def _from_folders(data: Path) -> dict[Path, list[str]]:

@@ -74,7 +74,7 @@ def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextI
 
     Raises:
         InputError: A list cannot be read.
-        UsageError: `column` or `keep` name a column that is not there, or there is no list to take them from.
+        UsageError: `column` or `keep` name a column that is not there.
     """
     skipped = Skipped() if skipped is None else skipped
     for index, named in enumerate(inputs.named):
