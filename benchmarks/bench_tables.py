@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.measure import alternate, goal, median, ratios, save
 from benchmarks.profiles import operator_shares
-from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.system.machine import available_cores
@@ -40,8 +40,8 @@ def described(folder: Path, name: str, graph: Any, given: InputDescription) -> O
     path = folder / f"{name}.onnx"
     path.write_bytes(graph.SerializeToString())
     labels = tuple(f"class {number}" for number in range(10))
-    write_sidecar(path, ModelDescription(task="classify", input=given, output=OutputDescription(values="probabilities"),
-                                         labels=labels))  # fmt: skip
+    output = OutputDescription(values="probabilities")
+    describe_model(path, ModelDescription(task="classify", input=given, output=output, labels=labels))
     return load_model(path)
 
 

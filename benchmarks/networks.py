@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import ModelDescription, OutputDescription
 from mediasift.engines.onnx.recipe import fitted
 from mediasift.engines.onnx.session import load_model
@@ -81,7 +81,7 @@ def resnet50(folder: Path, photos: Path, *, planar: bool) -> Network:
         other.write_bytes(keras_to_onnx(network, channels_first=True).SerializeToString())
     labels = tuple(f"class {number}" for number in range(1000))
     output = OutputDescription(values="probabilities", name="probabilities")
-    write_sidecar(path, ModelDescription(task="classify", input=RECIPE, output=output, labels=labels))
+    describe_model(path, ModelDescription(task="classify", input=RECIPE, output=output, labels=labels))
     return Network(keras=network, path=path, planar=other)
 
 

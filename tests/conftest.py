@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.engines.onnx.labels import read_labels
 
@@ -83,5 +83,5 @@ def mobilenet(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         labels=labels,
         label_ids=ids,
     )
-    write_sidecar(path, description)
+    describe_model(path, description)
     return path

@@ -31,7 +31,7 @@ OWNERS = {
     "onnxruntime": ("engines/onnx/runtime",),
     "onnxruntime_ep_openvino": ("engines/onnx/providers",),
     "click": ("cli/",),
-    "tqdm": ("run/progress",),
+    "tqdm": ("system/progress",),
     "matplotlib": ("evaluate/plots",),
     "pandas": ("tables/",),
     "pyarrow": ("tables/",),

@@ -13,7 +13,7 @@ from mediasift import verbs
 from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, NotFound
-from mediasift.evaluate.labels import Evaluation, Said, evaluate_labels
+from mediasift.evaluate.labels import Evaluation, Said, measure_labels
 from mediasift.evaluate.plots import need_plots
 from mediasift.evaluate.report import measure_rows, read_picture, write_report
 from mediasift.sources.labelled import read_labelled
@@ -33,7 +33,7 @@ def evaluate_folder(model: OnnxModel, data: Path) -> Evaluation:
     true = {str(file): labels for file, labels in zip(labelled.files, labelled.labels, strict=True)}
     by_id = _speaks_in_identifiers(model.description, labelled.classes)
     top = 0 if labelled.multilabel else TOP
-    return evaluate_labels(_said(verbs.classify(list(true), model=model, top=top), by_id=by_id), true)
+    return measure_labels(_said(verbs.classify(list(true), model=model, top=top), by_id=by_id), true)
 
 
 def _speaks_in_identifiers(description: ModelDescription, classes: Sequence[str]) -> bool:
@@ -78,7 +78,7 @@ def evaluate_idx(model: OnnxModel, data: Path) -> tuple[Evaluation, Callable[[st
             raise NotFound(path)
         return np.repeat(pictures[path][:, :, None], 3, axis=2)
 
-    return evaluate_labels(_said(rows, by_id=False), true), picture
+    return measure_labels(_said(rows, by_id=False), true), picture
 
 
 @click.command("python -m training.evaluate", cls=TrainingCommand)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mediasift.errors import InputError
-from mediasift.evaluate.labels import Said, evaluate_labels, kappa
+from mediasift.evaluate.labels import Said, kappa, measure_labels
 from tests.conftest import skip
 
 
@@ -37,7 +37,7 @@ def test_the_numbers_are_scikit_learns(size: int, labels: int, seed: int):
     except ImportError:
         skip("scikit-learn is not installed: pip install 'mediasift[training]'")
     said, true = case(size, labels, seed)
-    found = evaluate_labels(said, true)
+    found = measure_labels(said, true)
     answers, truths = [said[path][0].label for path in true], [labels[0] for labels in true.values()]
     assert values(found)["accuracy"] == pytest.approx(metrics.accuracy_score(truths, answers))
     assert values(found)["f1_macro"] == pytest.approx(metrics.f1_score(truths, answers, average="macro"))
@@ -61,7 +61,7 @@ def test_calibration():
     """Ten answers of score 0.9 of which six are right: off by 0.3; ten of score 0.5 of which five are right: by 0."""
     said = {f"{n}": [Said(label="a", score=0.9 if n < 10 else 0.5)] for n in range(20)}
     true = {f"{n}": ["a" if n % 10 < (6 if n < 10 else 5) else "b"] for n in range(20)}
-    found = evaluate_labels(said, true)
+    found = measure_labels(said, true)
     assert values(found)["expected_calibration_error"] == pytest.approx(0.15)
     assert found.reliability == ((0.5, 0.5, 10), (pytest.approx(0.9), 0.6, 10))
 
@@ -69,7 +69,7 @@ def test_calibration():
 def test_intervals_hold_the_value_and_shrink_with_the_pictures():
     widths = []
     for size in (100, 10_000):
-        found = evaluate_labels(*case(size, 3, 0))
+        found = measure_labels(*case(size, 3, 0))
         (accuracy,) = [one for one in found.measures if one.measure == "accuracy"]
         assert accuracy.low < accuracy.value < accuracy.high
         widths.append(accuracy.high - accuracy.low)
@@ -80,25 +80,25 @@ def test_intervals_hold_the_value_and_shrink_with_the_pictures():
 
 def test_the_same_seed_gives_the_same_intervals():
     said, true = case(50, 3, 0)
-    assert evaluate_labels(said, true, seed=1).measures == evaluate_labels(said, true, seed=1).measures
-    assert evaluate_labels(said, true, seed=1).measures != evaluate_labels(said, true, seed=2).measures
+    assert measure_labels(said, true, seed=1).measures == measure_labels(said, true, seed=1).measures
+    assert measure_labels(said, true, seed=1).measures != measure_labels(said, true, seed=2).measures
 
 
 def test_mistakes_come_with_the_surest_first():
     said = {"a": [Said(label="x", score=0.6)], "b": [Said(label="x", score=0.9)], "c": [Said(label="y", score=1.0)]}
-    found = evaluate_labels(said, {"a": ["y"], "b": ["y"], "c": ["y"]})
+    found = measure_labels(said, {"a": ["y"], "b": ["y"], "c": ["y"]})
     assert [(one.path, one.true, one.said) for one in found.mistakes] == [("b", "y", "x"), ("a", "y", "x")]
 
 
 def test_what_was_not_labelled_is_missing_and_not_wrong():
-    found = evaluate_labels({"a": [Said(label="x")]}, {"a": ["x"], "b": ["x"]})
+    found = measure_labels({"a": [Said(label="x")]}, {"a": ["x"], "b": ["x"]})
     assert (values(found)["accuracy"], values(found)["pictures"], found.missing) == (1.0, 1, ("b",))
     assert found.reliability == ()
 
 
 def test_several_ranks_give_the_accuracy_of_the_first_few():
     said = {"a": [Said(label="x"), Said(label="y")], "b": [Said(label="x"), Said(label="z")]}
-    found = values(evaluate_labels(said, {"a": ["y"], "b": ["w"]}))
+    found = values(measure_labels(said, {"a": ["y"], "b": ["w"]}))
     assert (found["accuracy"], found["top2_accuracy"]) == (0.0, 0.5)
 
 
@@ -108,7 +108,7 @@ def test_several_labels_per_picture():
         "b": [Said(label="x", score=0.7), Said(label="y", score=0.1)],
         "c": [Said(label="x", score=0.2), Said(label="y", score=0.1)],
     }
-    found = evaluate_labels(said, {"a": ["x", "y"], "b": ["y"], "c": []})
+    found = measure_labels(said, {"a": ["x", "y"], "b": ["y"], "c": []})
     assert found.confusion is None
     assert values(found)["exact_match"] == pytest.approx(2 / 3)
     assert values(found)["f1_micro"] == pytest.approx(2 * 2 / (3 + 3))
@@ -118,4 +118,4 @@ def test_several_labels_per_picture():
 
 def test_tables_without_a_common_path_say_what_they_have():
     with pytest.raises(InputError, match=r"the result has 'photos/a.jpg', the reference 'a.jpg'"):
-        evaluate_labels({"photos/a.jpg": [Said(label="x")]}, {"a.jpg": ["x"]})
+        measure_labels({"photos/a.jpg": [Said(label="x")]}, {"a.jpg": ["x"]})

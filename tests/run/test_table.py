@@ -12,7 +12,7 @@ import pytest
 
 import mediasift as ms
 from mediasift.errors import InputError, MissingPackage, OutputError, UsageError
-from mediasift.run.progress import Progress, Transfer
+from mediasift.system.progress import Progress, Transfer
 from tests.pictures import save, scene, solid
 from tests.tiny_models import mean_colour, write
 
@@ -106,7 +106,7 @@ def test_arrays_must_be_pictures(model: Path):
 
 def test_progress_in_plain_lines(monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
-    monkeypatch.setattr("mediasift.run.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("mediasift.system.progress.time.monotonic", lambda: now[0])
     stream = io.StringIO()
     progress = Progress(stream, 100)
     for _ in range(20):
@@ -138,7 +138,7 @@ def test_a_transfer_on_a_terminal_and_elsewhere(monkeypatch: pytest.MonkeyPatch)
             return True
 
     now = [100.0]
-    monkeypatch.setattr("mediasift.run.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("mediasift.system.progress.time.monotonic", lambda: now[0])
     terminal, plain = Terminal(), io.StringIO()
     for stream in (terminal, plain, None):
         transfer = Transfer(stream, "net")

@@ -12,7 +12,7 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import DescriptionError, ModelNotFound, OutputError, UsageError
@@ -38,7 +38,7 @@ def fixed(tmp_path: Path) -> OnnxModel:
             [20, 32, np.nan, 8, 0.9, 0], [20, 2, 8, 2, 0.9, 0]]  # fmt: skip
     head = np.array(rows, np.float32).T[None]
     path = write(tmp_path, constants({"y": head}, size=(64, 64)))
-    write_sidecar(path, described("yolov8", ("cat", "dog")))
+    describe_model(path, described("yolov8", ("cat", "dog")))
     return load_model(path)
 
 
@@ -98,14 +98,14 @@ def test_a_missing_detector_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_wrong_description_is_refused_when_it_is_written(tmp_path: Path):
     path = write(tmp_path, constants({"y": np.zeros((1, 6, 5), np.float32)}, size=(64, 64)))
     with pytest.raises(DescriptionError, match=r"tiny\.onnx.*shape \(1, 6, 5\)"):
-        write_sidecar(path, described("yolov8", ("cat", "dog", "bird")))
+        describe_model(path, described("yolov8", ("cat", "dog", "bird")))
     with pytest.raises(DescriptionError, match="must be one of yolox"):
         described("yolo", ("cat",))
     other = write(
         tmp_path, constants({"y": np.zeros((1, 6, 5))}, size=(64, 64), extra_inputs=(value_info("z", (1, 2)),))
     )
     with pytest.raises(DescriptionError, match="another input, z"):
-        write_sidecar(other, described("yolov8", ("cat", "dog"), name="x"))
+        describe_model(other, described("yolov8", ("cat", "dog"), name="x"))
 
 
 def test_describe_takes_detectors_on_the_command_line(tmp_path: Path):
@@ -124,7 +124,7 @@ def test_the_zoos_yolov3_gets_the_size_it_asks_for(tmp_path: Path):
         {"boxes": boxes, "scores": scores}, size=(64, 64), batch="N", extra_inputs=(value_info("s", (1, 2)),)
     )
     path = write(tmp_path, data)
-    write_sidecar(path, described("yolov3", ("cat", "dog"), name="x"))
+    describe_model(path, described("yolov3", ("cat", "dog"), name="x"))
     rows = list(ms.detect([scene(64, 64), scene(64, 64, 1)], model=path))
     assert [(row.label, row.left_px, row.top_px, row.width_px, row.height_px) for row in rows] == [
         ("dog", 8, 16, 16, 16), ("dog", 8, 16, 16, 16),
@@ -140,7 +140,7 @@ def test_faces_of_ultraface(tmp_path: Path):
         output=OutputDescription(values="boxes", kind="multilabel", decoder="ultraface"),
         labels=("face",),
     )
-    write_sidecar(path, description)
+    describe_model(path, description)
     (row,) = ms.detect(scene(200, 100), model=path)
     assert (row.label, row.left_px, row.top_px, row.width_px, row.height_px) == ("face", 50, 50, 50, 50)
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.errors import InferenceFailed, Unsupported, UsageError
 from mediasift.media.video.webvtt import webvtt
@@ -44,7 +44,7 @@ def models(tmp_path: Path) -> dict[str, Path]:
     (tmp_path / "d").mkdir()
     head = np.array([[32, 32, 32, 16, 0.9]], np.float32).T[None]
     detector = write(tmp_path / "d", constants({"y": head}, size=(64, 64)))
-    write_sidecar(detector, ModelDescription(
+    describe_model(detector, ModelDescription(
         task="detect",
         input=InputDescription(width=64, height=64, fit="stretch"),
         output=OutputDescription(values="boxes", kind="multilabel", decoder="yolov8"),

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import mediasift as ms
-from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.engines.onnx.protobuf import encode
 from mediasift.errors import InputError, ModelError
@@ -131,7 +131,7 @@ def foreign(folder: Path, kind: str) -> Path:
         input=InputDescription(width=8, height=8, fit="stretch", scale=1 / 255, layout=layout),
         output=OutputDescription(values=values),
     )
-    write_sidecar(path, description)
+    describe_model(path, description)
     return path
 
 

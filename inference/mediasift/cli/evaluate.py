@@ -11,12 +11,11 @@ import click
 from mediasift import verbs
 from mediasift.evaluate.error_rates import TextScore
 from mediasift.evaluate.labels import Evaluation, Measure
-from mediasift.evaluate.report import measure_rows
+from mediasift.evaluate.report import evaluated_column, measure_rows
 from mediasift.rows import Row
 from mediasift.system.files import write_atomically
 from mediasift.tables.formats import FORMATS, format_of
 from mediasift.tables.writers import Form
-from mediasift.verbs.evaluation import evaluated_column
 
 _NAMED = 3
 

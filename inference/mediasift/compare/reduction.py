@@ -13,9 +13,9 @@ from mediasift.compare.index import Index
 from mediasift.errors import InputError
 from mediasift.rows import RowType
 from mediasift.run.journal import Journal
-from mediasift.run.progress import Progress
 from mediasift.run.stream import Stream
 from mediasift.sources.naming import Skipped, Source
+from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary
 from mediasift.tasks.fingerprint import Fingerprint
 

@@ -88,7 +88,7 @@ class Evaluation:
     missing: tuple[str, ...]
 
 
-def evaluate_labels(
+def measure_labels(
     said: Mapping[str, Sequence[Said]], true: Mapping[str, Sequence[str]], *, seed: int = 0
 ) -> Evaluation:
     """How well what was said agrees with what is true.

@@ -8,20 +8,56 @@ from dataclasses import replace
 from pathlib import Path
 
 from mediasift.errors import InputError, ItemError
-from mediasift.evaluate.labels import Evaluation, Measure, Mistake, Said
-from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability
+from mediasift.evaluate.labels import Evaluation, Measure, Mistake, Said, measure_labels
+from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability, need_plots
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import Picture, decode
 from mediasift.rows import Row
 from mediasift.sources.content import content_at
 from mediasift.sources.labelled import split_labels
 from mediasift.system.files import faults, make_folder, write_atomically
-from mediasift.tables.reading import need_columns
+from mediasift.tables.reading import need_columns, read_table
 from mediasift.tables.stored import Record
 from mediasift.tables.writers import Form, write_csv, write_lines
 
 THUMBNAIL = 160
 """Pixels that a mistake's shorter side must have on the contact sheet."""
+
+
+def evaluated_column(reference: str | Path) -> str:
+    """What a table of what is true tells: `text` if it has such a column and none `label`, else `label`.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    names = read_table(Path(reference))[0]
+    return "text" if "text" in names and "label" not in names else "label"
+
+
+def evaluate_labels(
+    result: str | Path, reference: str | Path, *, report: str | Path | None = None, seed: int = 0
+) -> Evaluation:
+    """How good a table of labels is, measured against a table of what is true.
+
+    Args:
+        result: Written by `classify`, or any table with the columns path and label (score, rank and label_id count).
+        reference: With the columns path and label.
+        report: Folder for tables and plots.
+        seed: Of the bootstrap that the intervals come from.
+
+    Raises:
+        InputError: A table cannot be read, lacks a column, or they have no path in common.
+        MissingPackage: A report needs matplotlib.
+    """
+    result, reference = Path(result), Path(reference)
+    if report is not None:
+        need_plots()
+    true = true_labels(reference, read_table(reference))
+    known = {label for labels in true.values() for label in labels}
+    found = measure_labels(said_labels(result, read_table(result), known), true, seed=seed)
+    if report is not None:
+        write_report(found, Path(report))
+    return found
 
 
 def said_labels(path: Path, records: Sequence[Record], known: set[str]) -> dict[str, list[Said]]:

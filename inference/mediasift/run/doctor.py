@@ -49,8 +49,12 @@ class Finding(NamedTuple):
     text: str
 
 
-def findings() -> Iterator[Finding]:
-    """Everything the doctor looks at, in order."""
+def doctor() -> list[Finding]:
+    """What works on this machine and what does not."""
+    return list(_findings())
+
+
+def _findings() -> Iterator[Finding]:
     known = versions()
     yield Finding("mediasift", "ok", f"{__version__}, Python {sys.version.split()[0]}")
     yield Finding("cores", "ok", str(available_cores()))
@@ -99,7 +103,7 @@ def _devices() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     try:
-        for name, wrong in report.verify():
+        for name, wrong in report.verify_models():
             yield Finding(f"model {name}", "broken" if wrong else "ok", wrong or "SHA-256 and graph ok")
     except ModelError as error:
         yield Finding("models", "broken", str(error))

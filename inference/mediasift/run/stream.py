@@ -21,10 +21,10 @@ from mediasift.run.journal import Journal
 from mediasift.run.ledger import check_consent
 from mediasift.run.pipeline import Finished, Pipeline, readers, started
 from mediasift.run.profile import with_profile
-from mediasift.run.progress import Progress
 from mediasift.run.supervisor import Supervisor
 from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
 from mediasift.system.machine import available_cores
+from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary, computing
 from mediasift.tables.stored import Stored
 

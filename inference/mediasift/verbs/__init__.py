@@ -47,18 +47,18 @@ VERBS: dict[str, Verb] = {
 
 FUNCTIONS: dict[str, str] = {
     "bench": "mediasift.verbs.speed",
-    "check_model": "mediasift.verbs.models",
+    "check_model": "mediasift.engines.onnx.checking",
     "compare_bench": "mediasift.verbs.speed",
-    "describe_model": "mediasift.verbs.models",
-    "doctor": "mediasift.verbs.models",
-    "evaluate_labels": "mediasift.verbs.evaluation",
+    "describe_model": "mediasift.engines.onnx.describe",
+    "doctor": "mediasift.run.doctor",
+    "evaluate_labels": "mediasift.evaluate.report",
     "evaluate_text": "mediasift.evaluate.error_rates",
-    "list_models": "mediasift.verbs.models",
-    "pull_model": "mediasift.verbs.models",
-    "show_model": "mediasift.verbs.models",
+    "list_models": "mediasift.engines.onnx.report",
+    "pull_model": "mediasift.engines.onnx.pull",
+    "show_model": "mediasift.engines.onnx.report",
     "similarity": "mediasift.verbs.comparing",
     "similarity_matrix": "mediasift.verbs.comparing",
-    "verify_models": "mediasift.verbs.models",
+    "verify_models": "mediasift.engines.onnx.report",
     **dict.fromkeys(("ItemError", "MediasiftError", "SetupError"), "mediasift.errors"),
     **dict.fromkeys(
         ("InputDescription", "ModelDescription", "OutputDescription"), "mediasift.engines.onnx.description"
@@ -74,16 +74,24 @@ if TYPE_CHECKING:
     from mediasift.compare.neighbours import Neighbour
     from mediasift.compare.pairs import Pair
     from mediasift.compare.settings import Compare, Duplicates, Search
+    from mediasift.engines.onnx.checking import check_model as check_model
+    from mediasift.engines.onnx.describe import describe_model as describe_model
     from mediasift.engines.onnx.description import InputDescription as InputDescription
     from mediasift.engines.onnx.description import ModelDescription as ModelDescription
     from mediasift.engines.onnx.description import OutputDescription as OutputDescription
+    from mediasift.engines.onnx.pull import pull_model as pull_model
+    from mediasift.engines.onnx.report import list_models as list_models
+    from mediasift.engines.onnx.report import show_model as show_model
+    from mediasift.engines.onnx.report import verify_models as verify_models
     from mediasift.engines.onnx.session import OnnxModel as OnnxModel
     from mediasift.engines.onnx.session import load_model as load_model
     from mediasift.errors import ItemError as ItemError
     from mediasift.errors import MediasiftError as MediasiftError
     from mediasift.errors import SetupError as SetupError
     from mediasift.evaluate.error_rates import evaluate_text as evaluate_text
+    from mediasift.evaluate.report import evaluate_labels as evaluate_labels
     from mediasift.media.information import Info
+    from mediasift.run.doctor import doctor as doctor
     from mediasift.tasks.classify import Classification, Classify
     from mediasift.tasks.convert import Convert, Converted
     from mediasift.tasks.detect import Detect, Detection
@@ -97,14 +105,6 @@ if TYPE_CHECKING:
     from mediasift.tasks.transcribe import Segment, Transcribe
     from mediasift.verbs.comparing import similarity as similarity
     from mediasift.verbs.comparing import similarity_matrix as similarity_matrix
-    from mediasift.verbs.evaluation import evaluate_labels as evaluate_labels
-    from mediasift.verbs.models import check_model as check_model
-    from mediasift.verbs.models import describe_model as describe_model
-    from mediasift.verbs.models import doctor as doctor
-    from mediasift.verbs.models import list_models as list_models
-    from mediasift.verbs.models import pull_model as pull_model
-    from mediasift.verbs.models import show_model as show_model
-    from mediasift.verbs.models import verify_models as verify_models
     from mediasift.verbs.speed import bench as bench
     from mediasift.verbs.speed import compare_bench as compare_bench
     from mediasift.verbs.verb import verb

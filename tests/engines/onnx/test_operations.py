@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.operations import count_operations, multiply_adds
 from mediasift.engines.onnx.registry import entries, entry_description
 from mediasift.engines.onnx.session import load_model
@@ -40,7 +40,7 @@ def test_a_fixed_batch_counts_one_picture(test_data: Path, tmp_path: Path):
     """YOLOX-Nano: 1.08 G FLOPs at 416 pixels in its authors' table, which are 0.54 G multiply-adds."""
     path = tmp_path / "yolox_nano.onnx"
     path.write_bytes((test_data / "models" / "yolox_nano.onnx").read_bytes())
-    write_sidecar(path, entry_description(entries()["yolox-nano"]))
+    describe_model(path, entry_description(entries()["yolox-nano"]))
     assert count_operations(load_model(path)).multiply_adds == pytest.approx(0.54e9, rel=0.05)
 
 

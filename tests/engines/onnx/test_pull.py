@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from mediasift.cli import main
 from mediasift.engines.onnx import pull as pulling
-from mediasift.engines.onnx.pull import Patience, fetch, pull
+from mediasift.engines.onnx.pull import Patience, fetch, pull_model
 from mediasift.engines.onnx.registry import Entry
 from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError
 
@@ -334,4 +334,4 @@ def test_the_commands_errors(tmp_path: Path, server: Server, monkeypatch: pytest
 
 
 def test_models_that_come_along_need_no_network():
-    assert pull("digits-forest").name == "digits-forest.onnx"
+    assert pull_model("digits-forest").name == "digits-forest.onnx"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mediasift.engines.onnx.describe import write_sidecar
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.labels import read_labels
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.registry import (
@@ -92,9 +92,9 @@ def test_the_sidecar_wins_over_the_metadata(tmp_path: Path):
 def test_describe_proves_the_description_by_one_run(tmp_path: Path):
     path = write(tmp_path, mean_colour(None))
     with pytest.raises(DescriptionError, match="2 of them, but the model gives 3"):
-        write_sidecar(path, replace(COLOURS, labels=("a", "b"), label_ids=()))
+        describe_model(path, replace(COLOURS, labels=("a", "b"), label_ids=()))
     assert not sidecar(path).exists()
-    assert write_sidecar(path, COLOURS) == sidecar(path)
+    assert describe_model(path, COLOURS) == sidecar(path)
     assert load_model(path).description == COLOURS
     assert sorted(p.name for p in tmp_path.iterdir()) == ["tiny.json", "tiny.onnx"]
 

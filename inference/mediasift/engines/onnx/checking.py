@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from mediasift.engines.onnx.description import Colour, InputDescription, ModelDescription
 from mediasift.engines.onnx.recipe import arrange, fitted, smallest_size
-from mediasift.engines.onnx.session import OnnxModel
+from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, ItemError
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import decode
 from mediasift.sources.content import LocalFile
-from mediasift.sources.labelled import Labelled
+from mediasift.sources.labelled import Labelled, read_labelled
 
 PICTURES = 200
 """At most so many are classified, drawn at random with a fixed seed."""
@@ -68,6 +68,16 @@ class Check:
 
     given: Tried
     better: Tried | None
+
+
+def check_model(model: str | Path, folder: str | Path) -> Check:
+    """How well a model's description does on a folder with a folder per label (or a CSV), and what would do better.
+
+    Raises:
+        ModelError: The model is not here, or has no description.
+        InputError: As `check_description`.
+    """
+    return check_description(load_model(model), read_labelled(Path(folder)))
 
 
 def check_description(model: OnnxModel, labelled: Labelled, *, seed: int = 0) -> Check:

@@ -15,15 +15,15 @@ from mediasift.errors import DescriptionError, InferenceFailed
 from mediasift.system.files import write_atomically
 
 
-def write_sidecar(path: Path, description: ModelDescription) -> Path:
-    """Write `NAME.json` beside `NAME.onnx` after the model has run once as described.
+def describe_model(path: str | Path, description: ModelDescription) -> Path:
+    """Write `NAME.json` beside `NAME.onnx` after the model has run once as described; returns its path.
 
     Raises:
         DescriptionError: The graph contradicts the description; nothing is written.
         OutputError: The file cannot be written.
     """
-    check_by_one_run(OnnxModel(path, description))
-    target = sidecar(path)
+    check_by_one_run(OnnxModel(Path(path), description))
+    target = sidecar(Path(path))
     write_atomically(target, f"{description.to_json()}\n".encode())
     return target
 

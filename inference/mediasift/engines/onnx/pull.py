@@ -13,13 +13,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.registry import Entry, entries, exported_models, models_folder
 from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError
 from mediasift.system.locks import lock, unlock
 from mediasift.system.network import refuse_if_offline
+from mediasift.system.progress import Transfer
 
 Told = Callable[[int, int], object]
 """Called with the bytes that are here and the bytes there will be."""
@@ -45,28 +46,31 @@ class Patience:
     pause_s: float = 0.5
 
 
-def pull(name: str, *, source: str | None = None, told: Told | None = None) -> Path:
-    """The file of a registered model, fetched if it is not here already.
+def pull_model(model: str, *, source: str | None = None, progress: TextIO | None = None) -> Path:
+    """The file of a known model, fetched if it is not on this machine; resumed if it was cut before.
 
     Args:
-        name: A name of the registry.
+        model: A name of the registry.
         source: A file, or another URL than the registry's; the bytes must be the same.
-        told: Called as bytes arrive.
+        progress: Where to report how far it is.
 
     Raises:
         ModelNotFound: No such name, or no such file or URL.
         ModelError: It cannot be fetched, or is not the registered file; the message says what to type.
         OutputError: It cannot be written.
     """
-    entry = entries().get(name)
+    entry = entries().get(model)
     if entry is None:
-        raise ModelNotFound(f"no model {name!r}; there are {', '.join(entries())}")
+        raise ModelNotFound(f"no model {model!r}; there are {', '.join(entries())}")
     shipped = exported_models() / entry.file
     if _is(shipped, entry):
         return shipped
     if not (source or entry.url):
-        raise ModelError(f"{name} comes with mediasift, but is missing or changed here; type: pip install -U mediasift")
-    return fetch(entry, models_folder(), source=source, told=told)
+        raise ModelError(
+            f"{model} comes with mediasift, but is missing or changed here; type: pip install -U mediasift"
+        )
+    with contextlib.closing(Transfer(progress, model)) as told:
+        return fetch(entry, models_folder(), source=source, told=told)
 
 
 def fetch(
@@ -77,7 +81,7 @@ def fetch(
     told: Told | None = None,
     patience: Patience | None = None,
 ) -> Path:
-    """As `pull`, of any entry, into any folder.
+    """As `pull_model`, of any entry, into any folder.
 
     Several processes may do so at once: each sees the whole file or none.
     """

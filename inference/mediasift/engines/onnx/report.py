@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.onnx_file import OnnxFacts, read_facts, sha256
-from mediasift.engines.onnx.registry import entries, find_description, find_model, where
+from mediasift.engines.onnx.registry import Entry, entries, find_description, find_model, where
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import ModelError
 
 _SHOWN_LABELS = 20
 
 
-def show(model: str) -> Iterator[str]:
+def show_model(model: str) -> Iterator[str]:
     """Labels, recipe, layers, parameters, origin and scores of a model, line by line.
 
     Raises:
@@ -66,7 +67,12 @@ def _layers(facts: OnnxFacts) -> Iterator[str]:
     yield f"opsets      {opsets}" + (f"; written by {facts.producer}" if facts.producer else "")
 
 
-def verify() -> Iterator[tuple[str, str]]:
+def list_models() -> list[tuple[Entry, Path | None]]:
+    """Every model the registry knows, and its file where it is on this machine."""
+    return [(entry, where(entry)) for entry in entries().values()]
+
+
+def verify_models() -> Iterator[tuple[str, str]]:
     """(name, "" or what is wrong) of every known model that is here: its SHA-256, and that it loads as described."""
     for entry in entries().values():
         if (path := where(entry)) is None:
