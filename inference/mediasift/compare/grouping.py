@@ -107,9 +107,9 @@ def _by_pairs(found: Matches, free: Positions, near: Edges) -> None:
     """The rule, with the pairs at hand: sorted so that of a pair's turns the nearest comes first."""
     left, right, distance, turn = near
     order = np.lexsort((turn, distance, right, left))
-    left, right, turn = left[order], right[order], turn[order]
-    similarity, leader = hash_similarity(distance[order]), found.position
-    starts = np.flatnonzero(np.diff(left, prepend=-1)).tolist()
+    left, right, leader = left[order], right[order], found.position
+    similarity, turn = hash_similarity(distance[order]), turn[order]
+    starts = [0, *(np.flatnonzero(left[1:] != left[:-1]) + 1).tolist()][: len(left)]
     for start, stop in pairwise([*starts, len(left)]):
         position = free[left[start]]
         if leader[position] >= 0:
