@@ -11,7 +11,8 @@ from mediasift.errors import InputError, ItemError
 from mediasift.evaluate.labels import Evaluation, Measure, Mistake, Said, measure_labels
 from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability, need_plots
 from mediasift.items import FailedItem
-from mediasift.media.pictures.images import Picture, decode
+from mediasift.media.pictures.images import decode
+from mediasift.media.pictures.transforms import Picture
 from mediasift.rows import Row
 from mediasift.sources.content import content_at
 from mediasift.sources.labelled import split_labels

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mediasift.errors import Damaged, Unreadable, Unsupported
 from mediasift.media.libraries import av
 
 _CLOSED = (
@@ -40,38 +39,9 @@ def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[
     )
 
 
-def open_container(file: Path, demuxer: str) -> Any:
-    """The same, as an error of ours where it cannot be opened.
-
-    Raises:
-        Damaged, Unreadable: It cannot be opened.
-    """
-    try:
-        return probe_container(file, demuxer=demuxer)
-    except (PermissionError, FileNotFoundError) as error:
-        raise Unreadable(f"cannot be opened ({reason(error)})") from error
-    except (av.error.FFmpegError, ValueError) as error:
-        raise Damaged(f"the video cannot be opened ({reason(error)})") from error
-
-
 def picture_streams(container: Any) -> list[Any]:
     """The video streams that are no cover picture of a record, which is a video stream by name only."""
     return [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
-
-
-def picture_stream(container: Any) -> Any:
-    """The first of `picture_streams`.
-
-    Raises:
-        Unsupported: There is none, or nothing here decodes it.
-    """
-    streams = picture_streams(container)
-    if not streams:
-        kinds = sorted({one.type for one in container.streams}) or ["nothing"]
-        raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")
-    if streams[0].codec_context is None:
-        raise Unsupported("its video is in a coding that cannot be read here")
-    return streams[0]
 
 
 def reason(error: Exception) -> str:

@@ -16,13 +16,12 @@ from mediasift.errors import Damaged
 from mediasift.media.containers import picture_streams, probe_container
 from mediasift.media.documents.pages import page_sizes
 from mediasift.media.libraries import av
-from mediasift.media.pictures.headers import opened, pillow_header, pillow_reads, read_header
+from mediasift.media.pictures.headers import EXIF_IFD, GPS_IFD, opened, pillow_header, pillow_reads, read_header
 from mediasift.media.pictures.vector_graphics import drawing_size
 from mediasift.rows import Row
 from mediasift.sources.content import Content
 from mediasift.sources.formats import Format, known_format
 
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _TAKEN, _OFFSET, _CHANGED = 0x9003, 0x9011, 0x0132  # EXIF 2.32: DateTimeOriginal, OffsetTimeOriginal, DateTime
 _PNG_EXIF = frozenset({"exif", "Raw profile type exif"})
 
@@ -114,8 +113,8 @@ def _picture(data: bytes, found: Format, start: Info) -> Iterator[Info]:
 
 def exif_facts(exif: Any) -> dict[str, Any]:
     """`captured`, `latitude`, `longitude` of a Pillow EXIF block; None for what it does not say."""
-    taken = exif.get_ifd(_EXIF_IFD)
-    place = exif.get_ifd(_GPS_IFD)
+    taken = exif.get_ifd(EXIF_IFD)
+    place = exif.get_ifd(GPS_IFD)
     when = _moment(taken.get(_TAKEN) or exif.get(_CHANGED), taken.get(_OFFSET))
     return {"captured": when, "latitude": _degrees(place, 1, 90), "longitude": _degrees(place, 3, 180)}
 

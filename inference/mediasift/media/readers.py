@@ -22,8 +22,7 @@ from mediasift.sources.content import Array, Content, RemoteRecording
 from mediasift.sources.formats import Format, known_format
 from mediasift.sources.naming import Source
 
-AnyItem = Place
-"""Every item knows where it comes from."""
+AnyItem = Place  # every item knows where it comes from
 Size = tuple[int, int]
 
 
@@ -101,11 +100,7 @@ def _frames(content: Content, path: str, options: Any, admit: Admit) -> Iterator
 
 
 def _from_array(path: str, image: NDArray[np.uint8], options: Any) -> Item:
-    """A caller's array as an item.
-
-    Raises:
-        UsageError: Not uint8, or not of shape (H, W), (H, W, 1) or (H, W, 3).
-    """
+    """A caller's array as an item."""
     shape = image.shape
     is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
     if image.dtype != np.uint8 or not is_picture or 0 in shape:

@@ -7,13 +7,11 @@ from typing import Annotated
 
 from mediasift.media.documents.pages import parse_pages
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.media.sound.audio import PIECE_S
 from mediasift.media.video.cuts import DETECTORS
 from mediasift.media.video.every import parse_every
 from mediasift.settings import Option
 from mediasift.sources.settings import ListSettings
-
-DPI = 150.0
-"""Dots per inch at which pages become pictures, unless asked otherwise; OCR asks for 300."""
 
 DPI_OPTION = Option(
     "Resolution at which pages of a PDF become pictures; less where a page would be too large.", least=1, most=2400
@@ -62,7 +60,7 @@ class PictureSettings(LockedSettings, FrameSettings):
     """Pictures, pages of PDFs, frames of videos."""
 
     every_frame: Annotated[bool, Option("All frames of animated pictures instead of the first.")] = False
-    dpi: Annotated[float, DPI_OPTION] = DPI
+    dpi: Annotated[float, DPI_OPTION] = 150.0
     pages: Annotated[str | None, Option("Only these pages of PDFs.", metavar="1-3,5", check=parse_pages)] = None
 
     @property
@@ -84,4 +82,4 @@ class SoundSettings(ListSettings):
     @property
     def piece_s(self) -> float:
         """Longest piece of sound, seconds."""
-        return 30.0
+        return PIECE_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mediasift.errors import ItemError
@@ -12,7 +13,7 @@ from mediasift.items import FailedItem, Item, Place
 from mediasift.media.pictures.images import Admit
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, chosen_numbers, parse_every
-from mediasift.media.video.footage import Footage, frame_item, open_footage
+from mediasift.media.video.footage import Footage, chosen_frames, frame_item, open_footage
 from mediasift.media.video.frames import Frame
 from mediasift.media.video.shots import Shot, ShotFinder, measured
 from mediasift.sources.content import Content
@@ -76,14 +77,11 @@ def _sound(content: Content, path: str, wanted: Any, admit: Admit) -> Iterator[P
 
 
 class _Film:
-    """Its frames and shots as items.
-
-    Attributes:
-        end_s: Where its pictures end, once they were read.
-    """
+    """Its frames and shots as items; its pictures end at `end_s`, once they were read."""
 
     def __init__(self, footage: Footage, path: str, wanted: Any, admit: Admit) -> None:
-        self._footage, self._path, self._wanted, self._admit = footage, path, wanted, admit
+        self._footage, self._path, self._wanted = footage, path, wanted
+        self._item = partial(frame_item, path=path, admit=admit)
         self._every = parse_every(wanted.every or DEFAULT_EVERY)
         self._by_shot = wanted.looks and self._every.unit == "shot"
         self._without: list[Shot] = []
@@ -91,18 +89,17 @@ class _Film:
 
     def pictures(self) -> Iterator[Place]:
         """Decoded once: shots as they end, while the chosen frames pass by."""
-        wanted, footage = self._wanted, self._footage
-        if wanted.shots or wanted.keyframes or self._by_shot:
+        if self._wanted.shots or self._wanted.keyframes or self._by_shot:
             yield from self._with_shots()
-        elif wanted.looks:
-            for frame in footage.iframes() if self._every.unit == "iframe" else footage.at(self._chosen()):
+        elif self._wanted.looks:
+            for frame, _ in chosen_frames(self._footage, self._every):
                 yield self._item(frame)
 
     def _chosen(self) -> list[int]:
         """Numbers of the frames to look at; none where shots choose them."""
         table, unit = self._footage.timetable, self._every.unit
         if unit == "iframe":
-            return [table.number(ticks) for ticks in table.keys]
+            return list(table.keys)
         return [] if unit == "shot" else chosen_numbers(self._every, table.ticks, table.time_base)
 
     def _with_shots(self) -> Iterator[Place]:
@@ -136,9 +133,6 @@ class _Film:
             yield item
         if self._wanted.keyframes:
             yield replace(item, shot=shot.number) if isinstance(item, Item) else item
-
-    def _item(self, frame: Frame) -> Item | FailedItem:
-        return frame_item(frame, self._path, self._admit)
 
 
 def _tapped(frames: Iterable[Frame], chosen: set[int], passing: deque[Frame]) -> Iterator[Frame]:

@@ -17,11 +17,10 @@ import pytest
 
 from mediasift.errors import ItemError, TooLarge
 from mediasift.media.video import video as video_module
-from mediasift.media.video.every import parse_every
+from mediasift.media.video.every import Timetable, parse_every
 from mediasift.media.video.footage import chosen_frames, measured_cells, open_footage
 from mediasift.media.video.shots import find_shots, measured
 from mediasift.media.video.stretches import side_by_side, stretches
-from mediasift.media.video.timetable import Timetable
 from mediasift.sources.content import LocalFile
 from tests.pictures import scene
 from tests.videos import make_video, numbered, shown

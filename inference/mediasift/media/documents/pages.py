@@ -12,9 +12,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,8 +84,19 @@ def read_pages(
             raise NotFound(f"the PDF has {count} pages, none of the pages {options.pages or 1}")
         for number in numbers:
             try:
-                page = _page(document, number, path, options, admit)
-                yield page if isinstance(page, TextPage) else replace(page, content=content)
+                with _loaded(document, number) as page:
+                    width, height, scale = _size(page, options.dpi, options.max_megapixels)
+                    words = _words(page, width, height) if options.text_layer else ()
+                    if not words:
+                        _check_pictures(page, options.max_megapixels)
+                if words:
+                    yield TextPage(path=path, page=number, words=words, width_px=width, height_px=height)
+                    continue
+                admit(width * height / 1e6)  # may wait; never with the lock
+                with _loaded(document, number) as page:
+                    image = _render(page, scale)
+                size = image.shape[1], image.shape[0]
+                yield Item(path=path, page=number, image=image, original_size=size, content=content)
             except ItemError as error:
                 yield FailedItem(path=path, page=number, error=error)
 
@@ -115,38 +124,19 @@ def _opened(content: Content, password: str | None) -> Iterator[tuple[Any, int]]
     """A PDF, and how many pages it has."""
     with content.local() as file:
         with _LOCK:
-            document = _document(file, password)
+            try:
+                document = pdfium.PdfDocument(file, password=password)
+            except pdfium.PdfiumError as error:
+                if "password" not in str(error).lower():
+                    raise Damaged(f"PDF does not open ({error})") from error
+                problem = "the password is wrong" if password else "the PDF is encrypted"
+                raise Unreadable(f"{problem}; give its password with --password") from error
             count = len(document)
         try:
             yield document, count
         finally:
             with _LOCK:
                 document.close()
-
-
-def _document(file: Path, password: str | None) -> Any:
-    try:
-        return pdfium.PdfDocument(file, password=password)
-    except pdfium.PdfiumError as error:
-        if getattr(error, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD or "password" in str(error).lower():
-            what = "the password is wrong" if password else "the PDF is encrypted"
-            raise Unreadable(f"{what}; give its password with --password") from error
-        raise Damaged(f"PDF does not open ({error})") from error
-
-
-def _page(
-    document: Any, number: int, path: str, options: PictureSettings, admit: Callable[[float], None]
-) -> Item | TextPage:
-    with _loaded(document, number) as page:
-        width, height, scale = _size(page, options.dpi, options.max_megapixels)
-        words = _words(page, width, height) if options.text_layer else ()
-        if words:
-            return TextPage(path=path, page=number, words=words, width_px=width, height_px=height)
-        _check_pictures(page, options.max_megapixels)
-    admit(width * height / 1e6)  # may wait; never with the lock
-    with _loaded(document, number) as page:
-        image = _render(page, scale)
-    return Item(path=path, page=number, image=image, original_size=(image.shape[1], image.shape[0]))
 
 
 @contextmanager
@@ -174,13 +164,12 @@ def _size(page: Any, dpi: float, max_megapixels: float) -> tuple[int, int, float
 
 def _render(page: Any, scale: float) -> NDArray[np.uint8]:
     """uint8 (H, W, 3) RGB on white."""
+    form = pdfium_c.FPDFBitmap_BGR
     try:
-        bitmap = page.render(scale=scale, rev_byteorder=True, force_bitmap_format=pdfium_c.FPDFBitmap_BGR)
-        image = np.array(bitmap.to_numpy(), dtype=np.uint8)
-        bitmap.close()
+        with closing(page.render(scale=scale, rev_byteorder=True, force_bitmap_format=form)) as bitmap:
+            return np.array(bitmap.to_numpy(), dtype=np.uint8, order="C")
     except (pdfium.PdfiumError, MemoryError) as error:
         raise Damaged(f"the page does not render ({error or 'not enough memory'})") from error
-    return np.ascontiguousarray(image)
 
 
 def _check_pictures(page: Any, max_megapixels: float) -> None:

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.libraries import cv2
-from mediasift.media.pictures.transforms import Anchor, Fit, covering_size, padded_place
+from mediasift.media.pictures.transforms import Anchor, Fit, Picture, covering_size, padded_place
 
-Picture = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
 """(N, 4): left, top, right, bottom."""
 
@@ -30,8 +29,7 @@ class Placement:
 
         Args:
             boxes: float32 (N, 4) in pixels of the fitted picture.
-            width: Of the picture before.
-            height: Of the picture before.
+            width, height: Of the picture before.
         """
         shift = np.array([self.left, self.top] * 2, dtype=np.float32)
         scale = np.array([self.scale_x, self.scale_y] * 2, dtype=np.float32)
@@ -100,8 +98,7 @@ def draw(image: Picture, boxes: Boxes, captions: Sequence[str]) -> Picture:
         (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
         base = max(high + below, top)
         cv2.rectangle(drawn, (left, base - high - below), (left + wide, base), colour, cv2.FILLED)
-        black = (0, 0, 0)
-        cv2.putText(drawn, text, (left, base - below), cv2.FONT_HERSHEY_SIMPLEX, scale, black, 1, cv2.LINE_AA)
+        cv2.putText(drawn, text, (left, base - below), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
     return drawn
 
 

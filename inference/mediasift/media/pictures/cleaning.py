@@ -134,9 +134,7 @@ def enlarge_small_text(image: Picture) -> tuple[Picture, Matrix]:
     """Up to four times as large when its letters are low, and the map from the result's pixels to the original's."""
     grey = to_gray(image)
     height = text_height_px(grey)
-    if not 0 < height < SMALL_TEXT_PX:
-        return grey, IDENTITY
-    factor = min(4.0, 1.5 * SMALL_TEXT_PX / height, 8000 / max(grey.shape))
+    factor = min(4.0, 1.5 * SMALL_TEXT_PX / height, 8000 / max(grey.shape)) if 0 < height < SMALL_TEXT_PX else 1.0
     if factor <= 1:
         return grey, IDENTITY
     large = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,53 +14,47 @@ from numpy.typing import NDArray
 from mediasift.errors import EngineError, ItemError, OutputError
 from mediasift.items import Place
 from mediasift.media.libraries import Image, cv2
-from mediasift.media.pictures.headers import opened, pillow_reads
+from mediasift.media.pictures.headers import EXIF_IFD, GPS_IFD, ORIENTATION, opened, pillow_reads
 from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, sniff
 from mediasift.system.files import path_below, place_suffix, write_file
 
 KeepExif = Literal["strip", "keep", "without-place"]
 
-_ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
+
+def _pillow(form: str, numbers: NDArray[np.generic], quality: int, exif: bytes, **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.asarray(numbers)).save(out, form, quality=quality, exif=exif, **options)
+    return out.getvalue()
 
 
-def _pillow(form: str, **options: Any) -> Callable[[NDArray[np.generic], int, bytes], bytes]:
-    def encode(numbers: NDArray[np.generic], quality: int, exif: bytes) -> bytes:
-        out = io.BytesIO()
-        Image.fromarray(np.asarray(numbers)).save(out, form, quality=quality, exif=exif, **options)
-        return out.getvalue()
-
-    return encode
+def _npy(numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
+    out = io.BytesIO()
+    np.save(out, numbers, allow_pickle=False)
+    return out.getvalue()
 
 
-def _numpy(save: Callable[[io.BytesIO, NDArray[np.generic]], None]) -> Callable[..., bytes]:
-    def encode(numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
-        out = io.BytesIO()
-        save(out, numbers)
-        return out.getvalue()
-
-    return encode
+def _npz(numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, image=numbers)
+    return out.getvalue()
 
 
 ENCODERS: dict[str, Callable[[NDArray[np.generic], int, bytes], bytes]] = {
-    "png": _pillow("PNG"),
-    "jpg": _pillow("JPEG", optimize=True),
-    "webp": _pillow("WEBP"),
-    "avif": _pillow("AVIF"),
-    "npy": _numpy(lambda out, numbers: np.save(out, numbers, allow_pickle=False)),
-    "npz": _numpy(lambda out, numbers: np.savez_compressed(out, image=numbers)),
+    "png": partial(_pillow, "PNG"),
+    "jpg": partial(_pillow, "JPEG", optimize=True),
+    "webp": partial(_pillow, "WEBP"),
+    "avif": partial(_pillow, "AVIF"),
+    "npy": _npy,
+    "npz": _npz,
 }
 """Suffix → (numbers, quality 1..100, EXIF block) → bytes. `npz` holds the array under the name `image`."""
 
 ARRAYS = ("npy", "npz")
 """Those that hold any numbers; the others hold uint8 grey or RGB."""
 
-STILLS: dict[str, tuple[str, str]] = {
-    "jpeg": (".jpg", "IMWRITE_JPEG_QUALITY"),
-    "png": (".png", ""),
-    "webp": (".webp", "IMWRITE_WEBP_QUALITY"),
-}
-"""Format of a still → its suffix, and what OpenCV calls its quality; empty where nothing is lost."""
+STILLS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
+"""Format of a still → its suffix."""
 
 _STILL_QUALITY = 95
 
@@ -83,14 +78,14 @@ def kept_exif(content: Content, keep: KeepExif) -> bytes:
             return b""
         with opened(data, form.name) as picture:
             exif = picture.getexif()
-            exif.get_ifd(_EXIF_IFD)  # read now: a block that is only referred to is not written
+            exif.get_ifd(EXIF_IFD)  # read now: a block that is only referred to is not written
             if keep == "without-place":
-                exif.pop(_GPS_IFD, None)
+                exif.pop(GPS_IFD, None)
             else:
-                exif.get_ifd(_GPS_IFD)
+                exif.get_ifd(GPS_IFD)
             if not len(exif):
                 return b""
-            exif[_ORIENTATION] = 1
+            exif[ORIENTATION] = 1
             return exif.tobytes()
     except ItemError:  # the pixels were read by another decoder; there is no EXIF that Pillow could find
         return b""
@@ -102,10 +97,10 @@ def write_picture(path: Path, image: NDArray[np.uint8], format: str) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    suffix, quality = STILLS[format]
-    how = [getattr(cv2, quality), _STILL_QUALITY] if quality else []
+    quality = getattr(cv2, f"IMWRITE_{format.upper()}_QUALITY", None)  # of PNG, nothing is lost
+    how = [] if quality is None else [quality, _STILL_QUALITY]
     try:
-        done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), how)
+        done, data = cv2.imencode(STILLS[format], cv2.cvtColor(image, cv2.COLOR_RGB2BGR), how)
     except cv2.error as error:
         raise OutputError(f"{path}: cannot be written as {format} ({error.err or error})") from error
     if not done:
@@ -120,4 +115,4 @@ def still_path(directory: str | Path, place: Place, format: str) -> Path:
     """
     source = path_below(directory, place.path)
     suffix = place_suffix(place, time="_{}", frame="_f{}", page="_p{}")
-    return source.with_name(f"{source.name}{suffix}{STILLS[format][0]}")
+    return source.with_name(f"{source.name}{suffix}{STILLS[format]}")

@@ -9,7 +9,7 @@ import io
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from mediasift.errors import Damaged, TooLarge, Unsupported
 from mediasift.media.libraries import PIL, Image
 from mediasift.system.optional import is_installed, require
 
-_ORIENTATION = 0x0112  # EXIF 2.32, tag "Orientation"
+ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825  # tags of EXIF 2.32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +51,7 @@ def read_header(data: bytes, name: str) -> Header:
         Unsupported: No decoder here knows the format.
         TooLarge: The header alone is a bomb.
     """
-    if name == "jpeg" and (header := _jpeg(data)):
-        return header
-    if name == "png" and (header := _png(data)):
-        return header
-    if name == "hdr":
-        return _radiance(data)
-    if name == "tiff" and (header := _tiff(data)):
+    if name in _READERS and (header := _READERS[name](data)):
         return header
     with opened(data, name) as picture:
         return pillow_header(picture, name)
@@ -66,7 +60,7 @@ def read_header(data: bytes, name: str) -> Header:
 def pillow_header(picture: Image.Image, name: str = "") -> Header:
     """The header of an opened Pillow picture. Pages are counted for TIFF only; it may need to walk the file."""
     pages = int(getattr(picture, "n_frames", 1)) if name == "tiff" else 1
-    turn = _orientation(picture.getexif().get(_ORIENTATION))
+    turn = _orientation(picture.getexif().get(ORIENTATION))
     return Header(width=picture.width, height=picture.height, orientation=turn, mode=picture.mode, pages=max(1, pages))
 
 
@@ -173,11 +167,8 @@ def _jpeg(data: bytes) -> Header | None:
         if data[position] != 0xFF:
             return None
         marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1
-            continue
-        if marker in (0x01, *range(0xD0, 0xD9)):
-            position += 2
+        if marker in (0xFF, 0x01, *range(0xD0, 0xD9)):  # padding, or a marker without a body
+            position += 1 if marker == 0xFF else 2
             continue
         length = int.from_bytes(data[position + 2 : position + 4], "big")
         body = data[position + 4 : position + 2 + length]
@@ -241,7 +232,7 @@ def _tiff(data: bytes) -> Header | None:
     return Header(
         width=width,
         height=height,
-        orientation=_orientation(first.get(_ORIENTATION)),
+        orientation=_orientation(first.get(ORIENTATION)),
         mode=f"{kind}{depth}{'F' if first.get(339) == 3 else ''}" if simple else "",
         pages=len(seen) + cut,
     )
@@ -268,7 +259,7 @@ def exif_orientation(tiff: bytes) -> int:
         return 1
     order = "<" if tiff[:2] == b"II" else ">"
     (start,) = struct.unpack_from(f"{order}I", tiff, 4)
-    return _orientation(dict(_tiff_entries(tiff, order, start)).get(_ORIENTATION) if start + 2 <= len(tiff) else None)
+    return _orientation(dict(_tiff_entries(tiff, order, start)).get(ORIENTATION) if start + 2 <= len(tiff) else None)
 
 
 def _radiance(data: bytes) -> Header:
@@ -278,3 +269,6 @@ def _radiance(data: bytes) -> Header:
     if len(parts) != 4 or not (parts[1].isdigit() and parts[3].isdigit()) or not 0 < len(parts[1] + parts[3]) < 20:
         raise Unsupported("HDR with a header that is damaged or of a kind unknown here")
     return Header(width=int(parts[3]), height=int(parts[1]), mode="F")
+
+
+_READERS: dict[str, Callable[[bytes], Header | None]] = {"jpeg": _jpeg, "png": _png, "tiff": _tiff, "hdr": _radiance}

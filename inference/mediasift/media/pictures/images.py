@@ -26,11 +26,10 @@ from mediasift.media.pictures.headers import (
     pillow_reads,
     read_header,
 )
+from mediasift.media.pictures.transforms import Picture
 from mediasift.media.pictures.vector_graphics import rasterised
 from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, known_format
-
-Picture = NDArray[np.uint8]
 
 MAX_MEGAPIXELS = 100.0
 """Largest picture decoded unless asked otherwise; a 12,000 x 8,000 scan is 96."""
@@ -47,8 +46,7 @@ _REDUCE_MARGIN = 2
 
 def get_ready() -> None:
     """Load what decodes nearly every picture now, rather than with the first."""
-    cv2.imdecode  # noqa: B018  (a lazy module is imported when one of its names is asked for)
-    Image.open  # noqa: B018  (the same)
+    cv2.imdecode, Image.open  # noqa: B018  (lazy modules are imported when one of their names is asked for)
 
 
 Admit = Callable[[float], None]

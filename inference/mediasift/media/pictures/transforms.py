@@ -69,10 +69,7 @@ def fit(
         grown = resize(image, new_width, new_height, resample)
         left, top = (new_width - width) // 2, (new_height - height) // 2
         return grown[top : top + height, left : left + width]
-    inner_width, inner_height, left, top = padded_place(image.shape[1], image.shape[0], width, height, anchor)
-    filled = np.full((height, width, *image.shape[2:]), pad_value, dtype=np.uint8)
-    filled[top : top + inner_height, left : left + inner_width] = resize(image, inner_width, inner_height, resample)
-    return filled
+    return padded(image, width, height, color=pad_value, resample=resample, anchor=anchor)
 
 
 def padded_place(
@@ -173,16 +170,24 @@ def sharpness(image: Picture) -> float:
 
 
 def padded(
-    image: Picture, width: int, height: int, *, filling: Filling, color: Color = (0, 0, 0), resample: Resample = "area"
+    image: Picture,
+    width: int,
+    height: int,
+    *,
+    filling: Filling = "color",
+    color: Color | int = (0, 0, 0),
+    resample: Resample = "area",
+    anchor: Anchor = "center",
 ) -> Picture:
-    """The whole RGB picture, as large as fits, in the middle of (height, width).
+    """The whole picture, as large as fits, in (height, width).
 
     Args:
         filling: What is around it: `color`; `reflect`, the picture's own edge mirrored; `blur`, a blurred copy of the
-            picture that covers everything.
-        color: RGB, 0..255.
+            picture that covers everything; the last two for RGB only.
+        color: RGB, or a grey level, 0..255.
+        anchor: Where the picture lies.
     """
-    inner_width, inner_height, left, top = padded_place(image.shape[1], image.shape[0], width, height, "center")
+    inner_width, inner_height, left, top = padded_place(image.shape[1], image.shape[0], width, height, anchor)
     inner = resize(image, inner_width, inner_height, resample)
     if filling == "reflect":
         sides = (top, height - inner_height - top), (left, width - inner_width - left), (0, 0)
@@ -191,7 +196,7 @@ def padded(
         cover = fit(image, width, height, how="crop")
         filled = np.array(cv2.GaussianBlur(cover, (0, 0), max(1.0, min(width, height) / 20)), dtype=np.uint8)
     else:
-        filled = np.full((height, width, 3), color, dtype=np.uint8)
+        filled = np.full((height, width, *image.shape[2:]), color, dtype=np.uint8)
     filled[top : top + inner_height, left : left + inner_width] = inner
     return filled
 

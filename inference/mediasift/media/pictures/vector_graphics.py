@@ -30,17 +30,32 @@ _UNITS = {
 """Pixels per unit, at the 96 per inch of CSS (https://www.w3.org/TR/css-values-4/#absolute-lengths)."""
 
 
-class _Look:
+class _Drawing:
     """What there is in a drawing, found by one pass over it: its size, and what it refers to and holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: bytes) -> None:
         self.size = (0.0, 0.0)
         self.references: list[str] = []
         self.embedded: list[str] = []
         self._elements = self._depth = 0
+        if len(data) > MAX_BYTES:
+            raise TooLarge(f"SVG of {len(data):,} bytes; at most {MAX_BYTES:,}")
+        parser = expat.ParserCreate()  # by itself it expands entities within a fixed factor only (Expat 2.4.1)
+        parser.StartElementHandler, parser.EndElementHandler = self._element, self._end
+        parser.EntityDeclHandler = _refuse_entity
+        try:
+            parser.Parse(data, True)
+        except expat.ExpatError as error:
+            raise Damaged(f"SVG is no well-formed XML ({error})") from error
 
-    def element(self, name: str, attributes: dict[str, str]) -> None:
-        """Called for each start tag."""
+    def pixels(self) -> tuple[int, int]:
+        """(width, height) at which it is rendered."""
+        width, height = self.size
+        if not (0 < width < 1e7 and 0 < height < 1e7):
+            raise Damaged(f"SVG of the size {width:g} x {height:g}")
+        return max(1, round(width)), max(1, round(height))
+
+    def _element(self, name: str, attributes: dict[str, str]) -> None:
         self._elements += 1
         self._depth += 1
         if self._elements > _MAX_ELEMENTS or self._depth > _MAX_DEPTH:
@@ -56,8 +71,7 @@ class _Look:
                 elif _local(name) in ("image", "feImage", "use"):
                     self.references.append(value.strip())
 
-    def end(self, _name: str) -> None:
-        """Called for each end tag."""
+    def _end(self, _name: str) -> None:
         self._depth -= 1
 
 
@@ -92,21 +106,6 @@ def _refuse_entity(_name: str, _is_parameter: int, value: str | None, *_where: s
         raise Unsupported("SVG with an external entity; it may not read other files")
 
 
-def _look(data: bytes) -> _Look:
-    if len(data) > MAX_BYTES:
-        raise TooLarge(f"SVG of {len(data):,} bytes; at most {MAX_BYTES:,}")
-    look = _Look()
-    parser = expat.ParserCreate()  # by itself it expands entities within a fixed factor only (Expat 2.4.1)
-    parser.StartElementHandler = look.element
-    parser.EndElementHandler = look.end
-    parser.EntityDeclHandler = _refuse_entity
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise Damaged(f"SVG is no well-formed XML ({error})") from error
-    return look
-
-
 def drawing_size(data: bytes) -> tuple[int, int]:
     """(width, height) at which a drawing is rendered, pixels.
 
@@ -114,10 +113,7 @@ def drawing_size(data: bytes) -> tuple[int, int]:
         Damaged: No SVG, or no size.
         TooLarge, Unsupported: See `rasterised`.
     """
-    width, height = _look(data).size
-    if not (0 < width < 1e7 and 0 < height < 1e7):
-        raise Damaged(f"SVG of the size {width:g} x {height:g}")
-    return max(1, round(width)), max(1, round(height))
+    return _Drawing(data).pixels()
 
 
 def rasterised(data: bytes, *, max_megapixels: float) -> bytes:
@@ -130,12 +126,12 @@ def rasterised(data: bytes, *, max_megapixels: float) -> bytes:
     """
     if not is_installed("resvg_py"):
         raise Unsupported("SVG needs a renderer; type: pip install 'mediasift[svg]'")
-    look = _look(data)
-    if look.references:
-        raise Unsupported(f"SVG that refers to another file ({look.references[0][:60]!r}); other files are not read")
-    width, height = drawing_size(data)
-    for wide, high in ((width, height), *map(_embedded_size, look.embedded)):
-        check_size(wide, high, max_megapixels)
+    drawing = _Drawing(data)
+    if drawing.references:
+        raise Unsupported(f"SVG that refers to another file ({drawing.references[0][:60]!r}); other files are not read")
+    width, height = drawing.pixels()
+    for size in ((width, height), *map(_embedded_size, drawing.embedded)):
+        check_size(*size, max_megapixels)
     resvg = require("resvg_py", extra="svg")
     try:
         text = data.decode("utf-8-sig")

@@ -64,11 +64,9 @@ class SoundTrack:
     def __iter__(self) -> Iterator[Waveform]:
         """Blocks in order."""
         raw = {} if self._raw_rate is None else {"sample_rate": str(self._raw_rate), "ch_layout": "mono"}
+        form = "s16le" if raw else None
         try:
-            with (
-                self._content.local() as file,
-                probe_container(file, demuxer="s16le" if raw else None, options=raw) as container,
-            ):
+            with self._content.local() as file, probe_container(file, demuxer=form, options=raw) as container:
                 if not container.streams.audio:
                     raise Unsupported("it has no sound track")
                 yield from self._blocks(container)
@@ -77,28 +75,26 @@ class SoundTrack:
 
     def _blocks(self, container: Any) -> Iterator[Waveform]:
         """Resampled blocks; where the stream changes its kind midway, so does the resampler."""
-        convert: _Converter | None = None
         origin, done = None, 0
         has_video = bool(picture_streams(container))
-        for frame in self._frames(container):
-            if convert is None or not convert.suits(frame):
-                if convert is not None:
-                    yield from convert.rest()
-                convert = _Converter(frame, self._rate, self._channel)
-            if frame.time is not None:
-                if origin is None:
-                    origin = frame.time
-                    self.start_s = float(frame.time) if has_video else 0.0
-                gap = frame.time - origin - done
-                if _SMALLEST_GAP_S < gap < _LONGEST_GAP_S:
-                    yield np.zeros(round(gap * self._rate), np.float32)
-                    done += gap
-                elif abs(gap) >= _LONGEST_GAP_S:
-                    origin = frame.time - done
-            done += frame.samples / frame.sample_rate
-            yield from convert(frame)
-        if convert is not None:
-            yield from convert.rest()
+        for _, frames in itertools.groupby(self._frames(container), key=_kind):
+            planes, mono = av.AudioResampler("fltp"), av.AudioResampler("flt", "mono", self._rate)
+            for frame in frames:
+                if frame.time is not None:
+                    if origin is None:
+                        origin = frame.time
+                        self.start_s = float(frame.time) if has_video else 0.0
+                    gap = frame.time - origin - done
+                    if _SMALLEST_GAP_S < gap < _LONGEST_GAP_S:
+                        yield np.zeros(round(gap * self._rate), np.float32)
+                        done += gap
+                    elif abs(gap) >= _LONGEST_GAP_S:
+                        origin = frame.time - done
+                done += frame.samples / frame.sample_rate
+                frame.pts = None  # what the clock says is dealt with already
+                for part in planes.resample(frame):
+                    yield from _waveforms(mono.resample(_to_mono(part, self._channel)))
+            yield from _waveforms(mono.resample(None))
 
     def _frames(self, container: Any) -> Iterator[Any]:
         """Decoded frames; packets that do not decode are counted and left out."""
@@ -115,43 +111,24 @@ class SoundTrack:
                 return
 
 
-class _Converter:
-    """Frames of one kind → mono blocks at one rate, by FFmpeg's resampler."""
-
-    def __init__(self, frame: Any, rate: int, channel: int | None) -> None:
-        self._kind, self._channel = _kind(frame), channel
-        count = len(frame.layout.channels)
-        if channel is not None and channel > count:
-            raise Unsupported(f"it has {count} channels; there is no channel {channel}")
-        self._planes = av.AudioResampler(format="fltp")
-        self._mono = av.AudioResampler(format="flt", layout="mono", rate=rate)
-
-    def suits(self, frame: Any) -> bool:
-        """Whether the frame is of the same kind."""
-        return _kind(frame) == self._kind
-
-    def __call__(self, frame: Any) -> Iterator[Waveform]:
-        """One channel, or the mean of all: FFmpeg's own mix of floats is louder and clips."""
-        frame.pts = None  # what the clock says is dealt with already
-        for part in self._planes.resample(frame):
-            planes, channel = part.to_ndarray(), self._channel
-            plane = planes.mean(axis=0, keepdims=True) if channel is None else planes[channel - 1 : channel]
-            mono = av.AudioFrame.from_ndarray(np.ascontiguousarray(plane, np.float32), format="fltp", layout="mono")
-            mono.sample_rate = part.sample_rate
-            yield from self._resampled(mono)
-
-    def rest(self) -> Iterator[Waveform]:
-        """What the resampler still holds."""
-        return self._resampled(None)
-
-    def _resampled(self, frame: Any) -> Iterator[Waveform]:
-        for part in self._mono.resample(frame):
-            block = np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
-            yield np.nan_to_num(block.clip(-1, 1))
-
-
 def _kind(frame: Any) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _to_mono(frame: Any, channel: int | None) -> Any:
+    """One channel, or the mean of all: FFmpeg's own mix of floats is louder and clips."""
+    planes = frame.to_ndarray()
+    if channel is not None and channel > len(planes):
+        raise Unsupported(f"it has {len(planes)} channels; there is no channel {channel}")
+    plane = planes.mean(axis=0, keepdims=True) if channel is None else planes[channel - 1 : channel]
+    mono = av.AudioFrame.from_ndarray(np.ascontiguousarray(plane, np.float32), format="fltp", layout="mono")
+    mono.sample_rate = frame.sample_rate
+    return mono
+
+
+def _waveforms(frames: Any) -> Iterator[Waveform]:
+    for frame in frames:
+        yield np.nan_to_num(np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1).clip(-1, 1))
 
 
 def read_clips(
@@ -206,69 +183,47 @@ def cut(blocks: Iterable[Waveform], *, rate: int, piece_s: float) -> Iterator[tu
     """
     if piece_s < 2:
         raise UsageError("pieces must be at least 2 seconds long")
-    cutter = _Cutter(rate, piece_s)
+    detector = require("webrtcvad", extra="speech").Vad(_AGGRESSIVENESS)
+    size, first = round(rate * _FRAME_S), 0
+    sound, speech, energy = np.empty(0, np.float32), list[bool](), list[float]()
+    for block in _joined(blocks, 16 * size):
+        sound = np.concatenate([sound, block])
+        while (len(speech) + 1) * size <= len(sound):
+            frame = sound[len(speech) * size :][:size]
+            speech.append(detector.is_speech((frame * 32767).astype("<i2").tobytes(), rate))
+            energy.append(float(np.dot(frame, frame)))
+            if (place := _place(speech, energy, longest=round(piece_s / _FRAME_S))) is not None:
+                yield first, sound[: place * size].copy()
+                first, sound = first + place * size, sound[place * size :].copy()
+                speech, energy = speech[place:], energy[place:]
+    if len(sound):
+        yield first, sound
+
+
+def _joined(blocks: Iterable[Waveform], least: int) -> Iterator[Waveform]:
+    """The same sound in blocks of at least so many samples but for the last: blocks may be tiny."""
+    waiting: list[Waveform] = []
     for block in blocks:
-        yield from cutter.take(block)
-    yield from cutter.rest()
+        waiting.append(block)
+        if sum(map(len, waiting)) >= least:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
 
 
-class _Cutter:
-    """Collects frames until a piece is complete; see `cut`."""
-
-    def __init__(self, rate: int, piece_s: float) -> None:
-        self._detector = require("webrtcvad", extra="speech").Vad(_AGGRESSIVENESS)
-        self._rate, self._size = rate, round(rate * _FRAME_S)
-        self._longest, self._pause = round(piece_s / _FRAME_S), math.ceil(_PAUSE_S / _FRAME_S)
-        self._blocks: list[Waveform] = []
-        self._waiting = 0
-        self._sound = np.empty(0, np.float32)
-        self._speech: list[bool] = []
-        self._energy: list[float] = []
-        self._first = 0
-
-    def take(self, block: Waveform) -> Iterator[tuple[int, Waveform]]:
-        """The pieces that a further block completes."""
-        self._blocks.append(block)
-        self._waiting += len(block)
-        if self._waiting >= self._size * 16:  # joined rarely: blocks may be tiny
-            yield from self._look()
-
-    def _look(self) -> Iterator[tuple[int, Waveform]]:
-        self._sound = np.concatenate([self._sound, *self._blocks])
-        self._blocks, self._waiting = [], 0
-        while (len(self._speech) + 1) * self._size <= len(self._sound):
-            at = len(self._speech) * self._size
-            frame = self._sound[at : at + self._size]
-            self._speech.append(self._detector.is_speech((frame * 32767).astype("<i2").tobytes(), self._rate))
-            self._energy.append(float(np.dot(frame, frame)))
-            if (place := self._place()) is not None:
-                yield self._piece(place)
-
-    def _place(self) -> int | None:
-        """After which frame to cut now; None to go on."""
-        count, half = len(self._speech), self._longest // 2
-        if count >= half + self._pause and not any(self._speech[-self._pause :]):
-            return count - self._pause // 2
-        if count < self._longest:
-            return None
-        if pauses := _runs(self._speech, half):
-            start, end = max(pauses, key=lambda run: run[1] - run[0])
-            return (start + end) // 2
-        loudness = np.convolve(self._energy[half:], np.ones(5), mode="valid")
-        return half + int(loudness.argmin()) + 2
-
-    def _piece(self, place: int) -> tuple[int, Waveform]:
-        samples = place * self._size
-        first, piece = self._first, self._sound[:samples].copy()
-        self._first, self._sound = first + samples, self._sound[samples:].copy()
-        self._speech, self._energy = self._speech[place:], self._energy[place:]
-        return first, piece
-
-    def rest(self) -> Iterator[tuple[int, Waveform]]:
-        """The last piece."""
-        yield from self._look()
-        if len(self._sound):
-            yield self._first, self._sound
+def _place(speech: list[bool], energy: list[float], *, longest: int) -> int | None:
+    """After which frame to cut now; None to go on."""
+    count, half, pause = len(speech), longest // 2, math.ceil(_PAUSE_S / _FRAME_S)
+    if count >= half + pause and not any(speech[-pause:]):
+        return count - pause // 2
+    if count < longest:
+        return None
+    if pauses := _runs(speech, half):
+        start, end = max(pauses, key=lambda run: run[1] - run[0])
+        return (start + end) // 2
+    loudness = np.convolve(energy[half:], np.ones(5), mode="valid")
+    return half + int(loudness.argmin()) + 2
 
 
 def _runs(speech: list[bool], start: int) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -10,13 +10,12 @@ import numpy as np
 from mediasift.errors import Damaged
 from mediasift.media.pictures.headers import PILLOW_ERRORS, check_size, guarded, open_lazily, read_header
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.media.video.every import Timetable
 from mediasift.media.video.frames import PictureFrame
-from mediasift.media.video.stretches import Result
-from mediasift.media.video.timetable import Timetable
 
 
 class Animation:
-    """An animated WebP with the methods of `video.Video`.
+    """An animated WebP with the methods of `video.Video` but `side_by_side`, as there is nothing to jump to.
 
     Attributes:
         size: (width, height).
@@ -42,15 +41,6 @@ class Animation:
     def frames(self) -> Iterator[PictureFrame]:
         """Every frame in order."""
         return self.at(range(len(self.timetable.ticks)))
-
-    def side_by_side(
-        self,
-        work: Callable[[Iterator[PictureFrame]], Iterator[Result]],
-        *,
-        ahead: int,  # noqa: ARG002  (as `Video`)
-    ) -> Iterator[Result]:
-        """What `work` makes of every frame, in order; one after the other, as there is nothing to jump to."""
-        return work(self.frames())
 
     def iframes(self) -> Iterator[PictureFrame]:
         """The first frame: the others may hold only what changed."""

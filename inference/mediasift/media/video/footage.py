@@ -87,6 +87,8 @@ def frame_item(
 def measured_cells(footage: Footage, *, colours: bool = True, keyframes: bool = False) -> Iterator[Cell]:
     """Every frame of a film measured, as `find_shots` wants it, with all cores."""
     work = partial(measured, colours=colours, keyframes=keyframes)
+    if isinstance(footage, Animation):
+        return work(footage.frames())
     return footage.side_by_side(work, ahead=max(2, _FRAMES_AHEAD // cell_frames(footage.size)))
 
 

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from mediasift.errors import Damaged
 from mediasift.media.libraries import av, cv2
 from mediasift.media.pictures.images import turned
-
-Picture = NDArray[np.uint8]
+from mediasift.media.pictures.transforms import Picture
 
 SMALL_SIDE = 256
 """The longer side of small frames, for measurements; PySceneDetect's automatic downscaling has the same."""
-
 
 Turn = tuple[bool, int | None]
 """Whether to transpose, and OpenCV's flip code for afterwards, or None."""

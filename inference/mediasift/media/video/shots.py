@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.libraries import cv2
-from mediasift.media.pictures.transforms import sharpness
+from mediasift.media.pictures.transforms import Picture, sharpness
 from mediasift.media.video.cuts import ADAPTIVE_MIN_CHANGE, Cut, Cuts
-from mediasift.media.video.frames import Frame, Picture
+from mediasift.media.video.frames import Frame
 
 _CELL_FRAMES = 12
 """Frames of up to a megapixel of which only the sharpest may become a key frame: half a second, which is less than most

@@ -10,13 +10,13 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from mediasift.media.video.every import Timetable
     from mediasift.media.video.frames import CodedFrame
-    from mediasift.media.video.timetable import Timetable
     from mediasift.media.video.video import Video
 
 Result = TypeVar("Result")
@@ -28,8 +28,8 @@ _PATIENCE_S = 0.1
 """Between two looks, while a result waits for room, whether anybody still wants it."""
 
 
-class _Missing(list[tuple[int, float]]):
-    """The frames of a stretch that are missing, behind its results."""
+_END = object()
+"""Behind the results of a stretch."""
 
 
 class CannotJump(Exception):
@@ -47,56 +47,38 @@ def side_by_side(
         cores: Stretches decoded at a time, over all videos that are read at the same time.
         ahead: Results of a stretch that may wait until those of the stretches before it are taken.
     """
-    with _one_of_several() as films:
-        team = _Team(video, work, cores=max(1, cores // films), ahead=ahead)
-        try:
-            yield from team.results()
-        except CannotJump:
-            team.close()
-            with closing(video.twin(threads=cores)) as decoder:
-                yield from work(decoder.rest(team.first_undone))
-                video.missing.extend(decoder.missing)
-        finally:
-            team.close()
-
-
-_running = 0
-_lock = threading.Lock()
-
-
-@contextmanager
-def _one_of_several() -> Iterator[int]:
-    """How many videos are read at a time, this one included: readers that have one each shall share the cores."""
-    global _running  # noqa: PLW0603  (of the process, as the cores are)
-    with _lock:
-        _running += 1
-        films = _running
+    _films.append(video)
+    team = _Team(video, work, cores=max(1, cores // len(_films)), ahead=ahead)
     try:
-        yield films
+        yield from team.results()
+    except CannotJump:
+        team.close()
+        with closing(video.twin(threads=cores)) as decoder:
+            yield from work(decoder.rest(team.first_undone))
+            video.missing.extend(decoder.missing)
     finally:
-        with _lock:
-            _running -= 1
+        team.close()
+        _films.remove(video)
+
+
+_films: list[Video] = []
+"""Videos that are read at this time: readers that have one each shall share the cores."""
 
 
 def stretches(timetable: Timetable) -> list[tuple[int, int]]:
     """(first frame, frame after the last) of each stretch."""
     begins = [0]
-    for ticks in timetable.keys:
-        number = timetable.number(ticks)
+    for number in timetable.keys:
         if number - begins[-1] >= _LEAST_FRAMES:
             begins.append(number)
     return list(zip(begins, [*begins[1:], len(timetable.ticks)], strict=True))
 
 
 class _Team:
-    """Threads, a decoder for each, and the queues that hold what they found.
-
-    Attributes:
-        first_undone: First frame of the stretch whose results are not all taken yet.
-    """
+    """Threads, a decoder for each, and the queues that hold their results."""
 
     def __init__(self, video: Video, work: Callable[[Iterator[CodedFrame]], Any], *, cores: int, ahead: int) -> None:
-        self.first_undone = 0
+        self.first_undone = 0  # of the stretch whose results are not all taken yet
         self._video, self._work, self._ahead = video, work, ahead
         self._todo = deque(stretches(video.timetable))
         self._workers = min(cores, len(self._todo))
@@ -107,35 +89,32 @@ class _Team:
 
     def results(self) -> Iterator[Any]:
         """Of all stretches in order; raises what a thread raised."""
-        begun: deque[tuple[int, queue.Queue[Any]]] = deque()
+        begun: deque[tuple[int, queue.Queue[Any], Future[list[tuple[int, float]]]]] = deque()
         while self._todo or begun:
             while self._todo and len(begun) <= self._workers:
                 first, end = self._todo.popleft()
-                found: queue.Queue[Any] = queue.Queue(self._ahead)
-                begun.append((end, found))
-                self._pool.submit(self._decode, found, first, end)
-            end, found = begun.popleft()
-            while not isinstance(result := found.get(), _Missing):
-                if isinstance(result, BaseException):
-                    raise result
+                results: queue.Queue[Any] = queue.Queue(self._ahead)
+                begun.append((end, results, self._pool.submit(self._decode, results, first, end)))
+            end, results, done = begun.popleft()
+            while (result := results.get()) is not _END:
                 yield result
-            self._video.missing.extend(result)
+            self._video.missing.extend(done.result())
             self.first_undone = end
 
-    def _decode(self, found: queue.Queue[Any], first: int, end: int) -> None:
-        """In a thread: what the work makes of one stretch, then the end, or the exception that no row may hide."""
+    def _decode(self, results: queue.Queue[Any], first: int, end: int) -> list[tuple[int, float]]:
+        """In a thread: what the work makes of one stretch, into the queue; the frames of it that are missing."""
         try:
             decoder = self._decoder()
             try:
                 for result in self._work(decoder.stretch(first, end)):
-                    if not self._put(found, result):
-                        return
+                    if not self._put(results, result):
+                        break
                 missing, decoder.missing = decoder.missing, []
+                return missing
             finally:
                 self._decoders.put(decoder)
-            self._put(found, _Missing(missing))
-        except BaseException as error:  # handed over to the calling thread, which raises it
-            self._put(found, error)
+        finally:
+            self._put(results, _END)
 
     def _decoder(self) -> Video:
         try:
@@ -143,10 +122,10 @@ class _Team:
         except queue.Empty:
             return self._video.twin(threads=self._threads)
 
-    def _put(self, found: queue.Queue[Any], result: Any) -> bool:
+    def _put(self, results: queue.Queue[Any], result: Any) -> bool:
         while not self._stop.is_set():
             with suppress(queue.Full):
-                found.put(result, timeout=_PATIENCE_S)
+                results.put(result, timeout=_PATIENCE_S)
                 return True
         return False
 

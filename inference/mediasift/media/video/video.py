@@ -9,17 +9,18 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mediasift.errors import Damaged
-from mediasift.media.containers import open_container, picture_stream, reason
+from mediasift.errors import Damaged, Unreadable, Unsupported
+from mediasift.media.containers import picture_streams, probe_container, reason
 from mediasift.media.libraries import av
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.media.video.every import Timetable
 from mediasift.media.video.frames import CodedFrame, Turn, display_turn
 from mediasift.media.video.stretches import CannotJump, Result, side_by_side
-from mediasift.media.video.timetable import Timetable
 from mediasift.system.machine import available_cores
 
 _MAX_THREADS = 8
@@ -60,6 +61,7 @@ class Video:
         timetable: Timetable | None = None,
     ) -> None:
         self._file, self._demuxer, self._max_megapixels, self._alive = file, demuxer, max_megapixels, alive
+        self._again = partial(Video, file, demuxer, max_megapixels=max_megapixels, alive=alive)
         self._spoke = time.monotonic()
         self._sequential = False
         self._threads = min(threads or available_cores(), _MAX_THREADS)
@@ -119,14 +121,7 @@ class Video:
 
     def twin(self, *, threads: int) -> Video:
         """The same video with a decoder of its own, of so many threads."""
-        return Video(
-            self._file,
-            self._demuxer,
-            max_megapixels=self._max_megapixels,
-            alive=self._alive,
-            threads=threads,
-            timetable=self.timetable,
-        )
+        return self._again(threads=threads, timetable=self.timetable)
 
     def _say_alive(self) -> None:
         """Tell whoever waits, about once a second."""
@@ -137,11 +132,9 @@ class Video:
 
     def iframes(self) -> Iterator[CodedFrame]:
         """The frames that the codec stored whole; nothing else is decoded."""
-        self._reopen()
-        keys = [self.timetable.number(ticks) for ticks in self.timetable.keys]
-        self._wanted += len(keys)
-        remaining = set(keys)
-        for frame in self._decoded(packet for packet in self._packets() if packet.is_keyframe):
+        remaining = set(self.timetable.keys)
+        self._wanted += len(remaining)
+        for frame in self._from_beginning(keys_only=True):
             if frame.number in remaining:
                 remaining.discard(frame.number)
                 yield frame
@@ -180,9 +173,19 @@ class Video:
 
     def _open(self) -> tuple[Any, Any]:
         """A container with its first video stream."""
-        container = open_container(self._file, self._demuxer)
         try:
-            stream = picture_stream(container)
+            container = probe_container(self._file, demuxer=self._demuxer)
+        except (PermissionError, FileNotFoundError) as error:
+            raise Unreadable(f"cannot be opened ({reason(error)})") from error
+        except (av.error.FFmpegError, ValueError) as error:
+            raise Damaged(f"the video cannot be opened ({reason(error)})") from error
+        try:
+            stream = next(iter(picture_streams(container)), None)
+            if stream is None:
+                kinds = sorted({one.type for one in container.streams}) or ["nothing"]
+                raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")
+            if stream.codec_context is None:
+                raise Unsupported("its video is in a coding that cannot be read here")
             check_size(stream.codec_context.width, stream.codec_context.height, self._max_megapixels)
             stream.codec_context.thread_count = self._threads
             stream.thread_type = "AUTO"
@@ -191,16 +194,8 @@ class Video:
             raise
         return container, stream
 
-    def _reopen(self) -> None:
-        self.close()
-        self._container, self._stream = self._open()
-
     def _read_timetable(self) -> Timetable:
-        """Read all packets once, decoding none.
-
-        Raises:
-            Damaged: There is no frame.
-        """
+        """Read all packets once, decoding none."""
         ticks, keys, seeks = array("q"), array("q"), array("q")
         early = self._demuxer in ("mpegts", "mpeg")  # these are searched by decoding time
         problem, packets = "", 0
@@ -225,11 +220,12 @@ class Video:
         promised = self._stream.frames if self._demuxer == "mp4" else 0
         if not problem and packets < promised:
             problem = f"the file ends early: it announces {promised:,} frames and holds {packets:,}"
-        order = sorted(range(len(keys)), key=keys.__getitem__)
+        ascending = array("q", sorted(ticks))
+        pairs = sorted(zip(keys, seeks, strict=True))
         return Timetable(
-            ticks=array("q", sorted(ticks)),
-            keys=array("q", (keys[i] for i in order)),
-            seeks=array("q", (seeks[i] for i in order)),
+            ticks=ascending,
+            keys=array("q", (bisect_left(ascending, key) for key, _ in pairs)),
+            seeks=array("q", (seek for _, seek in pairs)),
             time_base=Fraction(self._stream.time_base),
             problem=problem,
         )
@@ -237,15 +233,13 @@ class Video:
     def _is_far(self, position: int, target: int) -> bool:
         """Whether jumping to the I-frame before `target` is shorter than decoding on from `position`."""
         key = self.timetable.key_before(target)
-        if self._sequential or key < 0:
-            return False
-        return self.timetable.number(self.timetable.keys[key]) > position + _SEEK_GAIN
+        return not self._sequential and key >= 0 and self.timetable.keys[key] > position + _SEEK_GAIN
 
     def _from(self, target: int, *, only_by_jumping: bool = False) -> Iterator[CodedFrame]:
         """Frames from the I-frame before `target`, or from the beginning where jumping does not work."""
         key = self.timetable.key_before(target)
         if not self._sequential and key > 0:
-            expected = self.timetable.number(self.timetable.keys[key])
+            expected = self.timetable.keys[key]
             with contextlib.suppress(av.error.FFmpegError):
                 self._container.seek(self.timetable.seeks[key], stream=self._stream)
                 frames = self._decoded(self._packets())
@@ -259,9 +253,10 @@ class Video:
             raise CannotJump
         yield from self._from_beginning()
 
-    def _from_beginning(self) -> Iterator[CodedFrame]:
-        self._reopen()
-        yield from self._decoded(self._packets())
+    def _from_beginning(self, *, keys_only: bool = False) -> Iterator[CodedFrame]:
+        self.close()
+        self._container, self._stream = self._open()
+        yield from self._decoded(packet for packet in self._packets() if packet.is_keyframe or not keys_only)
 
     def _packets(self) -> Iterator[Any]:
         """The stream's packets, the empty last one left out; ends where the file is broken."""
