@@ -10,6 +10,7 @@ from typing import Any, get_args
 import click
 
 from mediasift import verbs
+from mediasift.cli.derived import former_name
 from mediasift.engines.onnx.checking import Check
 from mediasift.engines.onnx.decoders import DECODERS
 from mediasift.engines.onnx.description import (
@@ -90,7 +91,15 @@ def _choice(kind: Any) -> click.Choice[str]:
 @click.option("--anchor", type=click.Choice(["center", "top-left"]), default="center", show_default=True)
 @click.option("--pad-value", type=int, default=0, show_default=True, help="For fit pad: grey level 0 to 255.")
 @click.option("--resample", type=_choice(Resample), default="area", show_default=True)
-@click.option("--colour", type=_choice(Colour), help="[default: what the file says, else rgb]")
+@click.option("--color", "colour", type=_choice(Colour), help="[default: what the file says, else rgb]")
+@click.option(
+    "--colour",
+    "former",
+    type=_choice(Colour),
+    hidden=True,
+    expose_value=False,
+    callback=former_name("colour", "--color"),
+)
 @click.option("--scale", help="Factor for pixels 0..255, e.g. 1/255.  [default: what the file says, else 1]")
 @click.option("--mean", help="Subtracted after scaling: one number, or one per channel.  [default: 0]")
 @click.option("--std", help="Divided by after that: one number, or one per channel.  [default: 1]")
@@ -178,7 +187,7 @@ def _fill_in(given: dict[str, Any], hints: Hints, *, own_labels: bool, own_size:
     for name, otherwise in usual.items():
         said = {"colour": hints.colour, "layout": hints.layout, **scaling}[name]
         if given[name] is None and said is not None and said != otherwise:
-            taken.append(f"--{name} {said}")
+            taken.append(f"--{name.replace('colour', 'color')} {said}")
         given[name] = given[name] or said or otherwise
     if taken:
         click.echo(f"taken from the file: {', '.join(taken)}", err=True)

@@ -32,7 +32,7 @@ def test_swapped_channels_are_named(tmp_path: Path, photos: Path):
     found = check_description(OnnxModel(write(tmp_path, mean_colour()), wrong), read_labelled(photos))
     assert found.given.accuracy == pytest.approx(1 / 3)
     assert found.given.like_chance
-    assert (found.better.options, found.better.accuracy) == ("--colour rgb", 1.0)
+    assert (found.better.options, found.better.accuracy) == ("--color rgb", 1.0)
 
 
 def test_a_right_description_is_left_alone(tmp_path: Path, photos: Path):
@@ -85,11 +85,15 @@ def test_pictures_that_cannot_be_read(tmp_path: Path, photos: Path):
 def test_the_command_warns_and_names_the_recipe(tmp_path: Path, photos: Path):
     path = write(tmp_path, mean_colour(None))
     (tmp_path / "l.txt").write_text("red\ngreen\nblue\n")
-    arguments = ["models", "describe", str(path), "--labels", str(tmp_path / "l.txt"), "--colour", "bgr"]
+    arguments = ["models", "describe", str(path), "--labels", str(tmp_path / "l.txt"), "--color", "bgr"]
     done = CliRunner().invoke(main, [*arguments, "--check", str(photos)], catch_exceptions=False)
     assert done.exit_code == 0
     assert "Warning: that looks like chance (0.333)" in done.stderr
-    assert "Warning: 1.000 are right with: --colour rgb" in done.stderr
+    assert "Warning: 1.000 are right with: --color rgb" in done.stderr
+    former = CliRunner().invoke(
+        main, [*arguments[:-2], "--colour", "bgr", "--check", str(photos)], catch_exceptions=False
+    )
+    assert former.stderr == f"Warning: --colour is now --color; the old name will go\n{done.stderr}"
 
 
 def test_labels_in_another_order_look_like_chance(tmp_path: Path, photos: Path):

@@ -85,7 +85,7 @@ def test_grey_figures_of_one_channel(tmp_path: Path):
     (tmp_path / "l.txt").write_text("up\ndown\n")
     done = call("models", "describe", path, "--labels", tmp_path / "l.txt")
     assert done.exit_code == 0, done.output
-    assert done.stderr == "taken from the file: --size 28x28, --colour gray\n"
+    assert done.stderr == "taken from the file: --size 28x28, --color gray\n"
     picture = np.zeros((60, 40, 3), np.uint8)
     picture[40:] = 255
     assert next(iter(ms.classify(picture, model=path))).label == "down"
@@ -120,7 +120,7 @@ def test_a_file_that_says_it_all_needs_no_options(tmp_path: Path, photos: Path):
     )  # fmt: skip
     done = call("models", "describe", path, "--check", photos)
     assert done.exit_code == 0, done.output
-    assert "taken from the file: 3 labels, --size 8x8, --colour bgr, --scale 1/255" in done.stderr
+    assert "taken from the file: 3 labels, --size 8x8, --color bgr, --scale 1/255" in done.stderr
     assert "check: 1.000" in done.stderr
 
 

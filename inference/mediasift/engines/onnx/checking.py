@@ -119,7 +119,7 @@ def _variants(given: InputDescription) -> Iterator[tuple[str, InputDescription]]
     yield "", given
     colours: tuple[Colour, ...] = ("gray",) if given.colour == "gray" else ("rgb", "bgr")
     for colour in colours:
-        order = f"--colour {colour} " if colour != given.colour else ""
+        order = f"--color {colour} " if colour != given.colour else ""
         if order:
             yield order.strip(), replace(given, colour=colour)
         for scale, *rgb in _SCALINGS if given.dtype != "uint8" else ():
