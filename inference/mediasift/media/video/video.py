@@ -131,8 +131,14 @@ class Video:
             self._alive()
 
     def iframes(self) -> Iterator[CodedFrame]:
-        """The frames that the codec stored whole; nothing else is decoded."""
+        """The frames that the codec stored whole; nothing else is decoded.
+
+        Raises:
+            Damaged: There is none.
+        """
         remaining = set(self.timetable.keys)
+        if not remaining:
+            raise Damaged(f"none of its {len(self.timetable.ticks):,} frames is marked as one that is stored whole")
         self._wanted += len(remaining)
         for frame in self._from_beginning(keys_only=True):
             if frame.number in remaining:
