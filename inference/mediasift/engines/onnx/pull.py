@@ -70,12 +70,7 @@ def pull(name: str, *, source: str | None = None, told: Told | None = None) -> P
 
 
 def fetch(
-    entry: Entry,
-    folder: Path,
-    *,
-    source: str | None = None,
-    told: Told | None = None,
-    patience: Patience | None = None,
+    entry: Entry, folder: Path, *, source: str | None = None, told: Told | None = None, patience: Patience | None = None
 ) -> Path:
     """As `pull`, of any entry, into any folder.
 
@@ -143,10 +138,7 @@ class _Transfer:
     def _fill(self, file: IO[bytes], part: Path) -> None:
         resumed = file.tell() > 0
         while True:
-            if self.source.startswith(("http://", "https://")):
-                self._from_server(file)
-            else:
-                self._from_file(Path(self.source), file)
+            (self._from_server if "://" in self.source else self._from_file)(file)
             file.flush()
             if sha256(part) == self.entry.sha256:
                 return
@@ -159,7 +151,8 @@ class _Transfer:
                 )
             resumed = False  # the first part may have come from another place; once more, from the beginning
 
-    def _from_file(self, source: Path, file: IO[bytes]) -> None:
+    def _from_file(self, file: IO[bytes]) -> None:
+        source = Path(self.source)
         if not source.is_file():
             raise ModelNotFound(f"{source}: no such file")
         if (size := source.stat().st_size) != self.entry.bytes:
