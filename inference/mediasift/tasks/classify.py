@@ -96,15 +96,12 @@ class StartedClassify(StartedModel):
         order = np.argsort(-scores, kind="stable")[: settings.top or None]
         rows: list[Row] = [
             Classification(
-                crop=box,
-                rank=rank,
-                label=description.labels[position],
+                crop=box, rank=rank, score=round(float(scores[position]), 6), label=description.labels[position],
                 label_id=description.label_ids[position] if description.label_ids else None,
-                score=round(float(scores[position]), 6),
             )
             for rank, position in enumerate(order, start=1)
             if scores[position] >= settings.min_score
-        ]
+        ]  # fmt: skip
         return rows or [Classification(crop=box)]
 
 

@@ -14,27 +14,9 @@ from numpy.typing import NDArray
 
 from mediasift.errors import UsageError
 from mediasift.items import Item
+from mediasift.media.pictures import transforms
 from mediasift.media.pictures.encode import ARRAYS, ENCODERS, KeepExif, check_encoder, kept_exif
 from mediasift.media.pictures.headers import check_size
-from mediasift.media.pictures.transforms import (
-    Box,
-    Canvas,
-    Color,
-    ColorModel,
-    Filling,
-    Fit,
-    Resample,
-    check_box,
-    crop,
-    flip,
-    middle,
-    padded,
-    parse_box,
-    resize,
-    rotate,
-    rotated_size,
-    to_color_model,
-)
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
@@ -70,7 +52,7 @@ def _size_or_percent(text: str) -> dict[str, Any]:
     raise UsageError(f"resize {text!r}: must be a percentage such as 25%, or WIDTHxHEIGHT such as 224x224")
 
 
-def _color(text: str) -> Color:
+def _color(text: str) -> transforms.Color:
     """`#rrggbb`, `R,G,B` or one of three names."""
     text = {"black": "0,0,0", "white": "255,255,255", "gray": "128,128,128"}.get(text.lower(), text)
     if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
@@ -100,17 +82,17 @@ class Convert(PictureSettings, RowsTask):
         str, Option("What is left away from the front of the inputs' paths; the folder that all lie in.", flag="")
     ] = ""
     to: Annotated[str, Option("Format to write.", choices=tuple(ENCODERS))] = "png"
-    color_model: Annotated[ColorModel, Option("hsv and lab: arrays only.", old=("--colour-model",))] = "rgb"
+    color_model: Annotated[transforms.ColorModel, Option("hsv and lab: arrays only.", old=("--colour-model",))] = "rgb"
     crop: Annotated[
-        Box | None,
+        transforms.Box | None,
         Option(
-            "First: this part only, in fractions of width and height.", metavar="L,T,R,B", parse=parse_box,
-            check=check_box,
+            "First: this part only, in fractions of width and height.", metavar="L,T,R,B", parse=transforms.parse_box,
+            check=transforms.check_box,
         ),
     ] = None  # fmt: skip
     flip: Annotated[Literal["h", "v"] | None, Option("Then: mirror left to right (h) or top to bottom (v).")] = None
     rotate: Annotated[float, Option("Then: turn clockwise.", metavar="DEGREES")] = 0.0
-    canvas: Annotated[Canvas, Option("When rotating: show all, or keep the size.")] = "grow"
+    canvas: Annotated[transforms.Canvas, Option("When rotating: show all, or keep the size.")] = "grow"
     size: Annotated[
         tuple[int, int] | None,
         Option("Then: to a percentage, or to a size in pixels.", flag="--resize", metavar="25%|224x224",
@@ -119,17 +101,18 @@ class Convert(PictureSettings, RowsTask):
     percent: Annotated[float | None, Option("Or to this percentage of both sides.", flag="", above=0, most=10_000)] = (
         None
     )
-    fit: Annotated[Fit, Option("How a picture gets the size: stretched, its middle cut out, or with a border.")] = (
-        "stretch"
-    )
-    filling: Annotated[Filling, Option("For fit pad: the border.", flag="--pad")] = "color"
+    fit: Annotated[
+        transforms.Fit,
+        Option("How a picture gets the size: stretched, its middle cut out, or with a border."),
+    ] = "stretch"
+    filling: Annotated[transforms.Filling, Option("For fit pad: the border.", flag="--pad")] = "color"
     color: Annotated[
-        Color,
+        transforms.Color,
         Option("For borders and rotation: #rrggbb, R,G,B, black, white or gray.", flag="--background", metavar="COLOR",
                default="black", parse=_color),
     ] = (0, 0, 0)  # fmt: skip
     resample: Annotated[
-        Resample, Option("How sizes change: area averages when shrinking; the others are Pillow's filters.")
+        transforms.Resample, Option("How sizes change: area averages when shrinking; the others are Pillow's filters.")
     ] = "area"
     exif: Annotated[KeepExif, Option("Date, camera, place: leave out, keep, or keep all but the place.")] = "strip"
     quality: Annotated[int, Option("Of jpg, webp and avif.", least=1, most=100)] = 90
@@ -174,7 +157,7 @@ class Convert(PictureSettings, RowsTask):
 
     def rows(self, item: Item) -> list[Row]:
         """Convert and write one picture, whole, by a rename."""
-        numbers = to_color_model(converted(item.image, self), self.color_model)
+        numbers = transforms.to_color_model(converted(item.image, self), self.color_model)
         exif = b"" if item.content is None else kept_exif(item.content, self.exif)
         target = output_path(item, self)
         if isinstance(item.content, LocalFile) and target.exists() and target.samefile(item.content.path):
@@ -191,14 +174,15 @@ def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:
         TooLarge: The result would exceed the limit; nothing of its size is made.
     """
     if settings.crop is not None:
-        image = crop(image, settings.crop)
+        image = transforms.crop(image, settings.crop)
     if settings.flip is not None:
-        image = flip(image, settings.flip)
+        image = transforms.flip(image, settings.flip)
     if settings.rotate % 360:
         check_size(
-            *rotated_size(image.shape[1], image.shape[0], settings.rotate, settings.canvas), settings.max_megapixels
+            *transforms.rotated_size(image.shape[1], image.shape[0], settings.rotate, settings.canvas),
+            settings.max_megapixels,
         )
-        image = rotate(image, settings.rotate, canvas=settings.canvas, color=settings.color)
+        image = transforms.rotate(image, settings.rotate, canvas=settings.canvas, color=settings.color)
     size = settings.size
     if settings.percent is not None:
         factor = settings.percent / 100
@@ -207,10 +191,12 @@ def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:
         return image
     check_size(*size, settings.max_megapixels)
     if settings.fit == "pad":
-        return padded(image, *size, filling=settings.filling, color=settings.color, resample=settings.resample)
+        return transforms.padded(
+            image, *size, filling=settings.filling, color=settings.color, resample=settings.resample
+        )
     if settings.fit == "crop":
-        image = middle(image, *size)
-    return resize(image, *size, settings.resample)
+        image = transforms.middle(image, *size)
+    return transforms.resize(image, *size, settings.resample)
 
 
 def output_path(item: Item, settings: Convert) -> Path:

@@ -149,15 +149,8 @@ class StartedDetect(StartedModel):
             share * length for share, length in zip(fractions, one.original_size * 2, strict=True)
         )
         return Detection(
-            label=description.labels[label],
-            label_id=description.label_ids[label] if description.label_ids else None,
-            score=round(score, 6),
-            left_px=round(left, 2),
-            top_px=round(top, 2),
-            width_px=round(right - left, 2),
-            height_px=round(bottom - top, 2),
-            left=round(fractions[0], 6),
-            top=round(fractions[1], 6),
-            right=round(fractions[2], 6),
-            bottom=round(fractions[3], 6),
-        )
+            label=description.labels[label], label_id=description.label_ids[label] if description.label_ids else None,
+            score=round(score, 6), left_px=round(left, 2), top_px=round(top, 2), width_px=round(right - left, 2),
+            height_px=round(bottom - top, 2), left=round(fractions[0], 6), top=round(fractions[1], 6),
+            right=round(fractions[2], 6), bottom=round(fractions[3], 6),
+        )  # fmt: skip

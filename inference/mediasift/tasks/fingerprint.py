@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.embedder import Embedder, load_embedder
 from mediasift.engines.onnx.recipe import prepare
-from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import Resample, disc, middle, resize, sharpness, to_gray
 from mediasift.media.settings import PictureSettings
@@ -92,10 +91,7 @@ class TakeFingerprints(PictureSettings, ModelRunSettings):
 
         Raises:
             ModelError: It is not here, or gives no vectors.
-            UsageError: A size is out of range.
         """
-        if not (0 <= self.width <= 1024 and 0 <= self.height <= 1024):
-            raise UsageError("size must be from 1 to 1024")
         embedder = None
         if self.model:
             embedder = load_embedder(self.model, layer=self.layer, device=self.device, threads=resources.threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -69,19 +69,14 @@ class Ocr(OcrEngines, PictureSettings, EngineRunSettings):
     row: ClassVar[type[Row]] = TextRegion
 
     engine: Annotated[
-        str,
-        Option("tesseract is a program of its own; rapidocr comes whole with pip.", choices=ENGINES.keys),
+        str, Option("tesseract is a program of its own; rapidocr comes whole with pip.", choices=ENGINES.keys)
     ] = "tesseract"
     level: Annotated[str, Option("A row for each of these.", choices=LEVELS)] = "page"
     clean: Annotated[bool, Option(f"Before reading: {', '.join(HELPFUL)}.")] = False
-    clean_steps: Annotated[
-        Sequence[str],
-        Option("Just these steps.", choices=CLEANING, metavar="A,B"),
-    ] = ()
+    clean_steps: Annotated[Sequence[str], Option("Just these steps.", choices=CLEANING, metavar="A,B")] = ()
     force_ocr: Annotated[bool, Option("Read PDF pages even where the text is in the file.")] = False
     files: Annotated[
-        Sequence[str],
-        Option("Make files of each page; pdf is searchable.", choices=tuple(FILES), metavar="A,B"),
+        Sequence[str], Option("Make files of each page; pdf is searchable.", choices=tuple(FILES), metavar="A,B")
     ] = ()
     directory: Annotated[
         str | Path | None, Option("Where --files go.", short="-d", metavar="DIR", old=("--folder",))
@@ -117,13 +112,11 @@ class Ocr(OcrEngines, PictureSettings, EngineRunSettings):
 
 
 class StartedOcr(Started):
-    """An engine and the settings; see `tasks.task.Started`."""
+    """See `tasks.task.Started`."""
 
     def __init__(self, settings: Ocr, engine: OcrEngine) -> None:
-        self.settings = settings
-        self.engine: OcrEngine = engine
-        self.facts = engine.facts
-        self.concurrency = engine.concurrency
+        self.settings, self.engine = settings, engine
+        self.facts, self.concurrency = engine.facts, engine.concurrency
 
     def prepare(self, item: Item | TextPage) -> Item | Fork:
         """The picture; of a page that is text already, the rows."""
@@ -133,60 +126,37 @@ class StartedOcr(Started):
         """The rows of each page."""
         return [self._read(item) for item in batch]
 
-    def close(self) -> None:
-        """Close the engine."""
-        self.engine.close()
-
     def _read(self, item: Item) -> list[Row]:
         steps, level, image = self.settings.steps, self.settings.level, item.image
-        if not steps:
-            (text,) = self.engine.run([PageRequest(image=image, files=self.settings.files)])
-            parts = regions(text.lines, level)
-        else:
-            height, width = image.shape[:2]
-            turn = self.engine.upright_deg(image) if "rotate" in steps else 0
-            cleaned = clean(image, steps, clockwise_deg=turn)
-            (text,) = self.engine.run([PageRequest(image=cleaned.image, files=self.settings.files)])
-            parts = [
-                Region(
-                    text=part.text,
-                    confidence=part.confidence,
-                    box=map_box(part.box, cleaned.to_original, width, height),
-                )
-                for part in regions(text.lines, level)
-            ]
+        height, width = image.shape[:2]
+        turn = self.engine.upright_deg(image) if "rotate" in steps else 0
+        cleaned = clean(image, steps, clockwise_deg=turn) if steps else None
+        request = PageRequest(image=image if cleaned is None else cleaned.image, files=self.settings.files)
+        (text,) = self.engine.run([request])
+        parts = regions(text.lines, level)
+        if cleaned is not None:
+            parts = [replace(part, box=map_box(part.box, cleaned.to_original, width, height)) for part in parts]
         self._write(item, text)
         return self._rows(parts, self.settings.engine)
 
     def _from_layer(self, page: TextPage) -> list[Row]:
-        lines = tuple(
-            line_of(
-                [Region(text=w.text, confidence=None, box=(w.left_px, w.top_px, w.width_px, w.height_px)) for w in line]
-            )
-            for _, line in itertools.groupby(page.words, key=lambda word: word.line)
-        )
+        words = [
+            (w.line, Region(text=w.text, confidence=None, box=(w.left_px, w.top_px, w.width_px, w.height_px)))
+            for w in page.words
+        ]
+        by_line = itertools.groupby(words, key=lambda word: word[0])
+        lines = tuple(line_of([word for _, word in group]) for _, group in by_line)
         self._write(page, PageText(lines=lines, files={}))
         return self._rows(regions(lines, self.settings.level), "text-layer")
 
     def _rows(self, parts: Sequence[Region], engine: str) -> list[Row]:
-        if not parts:
-            return [TextRegion(level=self.settings.level, text="", engine=engine)]
-        rows: list[Row] = []
+        level, rows = self.settings.level, list[Row]()
         for part in parts:
-            left, top, width, height = (round(side) for side in part.box)
-            rows.append(
-                TextRegion(
-                    level=self.settings.level,
-                    text=part.text,
-                    confidence=None if part.confidence is None else round(part.confidence, 4),
-                    left_px=left,
-                    top_px=top,
-                    width_px=width,
-                    height_px=height,
-                    engine=engine,
-                )
-            )
-        return rows
+            left, top, width, height = map(round, part.box)
+            confidence = None if part.confidence is None else round(part.confidence, 4)
+            rows.append(TextRegion(level=level, text=part.text, confidence=confidence, left_px=left, top_px=top,
+                                   width_px=width, height_px=height, engine=engine))  # fmt: skip
+        return rows or [TextRegion(level=level, text="", engine=engine)]
 
     def _write(self, place: Place, page: PageText) -> None:
         """The page's files, each at once and whole; done again, they are the same."""

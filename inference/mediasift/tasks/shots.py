@@ -108,18 +108,10 @@ class ShotsSummary(Shots):
 def shot_row(shot: media_shots.Shot) -> Shot:
     """A shot as a row."""
     return Shot(
-        frame=shot.first,
-        time_s=shot.start_s,
-        shot=shot.number,
-        begins=shot.begins,
-        start_s=shot.start_s,
-        end_s=shot.end_s,
-        length_s=round(shot.end_s - shot.start_s, 6),
-        frames=shot.frames,
-        brightness=round(shot.brightness, 4),
-        colourfulness=round(shot.colourfulness, 3),
-        motion=round(shot.motion, 5),
-    )
+        frame=shot.first, time_s=shot.start_s, shot=shot.number, begins=shot.begins, start_s=shot.start_s,
+        end_s=shot.end_s, length_s=round(shot.end_s - shot.start_s, 6), frames=shot.frames,
+        brightness=round(shot.brightness, 4), colourfulness=round(shot.colourfulness, 3), motion=round(shot.motion, 5),
+    )  # fmt: skip
 
 
 def summarised(shots: Sequence[media_shots.Shot]) -> ShotSummary:

@@ -109,8 +109,8 @@ class Started:
     parts: Mapping[str, Started] = {}
 
     def prepare(self, item: Any) -> Any:
-        """Cheap work on one item, as the task `reads` it."""
-        raise NotImplementedError
+        """Cheap work on one item, as the task `reads` it; as it stands here, none."""
+        return item
 
     def infer(self, batch: Sequence[Any]) -> Sequence[Sequence[Row]]:
         """The rows of each prepared item, in order, without their place. No rows: one empty row is made.
@@ -130,6 +130,9 @@ class Started:
 
     def close(self) -> None:
         """Let go of what is held; called once, when the run ends."""
+        for held in (self.engine, *self.parts.values()):
+            if held is not None:
+                held.close()
 
 
 class StartedModel(Started):

@@ -16,7 +16,7 @@ from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.engines.speech import ENGINES as SPEECH_ENGINES
 from mediasift.engines.speech import OFFLINE
 from mediasift.errors import ItemError, UsageError
-from mediasift.items import Clip, Item, Place
+from mediasift.items import Item, Place
 from mediasift.media.pictures.transforms import sharpness
 from mediasift.media.settings import FrameSettings
 from mediasift.media.timelines import FilmEnd, FilmShot, LostSound
@@ -35,9 +35,9 @@ from mediasift.tasks.timeline_parts import (
     Moment,
     StartedPart,
     started_parts,
-)
+)  # fmt: skip
 
-_LOOKED = {kind for kind, _ in PICTURE_TASKS.values()}
+_LOOKED = {kind for kind, *_ in PICTURE_TASKS.values()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,10 @@ class Timeline(DeviceSettings, FrameSettings, EngineRunSettings):
     reads: ClassVar[Reads] = "timeline"
     row: ClassVar[type[Row]] = Moment
 
-    parts: Annotated[
-        Sequence[str],
-        Option("What it holds.", choices=PARTS, flag="--with", metavar="A,B"),
-    ] = ("shots", "keyframes")
+    parts: Annotated[Sequence[str], Option("What it holds.", choices=PARTS, flag="--with", metavar="A,B")] = (
+        "shots",
+        "keyframes",
+    )
     classify_model: Annotated[str | Path, Option("For classify.", metavar="MODEL")] = DEFAULT_CLASSIFIER
     detect_model: Annotated[str | Path, Option("For detect.", metavar="MODEL")] = DEFAULT_DETECTOR
     top: Annotated[int, Option("Labels per frame; 0 for all.", least=0)] = 1
@@ -106,42 +106,32 @@ class StartedTimeline(Started):
     """Parts that get the frames and clips of a film, each in batches of its own; see `tasks.task.Started`."""
 
     def __init__(self, settings: Timeline, parts: dict[str, StartedPart]) -> None:
-        self.settings = settings
-        self.parts = parts
+        self.settings, self.parts = settings, parts
         self.facts = {name: dict(part.facts) for name, part in parts.items()}
 
     def prepare(self, item: Place) -> Fork:
         """What each part makes of a frame or clip; a shot, key frame or the end is a moment already."""
-        if isinstance(item, (Clip, Item)) and getattr(item, "shot", None) is None:
-            return self._divided(item, SOUND_TASKS if isinstance(item, Clip) else PICTURE_TASKS)
-        if isinstance(item, FilmShot):
-            shot = item.shot
-            return _known(Moment(kind=SHOT, start_s=shot.start_s, end_s=shot.end_s, label=shot.begins))
-        if isinstance(item, Item):
-            return _known(Moment(kind=KEYFRAME, score=round(sharpness(item.image), 3)))
-        if isinstance(item, FilmEnd):
-            return _known(Moment(kind=END))
-        if isinstance(item, LostSound):
-            return Fork(
-                rows=[self.parts[name].failed(Moment, item.error) for name in SOUND_TASKS if name in self.parts]
-            )
-        raise TypeError(f"no part of a timeline: {item!r}")
-
-    def _divided(self, item: Item | Clip, tasks: Any) -> Fork:
+        match item:
+            case FilmShot(shot=shot):
+                moment = Moment(kind=SHOT, start_s=shot.start_s, end_s=shot.end_s, label=shot.begins)
+                return Fork(rows=[moment])
+            case FilmEnd():
+                return Fork(rows=[Moment(kind=END)])
+            case Item() if item.shot is not None:
+                return Fork(rows=[Moment(kind=KEYFRAME, score=round(sharpness(item.image), 3))])
+            case LostSound(error=error):
+                return Fork(
+                    rows=[part.failed(Moment, error) for name, part in self.parts.items() if name in SOUND_TASKS]
+                )
         prepared: dict[str, Any] = {}
         rows: list[Row] = []
-        for name in tasks:
+        for name in PICTURE_TASKS if isinstance(item, Item) else SOUND_TASKS:
             if name in self.parts:
                 try:
                     prepared[name] = self.parts[name].prepare(item)
                 except ItemError as error:
                     rows.append(self.parts[name].failed(Moment, error))
         return Fork(prepared=prepared, rows=rows)
-
-    def close(self) -> None:
-        """Close every part."""
-        for part in self.parts.values():
-            part.close()
 
     def arranged(self, path: str, rows: Sequence[Row]) -> Sequence[Row]:
         """The moments of a film by time, with their ends and the shots they fall into; its WebVTT file is written."""
@@ -162,17 +152,13 @@ class StartedTimeline(Started):
                 continue
             start, until = _start(one), one.end_s
             if one.kind in _LOOKED:
-                after = bisect_right(looked, start)
-                until = looked[after] if after < len(looked) else max(end_s, start)
+                until = next(iter(looked[bisect_right(looked, start) :]), max(end_s, start))
+            elif one.kind == KEYFRAME:
+                until = start
             shot = max(1, bisect_right(boundaries, start)) if boundaries and one.kind is not None else None
             is_timed = one.kind is not None and one.time_s is not None
-            until = start if one.kind == KEYFRAME else until
             whole.append(replace(one, start_s=start if is_timed else one.start_s, end_s=until, shot=shot))
         return sorted(whole, key=_order)
-
-
-def _known(moment: Moment) -> Fork:
-    return Fork(rows=[moment])
 
 
 def _start(moment: Moment) -> float:

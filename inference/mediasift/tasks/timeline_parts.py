@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -11,47 +11,35 @@ from mediasift.engines.engine import Resources
 from mediasift.errors import ItemError
 from mediasift.items import Clip, Item
 from mediasift.rows import Row
-from mediasift.tasks.task import Started, Task
+from mediasift.tasks.task import Started
 
 SHOT, KEYFRAME, END = "shot", "keyframe", "end"
 """Kinds of moments that no task finds; `END`, where the pictures end, is never in a table."""
 
 
-def _task(home: str, **settings: Any) -> Task:
-    """A task by the module and name of its settings: no timeline pays for parts that it does not have."""
-    module, _, name = home.partition(":")
-    task: Task = getattr(import_module(module), name)(**settings)
-    return task
-
-
-PICTURE_TASKS: dict[str, tuple[str, Callable[[Any], Task]]] = {
+PICTURE_TASKS: dict[str, tuple[str, str, Callable[[Any], dict[str, Any]]]] = {
     "classify": (
-        "label",
-        lambda s: _task(
-            "mediasift.tasks.classify:Classify",
-            model=s.classify_model, device=s.device, top=s.top, min_score=s.min_score,
-        ),
+        "label", "mediasift.tasks.classify:Classify",
+        lambda s: {"model": s.classify_model, "device": s.device, "top": s.top, "min_score": s.min_score},
     ),
     "detect": (
-        "object",
-        lambda s: _task(
-            "mediasift.tasks.detect:Detect",
-            model=s.detect_model, device=s.device, labels=s.labels, min_score=s.min_score,
-        ),
+        "object", "mediasift.tasks.detect:Detect",
+        lambda s: {"model": s.detect_model, "device": s.device, "labels": s.labels, "min_score": s.min_score},
     ),
     "ocr": (
-        "text",
-        lambda s: _task("mediasift.tasks.ocr:Ocr", engine=s.ocr_engine, language=s.ocr_language, level="line"),
+        "text", "mediasift.tasks.ocr:Ocr",
+        lambda s: {"engine": s.ocr_engine, "language": s.ocr_language, "level": "line"},
     ),
 }  # fmt: skip
-"""Tasks on single frames → (what a moment of theirs is called, how they are made from the timeline's settings)."""
+"""Tasks on single frames → what a moment of theirs is called; their settings, by module and name, as no timeline pays
+for parts that it does not have; and what these are, by the timeline's."""
 
-SOUND_TASKS: dict[str, tuple[str, Callable[[Any], Task]]] = {
+SOUND_TASKS = {
     "transcribe": (
-        "speech",
-        lambda s: _task("mediasift.tasks.transcribe:Transcribe", engine=s.speech_engine, model=s.speech_model),
+        "speech", "mediasift.tasks.transcribe:Transcribe",
+        lambda s: {"engine": s.speech_engine, "model": s.speech_model},
     ),
-}
+}  # fmt: skip
 """The same for tasks on the sound track."""
 
 PARTS = ("shots", "keyframes", *PICTURE_TASKS, *SOUND_TASKS)
@@ -116,14 +104,13 @@ class StartedPart(Started):
         """A row as a moment: the columns that both have, and boxes in pixels as fractions of (width, height)."""
         names = ("time_s", "start_s", "end_s", "label", "text", "score", "left", "top", "right", "bottom", "error")
         values = {name: getattr(row, name) for name in names if getattr(row, name, None) is not None}
-        confidence = getattr(row, "confidence", None)
-        if confidence is not None:
+        if (confidence := getattr(row, "confidence", None)) is not None:
             values["score"] = confidence
+        box: Any = row
         if "left" not in values and getattr(row, "left_px", None) is not None:
-            box: Any = row
             values["left"], values["right"] = (round(x / size[0], 6) for x in (box.left_px, box.left_px + box.width_px))
             values["top"], values["bottom"] = (round(y / size[1], 6) for y in (box.top_px, box.top_px + box.height_px))
-        return replace(Moment(kind=self.kind), **values)
+        return Moment(kind=self.kind, **values)
 
 
 def started_parts(settings: Any, names: Sequence[str], resources: Resources) -> dict[str, StartedPart]:
@@ -132,9 +119,10 @@ def started_parts(settings: Any, names: Sequence[str], resources: Resources) -> 
     Raises:
         SetupError: One of them cannot start.
     """
-    makers = {**PICTURE_TASKS, **SOUND_TASKS}
-    return {
-        name: StartedPart(kind, make(settings).start(resources))
-        for name, (kind, make) in makers.items()
-        if name in names
-    }
+    parts = {}
+    for name, (kind, home, chosen) in {**PICTURE_TASKS, **SOUND_TASKS}.items():
+        if name in names:
+            module, _, task = home.partition(":")
+            made = getattr(import_module(module), task)(**chosen(settings))
+            parts[name] = StartedPart(kind, made.start(resources))
+    return parts

@@ -92,48 +92,27 @@ class Transcribe(SpeechEngines, SoundSettings, EngineRunSettings):
 
 
 class StartedTranscribe(Started):
-    """An engine and the settings; see `tasks.task.Started`."""
+    """See `tasks.task.Started`."""
 
     def __init__(self, settings: Transcribe, engine: SpeechEngine, patience_s: float) -> None:
-        self.settings = settings
-        self.engine: SpeechEngine = engine
-        self.facts = engine.facts
-        self.concurrency = engine.concurrency
-        self.patience_s = patience_s
-
-    def prepare(self, item: Clip | RemoteSound) -> Clip | RemoteSound:
-        """The clip, as the engine takes it."""
-        return item
+        self.level, self.engine, self.patience_s = settings.level, engine, patience_s
+        self.facts, self.concurrency = engine.facts, engine.concurrency
 
     def infer(self, batch: Sequence[Clip | RemoteSound]) -> list[list[Row]]:
         """The rows of each clip."""
         return [self._rows(clip, phrases) for clip, phrases in zip(batch, self.engine.run(batch), strict=True)]
 
-    def close(self) -> None:
-        """Close the engine."""
-        self.engine.close()
-
     def _rows(self, clip: Clip | RemoteSound, phrases: Sequence[Phrase]) -> list[Row]:
-        offset, length = (
-            (clip.start_s, clip.waveform.size / clip.sample_rate) if isinstance(clip, Clip) else (0.0, None)
-        )
-        rows: list[Row] = [self._row(part, offset) for phrase in phrases for part in self._parts(phrase)]
-        if not rows:
-            end = None if length is None else round(offset + length, 3)
-            rows = [Segment(level=self.settings.level, start_s=round(offset, 3), end_s=end, text="")]
-        return rows
+        offset_s = clip.start_s if isinstance(clip, Clip) else 0.0
+        by_word = self.level == "word"
+        parts = [part for phrase in phrases for part in ((by_word and phrase.words) or (phrase,))]
+        if not parts:
+            end_s = round(offset_s + clip.waveform.size / clip.sample_rate, 3) if isinstance(clip, Clip) else None
+            return [Segment(level=self.level, start_s=round(offset_s, 3), end_s=end_s, text="")]
+        return [self._row(part, offset_s) for part in parts]
 
-    def _parts(self, phrase: Phrase) -> Sequence[Spoken]:
-        return phrase.words if self.settings.level == "word" and phrase.words else (phrase,)
-
-    def _row(self, part: Spoken, offset: float) -> Segment:
-        start = round(offset + part.start_s, 3)
-        return Segment(
-            time_s=start,
-            level=self.settings.level,
-            start_s=start,
-            end_s=round(offset + part.end_s, 3),
-            text=part.text,
-            confidence=None if part.confidence is None else round(part.confidence, 4),
-            speaker=part.speaker,
-        )
+    def _row(self, part: Spoken, offset_s: float) -> Segment:
+        start_s = round(offset_s + part.start_s, 3)
+        confidence = None if part.confidence is None else round(part.confidence, 4)
+        return Segment(time_s=start_s, level=self.level, start_s=start_s, end_s=round(offset_s + part.end_s, 3),
+                       text=part.text, confidence=confidence, speaker=part.speaker)  # fmt: skip

@@ -69,8 +69,7 @@ class OcrEngine(Engine):
 
 def line_of(words: Sequence[Region], *, paragraph: int = 0) -> Line:
     """The line that the words make."""
-    whole = joined(words, " ".join(word.text for word in words))
-    return Line(text=whole.text, confidence=whole.confidence, box=whole.box, words=tuple(words), paragraph=paragraph)
+    return joined(words, " ".join(word.text for word in words), paragraph=paragraph)
 
 
 def regions(lines: Sequence[Line], level: str) -> list[Region]:
@@ -88,15 +87,16 @@ def page_text(lines: Sequence[Line]) -> str:
     return "\n\n".join("\n".join(line.text for line in paragraph) for _, paragraph in paragraphs)
 
 
-def joined(parts: Sequence[Region], text: str) -> Region:
-    """One region of several. Its box holds all of theirs; its confidence is their mean over characters."""
+def joined(parts: Sequence[Region], text: str, *, paragraph: int = 0) -> Line:
+    """One region of several, whose box holds all of theirs; its confidence is their mean over characters."""
     left, top = min(part.box[0] for part in parts), min(part.box[1] for part in parts)
     right = max(part.box[0] + part.box[2] for part in parts)
     bottom = max(part.box[1] + part.box[3] for part in parts)
     known = [(part.confidence, len(part.text)) for part in parts if part.confidence is not None]
     total = sum(length for _, length in known)
     confidence = sum(value * length for value, length in known) / total if total else None
-    return Region(text=text, confidence=confidence, box=(left, top, right - left, bottom - top))
+    box = (left, top, right - left, bottom - top)
+    return Line(text=text, confidence=confidence, box=box, words=tuple(parts), paragraph=paragraph)
 
 
 _STRAYS = 0.05

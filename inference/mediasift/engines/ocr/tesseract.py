@@ -59,7 +59,7 @@ class Tesseract(OcrEngine):
         # Its OpenMP threads fight each other when several of it run; pytesseract hands our environment on.
         os.environ["OMP_THREAD_LIMIT"] = "1"
         version = self._version()
-        self._check_languages(["osd"] if upright else [])
+        self._check_languages(("osd",) if upright else ())
         self.facts = {"engine": "tesseract", "version": version, "language": self._language}
 
     def _version(self) -> str:
@@ -84,9 +84,7 @@ class Tesseract(OcrEngine):
 
     def _check_languages(self, more: Sequence[str]) -> None:
         here = set(self._tesseract.get_languages())
-        wanted = [*filter(None, self._language.split("+")), *more]
-        missing = [name for name in wanted if name not in here]
-        if missing:
+        if missing := [name for name in (*self._language.split("+"), *more) if name and name not in here]:
             packages = " ".join(f"tesseract-ocr-{name.lower().replace('_', '-')}" for name in missing)
             there = ", ".join(sorted(here - {"osd"})) or "no language"
             raise EngineError(

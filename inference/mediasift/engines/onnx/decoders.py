@@ -6,6 +6,7 @@ top, right, bottom, and scores float32 (N, boxes, labels), 0..1. Nothing is thre
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -122,10 +123,9 @@ def _by_shape(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The outputs that have the wanted shapes; graphs order and name them differently."""
     arrays = [one for one in _shaped(outputs, 2) if one.ndim == 3]
-    for first in arrays:
-        for second in arrays:
-            if first is not second and wanted[0](first) and wanted[1](second):
-                return first, second
+    for first, second in itertools.permutations(arrays, 2):
+        if wanted[0](first) and wanted[1](second):
+            return first, second
     shapes = ", ".join(str(np.shape(one)) for one in outputs)
     raise DescriptionError(f"decoder {decoder}: no boxes and scores for these labels among outputs of shape {shapes}")
 

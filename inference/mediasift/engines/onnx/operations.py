@@ -1,8 +1,7 @@
 """How much arithmetic a model needs for one picture: its multiply-adds, counted without the `onnx` package.
 
 Only products with weights count, as is usual in the literature (ResNet50: 3.9 to 4.1 thousand million): what else a
-graph does (additions, activations, pooling) is a few hundredths of that. The shapes come from one run with the tensors
-in question as further outputs, so that they are those of the real graph, whatever its exporter wrote down of them.
+graph does is a few hundredths of that. The shapes come from one run with the tensors in question as further outputs.
 """
 
 from __future__ import annotations

@@ -12,13 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mediasift.engines.onnx.protobuf import encode
-from mediasift.engines.onnx.runtime import (
-    ort_errors,
-    placed_nodes,
-    runtime,
-    session_options,
-    share_of_nodes,
-)
+from mediasift.engines.onnx.runtime import ort_errors, placed_nodes, runtime, session_options, share_of_nodes
 from mediasift.errors import ProviderUnavailable
 from mediasift.system.machine import available_cores, cache_folder, instruction_sets, processor
 from mediasift.system.optional import is_installed, require
@@ -53,8 +47,8 @@ class Provider:
         install: What to type when it is missing.
         options: Its options for a setting.
         precisions: That can be asked for, as in `openvino:float32`.
-        usual: The one it is told to compute in where none is asked for; None leaves it alone.
-        plugin: Registers it when it comes as a package of its own; None for built-in ones.
+        usual: The one to compute in where none is asked for; None leaves it alone.
+        plugin: The package that it comes in, unless it is built in.
         prepare: Called before a session is made, with the session's options.
     """
 
@@ -63,8 +57,8 @@ class Provider:
     options: Callable[[Setting], Mapping[str, str]] = field(default=lambda _: {})
     precisions: tuple[Precision, ...] = ()
     usual: Callable[[], Precision | None] = field(default=lambda: None)
-    plugin: Callable[[], None] | None = None
-    prepare: Callable[[Any], None] = field(default=lambda _: None)
+    plugin: str = ""
+    prepare: Callable[[Any], object] = field(default=lambda _: None)
 
 
 @cache
@@ -82,34 +76,26 @@ def _openvino_precision() -> Precision:
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(instruction_sets()) else "float32"
 
 
-_OPENVINO_NAMES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
-
-
 def _openvino_options(setting: Setting) -> Mapping[str, str]:
     """OpenVINO's own properties: https://docs.openvino.ai, "CPU Device". Without the number it takes every core."""
     wanted: dict[str, Any] = {"INFERENCE_NUM_THREADS": setting.threads}
     if setting.precision is not None:
-        wanted["INFERENCE_PRECISION_HINT"] = _OPENVINO_NAMES[setting.precision]
+        wanted["INFERENCE_PRECISION_HINT"] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}[setting.precision]
     return {"load_config": json.dumps({"CPU": wanted})}
 
 
 def _tensorrt_options(setting: Setting) -> Mapping[str, str]:
     """Engines take minutes to build, and fit one model, one GPU and these versions: each such set has its folder."""
-    options = {"trt_fp16_enable": "1"} if setting.precision == "float16" else {}
-    if setting.precision == "bfloat16":
-        options = {"trt_bf16_enable": "1"}
+    switches = {"float16": "trt_fp16_enable", "bfloat16": "trt_bf16_enable"}
+    options = {switches[one]: "1" for one in (setting.precision,) if one in switches}
     if setting.key is None:
         return options
     versions = {name: _version(name) for name in ("onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "tensorrt-cu13")}
     folder = engine_folder(setting, gpu=_gpu(), versions=versions)
     folder.mkdir(parents=True, exist_ok=True)
-    return {
-        **options,
-        "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": str(folder),
-        "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": str(folder),
-    }
+    for cache_name in ("trt_engine_cache", "trt_timing_cache"):
+        options |= {f"{cache_name}_enable": "1", f"{cache_name}_path": str(folder)}
+    return options
 
 
 def engine_folder(setting: Setting, *, gpu: str, versions: Mapping[str, str]) -> Path:
@@ -122,8 +108,7 @@ def _gpu() -> str:
     """Name and driver of the first GPU, as the driver's own program tells."""
     try:
         asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
-        told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20)  # noqa: S603  (fixed words)
-        return told.stdout.strip()
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return "unknown-gpu"
 
@@ -154,31 +139,23 @@ _GPU = "pip uninstall onnxruntime && pip install onnxruntime-gpu (one of the two
 DEVICES: dict[str, Provider] = {
     "cpu": Provider(name="CPUExecutionProvider", install="pip install onnxruntime"),
     "openvino": Provider(
-        name="OpenVINOExecutionProvider",
-        install="pip install 'mediasift[openvino]'",
-        options=_openvino_options,
-        precisions=("float32", "bfloat16", "float16"),
-        usual=_openvino_precision,
-        plugin=_register_openvino,
+        name="OpenVINOExecutionProvider", install="pip install 'mediasift[openvino]'", options=_openvino_options,
+        precisions=("float32", "bfloat16", "float16"), usual=_openvino_precision, plugin="onnxruntime_ep_openvino",
+        prepare=lambda _: _register_openvino(),
     ),
     "cuda": Provider(
-        name="CUDAExecutionProvider", install=_GPU, options=lambda _: {"use_tf32": "0"}, prepare=_load_nvidia
+        name="CUDAExecutionProvider", install=_GPU, options=lambda _: {"use_tf32": "0"}, prepare=_load_nvidia,
     ),
     "tensorrt": Provider(
-        name="TensorrtExecutionProvider",
-        install=_GPU,
-        options=_tensorrt_options,
-        precisions=("float16", "bfloat16"),
+        name="TensorrtExecutionProvider", install=_GPU, options=_tensorrt_options, precisions=("float16", "bfloat16"),
         prepare=_load_nvidia,
     ),
     "coreml": Provider(name="CoreMLExecutionProvider", install="pip install onnxruntime (on macOS)"),
     "directml": Provider(
-        name="DmlExecutionProvider",
-        install="pip install onnxruntime-directml (on Windows)",
-        prepare=_without_patterns,
+        name="DmlExecutionProvider", install="pip install onnxruntime-directml (on Windows)", prepare=_without_patterns,
     ),
-}
-"""Device on the command line → provider. What `auto` means stands in `models.choice`."""
+}  # fmt: skip
+"""Device on the command line → provider. What `auto` means stands in `engines.onnx.choice`."""
 
 SPECS = tuple(
     spec
@@ -198,9 +175,7 @@ def precision_of(spec: str) -> Precision | None:
 def provider_is_here(device: str) -> bool:
     """Whether ONNX Runtime offers the provider; whether it works only a session tells."""
     provider = DEVICES[device]
-    if provider.plugin is not None:
-        return is_installed("onnxruntime_ep_openvino")
-    return provider.name in runtime().get_available_providers()
+    return is_installed(provider.plugin) if provider.plugin else provider.name in runtime().get_available_providers()
 
 
 def open_session(
@@ -239,32 +214,7 @@ def open_session(
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(data_folder))
     provider.prepare(options)
     setting = Setting(threads=threads or available_cores(), precision=precision_of(spec), key=key)
-    session = _session(model, options, device, provider.options(setting))
-    _check_placement(session, device)
-    session.disable_fallback()
-    return session
-
-
-def _session(model: str | bytes, options: Any, device: str, own: Mapping[str, str]) -> Any:
-    """The session, through the plug-in interface or with a built-in provider."""
-    ort, provider = runtime(), DEVICES[device]
-    if provider.plugin is None:
-        return ort.InferenceSession(model, options, providers=[(provider.name, dict(own))])
-    provider.plugin()
-    found = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
-    processors = [one for one in found if one.device.type == ort.OrtHardwareDeviceType.CPU]
-    if not processors:
-        raise ProviderUnavailable(
-            f"device {device} is installed, but {provider.name} finds no hardware it can use here "
-            f"({processor()}): Intel's plug-in takes Intel processors only. Use --device cpu"
-        )
-    options.add_provider_for_devices(processors[:1], dict(own))
-    return ort.InferenceSession(model, options)
-
-
-def _check_placement(session: Any, device: str) -> None:
-    """Raise where ONNX Runtime would quietly compute elsewhere."""
-    provider = DEVICES[device]
+    session = _session(model, options, provider, dict(provider.options(setting)), device)
     used = session.get_providers()[0]
     if used != provider.name:
         raise ProviderUnavailable(
@@ -276,6 +226,24 @@ def _check_placement(session: Any, device: str) -> None:
             f"device {device} takes none of the model's {sum((placed_nodes(session) or {}).values())} nodes; "
             "ONNX Runtime would compute them all on the CPU. Use --device cpu"
         )
+    session.disable_fallback()
+    return session
+
+
+def _session(model: str | bytes, options: Any, provider: Provider, own: dict[str, str], device: str) -> Any:
+    """The session, through the plug-in interface or with a built-in provider."""
+    ort = runtime()
+    if not provider.plugin:
+        return ort.InferenceSession(model, options, providers=[(provider.name, own)])
+    found = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
+    processors = [one for one in found if one.device.type == ort.OrtHardwareDeviceType.CPU]
+    if not processors:
+        raise ProviderUnavailable(
+            f"device {device} is installed, but {provider.name} finds no hardware it can use here "
+            f"({processor()}): Intel's plug-in takes Intel processors only. Use --device cpu"
+        )
+    options.add_provider_for_devices(processors[:1], own)
+    return ort.InferenceSession(model, options)
 
 
 def check_device(device: str) -> float | None:
@@ -286,7 +254,13 @@ def check_device(device: str) -> float | None:
     """
     import numpy as np
 
-    session = open_session(_one_node(), device, 1)
+    # An ONNX file: y = Abs(x), float32 (1,).
+    kind = encode(1, encode(1, 1) + encode(2, encode(1, encode(1, 1))))
+    x, y = (encode(1, name) + encode(2, kind) for name in (b"x", b"y"))
+    node = encode(1, b"x") + encode(2, b"y") + encode(4, b"Abs")
+    graph = encode(1, node) + encode(2, b"g") + encode(11, x) + encode(12, y)
+    file = encode(1, 8) + encode(7, graph) + encode(8, encode(1, b"") + encode(2, 13))
+    session = open_session(file, device, 1)
     try:
         (result,) = session.run(None, {"x": np.array([-2.0], dtype=np.float32)})
     except ort_errors() as error:
@@ -294,13 +268,3 @@ def check_device(device: str) -> float | None:
     if result.tolist() != [2.0]:
         raise ProviderUnavailable(f"device {device} computes wrongly: |-2| = {result.tolist()}")
     return share_of_nodes(session, DEVICES[device].name)
-
-
-def _one_node() -> bytes:
-    """An ONNX file: y = Abs(x), float32 (1,)."""
-    dimension = encode(1, encode(1, 1))
-    kind = encode(1, encode(1, 1) + encode(2, dimension))
-    value = [encode(1, name) + encode(2, kind) for name in (b"x", b"y")]
-    node = encode(1, b"x") + encode(2, b"y") + encode(4, b"Abs")
-    graph = encode(1, node) + encode(2, b"g") + encode(11, value[0]) + encode(12, value[1])
-    return encode(1, 8) + encode(7, graph) + encode(8, encode(1, b"") + encode(2, 13))

@@ -74,12 +74,7 @@ def pull_model(model: str, *, source: str | None = None, progress: TextIO | None
 
 
 def fetch(
-    entry: Entry,
-    folder: Path,
-    *,
-    source: str | None = None,
-    told: Told | None = None,
-    patience: Patience | None = None,
+    entry: Entry, folder: Path, *, source: str | None = None, told: Told | None = None, patience: Patience | None = None
 ) -> Path:
     """As `pull_model`, of any entry, into any folder.
 
@@ -147,10 +142,7 @@ class _Transfer:
     def _fill(self, file: IO[bytes], part: Path) -> None:
         resumed = file.tell() > 0
         while True:
-            if self.source.startswith(("http://", "https://")):
-                self._from_server(file)
-            else:
-                self._from_file(Path(self.source), file)
+            (self._from_server if "://" in self.source else self._from_file)(file)
             file.flush()
             if sha256(part) == self.entry.sha256:
                 return
@@ -163,7 +155,8 @@ class _Transfer:
                 )
             resumed = False  # the first part may have come from another place; once more, from the beginning
 
-    def _from_file(self, source: Path, file: IO[bytes]) -> None:
+    def _from_file(self, file: IO[bytes]) -> None:
+        source = Path(self.source)
         if not source.is_file():
             raise ModelNotFound(f"{source}: no such file")
         if (size := source.stat().st_size) != self.entry.bytes:

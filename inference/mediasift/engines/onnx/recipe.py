@@ -27,24 +27,16 @@ def fitted(image: NDArray[np.uint8], wanted: InputDescription, *, invert: bool =
     picture = to_gray(image) if wanted.colour == "gray" else image
     if invert:
         picture = 255 - picture
-    return fit(
-        picture,
-        wanted.width,
-        wanted.height,
-        how=wanted.fit,
-        resample=wanted.resample,
-        shorter_side=wanted.shorter_side,
-        anchor=wanted.anchor,
-        pad_value=wanted.pad_value,
-    )
+    return fit(picture, wanted.width, wanted.height, how=wanted.fit, resample=wanted.resample, anchor=wanted.anchor,
+               shorter_side=wanted.shorter_side, pad_value=wanted.pad_value)  # fmt: skip
 
 
 def arrange(picture: NDArray[np.uint8], wanted: InputDescription) -> NDArray[Any]:
     """Pixels to (pixel * scale - mean) / std in the described channel order, layout and dtype."""
     pixels: NDArray[Any] = picture[:, :, ::-1] if wanted.colour == "bgr" else picture
     if wanted.dtype != "uint8":
-        factor = np.float32(wanted.scale) / np.asarray(wanted.std, dtype=np.float32)
-        offset = np.asarray(wanted.mean, dtype=np.float32) / np.asarray(wanted.std, dtype=np.float32)
+        mean, std = (np.asarray(numbers, dtype=np.float32) for numbers in (wanted.mean, wanted.std))
+        factor, offset = np.float32(wanted.scale) / std, mean / std
         pixels = pixels.astype(np.float32)
         if factor.tolist() != [1.0]:
             pixels *= factor
@@ -62,13 +54,9 @@ def arrange(picture: NDArray[np.uint8], wanted: InputDescription) -> NDArray[Any
 def input_shape(wanted: InputDescription) -> tuple[int, ...]:
     """Shape of one prepared picture, without the batch axis."""
     height, width, channels = wanted.height, wanted.width, wanted.channels
-    shapes = {
-        "flat": (height * width * channels,),
-        "NHW": (height, width),
-        "NHWC": (height, width, channels),
-        "NCHW": (channels, height, width),
-    }
-    return shapes[wanted.layout]
+    if wanted.layout == "flat":
+        return (height * width * channels,)
+    return {"NHW": (height, width), "NHWC": (height, width, channels), "NCHW": (channels, height, width)}[wanted.layout]
 
 
 def smallest_size(wanted: InputDescription) -> tuple[int, int]:

@@ -34,6 +34,7 @@ class OnnxModel(Engine):
         share_of_nodes: The share of the graph's nodes that the provider computes, 0..1; the rest the CPU does. None
             where ONNX Runtime does not tell.
         sha256: Of the file.
+        input_name, output_name: The tensor that the pictures go into, and the one that `run` returns.
     """
 
     def __init__(
@@ -47,9 +48,7 @@ class OnnxModel(Engine):
     ) -> None:
         facts = read_facts(path)
         check_external_data(path, facts)
-        self.path = path
-        self.description = description
-        self.sha256 = sha256(path)
+        self.path, self.description, self.sha256 = path, description, sha256(path)
         if device == "auto":
             device = fastest(
                 lambda one: OnnxModel(path, description, device=one, threads=threads, inner=inner),
@@ -76,6 +75,7 @@ class OnnxModel(Engine):
             self._outputs = [one.name for one in outputs]
         else:
             self._outputs = [self._pick(outputs, output, "output.name").name]
+        self.input_name, self.output_name = str(self._input.name), str(self._outputs[0])
         self._sizes = self._size_inputs()
         self._check_input()
         self.facts = {
@@ -85,7 +85,7 @@ class OnnxModel(Engine):
 
     def _size_inputs(self) -> dict[str, NDArray[Any]]:
         """Detectors of the ONNX Model Zoo also want the picture's (height, width); ours is that of the input itself."""
-        others = [one for one in self._session.get_inputs() if one.name != self._input.name]
+        others = [one for one in self._session.get_inputs() if one.name != self.input_name]
         size = [self.description.input.height, self.description.input.width]
         for one in others:
             if self.description.output.decoder != "yolov3" or one.shape[-1:] != [2] or one.type not in _NUMPY:
@@ -123,16 +123,6 @@ class OnnxModel(Engine):
         return smallest_size(self.description.input)
 
     @property
-    def input_name(self) -> str:
-        """The graph's input that the pictures go into."""
-        return str(self._input.name)
-
-    @property
-    def output_name(self) -> str:
-        """The tensor that `run` returns."""
-        return str(self._outputs[0])
-
-    @property
     def fixed_batch(self) -> int | None:
         """Batch size built into the graph; None when it is free."""
         if self._sizes:
@@ -168,7 +158,7 @@ class OnnxModel(Engine):
         if count < size:
             batch = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
         try:
-            results = self._session.run(self._outputs, {self._input.name: batch, **self._sizes})
+            results = self._session.run(self._outputs, {self.input_name: batch, **self._sizes})
         except ort_errors() as error:
             raise InferenceFailed(f"the model failed: {first_line(error)}") from error
         return [np.asarray(result)[:count] for result in results]

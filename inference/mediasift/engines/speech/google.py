@@ -39,6 +39,11 @@ class GoogleSpeechSettings(ModelSettings, PaidSettings):
     ] = None
     diarize: Annotated[bool, Option("For google: distinguish speakers.")] = False
 
+    @property
+    def usd_per_s(self) -> float:
+        """Price of a second of sound."""
+        return (USD_PER_MINUTE if self.price is None else self.price) / 60
+
 
 class GoogleSpeech(SpeechEngine, Paid):
     """A client with application-default credentials.
@@ -55,7 +60,7 @@ class GoogleSpeech(SpeechEngine, Paid):
         if not settings.project or not settings.language:
             raise UsageError("--engine google needs --project and --language, a BCP-47 tag such as de-DE")
         refuse_if_offline("Google Speech-to-Text")
-        self._language, self._diarize, self._usd_per_s = settings.language, settings.diarize, _usd_per_s(settings)
+        self._language, self._diarize, self._usd_per_s = settings.language, settings.diarize, settings.usd_per_s
         self._speech = require("google.cloud.speech_v2", extra="google")
         self._errors = require("google.api_core.exceptions", extra="google")
         self._recognizer = f"projects/{settings.project}/locations/{settings.location}/recognizers/_"
@@ -99,7 +104,7 @@ class GoogleSpeech(SpeechEngine, Paid):
     def usd(settings: GoogleSpeechSettings, seconds: float) -> float:
         """What a recording costs at most: every piece is billed in whole seconds, and is half the longest at least."""
         pieces = max(1, math.ceil(seconds / (GoogleSpeech.piece_s / 2)))
-        return (math.ceil(seconds) + pieces - 1) * _usd_per_s(settings)
+        return (math.ceil(seconds) + pieces - 1) * settings.usd_per_s
 
     def price_usd(self, request: Clip | RemoteSound) -> float | None:
         """See `Paid`; silence is not sent; how long a recording in the cloud is, is not known."""
@@ -123,9 +128,8 @@ class GoogleSpeech(SpeechEngine, Paid):
 
     def _config(self, **decoding: Any) -> Any:
         speech = self._speech
-        features = speech.RecognitionFeatures(
-            enable_word_time_offsets=True, enable_word_confidence=True, enable_automatic_punctuation=True
-        )
+        enabled = ("enable_word_time_offsets", "enable_word_confidence", "enable_automatic_punctuation")
+        features = speech.RecognitionFeatures(**dict.fromkeys(enabled, True))
         if self._diarize:
             features.diarization_config = speech.SpeakerDiarizationConfig(min_speaker_count=1, max_speaker_count=6)
         return speech.RecognitionConfig(
@@ -211,7 +215,3 @@ def _phrases(results: Sequence[Any], end_s: float | None) -> list[Phrase]:
         )
         before = end
     return phrases
-
-
-def _usd_per_s(settings: GoogleSpeechSettings) -> float:
-    return (USD_PER_MINUTE if settings.price is None else settings.price) / 60

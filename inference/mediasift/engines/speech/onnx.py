@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,8 +95,7 @@ class OnnxSpeech(SpeechEngine):
         onnx_asr = require("onnx_asr", extra="onnx-speech")
         options = {"sess_options": session_options(threads), "providers": ["CPUExecutionProvider"]}
         missing: FileNotFoundError | None = None
-        for precision in ("full", "int8"):
-            quantization = None if precision == "full" else precision
+        for precision, quantization in (("full", None), ("int8", "int8")):
             try:
                 return onnx_asr.load_model(kind, folder, quantization=quantization, **options), precision
             except FileNotFoundError as error:
@@ -127,10 +127,11 @@ class OnnxSpeech(SpeechEngine):
         text = (found if isinstance(found, str) else found.text).strip()
         if not text:
             return ()
-        words = (
-            () if isinstance(found, str) else _words(found.tokens or (), found.timestamps or (), found.logprobs, end_s)
-        )
-        return (phrase_of(words, text) if words else Phrase(text=text, start_s=0.0, end_s=end_s),)
+        if not isinstance(found, str):
+            words = _words(found.tokens or (), found.timestamps or (), found.logprobs, end_s)
+            if words:
+                return (phrase_of(words, text),)
+        return (Phrase(text=text, start_s=0.0, end_s=end_s),)
 
 
 def _sha256(folder: Path) -> str:
@@ -163,19 +164,16 @@ def _words(
         if token.strip(_SPACES):  # a space may be a token of its own, spoken before its word
             words[-1].append(index)
     words = [word for word in words if word]
-    begins = [float(times[word[0]]) for word in words]
-    ends = [
-        min(next_one, float(times[word[-1]]) + _TOKEN_S)
-        for word, next_one in zip(words, [*begins, end_s][1:], strict=True)
-    ]
-    return tuple(
-        Spoken(
-            text="".join(tokens[index] for index in word).strip(_SPACES),
-            start_s=begin,
-            end_s=end,
-            confidence=None
-            if logprobs is None
-            else min(1.0, float(np.exp([logprobs[index] for index in word]).mean())),
+    spoken = []
+    for word, next_word in itertools.zip_longest(words, words[1:]):
+        next_s = float(times[next_word[0]]) if next_word else end_s
+        known = None if logprobs is None else float(np.exp([logprobs[index] for index in word]).mean())
+        spoken.append(
+            Spoken(
+                text="".join(tokens[index] for index in word).strip(_SPACES),
+                start_s=float(times[word[0]]),
+                end_s=min(next_s, float(times[word[-1]]) + _TOKEN_S),
+                confidence=None if known is None else min(1.0, known),
+            )
         )
-        for word, begin, end in zip(words, begins, ends, strict=True)
-    )
+    return tuple(spoken)
