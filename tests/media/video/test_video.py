@@ -379,7 +379,7 @@ def test_truncated_files_end_in_a_note(tmp_path: Path, test_data: Path, name: st
 
 def test_a_video_that_marks_no_iframe_is_an_error_and_not_empty(numbered_clip: Path, tmp_path: Path):
     data = bytearray(numbered_clip.read_bytes())
-    data[data.index(b"avcC")] = 0  # without its configuration the decoder finds no I-frame, ISO/IEC 14496-15, 5.3.3
+    data[data.index(b"avcC") + 11] = 0  # no parameter set, so the decoder knows no I-frame; ISO/IEC 14496-15, 5.3.3
     (tmp_path / "none.mp4").write_bytes(data)
     with pytest.raises(Damaged, match=r"none of its \d+ frames is marked"):
         items(tmp_path / "none.mp4", "iframe")
