@@ -1,33 +1,8 @@
 """Every error mediasift raises, on one page.
 
-MediasiftError                      exit code
-├── SetupError                      the run does not start, or stops as a whole
-│   ├── UsageError (ValueError)         2   an option's value, or options that exclude each other
-│   │   └── ConsentNeeded                       what would be sent costs money, and nobody agreed to it
-│   ├── InputError (OSError)            3   nothing to read: no input found, a list that cannot be read
-│   ├── ModelError                      4   a model that cannot be used
-│   │   ├── ModelNotFound (FileNotFoundError)
-│   │   ├── DescriptionError (ValueError)
-│   │   └── ProviderUnavailable
-│   ├── EngineError                     5   an engine, program or package that is missing or broken
-│   │   └── MissingPackage (ImportError)
-│   ├── OutputError (OSError)           6   the table or the files beside it cannot be written
-│   └── Interrupted                   130   Ctrl-C or SIGTERM; what is done is kept
-└── ItemError                       1   one item fails, ends as a row, and the run goes on
-    ├── NotFound        "not-found"     a named input that does not exist
-    ├── Unreadable      "unreadable"    permission, a folder, a device, an input/output error
-    ├── NotMedia        "not-media"     neither content nor suffix is that of a known format
-    ├── EmptyFile       "empty"         zero bytes
-    ├── Unsupported     "unsupported"   a known format that this installation cannot read, or not for this task
-    ├── Damaged         "damaged"       a known format whose bytes do not decode
-    ├── TooLarge        "too-large"     more pixels, pages or bytes than the limit
-    ├── ItemTimeout     "timeout"       longer than the limit per item
-    ├── Crashed         "crashed"       the process that read it died
-    └── InferenceFailed "inference"     the model refused this item
-        └── TryAgain                        what passes by itself: an overload, a lost connection; it is repeated
-
-Messages say what happened to which file, what was found, and what to type next. An ItemError's text
-becomes the `error` column as `code: sentence`; nothing but an ItemError ever becomes a row.
+A `SetupError` stops the run, with its exit code; an `ItemError` costs one item a row, whose `error` column says
+`code: sentence`. Nothing but an ItemError ever becomes a row. Messages say what happened to which file, what was found,
+and what to type next.
 """
 
 from __future__ import annotations
