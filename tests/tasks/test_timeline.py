@@ -17,6 +17,7 @@ from mediasift.engines.onnx.description import InputDescription, ModelDescriptio
 from mediasift.errors import InferenceFailed, Unsupported, UsageError
 from mediasift.media.video.webvtt import webvtt
 from mediasift.run.pipeline import Pipeline
+from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Source
 from mediasift.tasks.classify import Classification
 from mediasift.tasks.task import Started
@@ -220,7 +221,7 @@ def test_a_refused_batch_and_a_broken_part_cost_their_own_rows_only(clip: Path):
     parts = {"classify": StartedPart("label", Refusing({30})), "detect": StartedPart("object", Refusing(set(), {40}))}
     task = StartedTimeline(settings, parts)
     pipeline = Pipeline(task, row_type=Moment, reads="timeline", options=settings, jobs=2)
-    (finished,) = pipeline.run([Source(path="film", file=clip)])
+    (finished,) = pipeline.run([Source(path="film", content=LocalFile(clip))])
     for kind, culprit, error in (
         ("label", 30, "inference: cannot take it"), ("object", 40, "unsupported: not this one"),
     ):  # fmt: skip
