@@ -20,9 +20,6 @@ from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.tasks.task import ModelRunSettings, Reads, Started
 
-BATCH_SIZE = 8
-"""Pictures per model call."""
-
 _SHARPNESS_SIDE = 256
 """Sharpness is measured at this longer side: else a larger copy would always count as the less sharp one."""
 
@@ -95,7 +92,7 @@ class TakeFingerprints(PictureSettings, ModelRunSettings):
         embedder = None
         if self.model:
             embedder = load_embedder(self.model, layer=self.layer, device=self.device, threads=resources.threads)
-        return StartedFingerprints(self, embedder, resources.batch_size or BATCH_SIZE)
+        return StartedFingerprints(self, embedder, resources.batch_size or 8)
 
 
 class StartedFingerprints(Started):

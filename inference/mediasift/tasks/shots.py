@@ -90,7 +90,15 @@ class Shots(FilmSettings, RowsTask):
 
     def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Row]:
         """The rows of a video with these shots, of which there is at least one."""
-        return [shot_row(shot) for shot in shots]
+        return [
+            Shot(
+                frame=shot.first, time_s=shot.start_s, shot=shot.number, begins=shot.begins, start_s=shot.start_s,
+                end_s=shot.end_s, length_s=round(shot.end_s - shot.start_s, 6), frames=shot.frames,
+                brightness=round(shot.brightness, 4), colourfulness=round(shot.colourfulness, 3),
+                motion=round(shot.motion, 5),
+            )
+            for shot in shots
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +111,6 @@ class ShotsSummary(Shots):
     def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Row]:
         """One row."""
         return [summarised(shots)]
-
-
-def shot_row(shot: media_shots.Shot) -> Shot:
-    """A shot as a row."""
-    return Shot(
-        frame=shot.first, time_s=shot.start_s, shot=shot.number, begins=shot.begins, start_s=shot.start_s,
-        end_s=shot.end_s, length_s=round(shot.end_s - shot.start_s, 6), frames=shot.frames,
-        brightness=round(shot.brightness, 4), colourfulness=round(shot.colourfulness, 3), motion=round(shot.motion, 5),
-    )  # fmt: skip
 
 
 def summarised(shots: Sequence[media_shots.Shot]) -> ShotSummary:

@@ -117,7 +117,9 @@ class Tesseract(OcrEngine):
         limit = self._timeout_s
         with tempfile.TemporaryDirectory(prefix="mediasift-ocr-") as folder:
             picture, base = Path(folder, "in.pnm"), Path(folder, "out")
-            picture.write_bytes(_pnm(image))
+            # netpbm's P5 and P6 cost no time to write
+            head = f"{'P5' if image.ndim == 2 else 'P6'}\n{image.shape[1]} {image.shape[0]}\n255\n"
+            picture.write_bytes(head.encode() + np.ascontiguousarray(image).tobytes())
             try:
                 self._tesseract.run_tesseract(
                     str(picture), str(base), extension="", lang=language, config=config, timeout=limit or 0
@@ -129,12 +131,6 @@ class Tesseract(OcrEngine):
                     raise
                 raise ItemTimeout(f"Tesseract took longer than {limit:g} s on it (--timeout)") from error
             return {suffix: base.with_suffix(f".{suffix}").read_bytes() for suffix in suffixes}
-
-
-def _pnm(image: Picture) -> bytes:
-    """The picture in a form that costs no time to write (netpbm's P5 and P6)."""
-    kind = "P5" if image.ndim == 2 else "P6"
-    return f"{kind}\n{image.shape[1]} {image.shape[0]}\n255\n".encode() + np.ascontiguousarray(image).tobytes()
 
 
 def _lines(table: str) -> tuple[Line, ...]:

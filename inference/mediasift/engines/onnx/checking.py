@@ -93,8 +93,11 @@ def check_description(model: OnnxModel, labelled: Labelled, *, seed: int = 0) ->
     tried = [_try(model, pictures, true, wanted, options) for options, wanted in _variants(description.input)]
     given, others = tried[0], tried[1:]
     best = max(others, key=lambda one: one.accuracy, default=None)
-    clearly = best is not None and not best.like_chance and _clearly_better(best.right, given.right)
-    return Check(given=given, better=best if clearly else None)
+    if best is not None:  # McNemar's exact test on the pictures that only one of them has right (McNemar, 1947)
+        wins, losses = int((best.right & ~given.right).sum()), int((given.right & ~best.right).sum())
+        if best.like_chance or wins <= losses or _tail(wins, wins + losses, 0.5) >= SIGNIFICANCE:
+            best = None
+    return Check(given=given, better=best)
 
 
 def _numbers(description: ModelDescription, labelled: Labelled) -> NDArray[np.int64]:
@@ -177,9 +180,3 @@ def _tail(hits: int, count: int, chance: float) -> float:
     """P(at least `hits` of `count`) where each is right with probability `chance` (binomial)."""
     terms = (math.comb(count, k) * chance**k * (1 - chance) ** (count - k) for k in range(hits, count + 1))
     return min(1.0, math.fsum(terms))
-
-
-def _clearly_better(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
-    """McNemar's exact test on the pictures that only one of them has right (McNemar, 1947)."""
-    wins, losses = int((first & ~second).sum()), int((second & ~first).sum())
-    return wins > losses and _tail(wins, wins + losses, 0.5) < SIGNIFICANCE

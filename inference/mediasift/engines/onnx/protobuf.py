@@ -6,7 +6,6 @@ Source: https://protobuf.dev/programming-guides/encoding/. Field numbers of ONNX
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator, Sequence
 
 from mediasift.errors import ModelError
@@ -63,17 +62,12 @@ def walk(data: memoryview, *, skip: re.Pattern[bytes] | None = None) -> Iterator
         value: Value
         if kind == VARINT:
             value, position = _varint(data, position)
-        elif kind == BYTES:
-            length, position = _varint(data, position)
+        elif kind in (BYTES, FIXED64, FIXED32):
+            length, position = _varint(data, position) if kind == BYTES else (8 if kind == FIXED64 else 4, position)
             if length > end - position:
                 raise ModelError("truncated: a field is longer than the rest of the file")
-            value, position = data[position : position + length], position + length
-        elif kind in (FIXED64, FIXED32):
-            width = 8 if kind == FIXED64 else 4
-            if width > end - position:
-                raise ModelError("truncated in the middle of a number")
-            value = int.from_bytes(data[position : position + width], "little")
-            position += width
+            part, position = data[position : position + length], position + length
+            value = part if kind == BYTES else int.from_bytes(part, "little")
         else:
             raise ModelError(f"not a protobuf message (wire type {kind})")
         yield number, kind, value
@@ -121,10 +115,8 @@ def text(values: Sequence[Value]) -> str:
     return "".join(texts(values[-1:]))
 
 
-def encode(number: int, value: int | bytes | float) -> bytes:
-    """One field as bytes: a varint for int, length-delimited for bytes, 32 bit for float."""
-    if isinstance(value, float):
-        return _encode_varint(number << 3 | FIXED32) + struct.pack("<f", value)
+def encode(number: int, value: int | bytes) -> bytes:
+    """One field as bytes: a varint for int, length-delimited for bytes."""
     if isinstance(value, int):
         return _encode_varint(number << 3 | VARINT) + _encode_varint(value & (1 << 64) - 1)
     return _encode_varint(number << 3 | BYTES) + _encode_varint(len(value)) + value

@@ -190,7 +190,8 @@ class _Transfer:
         with self._answer(here) as answer:
             if answer.status in _RETRIED:
                 raise _Cut(f"the server answers {answer.status} {answer.reason}")
-            if answer.status == 416 or (answer.status == 206 and not _begins_at(answer, here)):
+            part = answer.headers.get("Content-Range", "").replace(" ", "")  # RFC 9110, 14.4: `bytes FIRST-LAST/ALL`
+            if answer.status == 416 or (answer.status == 206 and not part.startswith(f"bytes{here}-")):
                 _empty(file)
                 raise _Cut("the server's range is another one")
             if answer.status not in (200, 206):
@@ -261,8 +262,3 @@ def _still_there(file: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _begins_at(answer: Any, position: int) -> bool:
-    """Whether a partial answer begins where we left off (RFC 9110, 14.4: `bytes FIRST-LAST/ALL`)."""
-    return str(answer.headers.get("Content-Range", "")).replace(" ", "").startswith(f"bytes{position}-")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import Any
 
 from mediasift.engines.engine import Resources
 from mediasift.engines.speech.phrases import LanguageSettings, Phrase, SpeechEngine, Spoken, linear16, phrase_of
@@ -12,7 +11,8 @@ from mediasift.items import Clip
 from mediasift.system.optional import require
 
 _FRAMES_PER_S = 100
-_SILENCES = ("<s>", "</s>", "<sil>")
+_NO_WORDS = ("<", "[", "++")
+"""Silences and noises."""
 _LONGEST_PAUSE_S = 0.7
 """Between two words of one phrase."""
 
@@ -47,22 +47,17 @@ class PocketSphinx(SpeechEngine):
         decoder.process_raw(samples, no_search=False, full_utt=True)
         decoder.end_utt()
         groups: list[list[Spoken]] = []
-        for word in [_spoken(part) for part in decoder.seg() or () if _is_word(part.word)]:
+        for part in decoder.seg() or ():
+            if part.word.startswith(_NO_WORDS):
+                continue
+            word = Spoken(
+                text=part.word.partition("(")[0],
+                start_s=part.start_frame / _FRAMES_PER_S,
+                end_s=(part.end_frame + 1) / _FRAMES_PER_S,
+                confidence=min(1.0, max(0.0, float(part.prob))),
+            )
             if groups and word.start_s - groups[-1][-1].end_s <= _LONGEST_PAUSE_S:
                 groups[-1].append(word)
             else:
                 groups.append([word])
         return [phrase_of(words, " ".join(word.text for word in words)) for words in groups]
-
-
-def _spoken(part: Any) -> Spoken:
-    return Spoken(
-        text=part.word.partition("(")[0],
-        start_s=part.start_frame / _FRAMES_PER_S,
-        end_s=(part.end_frame + 1) / _FRAMES_PER_S,
-        confidence=min(1.0, max(0.0, float(part.prob))),
-    )
-
-
-def _is_word(word: str) -> bool:
-    return word not in _SILENCES and not word.startswith(("[", "<", "++"))
