@@ -18,7 +18,7 @@ from mediasift.engines.onnx.registry import (
     models_folder,
     sidecar,
 )
-from mediasift.engines.onnx.report import show, verify
+from mediasift.engines.onnx.report import show_model, verify_models
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import DescriptionError, ModelError, ModelNotFound
 from tests.tiny_models import COLOURS, mean_colour, write
@@ -65,7 +65,7 @@ def test_another_copy_of_a_known_model_needs_no_sidecar(test_data: Path, tmp_pat
     assert find_description(copy) == entry_description(entry)
     monkeypatch.setenv("MEDIASIFT_MODELS", str(tmp_path))
     assert find_model(entry.name) == copy
-    assert dict(verify())[entry.name] == ""
+    assert dict(verify_models())[entry.name] == ""
 
 
 def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -100,13 +100,13 @@ def test_describe_proves_the_description_by_one_run(tmp_path: Path):
 
 
 def test_show_says_what_a_researcher_asks():
-    lines = "\n".join(show("fashion-mlp"))
+    lines = "\n".join(show_model("fashion-mlp"))
     for expected in ("266,610", "28 x 28 gray", "T-shirt/top", "light-on-dark", "784x300", "MatMul"):
         assert expected in lines, expected
 
 
 def test_verify_finds_nothing_wrong_here():
-    assert [problem for _, problem in verify() if problem] == []
+    assert [problem for _, problem in verify_models() if problem] == []
 
 
 @pytest.mark.parametrize(
