@@ -15,8 +15,9 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.errors import OutputError, UsageError
+from mediasift.errors import InputError, OutputError, UsageError
 from mediasift.run.table import Table
+from mediasift.sources.content import LocalFile
 from tests.pictures import encoded, save, scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,25 @@ def cut_short(run: Table, out: Path, after: int) -> None:
     engine.run = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
+
+
+def test_what_stops_a_run_midway_leaves_what_was_done(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for number in range(8, 300):
+        save(photos / f"{number}.png", scene(seed=number % 6))
+    read = LocalFile.read
+
+    def spoiled(file: LocalFile) -> bytes:
+        if file.path.name == "299.png":
+            raise InputError("too many open files")
+        return read(file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalFile, "read", spoiled)
+        with pytest.raises(InputError):
+            ms.duplicates(photos, jobs=0).write(tmp_path / "out.csv")
+    again = ms.duplicates(photos, jobs=0)
+    again.write(tmp_path / "out.csv")
+    assert again.summary.taken_over > 150
 
 
 @pytest.mark.parametrize("maker", MAKERS)

@@ -48,6 +48,7 @@ class Journal(AbstractContextManager["Journal"]):
         path: The journal's file.
         header: What an earlier, unfinished run wrote first; None when there was none.
         table_sha256: Of the finished table, when the earlier run came so far; empty else.
+        has_grown: Whether a source was finished in this run.
 
     Raises:
         OutputError: It cannot be opened; another run holds it; or a file of that name is something else.
@@ -57,6 +58,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.path = path = journal_path(output)
         self.header: dict[str, Any] | None = None
         self.table_sha256 = ""
+        self.has_grown = False
         self._done: dict[bytes, _Done] = {}
         self._lines = Lines(
             path,
@@ -145,6 +147,7 @@ class Journal(AbstractContextManager["Journal"]):
             OutputError: The disk is full, or gone; what was written before stays.
         """
         data = {"path": printable(source.path), "kept": dict(source.kept), "state": state}
+        self.has_grown = True
         return self._lines.append({**data, "rows": [to_json(row) for row in rows]})
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:

@@ -170,7 +170,7 @@ class Table(Generic[RowType]):
                 try:
                     rows = _begun(self._counted(journal, progress))
                 except (InputError, UsageError):
-                    if todo != "continue":
+                    if todo != "continue" and not journal.has_grown:
                         journal.forget()  # so that the corrected call just runs
                     raise
                 self._publish(rows, form, output, journal, what)
