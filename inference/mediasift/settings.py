@@ -236,3 +236,11 @@ def _hints(kind: Any) -> Mapping[str, Any]:
 def comma_separated(text: str) -> tuple[str, ...]:
     """`a, b` as ("a", "b")."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`224x224` as (width, height)."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"size {text!r}: must be WIDTHxHEIGHT in pixels, e.g. 224x224")
+    return int(width), int(height)

@@ -14,24 +14,11 @@ from mediasift.bench.scenarios import SCENARIOS
 from mediasift.bench.subject import Setup
 from mediasift.bench.sweep import SWEPT, parse_sweep
 from mediasift.engines.onnx.settings import DeviceSettings
-from mediasift.errors import UsageError
 from mediasift.run.profile import Profile
-from mediasift.settings import Option
+from mediasift.settings import Option, parse_size
 from mediasift.system.machine import available_cores
 
 Named = str | Path | Sequence[str | Path]
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`500x375` as (width, height).
-
-    Raises:
-        UsageError: It is something else.
-    """
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise UsageError(f"size {text!r}: must be WIDTHxHEIGHT, e.g. 500x375")
-    return int(width), int(height)
 
 
 @dataclass(frozen=True, kw_only=True)

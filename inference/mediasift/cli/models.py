@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -30,6 +29,7 @@ from mediasift.engines.onnx.description import (
 from mediasift.engines.onnx.foreign import Hints, read_hints
 from mediasift.engines.onnx.labels import read_labels
 from mediasift.errors import UsageError
+from mediasift.settings import parse_size
 
 
 @click.group()
@@ -126,7 +126,7 @@ def describe(*, file: Path, labels_file: Path | None, size: str | None, folder: 
     """
     hints = read_hints(file, given["input_name"])
     labels, label_ids = read_labels(labels_file) if labels_file else (hints.labels, ())
-    width, height = _size(size) if size else _size_from(hints)
+    width, height = parse_size(size) if size else _size_from(hints)
     _fill_in(given, hints, own_labels=labels_file is not None, own_size=size is not None)
     picture = InputDescription(
         width=width,
@@ -207,13 +207,6 @@ def _tell(check: Check) -> None:
 
 
 _USUAL_VALUES: dict[str, Values] = {"classify": "logits", "detect": "boxes", "embed": "embedding"}
-
-
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not found:
-        raise UsageError(f"--size {text}: must be WIDTHxHEIGHT in pixels, e.g. 224x224")
-    return int(found[1]), int(found[2])
 
 
 def _number(text: str) -> float:

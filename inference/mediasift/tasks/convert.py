@@ -19,7 +19,7 @@ from mediasift.media.pictures.encode import ARRAYS, ENCODERS, KeepExif, check_en
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.settings import Option
+from mediasift.settings import Option, parse_size
 from mediasift.sources.content import LocalFile
 from mediasift.sources.formats import sniff
 from mediasift.sources.naming import common_folder
@@ -47,9 +47,10 @@ def _size_or_percent(text: str) -> dict[str, Any]:
     """`25%` or `224x224` as the fields that hold it."""
     if found := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
         return {"percent": float(found[1])}
-    if found := re.fullmatch(r"(\d+)x(\d+)", text):
-        return {"size": (int(found[1]), int(found[2]))}
-    raise UsageError(f"resize {text!r}: must be a percentage such as 25%, or WIDTHxHEIGHT such as 224x224")
+    try:
+        return {"size": parse_size(text)}
+    except UsageError as error:
+        raise UsageError(f"{error}; or resize must be a percentage such as 25%") from None
 
 
 def _color(text: str) -> transforms.Color:
