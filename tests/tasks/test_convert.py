@@ -221,7 +221,7 @@ def test_the_command_line(tmp_path: Path):
     ("arguments", "message"),
     [
         (["--resize", "half"], "must be a percentage"),
-        (["--resize", "0x5"], "each side"),
+        (["--resize", "0x5"], "must be WIDTHxHEIGHT in pixels"),
         (["--resize", "0%"], "more than 0"),
         (["--fit", "pad"], "needs a size"),
         (["--fit", "crop", "--resize", "25%"], "needs a size"),
