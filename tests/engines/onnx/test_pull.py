@@ -265,6 +265,13 @@ def test_offline_says_what_to_do_instead(tmp_path: Path, server: Server):
     assert alone(tmp_path)
 
 
+@pytest.mark.parametrize("address", ["http://", "http://[::1", "https://a b/", "http://127.0.0.1:port/x"])
+def test_an_address_that_is_none_says_so(tmp_path: Path, address: str):
+    with pytest.raises(ModelError, match="net cannot be fetched from http"):
+        fetch(entry(), tmp_path, source=address, patience=QUICK)
+    assert alone(tmp_path)
+
+
 def test_from_a_file(tmp_path: Path):
     usb = tmp_path / "usb.onnx"
     usb.write_bytes(CONTENT)

@@ -216,9 +216,9 @@ class _Transfer:
     def _answer(self, here: int) -> Any:
         headers = {"Accept-Encoding": "identity", "User-Agent": "mediasift"}
         headers |= {"Range": f"bytes={here}-"} if here else {}
-        request = urllib.request.Request(self.source, headers=headers)  # noqa: S310  (http or https)
         with _connection():
             try:
+                request = urllib.request.Request(self.source, headers=headers)  # noqa: S310  (http or https)
                 return urllib.request.urlopen(request, timeout=self.patience.silence_s)  # noqa: S310
             except urllib.error.HTTPError as error:
                 return error  # an answer, too
@@ -239,10 +239,10 @@ class _Transfer:
 
 @contextlib.contextmanager
 def _connection() -> Iterator[None]:
-    """What fails inside is the connection, not the disk."""
+    """What fails inside is the connection, or the address, not the disk."""
     try:
         yield
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise _Cut(str(getattr(error, "reason", error)) or type(error).__name__) from error
 
 
