@@ -85,6 +85,27 @@ def test_the_command_line_shows_the_price_and_wants_a_yes(google, talks: Path):
     assert sorted(events(options["paid"])) == ["paid"] * 3 + ["reserved"] * 3
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX systems")
+@pytest.mark.parametrize(("answer", "code", "sent"), [(b"n\n", 1, 0), (b"y\n", 0, 3)])
+def test_on_a_terminal_the_question_is_asked(google, talks: Path, answer: bytes, code: int, sent: int):
+    import pty
+
+    server, options = google
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "mediasift", *command(talks, options)], stdin=theirs, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT / "inference")},
+    ) as process:  # fmt: skip
+        os.write(ours, answer)
+        _, shown = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert b"at most 3.00 USD" in shown
+    assert b"Send it? [y/N]" in shown
+    assert process.returncode == code
+    assert len(server.requests) == sent
+
+
 def test_above_the_limit_nothing_more_is_sent_and_what_was_answered_is_kept(google, talks: Path, tmp_path: Path):
     server, options = google
     list(ms.transcribe(wav(tmp_path / "before.wav", tone(2, hertz=990)), **options))
