@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediasift.engines.onnx.protobuf import Value, collected, integer, text, texts, varints
+from mediasift.engines.onnx.protobuf import Value, collected, integer, text, texts, varints, walk
 from mediasift.errors import ModelError, ModelNotFound
 
 MAX_NODES = 200_000
@@ -160,11 +160,13 @@ class _Reader:
     def _graph(self, data: Value, depth: int) -> tuple[list[Node], list[Initializer], dict[str, Axes], list[str]]:
         if depth > MAX_DEPTH:
             raise ModelError(f"graphs nested deeper than {MAX_DEPTH}")
-        nodes, initializers, inputs, outputs, sparse = collected(data, 1, 5, 11, 12, 15)
+        # Nodes are read one by one, so that too many of them cost no memory.
+        nodes = [self._node(value, depth) for number, _, value in walk(data) if number == 1]
+        initializers, inputs, outputs, sparse = collected(data, 5, 11, 12, 15)
         for one in sparse:
             self._sparse(one)
         return (
-            [self._node(one, depth) for one in nodes],
+            nodes,
             [self._tensor(one) for one in initializers],
             dict(map(_value_info, inputs)),
             [_value_info(one)[0] for one in outputs],

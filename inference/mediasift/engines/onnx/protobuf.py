@@ -24,8 +24,6 @@ def collected(data: Value, *numbers: int, skip: re.Pattern[bytes] | None = None)
     Raises:
         ModelError: The data is no message, or has too many of these fields.
     """
-    if isinstance(data, int):
-        raise ModelError("not an ONNX file (a number where a message belongs)")
     found: dict[int, list[Value]] = {number: [] for number in numbers}
     count = 0
     for number, _, value in walk(data, skip=skip):
@@ -37,7 +35,7 @@ def collected(data: Value, *numbers: int, skip: re.Pattern[bytes] | None = None)
     return tuple(found.values())
 
 
-def walk(data: memoryview, *, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, Value]]:
+def walk(data: Value, *, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, Value]]:
     """The (field number, wire type, value) of one message, in file order.
 
     Args:
@@ -50,6 +48,8 @@ def walk(data: memoryview, *, skip: re.Pattern[bytes] | None = None) -> Iterator
     Raises:
         ModelError: The bytes end in the middle of a field, or are no protobuf message.
     """
+    if isinstance(data, int):
+        raise ModelError("not an ONNX file (a number where a message belongs)")
     position, end = 0, len(data)
     while position < end:
         if skip is not None and (skipped := skip.match(data, position)):
