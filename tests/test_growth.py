@@ -78,7 +78,7 @@ VERB = (
 
 MOOD = (
     "media/settings.py",
-    "    dpi: Annotated[float, DPI_OPTION] = DPI\n",
+    "    every_frame: Annotated[",
     '    mood: Annotated[str, Option("How they feel.", choices=("merry", "sad"))] = "merry"\n',
 )
 
