@@ -15,11 +15,9 @@ from mediasift.media.documents.pages import read_pages
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.images import Admit, admit_all, decode
 from mediasift.media.sound.audio import read_clips
-from mediasift.media.timelines import read_timeline
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
-from mediasift.media.video.footage import chosen_frames, frame_item, moves, open_footage
 from mediasift.sources.content import Array, Content, RemoteRecording
-from mediasift.sources.formats import Format, known_format
+from mediasift.sources.formats import Format, known_format, moves
 from mediasift.sources.naming import Source
 
 AnyItem = Place  # every item knows where it comes from
@@ -71,6 +69,8 @@ def _read(
             limit, detector = options.max_megapixels, options.detector
             return iter([VideoFile(path=path, content=content, max_megapixels=limit, detector=detector, alive=alive)])
         case "timeline", "picture" | "video":
+            from mediasift.media.timelines import read_timeline  # late, as only films need it
+
             return read_timeline(content, path, options, admit)
         case "sound", "sound" | "video":
             how = {"piece_s": options.piece_s, "channel": options.channel, "raw_rate": options.raw_rate}
@@ -91,6 +91,8 @@ def _format(head: bytes, suffix: str, reads: str) -> Format:
 
 def _frames(content: Content, path: str, options: Any, admit: Admit) -> Iterator[Item | FailedItem]:
     """The chosen frames of a video; a last failed item where some of them did not decode."""
+    from mediasift.media.video.footage import chosen_frames, frame_item, open_footage
+
     every = parse_every(options.every or DEFAULT_EVERY)
     with open_footage(content, max_megapixels=options.max_megapixels, alive=partial(admit, 0.0)) as footage:
         for frame, shot in chosen_frames(footage, every, detector=options.detector):

@@ -187,3 +187,12 @@ def _weak_signature(head: bytes) -> tuple[str, Kind] | None:
 def _looks_like_tga(head: bytes) -> bool:
     """Truevision TGA has no signature; its colour map flag, picture type and depth must be possible ones."""
     return len(head) >= 18 and head[1] in (0, 1) and head[2] in (1, 2, 3, 9, 10, 11) and head[16] in (8, 15, 16, 24, 32)
+
+
+def moves(name: str, head: bytes) -> bool:
+    """Whether a picture of this format, by its first bytes, may be an animation."""
+    if name == "png":
+        return b"acTL" in head
+    if name == "webp":
+        return head[12:16] == b"VP8X" and bool(head[20] & 2)  # the animation flag, RFC 9649, 2.7
+    return name == "gif"

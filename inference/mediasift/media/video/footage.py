@@ -15,7 +15,7 @@ from mediasift.media.video.frames import Frame
 from mediasift.media.video.shots import Cell, cell_frames, find_shots, measured
 from mediasift.media.video.video import Video
 from mediasift.sources.content import Content
-from mediasift.sources.formats import known_format
+from mediasift.sources.formats import known_format, moves
 
 Footage = Video | Animation
 
@@ -90,12 +90,3 @@ def measured_cells(footage: Footage, *, colours: bool = True, keyframes: bool = 
     if isinstance(footage, Animation):
         return work(footage.frames())
     return footage.side_by_side(work, ahead=max(2, _FRAMES_AHEAD // cell_frames(footage.size)))
-
-
-def moves(name: str, head: bytes) -> bool:
-    """Whether a picture of this format, by its first bytes, may be an animation."""
-    if name == "png":
-        return b"acTL" in head
-    if name == "webp":
-        return head[12:16] == b"VP8X" and bool(head[20] & 2)  # the animation flag, RFC 9649, 2.7
-    return name == "gif"
