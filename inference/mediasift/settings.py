@@ -154,7 +154,7 @@ def options(kind: Any) -> tuple[Declared, ...]:
 
 
 def _declarations(kind: Any) -> Iterator[Declared]:
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = _hints(kind)
     by_name = {field.name: field for field in fields(kind)}
     order = [name for one in kind.__mro__ for name in getattr(one, "__annotations__", {}) if name in by_name]
     for name in dict.fromkeys(order):
