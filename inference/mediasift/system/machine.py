@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import platform
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mediasift.system.optional import lazily
+
+platform = lazily("platform")
 _CGROUPS, _SELF, _CPUINFO = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Path("/proc/cpuinfo")
 
 _TOLD = ("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16",
@@ -26,7 +28,7 @@ def processor() -> str:
     for line in _cpuinfo():
         if line.partition(":")[0].strip() in ("model name", "Hardware", "cpu model"):
             return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return str(platform.processor() or platform.machine())
 
 
 @cache

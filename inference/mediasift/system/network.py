@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from typing import Any
 
@@ -38,6 +37,8 @@ def forbid_sockets() -> None:
     def hook(event: str, _arguments: tuple[Any, ...]) -> None:
         if event in ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto"):
             raise UsageError(f"something tried to use the network ({event}), and --offline (or {VARIABLE}) forbids it")
+
+    import socket
 
     sys.addaudithook(hook)
     socket.has_ipv6 = False  # urllib3, which RapidOCR imports, would try out a local address

@@ -27,7 +27,6 @@ from mediasift.media.pictures.headers import (
     read_header,
 )
 from mediasift.media.pictures.transforms import Picture
-from mediasift.media.pictures.vector_graphics import rasterised
 from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, known_format
 
@@ -87,6 +86,8 @@ def decode(
         raise Unsupported(f"a {form.kind} file ({form.name}), not a picture")
     name = form.name
     if name == "svg":
+        from mediasift.media.pictures.vector_graphics import rasterised
+
         data, name, every_frame = rasterised(data, max_megapixels=max_megapixels), "png", False
     if name not in _OPENCV_READS and not pillow_reads(name):
         raise Unsupported(f"{name.upper()} cannot be read by this installation")
