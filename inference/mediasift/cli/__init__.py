@@ -33,6 +33,9 @@ COMMANDS = {
 }
 """Command → what `--help` says of it; modules are imported when they are used."""
 
+_AHEAD = ("classify", "detect", "embed")
+"""Commands whose worker process is started before anything else, because loading what computes takes longest."""
+
 
 class Commands(click.Group):
     """A group whose commands are imported when they are called, and whose errors become exit codes."""
@@ -41,8 +44,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is about to run; its worker process begins to load what it needs meanwhile."""
-        ctx.call_on_close(launch.discard)
-        if launch.is_needed(args) and not ctx.resilient_parsing:
+        if args[0] in _AHEAD and not ctx.resilient_parsing and not {"--help", "-h"} & set(args):
+            ctx.call_on_close(launch.discard)
             launch.start_ahead(args[0])
         return super().resolve_command(ctx, args)
 
@@ -97,3 +100,8 @@ def main() -> None:
     Exit codes: 0 all good, 1 finished but some rows carry an error, 2 usage, 3 input, 4 model or provider,
     5 engine or dependency, 6 output, 130 interrupted.
     """
+
+
+def run() -> None:
+    """The `mediasift` program."""
+    main(prog_name="mediasift")

@@ -8,21 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import mediasift
 
-AHEAD = ("classify", "detect", "embed")
-"""Commands whose worker is started before their options are read."""
-
 _ahead: list[subprocess.Popen[bytes]] = []
 """A worker that waits for its job; at most one."""
-
-
-def is_needed(words: Sequence[str]) -> bool:
-    """Whether a command line will need a worker that does not wait already."""
-    return bool(words) and words[0] in AHEAD and not {"--help", "-h"} & set(words) and not _ahead
 
 
 def start_ahead(task: str) -> None:
