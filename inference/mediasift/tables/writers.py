@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -212,6 +211,8 @@ def printable_text(text: str) -> str:
 
 def html(rows: Iterable[Row | Stored], form: Form) -> str:
     """A small HTML table, columns that are empty everywhere left out; empty without rows."""
+    from html import escape
+
     lines, filled = _shown_lines(rows, form)
 
     def shown(line: Sequence[str], tag: str) -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.engines.onnx.description import METADATA_KEY, SCHEMA, ModelDescription
-from mediasift.engines.onnx.foreign import from_ultralytics
 from mediasift.engines.onnx.onnx_file import read_facts, sha256
 from mediasift.errors import DescriptionError, ModelError, ModelNotFound
 from mediasift.system.machine import cache_folder
@@ -149,6 +148,8 @@ def find_description(path: Path) -> ModelDescription:
     metadata = read_facts(path).metadata
     if METADATA_KEY in metadata:
         return ModelDescription.from_json(metadata[METADATA_KEY], source=f"{path}, metadata {METADATA_KEY!r}")
+    from mediasift.engines.onnx.foreign import from_ultralytics
+
     if (described := from_ultralytics(metadata, path)) is not None:
         return described
     digest = sha256(path)
