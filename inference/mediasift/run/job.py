@@ -84,11 +84,7 @@ def source_to_json(source: Source) -> dict[str, Any]:
     content, failure = source.content, source.failure
     if content is not None and content.address is None:
         raise UsageError("bytes and arrays stay in their process; do without isolate")
-    return {
-        "path": source.path,
-        "content": content and content.address,
-        "failure": failure and error_to_json(failure),
-    }
+    return {"path": source.path, "content": content and content.address, "failure": failure and error_to_json(failure)}
 
 
 def source_from_json(data: Mapping[str, Any]) -> Source:

@@ -79,7 +79,7 @@ class Stream(Generic[RowType]):
         self.keep = job.inputs.keep
         self._clock = time.perf_counter()
         self._skipped = Skipped()
-        versions = computing()  # before the runner: a worker that was started ahead is still loading
+        versions, decides = computing(), settings(job)  # before the runner: a worker that was started ahead still loads
         self._runner: Pipeline | Supervisor = Supervisor(job) if job.cost("isolate") else started(job)
         weakref.finalize(self, self._runner.close)  # for one that is made and then neither read nor written
         try:
@@ -88,7 +88,7 @@ class Stream(Generic[RowType]):
             self.close()
             raise
         self.facts: Mapping[str, Any] = dict(self._runner.facts)
-        self.what: Mapping[str, Any] = {"settings": settings(job), "model": self.facts, "versions": versions}
+        self.what: Mapping[str, Any] = {"settings": decides, "model": self.facts, "versions": versions}
 
     @property
     def made_by(self) -> dict[str, Any]:

@@ -103,8 +103,7 @@ class Convert(PictureSettings, RowsTask):
         None
     )
     fit: Annotated[
-        transforms.Fit,
-        Option("How a picture gets the size: stretched, its middle cut out, or with a border."),
+        transforms.Fit, Option("How a picture gets the size: stretched, its middle cut out, or with a border.")
     ] = "stretch"
     filling: Annotated[transforms.Filling, Option("For fit pad: the border.", flag="--pad")] = "color"
     color: Annotated[
