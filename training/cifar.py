@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mediasift.errors import InputError
+from mediasift.sources.lists import split_lines
 from training.datasets import Dataset
 
 PIXELS = 3 * 32 * 32
@@ -131,7 +132,7 @@ def _checked(path: Path, data: np.ndarray, numbers: np.ndarray, given: Cifar) ->
 
 def _names(path: Path, given: Cifar, *, is_binary: bool) -> tuple[str, ...]:
     if is_binary:
-        found = [line.strip() for line in _bytes(path).decode("utf-8", "replace").splitlines() if line.strip()]
+        found = [line.strip() for line in split_lines(_bytes(path).decode("utf-8", "replace"))]
     else:
         found = [str(name) for name in _unpickled(path).get(given.names_key, ())]
     if len(found) != given.classes:

@@ -120,7 +120,7 @@ def embed(model: OnnxModel, files: tuple[Path, ...]) -> tuple[np.ndarray, dict[i
     broken: dict[int, str] = {}
     waiting: list[tuple[int, np.ndarray]] = []
     size = model.fixed_batch or BATCH
-    told = time.monotonic()
+    reported = time.monotonic()
 
     def run() -> None:
         if waiting:
@@ -135,8 +135,8 @@ def embed(model: OnnxModel, files: tuple[Path, ...]) -> tuple[np.ndarray, dict[i
         waiting.append((position, arrange(pixels, model.description.input)))
         if len(waiting) == size:
             run()
-        if time.monotonic() - told > 10:
-            told = time.monotonic()
+        if time.monotonic() - reported > 10:
+            reported = time.monotonic()
             print(f"{len(found) + len(broken)} of {len(files)} pictures", flush=True)
     run()
     if not found:

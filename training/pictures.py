@@ -117,7 +117,7 @@ def part(labelled: Labelled, positions: Sequence[int] | np.ndarray) -> Part:
 
 
 def readable(labelled: Labelled, broken: Mapping[int, str]) -> list[int]:
-    """Positions of the pictures that can be used; the others are told on the terminal, by name.
+    """Positions of the pictures that can be used; the others are reported on the terminal, by name.
 
     Args:
         labelled: All of them.

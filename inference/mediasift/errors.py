@@ -27,7 +27,7 @@ class UsageError(SetupError, ValueError):
 
 
 class ConsentNeeded(UsageError):
-    """What would be sent costs money, and nobody agreed to it yet.
+    """What would be sent costs money, and was not agreed to yet.
 
     Attributes:
         estimate: What would be sent, and what it would cost at most.

@@ -92,7 +92,7 @@ class VideoFile(Place):
         content: What it holds.
         max_megapixels: Larger frames are refused.
         detector: What finds hard cuts, see `media.cuts.DETECTORS`.
-        alive: Called now and then by whoever reads it: it goes on, however long the video is.
+        alive: Called now and then by the reader: it goes on, however long the video is.
     """
 
     content: Content

@@ -4,6 +4,7 @@ import colorsys
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +250,18 @@ def test_folders_that_cannot_be(tmp_path: Path):
         list(ms.convert(tmp_path / "a.png", tmp_path, flip="h"))
     assert (tmp_path / "a.png").read_bytes() == before
     assert call(tmp_path / "a.png", "-d", tmp_path / "a.png" / "sub").exit_code == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux tells a process which cores it may use")
+def test_the_bytes_of_an_avif_do_not_depend_on_the_number_of_cores(tmp_path: Path):
+    save(tmp_path / "a.png", scene(1200, 900))
+    made = []
+    before = os.sched_getaffinity(0)
+    for number, cores in enumerate((before, {min(before)})):
+        os.sched_setaffinity(0, cores)
+        try:
+            (row,) = ms.convert(tmp_path / "a.png", tmp_path / str(number), to="avif", jobs=0)
+        finally:
+            os.sched_setaffinity(0, before)
+        made.append(Path(row.output).read_bytes())
+    assert made[0] == made[1]

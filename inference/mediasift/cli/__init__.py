@@ -82,7 +82,7 @@ class Commands(click.Group):
             click.echo("Interrupted.", err=True)
             raise click.exceptions.Exit(130) from None
         except BrokenPipeError:
-            # Whoever read our rows has read enough; what is left in the buffer must not fail again at exit.
+            # The reader of our rows has read enough; what is left in the buffer must not fail again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
 

@@ -22,8 +22,9 @@ def command_of(name: str) -> click.Command:
     """The command of a verb."""
     settings = VERBS[name].load()
     command = click.Command(name, callback=_callback(settings), help=f"{inspect.getdoc(settings)}\n\n{_INPUTS}")
+    metavar = getattr(settings, "metavar", "INPUT...")
     command.params = [
-        click.Argument(["inputs"], nargs=-1, required=True, metavar="INPUT..."),
+        click.Argument(["inputs"], nargs=-1 if metavar.endswith("...") else 1, required=True, metavar=metavar),
         *own_options(settings),
         *shared.table_options(settings.row),
     ]
@@ -85,7 +86,8 @@ def _kind(declared: Declared) -> Any:
         least, is_open = (option.least, False) if option.above is None else (option.above, True)
         if (least, option.most) == (None, None):
             return click.INT if declared.kind is int else click.FLOAT
-        return ranged(least, option.most, min_open=is_open)  # type: ignore[arg-type]
+        bounds: dict[str, Any] = {"min": least, "max": option.most, "min_open": is_open}
+        return ranged(**bounds)
     return click.STRING
 
 

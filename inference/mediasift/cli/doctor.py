@@ -9,7 +9,7 @@ from mediasift import verbs
 
 @click.command()
 def command() -> None:
-    """Tell what works on this machine and what is broken; exit code 1 if something is."""
+    """Report what works on this machine and what is broken; exit code 1 if something is."""
     found = verbs.doctor()
     width = max(len(finding.subject) for finding in found)
     for finding in found:

@@ -33,14 +33,14 @@ _NAMED = 3
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the measures here, e.g. as .csv.")
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap that the intervals come from.")
 def command(*, result: Path, reference: Path, plain: bool, report: Path | None, output: Path | None, seed: int) -> None:
-    """Tell how good a table is, as a table of measures.
+    """Report how good a table is, as a table of measures.
 
     REFERENCE has the column path, written as in RESULT, and what is true: label, or text.
 
     Labels: RESULT is a table of `mediasift classify`, or any with the columns path and label (and score). Several
     labels of a picture are several rows of REFERENCE, or a cell such as dog|cat: then use a RESULT made with --top 0.
 
-    Text: RESULT is a table of `mediasift ocr` or `transcribe`; told are word and character error rates per file.
+    Text: RESULT is a table of `mediasift ocr` or `transcribe`; reported are word and character error rates per file.
     """
     if output is not None:
         format_of(output, None, Measure)  # a name that says no format, before all is computed
@@ -49,7 +49,7 @@ def command(*, result: Path, reference: Path, plain: bool, report: Path | None, 
     else:
         found = verbs.evaluate_labels(result, reference, report=report, seed=seed)
         _show(measure_rows(found), Measure, output)
-        _tell_missing(found, result)
+        _report_missing(found, result)
 
 
 def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None) -> None:
@@ -63,7 +63,7 @@ def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None) -> None
     sys.stdout.buffer.flush()
 
 
-def _tell_missing(found: Evaluation, result: Path) -> None:
+def _report_missing(found: Evaluation, result: Path) -> None:
     if found.missing:
         names = ", ".join(found.missing[:_NAMED]) + (", ..." if len(found.missing) > _NAMED else "")
         click.echo(f"{len(found.missing)} of the reference have no label in {result}: {names}", err=True)

@@ -122,7 +122,7 @@ def _choice(kind: Any) -> click.Choice[str]:
 def describe(*, file: Path, labels_file: Path | None, size: str | None, folder: Path | None, **given: Any) -> None:
     """Describe a foreign ONNX file once: writes NAME.json beside it, after the model has run as described.
 
-    Size, layout, labels and colours that are not given are taken from the file, where it has them, and told.
+    Size, layout, labels and colours that are not given are taken from the file, where it has them, and reported.
     """
     hints = read_hints(file, given["input_name"])
     labels, label_ids = read_labels(labels_file) if labels_file else (hints.labels, ())
@@ -166,7 +166,7 @@ def describe(*, file: Path, labels_file: Path | None, size: str | None, folder: 
     )
     click.echo(verbs.describe_model(file, description))
     if folder is not None:
-        _tell(verbs.check_model(file, folder))
+        _report(verbs.check_model(file, folder))
 
 
 def _size_from(hints: Hints) -> tuple[int, int]:
@@ -176,7 +176,7 @@ def _size_from(hints: Hints) -> tuple[int, int]:
 
 
 def _fill_in(given: dict[str, Any], hints: Hints, *, own_labels: bool, own_size: bool) -> None:
-    """Options that were not given: what the file says, which is told on stderr, else the usual."""
+    """Options that were not given: what the file says, which is reported on stderr, else the usual."""
     taken = [] if own_labels or not hints.labels else [f"{len(hints.labels)} labels"]
     if not own_size and hints.size:
         taken.append(f"--size {hints.size[0]}x{hints.size[1]}")
@@ -193,7 +193,7 @@ def _fill_in(given: dict[str, Any], hints: Hints, *, own_labels: bool, own_size:
         click.echo(f"taken from the file: {', '.join(taken)}", err=True)
 
 
-def _tell(check: Check) -> None:
+def _report(check: Check) -> None:
     """The check's outcome, on stderr."""
     given, better = check.given, check.better
     click.echo(f"check: {given.accuracy:.3f} of {len(given.right)} pictures are right", err=True)

@@ -230,7 +230,7 @@ class Duplicates(CompareSettings):
             by_method = {**METHODS, "pixels": CENTRED_MIN_SIMILARITY} if self.centred else METHODS
             least = by_method.get(self.method, MODEL_MIN_SIMILARITY)
         own = {"task": "duplicates", "match": self.match, "min_similarity": least, "prefer": self.prefer,
-               "against": _names(old)}  # fmt: skip
+               "against": Inputs(named=old).names}  # fmt: skip
 
         decode = self._reader(TakeFingerprints(digest=True))
         rows = partial(duplicate_rows, decode=decode, min_similarity=least, prefer=self.prefer, threads=self._cores)
@@ -254,6 +254,7 @@ class Search(CompareSettings):
     """
 
     row: ClassVar[type[Row]] = Neighbour
+    metavar: ClassVar[str] = "QUERY"
 
     among: Annotated[
         Named, Option("Where to search; several times if need be.", flag="--in", metavar="INPUT", multiple=True)
@@ -265,13 +266,9 @@ class Search(CompareSettings):
     def table(self, query: Named) -> Table[Neighbour]:
         """The neighbours of each query."""
         own = {"task": "search", "top": self.top, "min_similarity": self.min_similarity,
-               "query": _names(named_inputs(query))}  # fmt: skip
+               "query": Inputs(named=named_inputs(query)).names}  # fmt: skip
         rows = partial(neighbour_rows, top=self.top, min_similarity=self.min_similarity)
         reduction = self.reduction([query, self.among], TakeFingerprints(turns=self.turns), own, rows)
         if reduction.first in (0, len(reduction.sources)):
             raise InputError("search needs a query and pictures to search among; one of them names no media")
         return Table(reduction)
-
-
-def _names(named: Sequence[Any]) -> list[str]:
-    return ["array" if isinstance(name, np.ndarray) else str(name) for name in named]

@@ -6,6 +6,7 @@ An engine is a class that is made from settings of its own, and one line in the 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +67,14 @@ class Engine:
 
     def answer(self, request: Any) -> Any:
         """The result of one element, for engines that take them one by one."""
-        raise NotImplementedError
+        raise NotImplementedError  # an engine has this, or a `run` of its own
 
     def close(self) -> None:
         """Let go of what is held."""
 
 
-class Paid(Engine):
-    """An engine whose answers cost money; `run.ledger` stands between it and everybody else.
+class Paid(Engine, ABC):
+    """An engine whose answers cost money; `run.ledger` stands between it and the tasks.
 
     Attributes:
         folder: Where its answers are kept.
@@ -81,16 +82,19 @@ class Paid(Engine):
 
     folder: Path
 
+    @abstractmethod
     def price_usd(self, request: Any) -> float | None:
         """What a request costs at most, rounded up as it is billed; 0 where nothing is sent, None where unknown."""
 
+    @abstractmethod
     def key(self, request: Any) -> str:
         """Hexadecimal hash of all that is asked: the same key, the same answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer_to_json(self, answer: Any) -> Any:
         """An answer as JSON values."""
 
+    @abstractmethod
     def answer_from_json(self, data: Any) -> Any:
         """The answer that `answer_to_json` wrote."""
 
@@ -130,7 +134,7 @@ class PaidSettings(Settings):
 
     def estimate_usd(self, content: Content | None) -> float | None:
         """What a whole source costs at most; None where that cannot be known, as for an address."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only where `is_paid` was made true
 
 
 def check_options(settings: Settings, chosen: str, engines: Mapping[str, type[Engine]]) -> None:

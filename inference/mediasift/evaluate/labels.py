@@ -227,11 +227,11 @@ def _several(
     """Every label on its own: said where its score reaches the threshold."""
     chosen = {path: {s.label for s in said[path] if s.score is None or s.score >= THRESHOLD} for path in judged}
     was = Counter(label for path in judged for label in set(true[path]))
-    told = Counter(label for path in judged for label in chosen[path])
+    predicted = Counter(label for path in judged for label in chosen[path])
     hits = Counter(label for path in judged for label in chosen[path].intersection(true[path]))
     labels = tuple(sorted(was.keys() | {one.label for path in judged for one in said[path]}))
-    f1 = [2 * hits[label] / (was[label] + told[label]) for label in labels if was[label] + told[label]]
-    both = was.total() + told.total()
+    f1 = [2 * hits[label] / (was[label] + predicted[label]) for label in labels if was[label] + predicted[label]]
+    both = was.total() + predicted.total()
     summary = {
         "pictures": len(judged),
         "missing": len(missing),
@@ -240,5 +240,5 @@ def _several(
         "f1_macro": float(np.mean(f1)) if f1 else 0.0,
     }
     measures = [Measure(measure=name, value=value) for name, value in summary.items()]
-    measures += [one for label in labels for one in _four(label, hits[label], was[label], told[label])]
+    measures += [one for label in labels for one in _four(label, hits[label], was[label], predicted[label])]
     return Evaluation(measures=tuple(measures), labels=labels, missing=missing)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-
 from mediasift import errors
 from mediasift.engines.engine import PaidSettings, Resources
 from mediasift.errors import MediasiftError, UsageError
@@ -44,17 +42,12 @@ class Job:
         """What the task may use."""
         return Resources(**{name: self.cost(name) for name in ("batch_size", "threads", "timeout_s")})
 
-    @property
-    def named(self) -> list[str]:
-        """The inputs' names."""
-        return ["array" if isinstance(name, np.ndarray) else str(name) for name in self.inputs.named]
-
 
 def settings(job: Job) -> dict[str, Any]:
     """What decides the rows, as JSON values; what they cost and what must not be written down is left out."""
     cost = {declared.name for kind in (ModelRunSettings, PaidSettings) for declared in options(kind)}
     decides = {name: value for name, value in to_json(job.task, secrets=False).items() if name not in cost}
-    return {"task": job.task.name, **decides, "inputs": job.named}
+    return {"task": job.task.name, **decides, "inputs": job.inputs.names}
 
 
 def job_to_json(job: Job) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def start_ahead(task: str) -> None:
 
 
 def discard() -> None:
-    """End the worker that waits, if nobody took it."""
+    """End the worker that waits, if it was not taken."""
     while _ahead:
         with _ahead.pop() as process:
             process.kill()

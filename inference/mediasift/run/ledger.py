@@ -32,7 +32,7 @@ def check_consent(job: Job) -> None:
     """Raise an error unless what the job may cost was agreed to; nothing is sent before.
 
     Raises:
-        ConsentNeeded: Nobody agreed; it says what it would cost at most, and what to type.
+        ConsentNeeded: It was not agreed to; it says what it would cost at most, and what to type.
         UsageError: More than the limit may be due.
     """
     task = job.task

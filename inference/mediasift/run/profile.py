@@ -54,7 +54,7 @@ def save_profile(settings: Mapping[str, int], *, model_sha256: str, device: str,
         settings: `batch_size`, `threads` and `jobs`.
         model_sha256: Of the ONNX file.
         device: That was asked for; the profile holds for no other.
-        found: How it was found, for whoever reads the file.
+        found: How it was found, for the reader of the file.
 
     Raises:
         OutputError: It cannot be written.
@@ -89,7 +89,7 @@ def find_profile(model: str | Path, device: str) -> Profile | None:
             raise ValueError("not a profile of this version")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path}: the profile cannot be used ({error}); delete it, or make it anew with: mediasift bench --tune"
+            f"{path}: the profile cannot be used ({error}); delete it, or make it again with: mediasift bench --tune"
         ) from error
     return Profile(**chosen, path=path)
 

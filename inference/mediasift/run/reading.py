@@ -32,7 +32,9 @@ class Budget:
 
     def __init__(self, megapixels: float) -> None:
         self._limit = round(megapixels * 1e6)
-        self._used = 0  # whole pixels: fractions would leave a rest, and whoever waits to be alone would wait forever
+        self._used = (
+            0  # whole pixels: fractions would leave a rest, and a reader that waits to be alone would wait forever
+        )
         self._changed = threading.Condition()
 
     def take(self, megapixels: float, *, wait: bool = True) -> bool:

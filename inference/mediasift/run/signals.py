@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Signals:
-    """Whether somebody wants us to stop. As a context manager it listens; outside, nobody ever does.
+    """Whether the run should stop. As a context manager it listens; outside, it never should.
 
     Attributes:
         requested: Once: finish what has begun.

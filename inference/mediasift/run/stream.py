@@ -178,7 +178,7 @@ class Stream(Generic[RowType]):
         summary.skipped = dict(self._skipped)
         if summary.sources == 0:
             other = f" ({self._skipped.total():,} files there are no media)" if self._skipped else ""
-            raise InputError(f"nothing to read in {', '.join(self.job.named) or 'no input'}{other}")
+            raise InputError(f"nothing to read in {', '.join(self.job.inputs.names) or 'no input'}{other}")
         if journal is not None:
             vanished = journal.vanished()
             summary.vanished = [journal.path_at(place) for place in vanished]
@@ -209,6 +209,6 @@ class Stream(Generic[RowType]):
 
     def _total(self, progress: TextIO | None) -> int | None:
         """How many sources there are, which only somebody who watches needs to know beforehand."""
-        if progress is None or "-" in self.job.named:
+        if progress is None or "-" in self.job.inputs.names:
             return None
         return sum(1 for _ in find_sources(self.job.inputs))

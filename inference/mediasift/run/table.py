@@ -45,10 +45,10 @@ class Rows(Protocol[RowType]):
     what: Mapping[str, Any]
 
     @property
-    def extends(self) -> bool: ...  # noqa: D102
+    def extends(self) -> bool: ...  # noqa: D102  (see the class)
 
     @property
-    def resources(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def resources(self) -> Mapping[str, Any]: ...  # noqa: D102  (see the class)
 
     def run(self, summary: Summary, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType | Stored]:
         """All rows, once. Before the first of them comes, all that can stop the run has been raised.

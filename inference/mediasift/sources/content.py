@@ -31,7 +31,7 @@ _READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY"
 
 
 class Content:
-    """What an input holds, wherever it is. A kind of content says how it is opened, named, and told from another.
+    """What an input holds, wherever it is. A kind says how it is opened, named, and distinguished from another.
 
     Attributes:
         name: For messages; its suffix counts where a format has no signature.
@@ -67,7 +67,7 @@ class Content:
         return None
 
     def state(self) -> Any:
-        """A JSON value that changes when the content does; None where there is nothing, or nobody knows."""
+        """A JSON value that changes when the content does; None where there is nothing, or it is unknown."""
         return None
 
     def open(self) -> AbstractContextManager[BinaryIO]:

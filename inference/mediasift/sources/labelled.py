@@ -40,7 +40,7 @@ class Labelled:
 def read_labelled(data: Path) -> Labelled:
     """The pictures of a folder with one folder per label, or of a CSV.
 
-    The CSV has the columns `path` and `label`, parted by comma, semicolon or tab. A picture has several labels where
+    The CSV has the columns `path` and `label`, separated by comma, semicolon or tab. A picture has several labels where
     it has several lines, or a cell like `dog|cat`; one with an empty cell has none. Paths are relative to the current
     folder or to the table's.
 

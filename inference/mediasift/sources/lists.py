@@ -1,4 +1,4 @@
-"""Lists of inputs, and the one reader of CSV: whose first line names the columns, whatever parts them."""
+"""Lists of inputs, and the one reader of CSV: whose first line names the columns, whatever separates them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_text(file: Path) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """One path a line, or NUL-separated as `find -print0` writes them."""
+    """Lines that are not empty, or what NULs separate (`find -print0`); U+2028 and the like are parts of names."""
     if "\0" in text:
         return [part for part in text.split("\0") if part.strip()]
     return [line for line in (part.rstrip("\r") for part in text.split("\n")) if line.strip()]

@@ -59,6 +59,11 @@ class Inputs:
     column: str | None = None
     keep: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> list[str]:
+        """What was named, as text."""
+        return ["array" if isinstance(name, np.ndarray) else str(name) for name in self.named]
+
 
 Skipped = Counter[str]
 """Files in named folders that are no rows, counted by reason: `other` (no media), `hidden`, `link`, `special`."""

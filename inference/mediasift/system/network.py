@@ -26,7 +26,7 @@ def no_telemetry() -> None:
     """Keep ONNX Runtime from reporting to its makers; call it before onnxruntime is imported, by whomever.
 
     Since 1.29 its Linux packages send names and hashes of models, and events of their use, unless this variable is
-    set: https://github.com/microsoft/onnxruntime/pull/27379. Research data are nobody else's business.
+    set: https://github.com/microsoft/onnxruntime/pull/27379. Research data stay here.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 

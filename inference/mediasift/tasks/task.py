@@ -176,4 +176,4 @@ class RowsTask(RunSettings):
 
 class _StartedRows(Started):
     def __init__(self, task: RowsTask) -> None:
-        self.prepare = task.rows  # type: ignore[method-assign]
+        self.prepare = task.rows  # type: ignore[method-assign]  # the task's own

@@ -23,7 +23,7 @@ LEVELS = ("segment", "word")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment(Row):
-    """A phrase or word; a piece in which nobody speaks is one row with an empty `text`.
+    """A phrase or word; a piece without speech is one row with an empty `text`.
 
     Attributes:
         level: segment or word.

@@ -195,7 +195,7 @@ def alone(folder: Path, *names: str) -> bool:
 def test_the_file_arrives_whole_whatever_the_server_does(tmp_path: Path, server: Server, manner: str, requests: int):
     told: list[tuple[int, int]] = []
     path = fetch(
-        entry(server.url(manner)), tmp_path, patience=QUICK, told=lambda here, total: told.append((here, total))
+        entry(server.url(manner)), tmp_path, patience=QUICK, report=lambda here, total: told.append((here, total))
     )
     assert path.read_bytes() == CONTENT
     assert alone(tmp_path, "net.onnx")

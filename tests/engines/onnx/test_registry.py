@@ -122,6 +122,7 @@ def test_verify_finds_nothing_wrong_here():
         ("l.txt", "0 cat\n1 big dog\n", ("cat", "big dog"), ()),
         ("l.txt", "0: cat\n1: dog\n", ("cat", "dog"), ()),
         ("l.txt", "1 cat\n2 dog\n", ("1 cat", "2 dog"), ()),
+        ("l.txt", "a\u2028b\r\nc\x85d\ne\x0cf\n", ("a\u2028b", "c\x85d", "e\x0cf"), ()),
         (
             "synset.txt",
             "n01440764 tench, Tinca tinca\nn01443537 goldfish\n",
@@ -131,7 +132,7 @@ def test_verify_finds_nothing_wrong_here():
     ],
 )
 def test_label_files(tmp_path: Path, name: str, text: str, labels, ids):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="utf-8")
     assert read_labels(tmp_path / name) == (labels, ids)
 
 

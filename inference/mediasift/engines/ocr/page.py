@@ -64,7 +64,7 @@ class OcrEngine(Engine):
 
     def upright_deg(self, image: Picture) -> int:
         """By how many degrees clockwise, 0, 90, 180 or 270, the picture must be turned to be read."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only with the cleaning step `rotate`
 
 
 def line_of(words: Sequence[Region], *, paragraph: int = 0) -> Line:

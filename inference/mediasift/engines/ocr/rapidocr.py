@@ -24,7 +24,7 @@ class RapidOcr(OcrEngine):
         MissingPackage: It is not installed.
     """
 
-    def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:  # noqa: ARG002
+    def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:  # noqa: ARG002  (every engine)
         no_telemetry()
         rapidocr = require("rapidocr", extra="rapidocr")
         self._model = rapidocr.RapidOCR(

@@ -19,6 +19,7 @@ from mediasift.engines.onnx.description import InputDescription, ModelDescriptio
 from mediasift.engines.onnx.labels import labels_from_json
 from mediasift.engines.onnx.onnx_file import Axes, read_facts
 from mediasift.errors import DescriptionError
+from mediasift.sources.lists import split_lines
 
 _LABEL_KEYS = ("names", "id2label", "labels", "classes", "class_names")
 
@@ -129,7 +130,7 @@ def _value(text: str) -> Any:
     """A literal, or a list separated by commas or lines."""
     if (found := _literal(text)) is not None:
         return found
-    return [part.strip() for part in (text.splitlines() if "\n" in text else text.split(",")) if part.strip()]
+    return [part.strip() for part in (split_lines(text) if "\n" in text else text.split(",")) if part.strip()]
 
 
 def _imgsz(text: str) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.errors import DescriptionError
+from mediasift.sources.lists import split_lines
 
 Labels = tuple[tuple[str, ...], tuple[str, ...]]
 """Labels and their identifiers (empty when there are none), in the order of the model's outputs."""
@@ -32,7 +33,7 @@ def read_labels(file: Path) -> Labels:
     except (OSError, UnicodeDecodeError) as error:
         raise DescriptionError(f"{file}: the labels cannot be read ({error})") from error
     if file.suffix.lower() != ".json":
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in split_lines(text)]
         if not lines:
             raise DescriptionError(f"{file}: no labels in it")
         return _from_lines(lines)

@@ -32,7 +32,7 @@ _OPERANDS = {
 _NOT_COUNTED = frozenset({"LSTM", "GRU", "RNN", "Einsum", "Attention", "MultiHeadAttention", "QAttention", "If", "Loop",
                           "Scan", "MatMulNBits", "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor",
                           "SVMClassifier", "SVMRegressor", "LinearClassifier", "LinearRegressor"})  # fmt: skip
-"""Operations that compute much, in ways for which there is no rule here; they are named, so that nobody takes the sum
+"""Operations that compute much, in ways for which there is no rule here; they are named, so that the sum is not taken
 for the whole."""
 
 _SAME_SHAPE = frozenset({"DequantizeLinear", "QuantizeLinear", "Identity", "Cast"})

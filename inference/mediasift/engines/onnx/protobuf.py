@@ -40,7 +40,7 @@ def walk(data: Value, *, skip: re.Pattern[bytes] | None = None) -> Iterator[tupl
 
     Args:
         data: The message's bytes.
-        skip: Matches whole fields that nobody wants; a forest has millions of them, too many to look at one by one.
+        skip: Matches whole fields that are not wanted; a forest has millions of them, too many to look at one by one.
 
     Varints and fixed-width values come as unsigned integers; strings, bytes, sub-messages and packed lists
     as slices of `data` that copy nothing.

@@ -108,7 +108,7 @@ def _gpu() -> str:
     """Name and driver of the first GPU, as the driver's own program tells."""
     try:
         asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
-        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603  (fixed)
     except (OSError, subprocess.SubprocessError):
         return "unknown-gpu"
 

@@ -22,7 +22,7 @@ from mediasift.system.locks import lock, unlock
 from mediasift.system.network import refuse_if_offline
 from mediasift.system.progress import Transfer
 
-Told = Callable[[int, int], object]
+Report = Callable[[int, int], object]
 """Called with the bytes that are here and the bytes there will be."""
 
 _CHUNK = 1 << 14
@@ -69,12 +69,17 @@ def pull_model(model: str, *, source: str | None = None, progress: TextIO | None
         raise ModelError(
             f"{model} comes with mediasift, but is missing or changed here; type: pip install -U mediasift"
         )
-    with contextlib.closing(Transfer(progress, model)) as told:
-        return fetch(entry, models_folder(), source=source, told=told)
+    with contextlib.closing(Transfer(progress, model)) as report:
+        return fetch(entry, models_folder(), source=source, report=report)
 
 
 def fetch(
-    entry: Entry, folder: Path, *, source: str | None = None, told: Told | None = None, patience: Patience | None = None
+    entry: Entry,
+    folder: Path,
+    *,
+    source: str | None = None,
+    report: Report | None = None,
+    patience: Patience | None = None,
 ) -> Path:
     """As `pull_model`, of any entry, into any folder.
 
@@ -89,8 +94,8 @@ def fetch(
         refuse_if_offline(f"fetching {entry.name}")
     elif "://" in source:
         raise UsageError(f"--from {source}: a file, or an address that begins with https:// or http://")
-    transfer = _Transfer(entry, source, told or (lambda *_: None), patience or Patience())
-    # The first outlives a run that is cut; whoever finds it taken fetches without it.
+    transfer = _Transfer(entry, source, report or (lambda *_: None), patience or Patience())
+    # The first outlives a run that is cut; a process that finds it taken fetches without it.
     shared, own = (target.with_name(f".{target.name}{mark}.part") for mark in ("", f".{secrets.token_hex(4)}"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,8 +125,8 @@ class _Cut(Exception):
 class _Transfer:
     """Brings the bytes: from a file, or from a server in as many pieces as it takes."""
 
-    def __init__(self, entry: Entry, source: str, told: Told, patience: Patience) -> None:
-        self.entry, self.source, self.told, self.patience = entry, source, told, patience
+    def __init__(self, entry: Entry, source: str, report: Report, patience: Patience) -> None:
+        self.entry, self.source, self.report, self.patience = entry, source, report, patience
 
     def is_whole(self, part: Path) -> bool:
         """Whether the file holds the model now; False where another process writes it."""
@@ -163,7 +168,7 @@ class _Transfer:
             raise self._other(f"{size:,}")
         with source.open("rb") as given:
             shutil.copyfileobj(given, file)
-        self.told(size, size)
+        self.report(size, size)
 
     def _from_server(self, file: IO[bytes]) -> None:
         """Ask until all bytes are there; what an earlier attempt brought is not fetched again."""
@@ -209,7 +214,7 @@ class _Transfer:
                     _empty(file)
                     raise self._other(f"more than {total:,}")
                 file.write(piece)
-                self.told(file.tell(), total)
+                self.report(file.tell(), total)
         if file.tell() < total:
             raise _Cut("the connection was cut")
 
@@ -219,7 +224,7 @@ class _Transfer:
         with _connection():
             try:
                 request = urllib.request.Request(self.source, headers=headers)  # noqa: S310  (http or https)
-                return urllib.request.urlopen(request, timeout=self.patience.silence_s)  # noqa: S310
+                return urllib.request.urlopen(request, timeout=self.patience.silence_s)  # noqa: S310  (the same)
             except urllib.error.HTTPError as error:
                 return error  # an answer, too
 

@@ -79,7 +79,7 @@ class SpeechEngine(Engine):
 
     def phrases(self, clip: Clip) -> Sequence[Phrase]:
         """What is spoken in a clip that is not silent."""
-        raise NotImplementedError
+        raise NotImplementedError  # an engine has this, or an `answer` of its own
 
 
 def is_silent(clip: Clip) -> bool:

@@ -44,7 +44,7 @@ ENCODERS: dict[str, Callable[[NDArray[np.generic], int, bytes], bytes]] = {
     "png": partial(_pillow, "PNG"),
     "jpg": partial(_pillow, "JPEG", optimize=True),
     "webp": partial(_pillow, "WEBP"),
-    "avif": partial(_pillow, "AVIF"),
+    "avif": partial(_pillow, "AVIF", max_threads=1),
     "npy": _npy,
     "npz": _npz,
 }

@@ -171,7 +171,7 @@ def cut(blocks: Iterable[Waveform], *, rate: int, piece_s: float) -> Iterator[tu
     """(first sample, waveform) of pieces that follow each other without overlap or gap.
 
     A piece ends in the first pause of half a second after half its longest time; where none comes, in the middle of
-    its longest pause since then; where nobody pauses, at the quietest point.
+    its longest pause since then; where there is no pause, at the quietest point.
 
     Args:
         blocks: Mono sound, -1..1.

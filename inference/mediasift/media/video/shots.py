@@ -102,8 +102,8 @@ class Cell:
         number: The same for parts of one cell, and for those that a possible cut parts.
         looks: One for each frame, in order; the first one's change is from the frame before it, if that was in reach.
         first, last: The outermost frames, for comparing with those beyond.
-        sharpest: None where nobody asked.
-        sharpness: Variance of the Laplacian of its small frame's luma; -1 where nobody asked.
+        sharpest: None where it was not asked for.
+        sharpness: Variance of the Laplacian of its small frame's luma; -1 where it was not asked for.
     """
 
     number: int
@@ -187,7 +187,7 @@ class ShotFinder:
     def add(self, cell: Cell) -> Iterator[Shot]:
         """The shots whose end is known with this cell."""
         before, self._before = self._before, cell
-        if before is not None:  # the cell may be the first of its stretch, where nobody had the frame before it
+        if before is not None:  # the cell may be the first of its stretch, where the frame before it is not known
             change, motion = cell.first.change(before.last)
             cell.looks[0] = cell.looks[0]._replace(change=change, motion=motion)
         for look in cell.looks:

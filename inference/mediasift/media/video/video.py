@@ -124,7 +124,7 @@ class Video:
         return self._again(threads=threads, timetable=self.timetable)
 
     def _say_alive(self) -> None:
-        """Tell whoever waits, about once a second."""
+        """Report progress to the caller, about once a second."""
         now = time.monotonic()
         if now - self._spoke > 1:
             self._spoke = now
