@@ -78,7 +78,7 @@ def test_a_profile_never_names_a_device(model: Path):
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": 1, "settings": {}}'])
 def test_a_broken_profile_is_told_with_what_to_do(model: Path, text: str):
     profile_path(sha256(model), "cpu").write_text(text)
-    with pytest.raises(UsageError, match=r"delete it, or make it anew.*--tune"):
+    with pytest.raises(UsageError, match=r"delete it, or make it again.*--tune"):
         find_profile(model, "cpu")
 
 
