@@ -28,7 +28,7 @@ def measured(median: float, seed: int) -> dict[str, Any]:
 def result(*, single_s: float = 0.01, offline_s: float = 0.004, seed: int = 0) -> dict[str, Any]:
     """As `bench -o` writes it, as far as a comparison looks."""
     return {
-        "schema": {"name": "mediasift.bench", "version": 2},
+        "schema": {"name": "mediasift.bench", "version": 3},
         "machine": {"id": "abc", "processor": "P", "cores": 2},
         "model": {"model": "m.onnx", "model_sha256": "00"},
         "settings": {"batch_size": 8},
@@ -165,4 +165,4 @@ def test_another_interpreter_without_mediasift_says_what_it_needs(tmp_path: Path
     words = ["bench", "compare", "--run", "digits-lenet", f"PYTHON={interpreter}", "-m", "digits-lenet"]
     done = CliRunner().invoke(main, [*words, "--pictures", "1"], catch_exceptions=False)
     assert done.exit_code == 5
-    assert "No module named mediasift; it needs a mediasift that measures by version 2" in done.output
+    assert "No module named mediasift; it needs a mediasift that measures by version 3" in done.output

@@ -9,8 +9,8 @@ import pytest
 
 import mediasift as ms
 from mediasift.bench.child import ask
+from mediasift.bench.limits import LIMITS
 from mediasift.bench.pictures import draw_pictures, find_pictures
-from mediasift.bench.roofline import LIMITS
 from mediasift.bench.scenarios import SCENARIOS, STAGES, TIMED, measure, summary, together
 from mediasift.bench.subject import Setup, Subject
 from mediasift.errors import InputError

@@ -1,4 +1,4 @@
-"""Which settings are tried, which is best, what would help, and what the machine allows."""
+"""Which settings are tried, which is best, and what would help."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 
 from mediasift.bench.advice import advice
-from mediasift.bench.roofline import kind_of, moved, share_of_possible
 from mediasift.bench.subject import Setup
 from mediasift.bench.sweep import SWEPT, best, parse_sweep, setups
 from mediasift.engines.onnx.onnx_file import read_facts
-from mediasift.engines.onnx.operations import Operations
 from mediasift.engines.onnx.registry import find_model
-from mediasift.engines.onnx.session import load_model
 from mediasift.errors import UsageError
 
 BASE = Setup(model="m", threads=2, jobs=2)
@@ -72,30 +69,3 @@ def test_what_was_measured_comes_before_what_is_known_in_general():
     rows = [row(150.0, batch_size=32, threads=2, jobs=2), row(90.0, batch_size=1, threads=2, jobs=2)]
     assert helps("infer", setup, "fashion-mlp", rows) == "--batch-size 32: 1.50 times as fast in this sweep"
     assert "sweep" not in helps("infer", setup, "fashion-mlp", [{**rows[0], "per_second": 101.0}])
-
-
-def operations(multiply_adds: int, *uncounted: str) -> Operations:
-    return Operations(multiply_adds=multiply_adds, by_type={}, uncounted=uncounted, weight_bytes=100_000_000)
-
-
-def test_a_roofline_by_hand():
-    """100 G multiply-adds per second and 10 GB/s; 4 G multiply-adds a picture: 25 a second, whatever memory does."""
-    machine = {"float32_multiply_adds_per_second": 100e9, "int8_multiply_adds_per_second": 200e9,
-               "memory_bytes_per_second": 10e9}  # fmt: skip
-    large = operations(4_000_000_000)
-    share = share_of_possible(machine, large, kind="float32", per_second=20, moved_bytes=600_000)
-    assert (share["possible_per_second"], share["percent_of_possible"], share["bound"]) == (25, 80, "arithmetic")
-    assert share_of_possible(machine, large, kind="int8", per_second=20, moved_bytes=1)["possible_per_second"] == 50
-    thin = share_of_possible(machine, operations(25_000_000), kind="float32", per_second=20, moved_bytes=100_000_000)
-    assert (thin["bound"], thin["possible_per_second"]) == ("memory", 100)
-    forest = share_of_possible(machine, operations(0, "TreeEnsemble"), kind="float32", per_second=2, moved_bytes=784)
-    assert forest["percent_of_possible"] is None
-
-
-def test_weights_come_from_memory_once_a_batch_unless_a_cache_holds_them():
-    model = load_model("digits-lenet")
-    pixels = moved(model, operations(1), 8, None)
-    assert pixels == 28 * 28 * 4
-    assert moved(model, operations(1), 8, 32_000_000) == pixels + 100_000_000 / 8
-    assert moved(model, operations(1), 8, 200_000_000) == pixels
-    assert kind_of(model) == "float32"

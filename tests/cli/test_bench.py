@@ -41,7 +41,7 @@ def test_all_of_it(tmp_path: Path):
     parts = ("interpreter_s", "import_s", "load_s", "answer_s")
     assert sum(result["cold"][name] for name in parts) == pytest.approx(result["cold"]["median_s"])
     assert [row["batch_size"] for row in result["sweep"]] == [1, 4]
-    assert result["limits"]["model"]["multiply_adds_per_picture"] == 266_200
+    assert result["limits"]["memory_bytes_per_second"] > 0
     assert result["stages"]["bottleneck"] in result["stages"]["alone"]
     for word in ("single", "offline", "cold start", "bottleneck", "multiply-adds", "per s"):
         assert word in done.stdout

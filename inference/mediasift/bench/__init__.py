@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-SCHEMA = {"name": "mediasift.bench", "version": 2}
+SCHEMA = {"name": "mediasift.bench", "version": 3}
 """Of the result; the version goes up when a field changes its meaning or goes. docs/bench.md describes the fields."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,18 +16,17 @@ from mediasift import __version__
 from mediasift.bench import SCHEMA
 from mediasift.bench.advice import advice
 from mediasift.bench.child import ask
-from mediasift.bench.roofline import LIMITS, kind_of, moved, share_of_possible
+from mediasift.bench.limits import LIMITS
 from mediasift.bench.scenarios import STAGES, measured, summary, together
 from mediasift.bench.settings import BenchSettings
 from mediasift.bench.subject import Setup, load
 from mediasift.bench.sweep import SWEPT, best, parse_sweep, setups
 from mediasift.engines.onnx.onnx_file import read_facts
-from mediasift.engines.onnx.operations import count_operations
 from mediasift.engines.onnx.session import OnnxModel
-from mediasift.errors import ModelError, OutputError
+from mediasift.errors import OutputError
 from mediasift.run.profile import find_profile, save_profile
 from mediasift.system.files import write_atomically
-from mediasift.system.machine import last_level_cache, load_average, machine_facts
+from mediasift.system.machine import load_average, machine_facts
 from mediasift.tables.manifest import versions
 
 _TUNED = ("batch_size", "threads", "jobs")
@@ -119,22 +117,14 @@ class _Run:
         """Stages; and limits, on devices whose limit is that of this processor."""
         self.settings.report("stages, one by one")
         answer = self.ask(list(STAGES), self.settings.seconds / len(STAGES))
-        alone = {name: summary([part]) for name, part in answer["measured"].items()}
-        stages: dict[str, Any] = {"alone": alone}
+        stages: dict[str, Any] = {"alone": {name: summary([part]) for name, part in answer["measured"].items()}}
         if self.setup.device.partition(":")[0] not in ("cpu", "openvino"):
             return stages, None
         self.settings.report("matrix products and memory")
         timed = self.ask(list(LIMITS), min(1.0, self.settings.seconds / len(LIMITS)))["measured"]
         # The shortest run counts: a limit is what is possible if nothing disturbs.
         limits: dict[str, Any] = {name: 1 / np.min(np.concatenate(one["rounds_s"])) for name, one in timed.items()}
-        limits |= {"threads": self.setup.threads, "model": None}
-        with suppress(ModelError):  # operations that cannot be counted
-            operations = count_operations(self.model)
-            limits["model"] = share_of_possible(
-                limits, operations, kind=kind_of(self.model), per_second=alone["infer"]["per_second"],
-                moved_bytes=moved(self.model, operations, answer["batch_size"], last_level_cache()),
-            )  # fmt: skip
-        return stages, limits
+        return stages, {**limits, "threads": self.setup.threads}
 
     def _swept(self) -> list[dict[str, Any]]:
         """Every combination; or, to tune what the sweep does not name, one setting after the other.

@@ -77,14 +77,6 @@ def _explained(result: Result) -> Iterator[str]:
         f"{limits['int8_multiply_adds_per_second'] / 1e9:.1f} G in int8, "
         f"{limits['memory_bytes_per_second'] / 1e9:.1f} GB/s of memory, with {limits['threads']} threads"
     )
-    if (model := limits["model"]) is not None:
-        share = f"{model['percent_of_possible'] or 0:.0f} % of what {model['kind']} {model['bound']} allows"
-        if model["percent_of_possible"] is None:
-            share = f"not counted: {', '.join(model['uncounted']) or 'anything'}"
-        yield (
-            f"model       {model['multiply_adds_per_picture'] / 1e6:,.4g} M multiply-adds per picture, "
-            f"{_number(model['measured_per_second'])} per s alone: {share}"
-        )
 
 
 def compared_lines(comparison: Comparison) -> Iterator[str]:

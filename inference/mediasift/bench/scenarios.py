@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mediasift.bench.roofline import LIMITS
+from mediasift.bench.limits import LIMITS
 from mediasift.bench.statistics import is_steady, percentiles, spread
 from mediasift.bench.subject import Subject
 from mediasift.run.stream import Stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import timeit
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from mediasift.engines.onnx.description import InputDescription
 from mediasift.engines.onnx.recipe import arrange
 from mediasift.errors import InferenceFailed, ModelError
+
+if TYPE_CHECKING:
+    from mediasift.engines.onnx.session import OnnxModel
 
 CANDIDATES = ("tensorrt", "cuda", "coreml", "directml", "openvino")
 """What `auto` tries beside the CPU, in this order, which decides between equals."""
@@ -22,13 +25,6 @@ MAX_DIFFERENCE = 0.05
 
 _BATCH = 8
 _CALLS = 3
-
-
-class Runs(Protocol):
-    """A loaded model; see `session.OnnxModel`."""
-
-    def run(self, batch: NDArray[Any], *, pad_to: int | None = None) -> NDArray[Any]:
-        """The model's numbers, (N, ...)."""
 
 
 def relative_difference(reference: NDArray[Any], other: NDArray[Any]) -> float:
@@ -42,7 +38,7 @@ def relative_difference(reference: NDArray[Any], other: NDArray[Any]) -> float:
     return difference / extent if extent else (0.0 if difference == 0 else np.inf)
 
 
-def fastest(load: Callable[[str], Runs], wanted: InputDescription, devices: Sequence[str]) -> str:
+def fastest(load: Callable[[str], OnnxModel], wanted: InputDescription, devices: Sequence[str]) -> str:
     """The device that runs a batch of noise fastest, of those whose numbers agree with the CPU's.
 
     Measured rather than looked up in a list, because which is faster depends on model and machine: a small model
@@ -53,7 +49,7 @@ def fastest(load: Callable[[str], Runs], wanted: InputDescription, devices: Sequ
         wanted: The model's input.
         devices: To try beside the CPU; the first of equals is taken.
     """
-    loaded: dict[str, Runs] = {}
+    loaded: dict[str, OnnxModel] = {}
     for device in devices:
         with suppress(ModelError):
             loaded[device] = load(device)
@@ -73,6 +69,6 @@ def fastest(load: Callable[[str], Runs], wanted: InputDescription, devices: Sequ
     return min(seconds, key=lambda device: seconds[device])
 
 
-def _seconds(model: Runs, batch: NDArray[Any]) -> float:
+def _seconds(model: OnnxModel, batch: NDArray[Any]) -> float:
     """The quickest of a few calls; the first, which may compile, was made before."""
     return min(timeit.repeat(lambda: model.run(batch), number=1, repeat=_CALLS))
