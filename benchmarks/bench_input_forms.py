@@ -7,6 +7,7 @@ python -m benchmarks.bench_input_forms PHOTOS FOLDER [ROUNDS]
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import mediasift as ms
@@ -30,7 +31,7 @@ def main() -> None:
     def run(form: str) -> int:
         return sum(1 for _ in ms.classify(photos, model=models[form]))
 
-    measured = alternate({form: lambda form=form: run(form) for form in FORMS}, rounds)
+    measured = alternate({form: partial(run, form) for form in FORMS}, rounds)
     result = {"pictures": len(first), "measured": measured, "ratios": ratios(measured, "float32-nchw")}
     print(result["ratios"])
     save("bench_input_forms", result, "onnxruntime", "numpy", "opencv-python-headless")

@@ -245,7 +245,7 @@ def _peak_mib(video: Path, rule: str) -> float:
     command = ["keyframes", str(video), "--every", rule, "--quiet", "-o", str(output)]
     subprocess.run([sys.executable, "-m", "mediasift", *command], check=True)
     manifest = json.loads(output.with_name(f"{output.name}.run.json").read_text(encoding="utf-8"))
-    return round(manifest["counts"]["worker_peak_bytes"] / 2**20, 1)
+    return round(int(manifest["counts"]["worker_peak_bytes"]) / 2**20, 1)
 
 
 @click.command()

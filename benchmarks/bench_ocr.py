@@ -33,7 +33,7 @@ def contestants(folder: Path) -> tuple[dict[str, Callable[[], int]], dict[str, d
 
     def plain(file: Path) -> list[str]:
         with Image.open(file) as picture:
-            return pytesseract.image_to_string(picture.convert("RGB")).split()
+            return str(pytesseract.image_to_string(picture.convert("RGB"))).split()
 
     def peers_environment() -> None:
         os.environ.pop("OMP_THREAD_LIMIT", None)  # which our own engine sets

@@ -194,7 +194,7 @@ def compare_index(peer: Path) -> list[dict[str, Any]]:
                 started = time.perf_counter()
                 ours = sum(len(near[0]) for near in hamming.pairs(hashes, BITS, threads=available_cores()))
                 seconds["mediasift"].append(round(time.perf_counter() - started, 3))
-                command = [python, "-c", INDEX_PROGRAM, str(file), str(BITS), str(available_cores())]
+                command = [str(python), "-c", INDEX_PROGRAM, str(file), str(BITS), str(available_cores())]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 needed, theirs = done.stdout.split()
                 seconds["faiss IndexBinaryFlat"].append(round(float(needed), 3))

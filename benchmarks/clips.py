@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -35,7 +36,7 @@ def make_clip(path: Path, *, seconds: int, width: int, height: int, seed: int = 
                 frame = av.VideoFrame(width, height, "yuv420p")
                 for plane, scene, share in zip(frame.planes, (luma, cb, cr), (1, 2, 2), strict=True):
                     wide, high, x, y = width // share, height // share, 2 * left // share, 2 * top // share
-                    pixels = np.frombuffer(plane, np.uint8).reshape(high, plane.line_size)
+                    pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(high, plane.line_size)
                     pixels[:, :wide] = scene[y : y + high, x : x + wide]
                     if scene is luma:
                         write_number(pixels, number)
@@ -48,7 +49,7 @@ def make_clip(path: Path, *, seconds: int, width: int, height: int, seed: int = 
     return path
 
 
-def _swung(way: NDArray[np.integer], room: NDArray[np.integer]) -> NDArray[np.integer]:
+def _swung(way: NDArray[Any], room: NDArray[Any]) -> NDArray[Any]:
     """Where a camera is after so many pixels, that turns back at the end of its room: a jump would be a cut."""
     return np.asarray(room - np.abs(np.abs(way) % (2 * room) - room))
 
@@ -63,7 +64,8 @@ def _scene(rng: np.random.Generator, width: int, height: int) -> tuple[NDArray[n
         for fine in (1, 8)
     ]
     mixed = cv2.addWeighted(layers[0], 0.7, layers[1], 0.2, 0)
-    whole = cv2.cvtColor(cv2.add(mixed, rng.integers(0, 7, mixed.shape, dtype=np.uint8)), cv2.COLOR_RGB2YUV_I420)
+    grain = np.asarray(rng.integers(0, 7, mixed.shape, dtype=np.uint8))
+    whole = cv2.cvtColor(cv2.add(mixed, grain), cv2.COLOR_RGB2YUV_I420)
     luma, rest = whole[:high], whole[high:].reshape(2, high // 2, wide // 2)
     return np.asarray(luma), np.asarray(rest[0]), np.asarray(rest[1])
 
@@ -83,12 +85,12 @@ def read_number(image: NDArray[np.uint8]) -> int:
 def repeated(source: Path, path: Path, times: int) -> Path:
     """The same clip so many times in a row, packets copied, not coded again."""
     with av.open(str(source)) as first, av.open(str(path), "w") as container:
-        length = first.streams.video[0].duration
+        length = first.streams.video[0].duration or 0
         stream = container.add_stream_from_template(first.streams.video[0])
         for turn in range(times):
             first.seek(0)
             for packet in first.demux(video=0):
-                if packet.size:
+                if packet.size and packet.pts is not None and packet.dts is not None:
                     packet.pts, packet.dts = packet.pts + turn * length, packet.dts + turn * length
                     packet.stream = stream
                     container.mux(packet)

@@ -20,6 +20,7 @@ from mediasift.engines.onnx.providers import session_options
 from mediasift.engines.onnx.recipe import prepare, smallest_size
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import ProviderUnavailable
+from mediasift.items import Item
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings
 from mediasift.sources.naming import Inputs, find_sources
@@ -100,7 +101,8 @@ class Contest:
 
         def read(source: Any) -> None:
             for item in read_source(source, "pictures", PictureSettings(), needs=smallest_size(RECIPE)):
-                prepare(item.image, RECIPE)
+                if isinstance(item, Item):
+                    prepare(item.image, RECIPE)
 
         with ThreadPoolExecutor(available_cores()) as pool:
             return len(list(pool.map(read, find_sources(Inputs(named=[self.photos])))))

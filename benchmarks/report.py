@@ -155,7 +155,7 @@ def is_table(value: Any) -> bool:
 def body(values: Mapping[str, Any], depth: int) -> Iterator[str]:
     """Everything in a mapping: tables, then what is single, then what is nested."""
     tables = {key: value for key, value in values.items() if is_table(value)}
-    first = next(iter(tables.values()), {})
+    first: Mapping[str, Any] = next(iter(tables.values()), {})
     beside = {
         key: value
         for key, value in values.items()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -110,11 +111,12 @@ def test_one_version_everywhere():
 
 
 def test_everything_public_can_be_imported():
-    for name in mediasift.__all__:
-        assert getattr(mediasift, name) is not None
-    assert set(mediasift.__all__) <= set(dir(mediasift))
+    package: Any = mediasift
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert set(package.__all__) <= set(dir(package))
     with pytest.raises(AttributeError):
-        _ = mediasift.nonsense
+        _ = package.nonsense
 
 
 def test_the_reference_page_is_the_one_that_settings_and_rows_make():

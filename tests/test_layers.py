@@ -101,7 +101,7 @@ class Imports(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         called = getattr(node.func, "id", getattr(node.func, "attr", ""))
         if called in ("require", "lazily", "import_module", "__import__", "is_installed"):
-            self.found |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}
+            self.found |= {str(arg.value) for arg in node.args[:1] if isinstance(arg, ast.Constant)}
         self.generic_visit(node)
 
 

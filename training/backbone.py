@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -72,13 +73,14 @@ def cut(model: str | Path, *, layer: str | None = None) -> Backbone:
     description = whole.description
     graph = onnx.load(whole.path)
     output = description.output.name or graph.graph.output[0].name
+    scaling: tuple[str, ...] = ()
     if layer is not None:
         known = {name for node in graph.graph.node for name in node.output}
         if layer not in known:
             raise ModelError(f"{whole.path}: no tensor {layer!r} in the graph (--layer)")
-        tensor, scaling = layer, ()
+        tensor = layer
     elif description.task == "embed":
-        tensor, scaling = output, ()
+        tensor = output
     else:
         tensor, scaling = _below_last_layer(graph, output, whole.path)
     shape = _shape_of(graph, tensor, scaling, whole)
@@ -259,7 +261,7 @@ def with_head(
     graph.initializer.append(numpy_helper.from_array(weights.astype(np.float32), f"{HEAD}_weights"))
     graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), f"{HEAD}_bias"))
     graph.node.append(helper.make_node("Gemm", [EMBEDDING, f"{HEAD}_weights", f"{HEAD}_bias"], [f"{HEAD}_logits"]))
-    axis = {"axis": 1} if activation == "Softmax" else {}
+    axis: dict[str, Any] = {"axis": 1} if activation == "Softmax" else {}
     graph.node.append(helper.make_node(activation, [f"{HEAD}_logits"], [output_name], **axis))
     del graph.output[:]
     rows: int | str = backbone.batch or "N"

@@ -207,5 +207,5 @@ def _scores(session: Any, rows: np.ndarray, description: ModelDescription, batch
 def _decisions(scores: np.ndarray, description: ModelDescription) -> np.ndarray:
     """Label numbers for `single`; for `binary` and `multilabel`, yes or no for each score."""
     if description.output.kind == "single":
-        return scores.argmax(axis=1)
-    return scores > (0.5 if description.output.values == "probabilities" else 0)
+        return np.asarray(scores.argmax(axis=1))
+    return np.asarray(scores > (0.5 if description.output.values == "probabilities" else 0))

@@ -111,7 +111,7 @@ def activate(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
     if multilabel:
         return 0.5 * (1 + np.tanh(logits / 2))
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def embed(model: OnnxModel, files: tuple[Path, ...]) -> tuple[np.ndarray, dict[int, str]]:

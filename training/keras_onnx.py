@@ -34,6 +34,7 @@ def keras_to_onnx(
     # tf2onnx's from_keras knows Keras 2 only and fails on Keras 3's tensors; a traced function works with both.
     call = tf.function(lambda x: {output_name: model(tf.cast(x, tf.float32), training=False)})
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), dtype, name=input_name)]
+    graph: onnx.ModelProto
     graph, _ = tf2onnx.convert.from_function(
         call, input_signature=signature, opset=OPSET, inputs_as_nchw=[input_name] if channels_first else None
     )

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.description import InputDescription
 from mediasift.engines.onnx.recipe import fitted, smallest_size
 from mediasift.errors import InputError, UsageError
@@ -23,7 +24,7 @@ from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.sources.labelled import Labelled
 from mediasift.sources.naming import Inputs
-from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
+from mediasift.tasks.task import ModelRunSettings, Reads, Started
 
 NAMED_AT_MOST = 5
 
@@ -103,7 +104,7 @@ class Part:
     @property
     def numbers(self) -> np.ndarray:
         """The label's number where a picture has one label: int (N,)."""
-        return self.targets.argmax(axis=1)
+        return np.asarray(self.targets.argmax(axis=1))
 
 
 def part(labelled: Labelled, positions: Sequence[int] | np.ndarray) -> Part:

@@ -99,6 +99,9 @@ def quantize(model: Path, inputs: np.ndarray, output: Path, *, input_name: str, 
             batch = next(self.batches, None)
             return None if batch is None else {input_name: batch}
 
+    failures: tuple[type[Exception], ...] = (
+        *ort_errors(), onnx.checker.ValidationError, KeyError, TypeError, AttributeError,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, _quiet():
         prepared = Path(folder) / "prepared.onnx"
         try:
@@ -113,7 +116,7 @@ def quantize(model: Path, inputs: np.ndarray, output: Path, *, input_name: str, 
                 per_channel=True,
                 reduce_range=reduce_range,
             )
-        except (*ort_errors(), onnx.checker.ValidationError, KeyError, TypeError, AttributeError) as error:
+        except failures as error:
             raise ModelError(f"{model}: ONNX Runtime's quantiser fails: {str(error)[:300]}") from error
 
 

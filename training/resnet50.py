@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -149,7 +149,7 @@ def _write(convert: Any, model: Any, description: ModelDescription, output: Path
 @output_option
 @click.pass_context
 def finetune(
-    ctx: click.Context, data: Path, architecture: str, weights: str, form: str, output: Path, **given: Any
+    ctx: click.Context, /, data: Path, architecture: str, weights: str, form: str, output: Path, **given: Any
 ) -> None:
     """Teach a pretrained network one's own labels and write it as an ONNX file."""
     check_output(output)
@@ -203,6 +203,7 @@ def _describe(
 ) -> ModelDescription:
     """What the file says of itself."""
     train, validation, test = parts
+    kind: Literal["single", "binary", "multilabel"]
     kind = "multilabel" if labelled.multilabel else "single" if answers.ndim == 1 else "binary"
     return ModelDescription(
         task="classify",

@@ -48,7 +48,7 @@ class Model:
         if waiting:
             for _ in range(times):
                 (scores,) = self.compiled(inputs).values()
-            return scores
+            return np.asarray(scores)
         for turn in range(times):
             self.queue.start_async(inputs, turn)
         self.queue.wait_all()

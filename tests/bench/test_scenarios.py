@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,12 +49,12 @@ def test_whatever_is_timed_has_positive_samples(subject: Subject, name: str):
 def test_the_work_that_is_timed_is_that_of_the_commands(subject: Subject, pictures: list[str]):
     labels = [row.label for row in ms.classify(pictures, model="digits-lenet", threads=1)]
     ((work, count),) = STAGES["infer"](subject, 2)
-    batches = work()
+    batches: Any = work()
     assert count == 10
     assert [len(batch) for batch in batches] == [4, 4, 2]
     assert [row.label for batch in batches for (row,) in batch] == labels * 2
-    rows = [work()[0].rows[0].label for work, _ in SCENARIOS["single"](subject, 1)]
-    assert rows == labels
+    singles: Any = [work() for work, _ in SCENARIOS["single"](subject, 1)]
+    assert [single[0].rows[0].label for single in singles] == labels
 
 
 def test_measurements_of_one_thing_become_one():

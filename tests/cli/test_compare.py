@@ -105,9 +105,9 @@ def test_the_nearest_pictures(tmp_path: Path):
     assert {row["query"] for row in rows} == {str(query)}
     assert [float(row["similarity"]) for row in rows] == sorted((float(r["similarity"]) for r in rows), reverse=True)
     turned = np.rot90(scene(90, 60, seed=3))
-    rows = list(ms.search(np.ascontiguousarray(turned), tmp_path, turns=True, min_similarity=0.9))
-    assert sorted(Path(row.path).name for row in rows) == ["3-small.jpg", "3.png"]
-    assert {row.turn for row in rows} == {"rotate270"}  # the neighbour, so turned, looks like the query
+    neighbours = list(ms.search(np.ascontiguousarray(turned), tmp_path, turns=True, min_similarity=0.9))
+    assert sorted(Path(row.path).name for row in neighbours) == ["3-small.jpg", "3.png"]
+    assert {row.turn for row in neighbours} == {"rotate270"}  # the neighbour, so turned, looks like the query
     (row,) = ms.search(scene(seed=9), tmp_path, min_similarity=1)
     assert (row.path, row.rank, row.query) == ("", None, "array[0]")
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,9 +31,9 @@ def fingerprint(width: int, **more) -> Fingerprint:
     return Fingerprint(path="somewhere", width=width, height=2, vector=np.array([width, 0.5], np.float32), **more)
 
 
-def filled(folder: Path, count: int = 4) -> tuple[Path, list[Source], list[int]]:
+def filled(folder: Path, count: int = 4) -> tuple[Path, list[Any], list[int]]:
     """An index of so many files; the files and the places of their lines."""
-    sources = [source(folder / f"{number}.png") for number in range(count)]
+    sources: list[Any] = [source(folder / f"{number}.png") for number in range(count)]
     for number, one in enumerate(sources):
         one.content.path.write_bytes(bytes(number + 1))
     with Index(folder / "index", MADE_BY) as index:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pytest
 
@@ -11,7 +11,10 @@ from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import UsageError
 from mediasift.settings import Option, Settings, options
 
-ROOMS = {"ocr": (ocr.ENGINES, ocr.OcrEngines), "speech": (speech.ENGINES, speech.SpeechEngines)}
+ROOMS: dict[str, Any] = {
+    "ocr": (ocr.ENGINES, ocr.OcrEngines),
+    "speech": (speech.ENGINES, speech.SpeechEngines),
+}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -24,7 +27,7 @@ def test_the_options_of_every_engine_are_options_of_the_room(room: str):
 
 
 @pytest.mark.parametrize("engine", [*ocr.ENGINES.values(), *speech.ENGINES.values(), OnnxModel])
-def test_every_engine_has_what_a_run_needs(engine: type):
+def test_every_engine_has_what_a_run_needs(engine: Any):
     assert callable(engine.run)
     assert callable(engine.close)
     if hasattr(engine, "price_usd"):

@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mediasift.engines.engine import Resources
 from mediasift.items import Item
 from mediasift.media.pictures import images
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.tasks.task import ModelRunSettings, Reads, Resources, Started
+from mediasift.tasks.task import ModelRunSettings, Reads, Started
 
 ABORT, HANG, ALLOCATE, SLOW = 10, 20, 30, 40
 """Red levels of a picture's first pixel."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -150,7 +151,7 @@ def test_a_lock_file_where_the_file_system_has_no_locks(tmp_path: Path, monkeypa
     beside.write_text("another-host 1")
     with pytest.raises(OutputError, match="another run"):
         Journal(tmp_path / "out.csv")
-    beside.write_text(f"{locks.socket.gethostname()} 4194400")  # larger than any process number of Linux
+    beside.write_text(f"{socket.gethostname()} 4194400")  # larger than any process number of Linux
     with Journal(tmp_path / "out.csv"):
         assert beside.read_text() == locks._owner()
     assert list(tmp_path.iterdir()) == []

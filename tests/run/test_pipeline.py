@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -51,14 +52,14 @@ class Shades(Started):
             raise ZeroDivisionError("a bug")
         return red
 
-    def infer(self, batch: Sequence[int]) -> list[list[Row]]:
+    def infer(self, batch: Sequence[int]) -> list[list[Any]]:
         self.batches.append(list(batch))
         if self.refuse_infer in batch:
             raise InferenceFailed(f"cannot take {self.refuse_infer}")
         return [[Shade(red=red)] if red != 99 else [] for red in batch]
 
 
-def run(task: Shades, reds: Sequence[int], jobs: int = 2) -> list[Row]:
+def run(task: Shades, reds: Sequence[int], jobs: int = 2) -> list[Any]:
     sources = [Source(path=f"{i}", content=Array(f"{i}", solid((red, 0, 0), 2, 2))) for i, red in enumerate(reds)]
     pipeline = Pipeline(task, row_type=Shade, reads="pictures", options=PictureSettings(), jobs=jobs)
     return [row for finished in pipeline.run(sources) for row in finished.rows]
@@ -104,7 +105,7 @@ def test_sources_that_fail_do_not_pile_up_behind_one_that_waits_for_its_batch():
     pipeline = Pipeline(
         Shades(8, refuse_prepare=3), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2
     )
-    running = pipeline.run(sources())
+    running: Any = pipeline.run(sources())
     assert next(running).rows[0].red == 1
     assert len(asked) < 2 * pipeline.ahead
     running.close()
@@ -130,7 +131,7 @@ def test_readers_are_only_a_little_ahead():
             yield Source(path=str(i), content=Array(str(i), solid((1, 0, 0), 2, 2)))
 
     pipeline = Pipeline(Shades(4), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
-    running = pipeline.run(sources())
+    running: Any = pipeline.run(sources())
     next(running)
     assert len(asked) < 30
     running.close()
@@ -148,6 +149,8 @@ def test_a_source_of_many_items_streams(tmp_path: Path):
         Source(path="t", content=LocalFile(tmp_path / "pages.tif")),
         Source(path="u", content=Array("u", solid((7, 0, 0)))),
     ]
+    first: Any
+    second: Any
     first, second = pipeline.run(sources)
     assert [(row.page, row.red) for row in first.rows] == [(page + 1, page) for page in range(40)]
     assert second.rows[0].red == 7
@@ -253,6 +256,7 @@ def test_pages_of_one_source_wait_in_bounded_memory_while_several_are_computed(t
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     task = Slow(2, 0.003)
     pipeline = Pipeline(task, row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
+    finished: Any
     (finished,) = pipeline.run([Source(path="t", content=LocalFile(tmp_path / "pages.tif"))])
     assert [row.red for row in finished.rows] == list(range(60))
     assert task.busiest == 2
@@ -274,7 +278,7 @@ def test_nothing_piles_up_behind_a_slow_front():
             yield Source(path=str(i), content=Array(str(i), solid((200 if i == 0 else 1, 0, 0), 2, 2)))
 
     pipeline = Pipeline(Stuck(2, 0), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
-    running = pipeline.run(sources())
+    running: Any = pipeline.run(sources())
     assert next(running).rows[0].red == 200
     assert len(asked) < 3 * pipeline.ahead
     running.close()
@@ -305,7 +309,7 @@ class SeenBy(Shades):
         super().__init__(**refused)
         self.name = name
 
-    def infer(self, batch: Sequence[int]) -> list[list[Row]]:
+    def infer(self, batch: Sequence[int]) -> list[list[Any]]:
         return [[Seen(red=row.red, part=self.name) for row in rows] for rows in super().infer(batch)]
 
     def failed(self, row_type: type[Row], error) -> Row:
@@ -316,14 +320,17 @@ class Forked(Started):
     """Every picture goes to two parts with batches of their own, every third to one; the rest is known already."""
 
     def __init__(self, refuse: int) -> None:
-        self.parts = {"a": SeenBy("a", batch_size=4, refuse_infer=refuse), "b": SeenBy("b", batch_size=3)}
+        self.parts: dict[str, Any] = {
+            "a": SeenBy("a", batch_size=4, refuse_infer=refuse),
+            "b": SeenBy("b", batch_size=3),
+        }
         self.parts["b"].concurrency = 2
 
     def prepare(self, item: Item) -> Fork:
         red = int(item.image[0, 0, 0])
         return Fork(prepared={"a": red} if red % 3 == 0 else {"a": red, "b": red}, rows=[Seen(part="known", red=red)])
 
-    def arranged(self, path: str, rows: Sequence[Row]) -> Sequence[Row]:
+    def arranged(self, path: str, rows: Sequence[Any]) -> Sequence[Row]:
         assert all(row.path == path for row in rows)
         return sorted(rows, key=lambda row: row.part != "b")
 

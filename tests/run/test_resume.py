@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def table(photos: Path, **options) -> Table:
+def table(photos: Path, **options) -> Any:
     """A run over the folder that notes what it reads in `log`."""
     log = options.pop("log", str(photos.parent / "log"))
     task = Planted(

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -34,7 +35,7 @@ def worker_finds_tests(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'inference'}")
 
 
-def table(tmp_path: Path, reds: list[int], **planted) -> Table:
+def table(tmp_path: Path, reds: list[int], **planted) -> Any:
     folder = tmp_path / "photos"
     folder.mkdir(exist_ok=True)
     for number, red in enumerate(reds):
@@ -96,7 +97,7 @@ def test_one_page_of_many_costs_one_row(tmp_path: Path, where: str):
         task=Planted(where=where, batch_size=4, isolate=True, timeout_s=5),
         inputs=Inputs(named=[str(tmp_path / "pages.tif")]),
     )
-    rows = list(Table(Stream(job)))
+    rows: list[Any] = list(Table(Stream(job)))
     assert [(row.page, row.red) for row in rows] == [(1, 100), (2, 101), (3, None), (4, 102), (5, 103)]
     assert rows[2].error.startswith("crashed: ")
 

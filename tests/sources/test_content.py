@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,7 +251,7 @@ def test_no_copy_of_bytes_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "copies"))
     (tmp_path / "copies").mkdir()
     data = make_video(tmp_path / "a.mp4", numbered(10), range(10)).read_bytes()
-    frames = read_source(Source(path="a", content=Bytes("a.mp4", data)), "pictures", PictureSettings(every="1f"))
+    frames: Any = read_source(Source(path="a", content=Bytes("a.mp4", data)), "pictures", PictureSettings(every="1f"))
     next(frames)
     assert len(list((tmp_path / "copies").iterdir())) == 1
     frames.close()

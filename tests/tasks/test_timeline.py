@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -221,6 +222,7 @@ def test_a_refused_batch_and_a_broken_part_cost_their_own_rows_only(clip: Path):
     parts = {"classify": StartedPart("label", Refusing({30})), "detect": StartedPart("object", Refusing(set(), {40}))}
     task = StartedTimeline(settings, parts)
     pipeline = Pipeline(task, row_type=Moment, reads="timeline", options=settings, jobs=2)
+    finished: Any
     (finished,) = pipeline.run([Source(path="film", content=LocalFile(clip))])
     for kind, culprit, error in (
         ("label", 30, "inference: cannot take it"), ("object", 40, "unsupported: not this one"),

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from mediasift.errors import InputError, ModelError, OutputError, UsageError
+from mediasift.errors import InputError, MediasiftError, ModelError, OutputError, UsageError
 from tests.training.conftest import needs
 from training import digits_forest, fashion_mlp
 from training.command import TrainingCommand, check_output, data_option, output_option, recorded, seed_option
@@ -45,7 +45,7 @@ def test_options_that_were_not_given_and_have_no_default_are_left_out(tmp_path: 
 
 
 @pytest.mark.parametrize("error", [UsageError, InputError, ModelError, ParityError, OutputError])
-def test_an_error_ends_in_one_line_and_its_exit_code(error: type[Exception]):
+def test_an_error_ends_in_one_line_and_its_exit_code(error: type[MediasiftError]):
     @click.command(cls=TrainingCommand)
     def fails() -> None:
         raise error("what happened, and what to type")

@@ -11,6 +11,7 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.response import addinfourl
 
 import numpy as np
@@ -200,7 +201,7 @@ class CutOff(urllib.request.BaseHandler):
         headers = http.client.HTTPMessage()
         headers["Content-Encoding"] = "gzip"
         half = gzip.compress(os.urandom(1000))[:500]
-        response = addinfourl(io.BytesIO(half), headers, request.full_url, 200)
+        response: Any = addinfourl(io.BytesIO(half), headers, request.full_url, 200)
         response.msg = "OK"
         return response
 

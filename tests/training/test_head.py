@@ -85,6 +85,7 @@ def foreign(folder: Path, kind: str) -> Path:
     def weight(name: str, *shape: int) -> onnx.TensorProto:
         return numpy_helper.from_array((rng.standard_normal(shape) * 0.3).astype(np.float32), name)
 
+    batch: int | str
     layout, batch, opset = "NCHW", "N", 13
     weights = [weight("w1", 6, 3, 3, 3), weight("w2", 6, 5), weight("b2", 5)]
     body = [helper.make_node("Conv", ["x", "w1"], ["c"], pads=[1] * 4), helper.make_node("Relu", ["c"], ["r"])]

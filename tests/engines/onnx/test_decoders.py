@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,14 @@ def test_every_head_gives_the_same_boxes(decoder: str, outputs: list[np.ndarray]
 
 @pytest.mark.parametrize("decoder", list(DECODERS))
 def test_outputs_of_other_shapes_are_refused(decoder: str):
-    shapes = ([(1, 7, 3)], [(1, 7)], [], [(1, 7, 3), (1, 7, 3)], [(1, 5, 4), (1, 5, 9)], [(1, 85, 7)])
+    shapes: Any = (
+        [(1, 7, 3)],
+        [(1, 7)],
+        [],
+        [(1, 7, 3), (1, 7, 3)],
+        [(1, 5, 4), (1, 5, 9)],
+        [(1, 85, 7)],
+    )
     for wrong in shapes:
         with pytest.raises(DescriptionError, match=r"output|decoder"):
             DECODERS[decoder]([np.zeros(shape, np.float32) for shape in wrong], (64, 64), 4)

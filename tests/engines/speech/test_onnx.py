@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
+from mediasift.engines.engine import Resources
 from mediasift.engines.speech.onnx import _words
 from mediasift.errors import ModelError, ModelNotFound, UsageError
-from mediasift.tasks.task import Resources
 from mediasift.tasks.transcribe import Transcribe
 from tests.media.sound.test_audio import RATE, tone, wav
 from tests.speech_models import FRAME_S, TONES, language_teller, tone_reader

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def test_pages_asked_for_come_once_and_in_order(pages: set[int], count: int):
 
 def test_a_password_is_in_no_manifest(tmp_path: Path):
     path = pdf(tmp_path / "a.pdf", solid(RED))
-    table = ms.classify(path, model="fashion-mlp", password="secret")
+    table: Any = ms.classify(path, model="fashion-mlp", password="secret")
     list(table)
     assert "secret" not in table.manifest()
     assert json.loads(table.manifest())["settings"]["dpi"] == 150

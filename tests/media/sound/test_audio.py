@@ -39,9 +39,10 @@ def tone(seconds: float, rate: int = RATE, hertz: float = 440) -> np.ndarray:
 
 
 def clips(path: Path, **options) -> list[Clip]:
-    found = list(read_clips(LocalFile(path), path.name, **options))
-    assert all(isinstance(clip, Clip) for clip in found)
-    return found
+    items = list(read_clips(LocalFile(path), path.name, **options))
+    read = [item for item in items if isinstance(item, Clip)]
+    assert read == items
+    return read
 
 
 def whole(path: Path, **options) -> np.ndarray:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -51,7 +52,7 @@ def numbers_of(path: Path) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("video", ["testvideo.mp4", "counter.mp4"])
 def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str):
     numbers = numbers_of(test_data / "video" / video)
-    rules = {
+    rules: dict[str, Any] = {
         "ContentDetector.default": ContentRule(),
         "ContentDetector.t30": ContentRule(threshold=30),
         "AdaptiveDetector.default": AdaptiveRule(),

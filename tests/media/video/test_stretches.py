@@ -94,7 +94,8 @@ def test_where_jumping_misleads_the_rest_is_read_through(clip: Path, cores, monk
     with open_footage(LocalFile(clip)) as footage:
         third, _ = stretches(footage.timetable)[2]
         key = footage.timetable.key_before(third)
-        footage.timetable.seeks[key] = footage.timetable.seeks[key + 2]
+        seeks: Any = footage.timetable.seeks
+        seeks[key] = seeks[key + 2]
         found = []
         for frame in footage.side_by_side(list_of_one, ahead=4):
             found.append(shown(frame.rgb()))
@@ -130,9 +131,9 @@ def test_what_a_thread_raises_is_raised_and_no_thread_or_file_stays(clip: Path, 
             yield frame.number
 
     with open_footage(LocalFile(clip)) as footage:
-        found = []
+        numbers: list[int] = []
         with pytest.raises(TooLarge, match="for this test"):
-            found.extend(footage.side_by_side(too_large, ahead=4))
+            numbers.extend(footage.side_by_side(too_large, ahead=4))
         given = iter(footage.side_by_side(each, ahead=4))
         assert next(given)[0] == 0
         given.close()
@@ -202,10 +203,10 @@ def test_videos_that_are_read_at_the_same_time_share_the_cores(clip: Path):
 
     before = threads()
     with open_footage(LocalFile(clip)) as first, open_footage(LocalFile(clip)) as second:
-        one = iter(side_by_side(first, each, cores=2, ahead=4))
+        one: Any = iter(side_by_side(first, each, cores=2, ahead=4))
         next(one)
         assert threads() == before + 2
-        other = iter(side_by_side(second, each, cores=2, ahead=4))
+        other: Any = iter(side_by_side(second, each, cores=2, ahead=4))
         next(other)
         assert threads() == before + 3
         one.close()

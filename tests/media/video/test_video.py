@@ -7,6 +7,7 @@ from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -402,7 +403,9 @@ def test_flipped_bytes_never_crash_or_vanish(numbered_clip: Path, tmp_path_facto
 
 
 def test_a_file_is_let_go_when_reading_stops_early(numbered_clip: Path):
-    reader = read_source(Source(path="a", content=LocalFile(numbered_clip)), "pictures", PictureSettings(every="1f"))
+    reader: Any = read_source(
+        Source(path="a", content=LocalFile(numbered_clip)), "pictures", PictureSettings(every="1f")
+    )
     assert next(reader).frame == 0
     reader.close()
     gc.collect()
