@@ -85,34 +85,15 @@ class RemoteSound(Place):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoFile(Place):
-    """A whole video, for tasks that read it in order; nothing of it is decoded yet.
-
-    Attributes:
-        content: What it holds.
-        max_megapixels: Larger frames are refused.
-        detector: What finds hard cuts, see `media.cuts.DETECTORS`.
-        alive: Called now and then by the reader: it goes on, however long the video is.
-    """
-
-    content: Content
-    max_megapixels: float
-    detector: str = "content"
-    alive: Callable[[], None] = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFile(Place):
-    """A file of any kind, for tasks that look at headers only; nothing of it is read yet but its first bytes.
+    """A whole file, for tasks that read it themselves; nothing of it is read yet but its first bytes.
 
     Attributes:
         content: What it holds.
-        password: For an encrypted PDF.
-        alive: As that of `VideoFile`.
+        alive: Called now and then by the reader: it goes on, however long the file is.
     """
 
     content: Content
-    password: str | None = field(default=None, repr=False)
     alive: Callable[[], None] = field(repr=False, compare=False)
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from mediasift.errors import NotFound, Unreadable, Unsupported, UsageError
-from mediasift.items import Clip, Item, MediaFile, RemoteSound, VideoFile
+from mediasift.items import Clip, Item, MediaFile, RemoteSound
 from mediasift.media.information import information
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings, SoundSettings
@@ -238,7 +238,7 @@ def test_bytes_of_a_video_and_its_sound(tmp_path: Path, test_data: Path):
         assert [item.frame for item in first] == [item.frame for item in second]
         assert all((one.image == other.image).all() for one, other in zip(first, second, strict=True))
     (video,) = items(both(path)[1], "video")
-    assert isinstance(video, VideoFile)
+    assert isinstance(video, MediaFile)
     with open_footage(video.content) as footage:
         assert len(footage.timetable.ticks) == 30
     first, second = (items(content, "sound") for content in both(test_data / "speech" / "jfk.mp3"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import NotFound, Unsupported, UsageError
-from mediasift.items import FailedItem, Item, MediaFile, Place, RemoteSound, VideoFile
+from mediasift.items import FailedItem, Item, MediaFile, Place, RemoteSound
 from mediasift.media.documents.pages import read_pages
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.images import Admit, admit_all, decode
@@ -65,9 +65,6 @@ def _read(
             )  # fmt: skip
         case "pictures" | "frames", "picture" | "video":
             return _frames(content, path, options, admit)
-        case "video", "picture" | "video":
-            limit, detector = options.max_megapixels, options.detector
-            return iter([VideoFile(path=path, content=content, max_megapixels=limit, detector=detector, alive=alive)])
         case "timeline", "picture" | "video":
             from mediasift.media.timelines import read_timeline  # late, as only films need it
 
@@ -75,8 +72,8 @@ def _read(
         case "sound", "sound" | "video":
             how = {"piece_s": options.piece_s, "channel": options.channel, "raw_rate": options.raw_rate}
             return read_clips(content, path, **how)
-        case "files", _:
-            return iter([MediaFile(path=path, content=content, password=options.password, alive=alive)])
+        case ("video", "picture" | "video") | ("files", _):
+            return iter([MediaFile(path=path, content=content, alive=alive)])
     wanted = "video" if reads == "timeline" else reads
     raise Unsupported(f"a {form.kind} file ({form.name}); this command reads {wanted}")
 
@@ -95,7 +92,7 @@ def _frames(content: Content, path: str, options: Any, admit: Admit) -> Iterator
 
     every = parse_every(options.every or DEFAULT_EVERY)
     with open_footage(content, max_megapixels=options.max_megapixels, alive=partial(admit, 0.0)) as footage:
-        for frame, shot in chosen_frames(footage, every, detector=options.detector):
+        for frame, shot in chosen_frames(footage, every, detector=options.detector, fades=options.fades):
             yield frame_item(frame, path, admit, content=content, shot=shot)
         if complaint := footage.complaint():
             yield FailedItem(path=path, error=complaint)

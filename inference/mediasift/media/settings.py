@@ -46,6 +46,7 @@ class FilmSettings(ListSettings):
             choices=tuple(DETECTORS),
         ),
     ] = "content"
+    fades: Annotated[bool, Option("Whether black between two shots separates them, too.")] = True
 
 
 @dataclass(frozen=True, kw_only=True)

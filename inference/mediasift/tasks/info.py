@@ -25,4 +25,4 @@ class Inform(LockedSettings, RowsTask):
 
     def rows(self, item: MediaFile) -> list[Row]:
         """The rows of a file."""
-        return list(information(item.content, item.alive, password=item.password))
+        return list(information(item.content, item.alive, password=self.password))

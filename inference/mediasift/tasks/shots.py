@@ -5,14 +5,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Any, ClassVar
 
-from mediasift.items import VideoFile
+import numpy as np
+
+from mediasift.items import MediaFile
 from mediasift.media.settings import FilmSettings
 from mediasift.media.video import shots as media_shots
 from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.rows import Row
-from mediasift.settings import Option
 from mediasift.tasks.task import Reads, RowsTask
 
 
@@ -75,13 +76,11 @@ class Shots(FilmSettings, RowsTask):
     reads: ClassVar[Reads] = "video"
     row: ClassVar[type[Row]] = Shot
 
-    fades: Annotated[bool, Option("Whether black between two shots separates them, too.")] = True
-
-    def rows(self, item: VideoFile) -> list[Row]:
+    def rows(self, item: MediaFile) -> list[Row]:
         """The rows of a video. Frames that did not decode leave an error on the last of them."""
-        with open_footage(item.content, max_megapixels=item.max_megapixels, alive=item.alive) as footage:
+        with open_footage(item.content, max_megapixels=self.max_megapixels, alive=item.alive) as footage:
             cells = measured_cells(footage)
-            found = list(media_shots.find_shots(cells, detector=item.detector, fades=self.fades))
+            found = list(media_shots.find_shots(cells, detector=self.detector, fades=self.fades))
             complaint = footage.complaint()
         if complaint is not None and not found:
             raise complaint
@@ -93,9 +92,7 @@ class Shots(FilmSettings, RowsTask):
         return [
             Shot(
                 frame=shot.first, time_s=shot.start_s, shot=shot.number, begins=shot.begins, start_s=shot.start_s,
-                end_s=shot.end_s, length_s=round(shot.end_s - shot.start_s, 6), frames=shot.frames,
-                brightness=round(shot.brightness, 4), colourfulness=round(shot.colourfulness, 3),
-                motion=round(shot.motion, 5),
+                end_s=shot.end_s, length_s=round(shot.end_s - shot.start_s, 6), frames=shot.frames, **_means([shot]),
             )
             for shot in shots
         ]  # fmt: skip
@@ -117,11 +114,6 @@ def summarised(shots: Sequence[media_shots.Shot]) -> ShotSummary:
     """The measures of a video with these shots, of which there is at least one."""
     lengths = [shot.end_s - shot.start_s for shot in shots]
     duration = shots[-1].end_s - shots[0].start_s
-    frames = sum(shot.frames for shot in shots)
-
-    def mean(name: str) -> float:
-        return float(sum(getattr(shot, name) * shot.frames for shot in shots) / frames)
-
     return ShotSummary(
         duration_s=round(duration, 6),
         shots=len(shots),
@@ -130,7 +122,14 @@ def summarised(shots: Sequence[media_shots.Shot]) -> ShotSummary:
         median_shot_s=round(statistics.median(lengths), 6),
         shortest_shot_s=round(min(lengths), 6),
         longest_shot_s=round(max(lengths), 6),
-        brightness=round(mean("brightness"), 4),
-        colourfulness=round(mean("colourfulness"), 3),
-        motion=round(mean("motion"), 5),
+        **_means(shots),
     )
+
+
+def _means(shots: Sequence[media_shots.Shot]) -> dict[str, Any]:
+    """Brightness, colourfulness and motion over all their frames."""
+    weights, digits = [shot.frames for shot in shots], {"brightness": 4, "colourfulness": 3, "motion": 5}
+    return {
+        name: round(float(np.average([getattr(shot, name) for shot in shots], weights=weights)), places)
+        for name, places in digits.items()
+    }

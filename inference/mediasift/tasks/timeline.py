@@ -66,7 +66,6 @@ class Timeline(DeviceSettings, FrameSettings, EngineRunSettings):
     channel: Annotated[
         int | None, Option("For transcribe: only this channel, from 1.", least=1, default="the mean of all")
     ] = None
-    fades: Annotated[bool, Option("Whether black between two shots is a boundary, too.")] = True
     vtt: Annotated[str | Path | None, Option("Also write a WebVTT file per video.", metavar="DIR")] = None
 
     @property

@@ -53,10 +53,13 @@ def open_footage(
         yield video
 
 
-def chosen_frames(footage: Footage, every: Every, *, detector: str = "content") -> Iterator[tuple[Frame, int | None]]:
+def chosen_frames(
+    footage: Footage, every: Every, *, detector: str = "content", fades: bool = True
+) -> Iterator[tuple[Frame, int | None]]:
     """The frames that a rule chooses, each with the number of its shot where it stands for one."""
     if every.unit == "shot":
-        for shot in find_shots(measured_cells(footage, colours=False, keyframes=True), detector=detector):
+        cells = measured_cells(footage, colours=False, keyframes=True)
+        for shot in find_shots(cells, detector=detector, fades=fades):
             # A short shot after a fade may have no key frame; then it is fetched.
             found = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.middle])
             yield from ((frame, shot.number) for frame in found)
