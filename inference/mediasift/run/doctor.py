@@ -51,22 +51,17 @@ class Finding(NamedTuple):
 
 def doctor() -> list[Finding]:
     """What works on this machine and what does not."""
-    return list(_findings())
-
-
-def _findings() -> Iterator[Finding]:
     known = versions()
-    yield Finding("mediasift", "ok", f"{__version__}, Python {sys.version.split()[0]}")
-    yield Finding("cores", "ok", str(available_cores()))
-    yield Finding("platform", "ok", known["platform"])
     packages = (f"{name} {version}" for name, version in known.items() if name not in ("python", "platform"))
-    yield Finding("packages", "ok", ", ".join(packages))
-    yield _variants("OpenCV", _OPENCV, "opencv-python-headless")
-    yield _variants("ONNX Runtime", _ONNXRUNTIME, "onnxruntime")
-    yield from _devices()
-    yield from _models()
-    yield from _extras()
-    yield from _disk()
+    return [
+        Finding("mediasift", "ok", f"{__version__}, Python {sys.version.split()[0]}"),
+        Finding("cores", "ok", str(available_cores())),
+        Finding("platform", "ok", known["platform"]),
+        Finding("packages", "ok", ", ".join(packages)),
+        _variants("OpenCV", _OPENCV, "opencv-python-headless"),
+        _variants("ONNX Runtime", _ONNXRUNTIME, "onnxruntime"),
+        *_devices(), *_models(), *_extras(), *_disk(),
+    ]  # fmt: skip
 
 
 def _variants(subject: str, names: tuple[str, ...], wanted: str) -> Finding:

@@ -135,6 +135,36 @@ class Worker:
             return f"was killed by signal {-code}"
 
 
+class Signals:
+    """Ctrl-C and SIGTERM: the first asks to stop soon, the second to stop at once.
+
+    As a context manager it listens; outside, nobody asks.
+
+    Attributes:
+        requested: Once: finish what has begun.
+        insistent: Twice: stop now.
+    """
+
+    def __init__(self) -> None:
+        self.requested = self.insistent = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
+            self._before = {one: signal.signal(one, self._heard) for one in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _heard(self, *_: object) -> None:
+        if self.requested:
+            self.insistent = True
+            raise KeyboardInterrupt
+        self.requested = True
+
+
 def _culprit(name: str) -> Culprit:
     source, _, item = name.partition(":")
     return int(source), int(item)

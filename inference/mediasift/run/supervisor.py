@@ -18,9 +18,8 @@ from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, Model
 from mediasift.rows import Row, from_json
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
 from mediasift.run.pipeline import Finished
-from mediasift.run.process import Worker
+from mediasift.run.process import Signals, Worker
 from mediasift.run.reading import Seconds, Trouble
-from mediasift.run.signals import Signals
 from mediasift.sources.naming import Source
 from mediasift.system.machine import allowed_bytes, peak_bytes, resident_bytes
 

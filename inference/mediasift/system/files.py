@@ -125,12 +125,11 @@ def place_suffix(place: Place, *, time: str = "", frame: str, page: str) -> str:
     return "".join(pattern.format(value) for pattern, value in parts if value is not None)
 
 
-def clock(time_s: float) -> str:
-    """Seconds as `hh-mm-ss.mmm`."""
-    milliseconds = round(abs(time_s) * 1000)
-    minutes, milliseconds = divmod(milliseconds, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{'-' if time_s < 0 else ''}{hours:02}-{minutes:02}-{milliseconds / 1000:06.3f}"
+def clock(time_s: float, between: str = "-", mark: str = ".") -> str:
+    """Seconds as `hh-mm-ss.mmm`, with other signs if wanted."""
+    minutes, milliseconds = divmod(round(abs(time_s) * 1000), 60_000)
+    parts = (f"{minutes // 60:02}", f"{minutes % 60:02}", f"{milliseconds // 1000:02}{mark}{milliseconds % 1000:03}")
+    return "-" * (time_s < 0) + between.join(parts)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -98,9 +98,8 @@ def allowed_bytes(max_memory_gb: float | None) -> float:
 
 def available_memory() -> float:
     """Bytes that this process may use: the machine's, cut by its control group and those above it."""
-    limits = [_read(folder / name) for folder in control_groups("memory")
-              for name in ("memory.max", "memory.limit_in_bytes")]  # fmt: skip
-    return min([float(_memory() or "inf"), *(float(limit) for limit in limits if limit and limit.isdigit())])
+    limits = _limits("memory", "memory.max", "memory.limit_in_bytes")
+    return min([float(_memory() or "inf"), *(float(limit) for limit in limits if limit.isdigit())])
 
 
 def resident_bytes(pid: int) -> int:
@@ -137,8 +136,8 @@ def machine_facts() -> dict[str, Any]:
         "cores": available_cores(),
         "cores_of_the_machine": os.cpu_count(),
         "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-        "cgroup_cpu_max": _limits("cpu", "cpu.max", "cpu.cfs_quota_us"),
-        "cgroup_memory_max": _limits("memory", "memory.max", "memory.limit_in_bytes"),
+        "cgroup_cpu_max": next(_limits("cpu", "cpu.max", "cpu.cfs_quota_us"), None),
+        "cgroup_memory_max": next(_limits("memory", "memory.max", "memory.limit_in_bytes"), None),
         "memory_bytes": _memory(),
         "last_level_cache_bytes": last_level_cache(),
         "governor": _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
@@ -158,10 +157,9 @@ def last_level_cache() -> int | None:
     return max(known, default=None)
 
 
-def _limits(controller: str, *names: str) -> str | None:
-    """The innermost of these limits, as it is; the two versions of control groups name them differently."""
-    found = (_read(folder / name) for folder in control_groups(controller) for name in names)
-    return next((text for text in found if text is not None), None)
+def _limits(controller: str, *names: str) -> Iterator[str]:
+    """These limits as they are, innermost first; the two versions of control groups name them differently."""
+    return filter(None, (_read(folder / name) for folder in control_groups(controller) for name in names))
 
 
 def _memory() -> int | None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from mediasift.errors import UsageError
-from mediasift.media.video.webvtt import clock, cue
+from mediasift.media.video.webvtt import cue
+from mediasift.system.files import clock
 from mediasift.tables.writers import Form
 
 
@@ -24,7 +25,7 @@ def write_txt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:  # noqa
 def write_srt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:  # noqa: ARG001  (as every writer)
     """SubRip: numbered, times with a comma. One recording."""
     for number, row in enumerate(_one_recording(rows, "srt"), 1):
-        start, end = (clock(time_s, ",") for time_s in (row.start_s, max(row.end_s, row.start_s)))
+        start, end = (clock(time_s, ":", ",") for time_s in (row.start_s, max(row.end_s, row.start_s)))
         file.write(f"{number}\n{start} --> {end}\n{' '.join(row.text.split())}\n\n".encode())
 
 

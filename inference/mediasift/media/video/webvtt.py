@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mediasift.system.files import clock
+
 SHORTEST_S = 0.04
 """A cue that marks one moment lasts one frame of 25 a second."""
 
@@ -17,14 +19,7 @@ def cue(start_s: float, end_s: float, text: str, *, speaker: str | None = None) 
     """One cue, its text escaped, the speaker as its voice."""
     begin = max(0.0, start_s)
     voice = f"<v {_escaped(speaker)}>" if speaker else ""
-    return f"{clock(begin)} --> {clock(max(end_s, begin + SHORTEST_S))}\n{voice}{_escaped(text)}\n"
-
-
-def clock(time_s: float, mark: str = ".") -> str:
-    """`01:02:03.004`, with the mark before the milliseconds."""
-    minutes, milliseconds = divmod(round(time_s * 1000), 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}{mark}{milliseconds % 1000:03}"
+    return f"{clock(begin, ':')} --> {clock(max(end_s, begin + SHORTEST_S), ':')}\n{voice}{_escaped(text)}\n"
 
 
 def _escaped(text: str) -> str:
