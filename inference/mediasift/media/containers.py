@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,28 @@ def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[
 
 
 def picture_streams(container: Any) -> list[Any]:
-    """The video streams that are no cover picture of a record, which is a video stream by name only."""
-    return [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+    """The video streams that hold a film, the default one first; a cover picture is a video stream by name only.
+
+    A cover is marked as such, or is one picture of a picture's codec beside other streams.
+    """
+    streams = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+    films = [one for one in streams if len(container.streams) == 1 or one.frames != 1 or not _is_picture(one)]
+    moving = [one for one in films if not _is_picture(one)]
+    return _default_first(moving or films)
+
+
+def sound_streams(container: Any) -> list[Any]:
+    """The sound tracks, the default one first."""
+    return _default_first(container.streams.audio)
+
+
+def _default_first(streams: Iterable[Any]) -> list[Any]:
+    return sorted(streams, key=lambda one: not one.disposition & av.stream.Disposition.default)
+
+
+def _is_picture(stream: Any) -> bool:
+    """Whether its codec is that of single pictures, as covers have; some cameras film in it, too."""
+    return getattr(stream.codec_context, "name", "") in ("mjpeg", "png", "bmp", "gif", "tiff", "webp")
 
 
 def reason(error: Exception) -> str:
