@@ -43,9 +43,9 @@ def profile(contest: Contest) -> dict[str, Any]:
     }
 
 
-def explanation(contest: Contest, measured: dict[str, Any], found: dict[str, Any], wanted: float) -> str:
+def explanation(contest: Contest, measured: dict[str, Any], profile: dict[str, Any], wanted: float) -> str:
     """Why the goal is missed, from the profile."""
-    reachable, needed = found["pictures_per_second_at_that_rate"], wanted * median(measured, KERAS)
+    reachable, needed = profile["pictures_per_second_at_that_rate"], wanted * median(measured, KERAS)
     peers = [name for name in (WAITING, QUEUED) if name in measured]
     ceiling = max((median(measured, name) for name in peers), default=0.0)
     theirs = f"{ceiling:.1f}" if peers else "gives other labels"
@@ -53,15 +53,15 @@ def explanation(contest: Contest, measured: dict[str, Any], found: dict[str, Any
         f"{wanted:g} x Keras would be {needed:.0f} pictures per second",
         f"inference alone reaches {median(measured, INFERENCE):.1f}",
         f"OpenVINO's own runtime at the same precision {theirs}",
-        f"the {found['gflop_per_picture']} GFLOP of a picture fit {reachable:.1f} times into a second of MatMul",
-        found["operators"],
+        f"the {profile['gflop_per_picture']} GFLOP of a picture fit {reachable:.1f} times into a second of MatMul",
+        profile["operators"],
         contest.instructions(),
     ]
     return "; ".join(part for part in parts if part)
 
 
 def goals(
-    part: str, contest: Contest, measured: dict[str, Any], found: dict[str, Any], same: dict[str, str]
+    part: str, contest: Contest, measured: dict[str, Any], profile: dict[str, Any], same: dict[str, str]
 ) -> list[Any]:
     """Of one part."""
     at_least, aim_for = PARTS[part]
@@ -71,10 +71,10 @@ def goals(
     result = [
         goal(f"ResNet50 {label}: folder of {SIZE[0]}x{SIZE[1]} JPEGs, end to end", KERAS, ratios(measured, KERAS)[OURS],
              at_least=at_least, aim_for=aim_for, agreement=agreement,
-             why=explanation(contest, measured, found, at_least)),
+             why=explanation(contest, measured, profile, at_least)),
         goal(f"ResNet50 {label}: end to end", "1 / (1 / decoding alone + 1 / inference alone)",
              end * (1 / decode + 1 / infer), at_least=0.85, aim_for=0.97, agreement="the same pictures",
-             why=", ".join(f"{name}: {spent}" for name, spent in found["stages"].items())),
+             why=", ".join(f"{name}: {spent}" for name, spent in profile["stages"].items())),
     ]  # fmt: skip
     if part == "openvino":
         ceiling = max((WAITING, QUEUED), key=lambda name: median(measured, name))

@@ -51,10 +51,10 @@ def family(pid: int) -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    found = [pid]
-    for one in found:
-        found.extend(child for child, parent in parents.items() if parent == one)
-    return found
+    pids = [pid]
+    for one in pids:
+        pids.extend(child for child, parent in parents.items() if parent == one)
+    return pids
 
 
 def in_slices(photos: Path, model: str, folder: Path, order: list[str]) -> dict[str, float]:
@@ -91,11 +91,11 @@ def in_slices(photos: Path, model: str, folder: Path, order: list[str]) -> dict[
     return {way: count / seconds for way, seconds in active.items()}
 
 
-def send(pids: list[int], what: signal.Signals) -> None:
+def send(pids: list[int], number: signal.Signals) -> None:
     """Stop processes, or let them go on."""
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(pid, what)
+            os.kill(pid, number)
 
 
 def measure(photos: Path, model: str, folder: Path, rounds: int) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def measure(photos: Path, model: str, folder: Path, rounds: int) -> dict[str, An
             print(f"round {turn}  {way:<40} {rate:8.1f} per second", flush=True)
     return {
         "pictures": len(list(photos.iterdir())),
-        "ways": {way: told(found, rates[PLAIN]) for way, found in rates.items()},
+        "ways": {way: told(samples, rates[PLAIN]) for way, samples in rates.items()},
     }
 
 
@@ -125,15 +125,15 @@ def told(rates: list[float], plain: list[float]) -> dict[str, Any]:
 
 def goals(result: dict[str, Any]) -> list[dict[str, Any]]:
     """What was wanted, beside what was found."""
-    found = result["resnet50"]
+    network = result["resnet50"]
     return [
         goal(
             "ResNet50 with journal and worker process: pictures per second",
             "without either",
-            1 - found["ways"][BOTH]["cost_percent"] / 100,
+            1 - network["ways"][BOTH]["cost_percent"] / 100,
             at_least=0.97,
             aim_for=1.0,
-            agreement=f"{found['pictures']} of {found['pictures']} pictures have a label",
+            agreement=f"{network['pictures']} of {network['pictures']} pictures have a label",
             why="see the small models below: the cost is some tenths of a millisecond per picture",
         )
     ]

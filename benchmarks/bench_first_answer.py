@@ -92,16 +92,16 @@ def main(picture: Path, rounds: int) -> None:
         theirs = [sys.executable, str(place / "script.py"), str(place / "fashion-mlp.keras"), str(picture),
                   ",".join(LABELS)]  # fmt: skip
         libraries = [sys.executable, "-c", "import numpy, onnxruntime"]
-        said, expected = json.loads(answer(ours)), answer(theirs)
+        answered, expected = json.loads(answer(ours)), answer(theirs)
         label, score = expected.rsplit(maxsplit=1)
-        if said["label"] != label:
-            raise SystemExit(f"ours says {said}, Keras {expected}: no ratio is meant then")
+        if answered["label"] != label:
+            raise SystemExit(f"ours says {answered}, Keras {expected}: no ratio is meant then")
         lines = {OURS: ours, KERAS: theirs, LIBRARIES: libraries}
         contestants = {title: functools.partial(once, line) for title, line in lines.items()}
         measured = alternate(contestants, rounds)
         imports = slowest_imports([*ours, "--quiet"])
     seconds = {title: round(1 / median(measured, title), 3) for title in measured}
-    same = f"both say {label}, with {said['score']:.4f} and, from its nearest pixels, {float(score):.4f}"
+    same = f"both say {label}, with {answered['score']:.4f} and, from its nearest pixels, {float(score):.4f}"
     result = {
         "what": "a whole process from start to the printed label of one picture; answers per second",
         "goals": [

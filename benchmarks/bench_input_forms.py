@@ -20,9 +20,9 @@ def main() -> None:
     photos, folder = sys.argv[1:3]
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
     models = {form: ms.load_model(Path(folder) / f"{form}.onnx") for form in FORMS}
-    said = {form: [row.label_id for row in ms.classify(photos, model=model)] for form, model in models.items()}
-    first = next(iter(said.values()))
-    for form, labels in said.items():
+    labels_of = {form: [row.label_id for row in ms.classify(photos, model=model)] for form, model in models.items()}
+    first = next(iter(labels_of.values()))
+    for form, labels in labels_of.items():
         same = sum(a == b for a, b in zip(labels, first, strict=True))
         print(f"{form}: {same} of {len(first)} labels equal")
         if same < 0.97 * len(first):

@@ -25,30 +25,30 @@ KINDS = {"lean core": ".", "training stack": ".[training]"}
 NOT_OURS = ("pip", "setuptools", "wheel", "pkg_resources", "_distutils_hack", "distutils-precedence.pth")
 
 
-def install(folder: Path, what: str) -> Path:
+def install(folder: Path, packages: str) -> Path:
     """The `site-packages` of an environment with nothing else in it; one that is there already is taken."""
     if not (folder / "ready").exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", what], check=True, cwd=ROOT)
+        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", packages], check=True, cwd=ROOT)
         (folder / "ready").touch()
     return next(folder.glob("lib/python*/site-packages"))
 
 
 def sizes(packages: Path) -> dict[str, float]:
     """Megabytes (10^6 bytes) of each folder and file in `site-packages`, the largest first."""
-    found: Counter[str] = Counter()
+    bytes_of: Counter[str] = Counter()
     for file in packages.rglob("*"):
         top = file.relative_to(packages).parts[0]
         if file.is_file() and file.suffix != ".pyc" and not top.startswith(NOT_OURS):
-            found[top.removesuffix(".libs").split("-")[0]] += file.stat().st_size
-    return {name: round(size / 1e6, 1) for name, size in found.most_common()}
+            bytes_of[top.removesuffix(".libs").split("-")[0]] += file.stat().st_size
+    return {name: round(size / 1e6, 1) for name, size in bytes_of.most_common()}
 
 
-def largest(found: dict[str, float], count: int = 10) -> dict[str, float]:
+def largest(sizes_mb: dict[str, float], count: int = 10) -> dict[str, float]:
     """The largest, and the rest in one number."""
-    names = list(found)
-    rest = round(sum(found[name] for name in names[count:]), 1)
-    return {**{name: found[name] for name in names[:count]}, f"{max(len(names) - count, 0)} more": rest}
+    names = list(sizes_mb)
+    rest = round(sum(sizes_mb[name] for name in names[count:]), 1)
+    return {**{name: sizes_mb[name] for name in names[:count]}, f"{max(len(names) - count, 0)} more": rest}
 
 
 @contextlib.contextmanager
@@ -67,20 +67,20 @@ def place(keep: Path | None) -> Iterator[Path]:
 def main(keep: Path | None) -> None:
     """Measure and write results/bench_install.json."""
     with place(keep) as folder:
-        found = {kind: sizes(install(folder / kind.split()[0], what)) for kind, what in KINDS.items()}
-    totals = {kind: round(sum(packages.values()), 1) for kind, packages in found.items()}
+        sizes_of = {kind: sizes(install(folder / kind.split()[0], named)) for kind, named in KINDS.items()}
+    totals = {kind: round(sum(packages.values()), 1) for kind, packages in sizes_of.items()}
     for kind, total in totals.items():
-        print(f"{kind}: {total} MB, {largest(found[kind])}")
+        print(f"{kind}: {total} MB, {largest(sizes_of[kind])}")
     lean, training = totals.values()
     result = {
         "what": "installed size in site-packages, without pip and compiled files, MB (10^6 bytes)",
         "goals": [
             goal("installed size of the lean core, times smaller", "training stack", training / lean,
                  at_least=5.0, aim_for=7.0, agreement="the lean core runs every shipped model",
-                 why=f"of {lean} MB are {', '.join(f'{n} {mb}' for n, mb in list(found['lean core'].items())[:4])}"),
+                 why=f"of {lean} MB are {', '.join(f'{n} {mb}' for n, mb in list(sizes_of['lean core'].items())[:4])}"),
         ],
         "total": totals,
-        **{f"{kind}, by package": largest(packages) for kind, packages in found.items()},
+        **{f"{kind}, by package": largest(packages) for kind, packages in sizes_of.items()},
     }  # fmt: skip
     save("bench_install", result)
 

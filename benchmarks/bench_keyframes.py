@@ -71,8 +71,8 @@ def frames_in(video: Path) -> int:
 
 def our_cuts(video: Path) -> list[int]:
     with open_footage(LocalFile(video)) as footage:
-        found = find_shots(measured_cells(footage, colours=False, keyframes=True), fades=False)
-        return [shot.first for shot in found][1:]
+        shots = find_shots(measured_cells(footage, colours=False, keyframes=True), fades=False)
+        return [shot.first for shot in shots][1:]
 
 
 def our_key_frames(video: Path, pictures: Path) -> int:
@@ -132,18 +132,18 @@ def iframes(video: Path, rounds: int) -> dict[str, Any]:
             return sum(1 for _ in container.decode(video=0))
 
     with open_footage(LocalFile(video)) as footage:
-        found = [frame.time_s for frame in footage.iframes()]
+        times = [frame.time_s for frame in footage.iframes()]
     with av.open(str(video)) as container:
         keys = [round(frame.time, 6) for frame in container.decode(video=0) if frame.key_frame]
-    if found != keys:
-        return {"frames differ": {OURS: found, "key frames": keys}}
+    if times != keys:
+        return {"frames differ": {OURS: times, "key frames": keys}}
     measured = alternate({OURS: ours, "all frames": everything}, rounds)
-    return {"iframes": len(found), "frames_per_second": measured, "ratio": ratios(measured, "all frames")}
+    return {"iframes": len(times), "frames_per_second": measured, "ratio": ratios(measured, "all frames")}
 
 
-def goals(video: str, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+def goals(video: str, results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was wanted of a video, beside what was found."""
-    cuts, whole = found["--every shot"], found["--every iframe"]
+    cuts, whole = results["--every shot"], results["--every iframe"]
     if "ratio" not in cuts or "ratio" not in whole:
         return []
     all_frames = median(whole["frames_per_second"], "all frames")
@@ -169,8 +169,8 @@ def goals(video: str, found: Mapping[str, Any]) -> list[dict[str, Any]]:
             at_least=15,
             aim_for=20,
             agreement=f"{whole['iframes']} of {whole['iframes']} frames",
-            why=f"one frame in {found['frames'] / whole['iframes']:.0f} is an I-frame, and they cost several times as "
-            "much as the others to decode",
+            why=f"one frame in {results['frames'] / whole['iframes']:.0f} is an I-frame, and they cost several times "
+            "as much as the others to decode",
         )
     ]
 
@@ -185,13 +185,13 @@ def thousandth(video: Path, step: int, rounds: int, number_of: Callable[[Any, in
 
     def opencv() -> list[Any]:
         capture = cv2.VideoCapture(str(video))
-        found = []
+        numbers = []
         for number in wanted:
             capture.set(cv2.CAP_PROP_POS_FRAMES, number)
             good, image = capture.read()
-            found.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if good else None)
+            numbers.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if good else None)
         capture.release()
-        return found
+        return numbers
 
     really = {
         name: [
@@ -199,7 +199,7 @@ def thousandth(video: Path, step: int, rounds: int, number_of: Callable[[Any, in
         ]
         for name, look in ((OURS, ours), ("VideoCapture", opencv))
     }
-    right = {name: sum(a == b for a, b in zip(found, wanted, strict=True)) for name, found in really.items()}
+    right = {name: sum(a == b for a, b in zip(numbers, wanted, strict=True)) for name, numbers in really.items()}
     measured = alternate({OURS: lambda: len(ours()), "VideoCapture": lambda: len(opencv())}, rounds)
     return {
         "step": step,
@@ -231,12 +231,16 @@ def memory(folder: Path) -> dict[str, Any]:
     """Peak resident memory of `mediasift keyframes` over one minute and over thirty."""
     minute = make_clip(folder / "minute.mp4", seconds=60, width=640, height=360)
     longer = repeated(minute, folder / "thirty.mp4", 30)
-    found = {}
+    peaks_of = {}
     for rule in ("shot", "iframe", "1s"):
         peaks = [_peak_mib(video, rule) for video in (minute, longer)]
-        found[rule] = {"1 minute, MiB": peaks[0], "30 minutes, MiB": peaks[1], "growth": round(peaks[1] / peaks[0], 3)}
-        print(f"memory, --every {rule}: {found[rule]}", flush=True)
-    return found
+        peaks_of[rule] = {
+            "1 minute, MiB": peaks[0],
+            "30 minutes, MiB": peaks[1],
+            "growth": round(peaks[1] / peaks[0], 3),
+        }
+        print(f"memory, --every {rule}: {peaks_of[rule]}", flush=True)
+    return peaks_of
 
 
 def _peak_mib(video: Path, rule: str) -> float:
@@ -265,13 +269,13 @@ def main(videos: tuple[Path, ...], minutes: float, height: int, rounds: int) -> 
             print(f"== {video.name}", flush=True)
             step = min(1000, max(1, frames_in(video) // 6))
             numbered = (lambda image, _: read_number(image)) if video is made else by_likeness(video)
-            result[f"{video.name}, {frames_in(video)} frames"] = found = {
+            result[f"{video.name}, {frames_in(video)} frames"] = measured = {
                 "frames": frames_in(video),
                 "--every shot": shots(video, peer, rounds, Path(name)),
                 "--every iframe": iframes(video, rounds),
                 f"--every {step}f": thousandth(video, step, rounds, numbered),
             }
-            result["goals"] += goals(video.name, found)
+            result["goals"] += goals(video.name, measured)
         peer.close()
         result["memory of mediasift keyframes, 640x360"] = memory(Path(name))
     print(json.dumps(result, indent=1))

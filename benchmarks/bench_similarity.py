@@ -47,18 +47,18 @@ def vectors(count: int, kind: str = "pictures") -> np.ndarray:
     """
     rng = np.random.default_rng(0)
     if kind == "noise":
-        found = rng.normal(size=(count, DIMENSIONS)).astype(np.float32)
+        drawn = rng.normal(size=(count, DIMENSIONS)).astype(np.float32)
     else:
         frequency = np.hypot(np.fft.fftfreq(15)[:, None], np.fft.fftfreq(15)[None, :])
         frequency[0, 0] = np.inf
         spectrum = np.fft.fft2(rng.normal(size=(count, 3, 15, 15))) / frequency
         gray = np.fft.ifft2(spectrum).real
         gray += 2 * gray.mean(axis=1, keepdims=True)  # the channels of a photograph go together
-        found = gray.reshape(count, DIMENSIONS).astype(np.float32)
+        drawn = gray.reshape(count, DIMENSIONS).astype(np.float32)
     copies = count // 10
-    noise = rng.normal(size=(copies, DIMENSIONS)) * 0.2 * found[:copies].std(axis=1, keepdims=True)
-    found[-copies:] = found[:copies] + noise.astype(np.float32)
-    return found
+    noise = rng.normal(size=(copies, DIMENSIONS)) * 0.2 * drawn[:copies].std(axis=1, keepdims=True)
+    drawn[-copies:] = drawn[:copies] + noise.astype(np.float32)
+    return drawn
 
 
 def our_pairs(data: np.ndarray) -> set[tuple[int, int]]:
@@ -108,29 +108,29 @@ def run_part(part: str, count: int) -> dict[str, Any]:
     Path("/proc/self/clear_refs").write_text("5")  # from here on the peak counts anew (proc(5))
     before, started = resident_mib("VmRSS"), time.perf_counter()
     if part == "hashes":
-        found = {
+        result = {
             (a, b)
             for left, right, _ in hamming.pairs(data, BITS, threads=available_cores())
             for a, b in zip(left.tolist(), right.tolist(), strict=True)
         }
     else:
-        found = {"ours": our_pairs, "theirs": their_pairs}[part](data)
+        result = {"ours": our_pairs, "theirs": their_pairs}[part](data)
     seconds = time.perf_counter() - started
     return {
         "count": count,
         "seconds": round(seconds, 2),
         "extra_mib": round(resident_mib("VmHWM") - before, 1),
         "peak_mib": round(resident_mib("VmHWM"), 1),
-        "pairs": len(found),
+        "pairs": len(result),
         "planted": len(expected),
-        "planted_found": len(expected & found),
+        "planted_found": len(expected & result),
     }
 
 
-def resident_mib(what: str) -> float:
+def resident_mib(field: str) -> float:
     """Memory this process holds now (VmRSS) or held at most (VmHWM); Linux. (getrusage counts the parent's, too.)."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
 
 
 def compare_vectors(count: int, rounds: int, kind: str) -> dict[str, Any]:
@@ -183,7 +183,7 @@ INDEX_SIZES = (10_000, 30_000, 100_000)
 
 def compare_index(peer: Path) -> list[dict[str, Any]]:
     """Part (d): seconds of both for each size, medians of three runs in turn; they must find as many pairs."""
-    python, found = peer_python(peer), []
+    python, rows = peer_python(peer), []
     for count in INDEX_SIZES:
         hashes, _ = planted(count)
         seconds: dict[str, list[float]] = {"mediasift": [], "faiss IndexBinaryFlat": []}
@@ -201,9 +201,9 @@ def compare_index(peer: Path) -> list[dict[str, Any]]:
                 if ours != int(theirs):
                     raise SystemExit(f"{ours} pairs, but faiss found {theirs}: nothing to compare")
         medians = {f"{name}, seconds": round(statistics.median(taken), 3) for name, taken in seconds.items()}
-        found.append({"count": count, "pairs": ours, **medians})
-        print(found[-1], flush=True)
-    return found
+        rows.append({"count": count, "pairs": ours, **medians})
+        print(rows[-1], flush=True)
+    return rows
 
 
 PEER_PROGRAM = """
@@ -238,8 +238,8 @@ def compare_folders(count: int, rounds: int, peer: Path) -> dict[str, Any]:
             command = [sys.executable, "-m", "mediasift", "duplicates", name, "--quiet", "--format", "jsonl"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             rows = [json.loads(line) for line in done.stdout.splitlines()]
-            found = [(Path(row["path"]).name, Path(row["representative"]).name) for row in rows if row["match"]]
-            pairs[FOLDER] = {(min(pair), max(pair)) for pair in found}
+            listed = [(Path(row["path"]).name, Path(row["representative"]).name) for row in rows if row["match"]]
+            pairs[FOLDER] = {(min(pair), max(pair)) for pair in listed}
             return files
 
         def theirs() -> int:
@@ -249,9 +249,9 @@ def compare_folders(count: int, rounds: int, peer: Path) -> dict[str, Any]:
 
         measured = alternate({FOLDER: ours, PEER: theirs}, rounds)
     wanted = {(f"{number:05}-half.jpg", f"{number:05}.jpg") for number in range(1, count, 5)}
-    for contestant, found in pairs.items():
-        if found != wanted:
-            raise SystemExit(f"{contestant}: {len(found ^ wanted)} pairs too many or too few: nothing to compare")
+    for contestant, listed in pairs.items():
+        if listed != wanted:
+            raise SystemExit(f"{contestant}: {len(listed ^ wanted)} pairs too many or too few: nothing to compare")
     return {
         "what": "whole programs, start included: a folder of JPEGs to pairs within 10 bits; pictures per second",
         "pictures": files,
@@ -263,11 +263,11 @@ def compare_folders(count: int, rounds: int, peer: Path) -> dict[str, Any]:
 
 def grow(most: int) -> list[dict[str, Any]]:
     """Part (c)."""
-    found = [alone("hashes", count) for count in (10_000, 100_000, 1_000_000) if count <= most]
-    for one in found:
+    measured = [alone("hashes", count) for count in (10_000, 100_000, 1_000_000) if count <= most]
+    for one in measured:
         if one["planted_found"] != one["planted"]:
             raise SystemExit(f"{one['planted'] - one['planted_found']} planted pairs were not found")
-    return found
+    return measured
 
 
 @click.command()

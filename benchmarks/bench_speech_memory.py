@@ -28,10 +28,10 @@ def measured(folder: Path, seconds: int) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.null_speech", str(path)], stdout=subprocess.PIPE, text=True, check=True
     )
-    found = json.loads(done.stdout)
-    if found["heard_s"] != seconds:
-        raise SystemExit(f"{found['heard_s']} of {seconds} s were heard")
-    return {**found, "peak_mib": round(found["peak_mib"], 1), "took_s": round(time.perf_counter() - started, 1)}
+    result = json.loads(done.stdout)
+    if result["heard_s"] != seconds:
+        raise SystemExit(f"{result['heard_s']} of {seconds} s were heard")
+    return {**result, "peak_mib": round(result["peak_mib"], 1), "took_s": round(time.perf_counter() - started, 1)}
 
 
 @click.command()

@@ -67,8 +67,8 @@ def measured(contestants: dict[str, Callable[[np.ndarray], Any]], rows: np.ndarr
 def rows_seconds(work: Callable[[np.ndarray], Any], rows: np.ndarray) -> float:
     """Seconds for the second of two calls."""
     work(rows)
-    found = alternate({"once": lambda: (work(rows), 1)[1]}, 1)
-    return 1 / max(median(found, "once"), 1e-6)
+    rates = alternate({"once": lambda: (work(rows), 1)[1]}, 1)
+    return 1 / max(median(rates, "once"), 1e-6)
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> str:
@@ -100,8 +100,8 @@ def forest(folder: Path, data: Path, rounds: int) -> dict[str, Any]:
 
     contestants = {OURS: model.run, ONE_JOB: sklearn(1), every_core: sklearn(cores)}
     same = agreement(model.run(inputs), sklearn(1)(inputs))
-    found = {count: measured(contestants, inputs[:count], rounds) for count in ROWS}
-    most, one = found[ROWS[-1]], found[1]
+    results = {count: measured(contestants, inputs[:count], rounds) for count in ROWS}
+    most, one = results[ROWS[-1]], results[1]
     best = max(ONE_JOB, every_core, key=lambda name: median(most, name))
     quickest = max(ONE_JOB, every_core, key=lambda name: median(one, name))
     shares = operator_shares(model.path, inputs)
@@ -115,7 +115,7 @@ def forest(folder: Path, data: Path, rounds: int) -> dict[str, Any]:
                 **{f"{name}, milliseconds": round(1000 * count / median(rates, name), 3) for name in contestants},
                 "ratio": round(median(rates, OURS) / max(median(rates, ONE_JOB), median(rates, every_core)), 2),
             }
-            for count, rates in found.items()
+            for count, rates in results.items()
         ],
         "goals": [
             goal("random forest, 100 trees, 10,000 rows of 784 pixels", best, ratios(most, best)[OURS], at_least=1.5,

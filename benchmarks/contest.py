@@ -90,10 +90,10 @@ class Contest:
         """The whole way, as a user goes it; the scores of the best label only."""
         rows = list(ms.classify(self.photos, model=self.model, batch_size=BATCH))
         labels = self.model.description.labels
-        said = np.zeros((len(rows), len(labels)), np.float32)
+        scores = np.zeros((len(rows), len(labels)), np.float32)
         for number, row in enumerate(rows):
-            said[number, labels.index(row.label)] = row.score
-        self.scores[OURS] = said
+            scores[number, labels.index(row.label)] = row.score
+        self.scores[OURS] = scores
         return len(rows)
 
     def decoding(self) -> int:
@@ -149,11 +149,11 @@ class Contest:
 
     def dnn(self) -> int:
         """One photograph after another."""
-        found = []
+        scores = []
         for file in self.files:
             self.net.setInput(self.read(file).transpose(0, 3, 1, 2).astype(np.float32))
-            found.append(self.net.forward())
-        self.scores[DNN] = np.concatenate(found)
+            scores.append(self.net.forward())
+        self.scores[DNN] = np.concatenate(scores)
         return len(self.files)
 
     def ceiling(self) -> int:
@@ -219,7 +219,7 @@ def in_batches(run: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray) -> n
     return np.concatenate([run(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)])
 
 
-def in_words(said: np.ndarray, expected: np.ndarray, what: str) -> str:
+def in_words(scores: np.ndarray, expected: np.ndarray, subject: str) -> str:
     """Equal labels and the largest difference of a score, and whether that is the same network.
 
     Args:
@@ -227,6 +227,6 @@ def in_words(said: np.ndarray, expected: np.ndarray, what: str) -> str:
         expected: The same.
         what: Is counted.
     """
-    same, difference = int((said.argmax(1) == expected.argmax(1)).sum()), float(np.abs(said - expected).max())
-    words = f"{same} of {len(said)} {what}, scores within {difference:.1g}"
-    return words if same >= LEAST_AGREEMENT * len(said) else f"{words}: {NOT_THE_SAME}"
+    same, difference = int((scores.argmax(1) == expected.argmax(1)).sum()), float(np.abs(scores - expected).max())
+    words = f"{same} of {len(scores)} {subject}, scores within {difference:.1g}"
+    return words if same >= LEAST_AGREEMENT * len(scores) else f"{words}: {NOT_THE_SAME}"

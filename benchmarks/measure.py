@@ -33,8 +33,11 @@ def alternate(contestants: Mapping[str, Callable[[], int]], rounds: int) -> dict
                 rates[name].append(rate)
             print(f"round {turn}  {name:<45} {rate:8.1f} per second", flush=True)
     return {
-        name: {"median_per_second": round(statistics.median(found), 2), "rounds": [round(rate, 2) for rate in found]}
-        for name, found in rates.items()
+        name: {
+            "median_per_second": round(statistics.median(samples), 2),
+            "rounds": [round(rate, 2) for rate in samples],
+        }
+        for name, samples in rates.items()
     }
 
 
@@ -45,7 +48,7 @@ def ratios(measured: Mapping[str, Mapping[str, Any]], against: str) -> dict[str,
 
 
 def goal(
-    what: str, against: str, measured: float | None, *, at_least: float, aim_for: float, agreement: str, why: str
+    name: str, against: str, measured: float | None, *, at_least: float, aim_for: float, agreement: str, why: str
 ) -> dict[str, Any]:
     """A figure that was wanted, beside the one that was found.
 
@@ -61,7 +64,7 @@ def goal(
     """
     missed = measured is None or measured < at_least
     return {
-        "what": what,
+        "what": name,
         "against": against,
         "measured": None if measured is None else round(measured, 3),
         "at_least": at_least,

@@ -58,8 +58,8 @@ def goal_lines(goals: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     )  # fmt: skip
     for one in goals:
         if "why" in one:
-            found = f"{number(one['measured'])} of {number(one['at_least'])}"
-            yield f"- **Missed: {one['what']}** ({found}): {one['why']}."
+            share = f"{number(one['measured'])} of {number(one['at_least'])}"
+            yield f"- **Missed: {one['what']}** ({share}): {one['why']}."
     yield ""
 
 

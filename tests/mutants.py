@@ -72,18 +72,18 @@ def seeds() -> tuple[tuple[str, bytes], ...]:
         (".xbm", "XBM", rgb.convert("1"), {}),
     ]
     Image.init()
-    found = []
+    files = []
     for suffix, form, picture, options in kinds:
         if form not in Image.SAVE:
             continue
         out = io.BytesIO()
         picture.save(out, form, **options)
-        found.append((suffix, out.getvalue()))
-    found.append((".hdr", cv2.imencode(".hdr", scene(32, 24).astype(np.float32) / 255)[1].tobytes()))
-    found.append(
+        files.append((suffix, out.getvalue()))
+    files.append((".hdr", cv2.imencode(".hdr", scene(32, 24).astype(np.float32) / 255)[1].tobytes()))
+    files.append(
         (".svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><rect width="9" height="9"/></svg>')
     )
-    return tuple(found)
+    return tuple(files)
 
 
 SUFFIXES = (

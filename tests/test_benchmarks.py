@@ -39,7 +39,7 @@ def test_every_result_has_a_section_with_its_date_and_script():
 
 
 @pytest.mark.parametrize(
-    ("measured", "said"),
+    ("measured", "verdict"),
     [
         (1.99, "**missed**"),
         (2.0, "met"),
@@ -48,8 +48,8 @@ def test_every_result_has_a_section_with_its_date_and_script():
         (4.0, "met, and the aim"),
     ],
 )
-def test_a_goal_is_met_or_missed_as_measured(measured: float | None, said: str):
-    assert report.verdict(wanted(measured)) == said
+def test_a_goal_is_met_or_missed_as_measured(measured: float | None, verdict: str):
+    assert report.verdict(wanted(measured)) == verdict
 
 
 def test_a_miss_is_told_with_its_reason_and_a_hit_without():
@@ -76,8 +76,8 @@ def test_growth_is_shown_as_a_power_of_the_count():
 
 def test_nested_results_keep_every_figure():
     text = page(video={"--every shot": {"cuts": 3, "speed": RATES}, "memory": {"shot": {"1 minute": 5.5}}})
-    for found in ("- cuts: 3", "| peer | 10 | 9 to 11 |", "| shot | 5.50 |", "video", "--every shot"):
-        assert found in text
+    for figure in ("- cuts: 3", "| peer | 10 | 9 to 11 |", "| shot | 5.50 |", "video", "--every shot"):
+        assert figure in text
 
 
 def test_a_bar_in_a_cell_does_not_end_it():

@@ -52,11 +52,11 @@ def test_commands_print_what_the_page_shows(page: str, beside_the_data: Path):
 
 def test_python_gives_what_the_page_shows(beside_the_data: Path):
     page = PICTURES.replace("```python", "").replace("```", "")
-    found = doctest.DocTestParser().get_doctest(page, {}, "page", None, 0)
+    examples = doctest.DocTestParser().get_doctest(page, {}, "page", None, 0)
     report: list[str] = []
-    doctest.DocTestRunner().run(found, out=report.append)
+    doctest.DocTestRunner().run(examples, out=report.append)
     assert not report, "".join(report)
-    assert len(found.examples) > 10
+    assert len(examples.examples) > 10
 
 
 def test_the_books_column_is_what_the_books_way_gives(test_data: Path):
@@ -80,9 +80,9 @@ def test_the_books_column_is_what_the_books_way_gives(test_data: Path):
         "turned by 45 degrees clockwise": str(jpeg.rotate(-45).size),
         "cosine at 15x15, resampled by Pillow": f"{a @ b / np.linalg.norm(a) / np.linalg.norm(b):.5f}",
     }
-    for what, value in values.items():
-        line = rf"^\| 14\.\d \| {re.escape(what)} \| {re.escape(value)} \|"
-        assert re.search(line, PICTURES, re.MULTILINE), (what, value)
+    for name, value in values.items():
+        line = rf"^\| 14\.\d \| {re.escape(name)} \| {re.escape(value)} \|"
+        assert re.search(line, PICTURES, re.MULTILINE), (name, value)
 
 
 def test_the_page_names_every_methods_default():

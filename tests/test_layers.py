@@ -114,8 +114,8 @@ def imports(path: Path) -> frozenset[str]:
 
 def ours(path: Path) -> set[str]:
     """The modules of the package that a file imports; `from a import b` means a.b where that is a module."""
-    found = {one for one in imports(path) if one in modules()}
-    return {one for one in found if not any(other.startswith(f"{one}.") for other in found)} - {"mediasift"}
+    imported = {one for one in imports(path) if one in modules()}
+    return {one for one in imported if not any(other.startswith(f"{one}.") for other in imported)} - {"mediasift"}
 
 
 def room(module: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import jiwer
 
 
-def cer(reference: str, found: str) -> float:
+def cer(reference: str, text: str) -> float:
     """Character error rate, white space made single."""
-    return jiwer.cer(" ".join(reference.split()), " ".join(found.split()))
+    return jiwer.cer(" ".join(reference.split()), " ".join(text.split()))
 
 
-def wer(reference: str, found: str) -> float:
+def wer(reference: str, read: str) -> float:
     """Word error rate, without case and punctuation."""
     plain = [
-        " ".join("".join(c for c in text.lower() if c.isalnum() or c.isspace()).split()) for text in (reference, found)
+        " ".join("".join(c for c in text.lower() if c.isalnum() or c.isspace()).split()) for text in (reference, read)
     ]
     return jiwer.wer(*plain)

@@ -132,12 +132,12 @@ def _checked(path: Path, data: np.ndarray, numbers: np.ndarray, given: Cifar) ->
 
 def _names(path: Path, given: Cifar, *, is_binary: bool) -> tuple[str, ...]:
     if is_binary:
-        found = [line.strip() for line in split_lines(_bytes(path).decode("utf-8", "replace"))]
+        names = [line.strip() for line in split_lines(_bytes(path).decode("utf-8", "replace"))]
     else:
-        found = [str(name) for name in _unpickled(path).get(given.names_key, ())]
-    if len(found) != given.classes:
-        raise InputError(f"{path}: {len(found)} names for {given.classes} labels")
-    return tuple(found)
+        names = [str(name) for name in _unpickled(path).get(given.names_key, ())]
+    if len(names) != given.classes:
+        raise InputError(f"{path}: {len(names)} names for {given.classes} labels")
+    return tuple(names)
 
 
 class _Careful(pickle.Unpickler):

@@ -53,11 +53,11 @@ def _speaks_in_identifiers(description: ModelDescription, classes: Sequence[str]
 
 
 def _said(rows: Any, *, by_id: bool) -> dict[str, list[Said]]:
-    said: dict[str, list[Said]] = {}
+    predicted: dict[str, list[Said]] = {}
     for row in rows:
         if row.label is not None:
-            said.setdefault(row.path, []).append(Said(label=row.label_id if by_id else row.label, score=row.score))
-    return said
+            predicted.setdefault(row.path, []).append(Said(label=row.label_id if by_id else row.label, score=row.score))
+    return predicted
 
 
 def evaluate_idx(model: OnnxModel, data: Path) -> tuple[Evaluation, Callable[[str], np.ndarray]]:
@@ -97,15 +97,15 @@ def main(model: str, data: Path, report: Path | None, device: str) -> None:
         need_plots()
     loaded = load_model(model, device=device)
     if (data / FILES["test_images"]).is_file():
-        found, picture = evaluate_idx(loaded, data)
+        measured, picture = evaluate_idx(loaded, data)
     else:
-        found, picture = evaluate_folder(loaded, data), read_picture
-    for one in measure_rows(found):
-        if len(found.labels) <= TOP or one.measure not in PRINTED:
+        measured, picture = evaluate_folder(loaded, data), read_picture
+    for one in measure_rows(measured):
+        if len(measured.labels) <= TOP or one.measure not in PRINTED:
             interval = "" if one.low is None else f"  ({one.low:.4f} to {one.high:.4f})"
             print(f"{one.measure:<28} {one.label:<20} {one.value:.4f}{interval}")
     if report is not None:
-        write_report(found, report, picture=picture)
+        write_report(measured, report, picture=picture)
         print(f"wrote {report}")
 
 

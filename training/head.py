@@ -116,7 +116,7 @@ def activate(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
 
 def embed(model: OnnxModel, files: tuple[Path, ...]) -> tuple[np.ndarray, dict[int, str]]:
     """Embeddings float32 (N, D), rows of broken files zero, and position → error of those; a line every 10 seconds."""
-    found: dict[int, np.ndarray] = {}
+    vectors: dict[int, np.ndarray] = {}
     broken: dict[int, str] = {}
     waiting: list[tuple[int, np.ndarray]] = []
     size = model.fixed_batch or BATCH
@@ -125,7 +125,7 @@ def embed(model: OnnxModel, files: tuple[Path, ...]) -> tuple[np.ndarray, dict[i
     def run() -> None:
         if waiting:
             positions, rows = zip(*waiting, strict=True)
-            found.update(zip(positions, model.run(np.stack(rows), pad_to=size), strict=True))
+            vectors.update(zip(positions, model.run(np.stack(rows), pad_to=size), strict=True))
             waiting.clear()
 
     for position, pixels, error in read_pictures(files, model.description.input):
@@ -137,12 +137,12 @@ def embed(model: OnnxModel, files: tuple[Path, ...]) -> tuple[np.ndarray, dict[i
             run()
         if time.monotonic() - reported > 10:
             reported = time.monotonic()
-            print(f"{len(found) + len(broken)} of {len(files)} pictures", flush=True)
+            print(f"{len(vectors) + len(broken)} of {len(files)} pictures", flush=True)
     run()
-    if not found:
+    if not vectors:
         raise InputError(f"none of {len(files)} pictures can be read; the first: {files[0]}: {broken[0]}")
-    rows = np.zeros((len(files), next(iter(found.values())).size), np.float32)
-    for position, vector in found.items():
+    rows = np.zeros((len(files), next(iter(vectors.values())).size), np.float32)
+    for position, vector in vectors.items():
         rows[position] = vector.reshape(-1)
     return rows, broken
 
@@ -151,12 +151,12 @@ def scores_on(test: Part, probabilities: np.ndarray, *, multilabel: bool) -> dic
     """Accuracy on held-out pictures; with several labels also exact matches and F1 over all answers together."""
     if not multilabel:
         return {"test_accuracy": float((probabilities.argmax(axis=1) == test.numbers).mean())}
-    said = probabilities > 0.5
-    hits = (said & test.targets).sum()
+    decided = probabilities > 0.5
+    hits = (decided & test.targets).sum()
     return {
-        "test_accuracy": float((said == test.targets).mean()),
-        "test_exact_match": float((said == test.targets).all(axis=1).mean()),
-        "test_f1_micro": float(2 * hits / max(1, said.sum() + test.targets.sum())),
+        "test_accuracy": float((decided == test.targets).mean()),
+        "test_exact_match": float((decided == test.targets).all(axis=1).mean()),
+        "test_f1_micro": float(2 * hits / max(1, decided.sum() + test.targets.sum())),
     }
 
 

@@ -192,15 +192,15 @@ def load(labelled: Labelled, wanted: InputDescription) -> tuple[np.ndarray, list
     Raises:
         InputError: As in `readable`.
     """
-    found: dict[int, np.ndarray] = {}
+    pixels_at: dict[int, np.ndarray] = {}
     broken: dict[int, str] = {}
     for position, pixels, error in read_pictures(labelled.files, wanted):
         if pixels is None:
             broken[position] = error
         else:
-            found[position] = pixels
+            pixels_at[position] = pixels
     left = readable(labelled, broken)
-    return np.stack([found[position] for position in left]), left
+    return np.stack([pixels_at[position] for position in left]), left
 
 
 def sha256_of(labelled: Labelled) -> str:

@@ -167,12 +167,12 @@ def _fast(path: Path) -> Any:
 
 def _labels(run: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray, size: int) -> np.ndarray:
     """The best label's number for each; for one number per picture, whether it is more than half."""
-    found = []
+    outputs = []
     for start in range(0, len(inputs), size):
         batch = inputs[start : start + size]
         full = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
-        found.append(run(full)[: len(batch)].reshape(len(batch), -1))
-    scores = np.concatenate(found)
+        outputs.append(run(full)[: len(batch)].reshape(len(batch), -1))
+    scores = np.concatenate(outputs)
     return scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0] > 0.5
 
 
@@ -185,7 +185,7 @@ def _medians(contestants: dict[str, Callable[[np.ndarray], Any]], batch: np.ndar
             run(batch)
             if turn:
                 seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(found) for name, found in seconds.items()}
+    return {name: statistics.median(samples) for name, samples in seconds.items()}
 
 
 def has_vnni() -> bool:
@@ -206,12 +206,12 @@ def gather(folder: Path, model: OnnxModel, *, count: int, seed: int) -> tuple[np
     order = np.random.default_rng(seed).permutation(len(files))[: count + HELD_OUT]
     wanted = model.description.input
     chosen = [files[position] for position in order]
-    found = [arrange(pixels, wanted) for _, pixels, _ in read_pictures(chosen, wanted) if pixels is not None]
-    if len(found) <= count:
+    pictures = [arrange(pixels, wanted) for _, pixels, _ in read_pictures(chosen, wanted) if pixels is not None]
+    if len(pictures) <= count:
         raise InputError(
-            f"{folder}: {len(found)} pictures can be read; --count {count} to calibrate with leaves none to compare on"
+            f"{folder}: {len(pictures)} pictures can be read; --count {count} for calibration leaves none to compare on"
         )
-    return np.stack(found[:count]), np.stack(found[count:])
+    return np.stack(pictures[:count]), np.stack(pictures[count:])
 
 
 def describe(original: OnnxModel, comparison: Comparison, **how: Any) -> ModelDescription:

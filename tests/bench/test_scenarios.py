@@ -32,18 +32,18 @@ def subject(pictures: list[str]) -> Subject:
 @pytest.mark.parametrize("name", TIMED)
 def test_whatever_is_timed_has_positive_samples(subject: Subject, name: str):
     part = measure(subject, name, 0.1, least=5)
-    found = summary([part])
+    result = summary([part])
     assert len(part["rounds_s"]) >= 5
-    assert found["samples"] == sum(len(one) for one in found["rounds_s"])
-    assert all(sample > 0 for one in found["rounds_s"] for sample in one)
-    assert found["per_second"] > 0
-    assert (found["latency_s"] is not None) == (name == "single")
+    assert result["samples"] == sum(len(one) for one in result["rounds_s"])
+    assert all(sample > 0 for one in result["rounds_s"] for sample in one)
+    assert result["per_second"] > 0
+    assert (result["latency_s"] is not None) == (name == "single")
     if name in {*SCENARIOS, *STAGES}:
         assert part["items"] % 5 == 0
     if name in LIMITS:
-        assert found["per_second"] > 1e6  # multiply-adds or bytes, of any machine
+        assert result["per_second"] > 1e6  # multiply-adds or bytes, of any machine
     if name == "single":
-        assert part["items"] == found["samples"]
+        assert part["items"] == result["samples"]
 
 
 def test_the_work_that_is_timed_is_that_of_the_commands(subject: Subject, pictures: list[str]):

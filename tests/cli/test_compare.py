@@ -78,9 +78,9 @@ def test_what_cannot_be_read_is_a_row_and_not_a_number(tmp_path: Path):
     assert (Path(first["path_a"]).name, Path(first["path_b"]).name, first["similarity"]) == ("a.png", "c.png", "1.0")
     assert (Path(last["path_a"]).name, last["path_b"]) == ("b.png", "")
     assert last["error"]
-    found = ms.similarity_matrix(tmp_path)
-    assert np.isnan(found[1]).all()
-    assert found[0, 2] == 1
+    matrix = ms.similarity_matrix(tmp_path)
+    assert np.isnan(matrix[1]).all()
+    assert matrix[0, 2] == 1
     with pytest.raises(Unreadable, match=r"b\.png"):
         ms.similarity(tmp_path / "b.png", tmp_path / "nothing.png")
 

@@ -18,9 +18,9 @@ def test_doctor_is_content_here():
 
 def test_two_variants_of_one_package_are_broken(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(doctor, "_version", lambda name: "1.0" if name.startswith("opencv-python") else "")
-    found = doctor._variants("OpenCV", doctor._OPENCV, "opencv-python-headless")
-    assert found.state == "broken"
-    assert "pip uninstall -y opencv-python opencv-python-headless" in found.text
+    report = doctor._variants("OpenCV", doctor._OPENCV, "opencv-python-headless")
+    assert report.state == "broken"
+    assert "pip uninstall -y opencv-python opencv-python-headless" in report.text
     assert doctor._variants("ONNX Runtime", doctor._ONNXRUNTIME, "onnxruntime").state == "broken"
 
 

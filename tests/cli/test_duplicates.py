@@ -23,11 +23,11 @@ def call(*arguments: object):
 
 def groups(text: str) -> list[list[str]]:
     """The members' file names of each group."""
-    found: dict[str, list[str]] = {}
+    members: dict[str, list[str]] = {}
     for row in csv.DictReader(io.StringIO(text)):
         if row["group"]:
-            found.setdefault(row["group"], []).append(Path(row["path"]).name)
-    return list(found.values())
+            members.setdefault(row["group"], []).append(Path(row["path"]).name)
+    return list(members.values())
 
 
 def test_the_resize_is_found_at_the_default_and_nothing_else_joins(test_data: Path):
@@ -72,8 +72,8 @@ def test_the_disc_names_the_turn_that_brings_a_picture_back(mirrored: bool, degr
 @pytest.mark.parametrize("method", ["phash", "dhash", "ahash", "disc"])
 def test_the_same_jpeg_under_four_names_is_one_group(test_data: Path, method: str):
     done = call(test_data / "near-duplicates" / "formats_images", "--quiet", "--method", method)
-    (found,) = groups(done.stdout)
-    assert found == [f"ukbench09380.{suffix}" for suffix in ("bmp", "jpeg", "png", "svg", "webp")]
+    (group,) = groups(done.stdout)
+    assert group == [f"ukbench09380.{suffix}" for suffix in ("bmp", "jpeg", "png", "svg", "webp")]
     matches = [row["match"] for row in csv.DictReader(io.StringIO(done.stdout)) if row["group"]]
     assert matches == ["", "bytes", "bytes", "bytes", "near"]  # the WebP is a copy of lesser quality
 

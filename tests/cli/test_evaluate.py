@@ -41,11 +41,11 @@ def test_the_measures_as_a_table(tables: Path):
     done = call("said.csv", "true.csv")
     assert done.exit_code == 0
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    found = {(row["measure"], row["label"]): float(row["value"]) for row in rows}
-    assert found["pictures", ""] == 12
-    assert found["accuracy", ""] == pytest.approx(11 / 12, abs=1e-6)
-    assert found["recall", "blue"] == pytest.approx(4 / 5)
-    assert found["precision", "red"] == pytest.approx(3 / 4)
+    measures = {(row["measure"], row["label"]): float(row["value"]) for row in rows}
+    assert measures["pictures", ""] == 12
+    assert measures["accuracy", ""] == pytest.approx(11 / 12, abs=1e-6)
+    assert measures["recall", "blue"] == pytest.approx(4 / 5)
+    assert measures["precision", "red"] == pytest.approx(3 / 4)
 
 
 def test_a_report_with_tables_and_plots(tables: Path, package):

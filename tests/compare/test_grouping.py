@@ -51,12 +51,12 @@ def test_groups_of_hashes_follow_the_rule_with_and_without_an_index(seed, count,
         pairs = group(space, order, 1 - bits / 64, threads=2)
         patch.setattr(duplicates, "_MOST_PAIRS", 3)  # more than can be held: by tiles after all
         fallen_back = group(space, order, 1 - bits / 64)
-    for found in (tiles, pairs, fallen_back):
-        assert found.position.tolist() == expected
-        np.testing.assert_array_equal(found.similarity, tiles.similarity)
-        np.testing.assert_array_equal(found.turn, tiles.turn)
-        members = found.position != at
-        assert (found.similarity[members] >= 1 - bits / 64).all()
+    for groups in (tiles, pairs, fallen_back):
+        assert groups.position.tolist() == expected
+        np.testing.assert_array_equal(groups.similarity, tiles.similarity)
+        np.testing.assert_array_equal(groups.turn, tiles.turn)
+        members = groups.position != at
+        assert (groups.similarity[members] >= 1 - bits / 64).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,27 +66,27 @@ def test_groups_of_vectors_follow_the_rule(seed, count, least):
     vectors = rng.integers(-1, 2, (count, 4)).astype(np.float32)
     units = unit(vectors)
     order = rng.permutation(count)
-    found = group(VectorSpace(units), order, least)
-    assert found.position.tolist() == by_the_rule(np.round(matrix(units), 6), order.tolist(), np.float32(least))
+    groups = group(VectorSpace(units), order, least)
+    assert groups.position.tolist() == by_the_rule(np.round(matrix(units), 6), order.tolist(), np.float32(least))
 
 
 def test_a_chain_of_small_steps_is_not_one_group():
     chain = np.array([[(1 << n) - 1 for n in range(0, 60, 5)]], dtype=np.uint64)  # each 5 bits from the next
-    found = group(HashSpace(chain), np.arange(12), 1 - 5 / 64)
-    assert found.position.tolist() == [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10]
+    groups = group(HashSpace(chain), np.arange(12), 1 - 5 / 64)
+    assert groups.position.tolist() == [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10]
 
 
 def test_the_preferred_one_leads():
-    found = group(HashSpace(np.array([[1, 0, 3]], dtype=np.uint64)), np.array([2, 0, 1]), 1 - 1 / 64)
-    assert found.position.tolist() == [2, 1, 2]
+    groups = group(HashSpace(np.array([[1, 0, 3]], dtype=np.uint64)), np.array([2, 0, 1]), 1 - 1 / 64)
+    assert groups.position.tolist() == [2, 1, 2]
 
 
 def test_an_old_collection_is_not_grouped_and_takes_new_pictures_to_the_most_similar():
     old, new = [0, 1, 0xFF00], [3, 0xFF00, 0xFFFF_0000, 0xFFFF_0001]
     space = HashSpace(np.array([old + new], dtype=np.uint64))
-    found = group(space, np.arange(3, 7), 1 - 2 / 64, known=3)
-    assert found.position.tolist() == [0, 1, 2, 1, 2, 5, 5]
-    assert found.similarity.tolist() == [1, 1, 1, 63 / 64, 1, 1, 63 / 64]
+    groups = group(space, np.arange(3, 7), 1 - 2 / 64, known=3)
+    assert groups.position.tolist() == [0, 1, 2, 1, 2, 5, 5]
+    assert groups.similarity.tolist() == [1, 1, 1, 63 / 64, 1, 1, 63 / 64]
 
 
 def test_turns_undo_each_other_and_there_are_eight_of_them():
@@ -109,15 +109,15 @@ def test_a_turned_picture_is_found_and_its_turn_is_named(at: int):
     member = np.ascontiguousarray(way(original.transpose(2, 0, 1)).transpose(1, 2, 0))
     for centred in (False, True):
         space = pixel_space(np.stack([original, member]), is_centred=centred, turns=True)
-        found = group(space, np.arange(2), 0.999)
-        assert found.position.tolist() == [0, 0]
-        assert found.turn.tolist() == [0, at]
-        assert found.similarity.tolist() == [1, 1]
+        groups = group(space, np.arange(2), 0.999)
+        assert groups.position.tolist() == [0, 0]
+        assert groups.turn.tolist() == [0, at]
+        assert groups.similarity.tolist() == [1, 1]
         alone = pixel_space(np.stack([original, member]), is_centred=centred, turns=False)
         assert (group(alone, np.arange(2), 0.999).position.tolist() == [0, 0]) == (at == 0)
     gray = np.ascontiguousarray(np.stack([original[:8, :8, 0], list(TURNS.values())[INVERSE[at]](original[:8, :8, 0])]))
-    found = group(hash_space("ahash", gray, gray, turns=True), np.arange(2), 1.0)
-    assert (found.position.tolist(), found.turn.tolist()) == ([0, 0], [0, at])
+    groups = group(hash_space("ahash", gray, gray, turns=True), np.arange(2), 1.0)
+    assert (groups.position.tolist(), groups.turn.tolist()) == ([0, 0], [0, at])
 
 
 def test_nothing_at_all():

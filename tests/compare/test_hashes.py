@@ -17,8 +17,8 @@ from tests.pictures import scene, solid
 REFERENCE = {"ahash": imagehash.average_hash, "dhash": imagehash.dhash, "phash": imagehash.phash}
 
 
-def as_number(found: imagehash.ImageHash) -> int:
-    return int(str(found), 16)
+def as_number(hashed: imagehash.ImageHash) -> int:
+    return int(str(hashed), 16)
 
 
 def ours(name: str, image: np.ndarray) -> int:

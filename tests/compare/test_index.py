@@ -87,9 +87,9 @@ def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, da
         return
     with index:
         for number, (one, place) in enumerate(zip(sources, places, strict=True)):
-            found = index.find(one)
-            if found is not None:
-                assert found == place
+            line = index.find(one)
+            if line is not None:
+                assert line == place
                 assert next(index.rows(place, Fingerprint)).width == number
             else:
                 assert at < ([*places[1:], len(whole)][number])

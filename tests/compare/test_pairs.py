@@ -41,9 +41,9 @@ def test_pairs_of_vectors_are_those_of_brute_force(vectors: np.ndarray, threshol
     units = unit(vectors)
     everything = matrix(units)
     expected = {(a, b) for a in range(len(units)) for b in range(a + 1, len(units)) if everything[a, b] >= threshold}
-    found = list(cosine.pairs(units, threshold))
-    assert sorted(_listed(found)) == sorted(expected)
-    for left, right, similarity in found:
+    pairs = list(cosine.pairs(units, threshold))
+    assert sorted(_listed(pairs)) == sorted(expected)
+    for left, right, similarity in pairs:
         np.testing.assert_allclose(similarity, everything[left, right], atol=3e-6)
 
 
@@ -76,12 +76,12 @@ def test_pairs_of_long_vectors_by_their_principal_axes(kind: str, threshold: flo
     a, b = np.nonzero(np.triu(everything >= threshold, 1))
     assert sorted(_listed(cosine.pairs(units, threshold))) == sorted(zip(a.tolist(), b.tolist(), strict=True))
     a, b = np.nonzero(everything[:, :90] >= threshold)
-    found = _listed(cosine.pairs(units, threshold, others=units[:90]))
-    assert sorted(found) == sorted(zip(a.tolist(), b.tolist(), strict=True))
+    pairs = _listed(cosine.pairs(units, threshold, others=units[:90]))
+    assert sorted(pairs) == sorted(zip(a.tolist(), b.tolist(), strict=True))
 
 
-def _listed(found) -> list[tuple[int, int]]:
-    return [(int(a), int(b)) for left, right, _ in found for a, b in zip(left, right, strict=True)]
+def _listed(pairs) -> list[tuple[int, int]]:
+    return [(int(a), int(b)) for left, right, _ in pairs for a, b in zip(left, right, strict=True)]
 
 
 def test_what_a_vector_without_direction_is_like():
@@ -102,16 +102,16 @@ def hashes(draw: st.DrawFn) -> np.ndarray:
     """Hashes that are random, the same, few bits apart, or share parts of 16 bits."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count = draw(st.integers(0, 80))
-    found = rng.integers(0, 2**64, count, dtype=np.uint64)
+    drawn = rng.integers(0, 2**64, count, dtype=np.uint64)
     kind = draw(st.sampled_from(["random", "near", "same", "parts"]))
     if kind == "near" and count:
         flips = rng.random((count, 64)) < draw(st.sampled_from([0.02, 0.1, 0.2]))
-        found = found[0] ^ (flips * (np.uint64(1) << np.arange(64, dtype=np.uint64))).sum(axis=1, dtype=np.uint64)
+        drawn = drawn[0] ^ (flips * (np.uint64(1) << np.arange(64, dtype=np.uint64))).sum(axis=1, dtype=np.uint64)
     elif kind == "same" and count:
-        found[:] = found[0]
+        drawn[:] = drawn[0]
     elif kind == "parts":
-        found &= np.uint64(0xFFFF_0000_0000_FFFF)
-    return found
+        drawn &= np.uint64(0xFFFF_0000_0000_FFFF)
+    return drawn
 
 
 @settings(max_examples=120, deadline=None)
@@ -124,11 +124,11 @@ def test_indexed_pairs_of_hashes_are_those_of_brute_force(left, right, distance,
         for b, y in enumerate(left if itself else right)
         if (int(x) ^ int(y)).bit_count() <= distance and (not itself or a < b)
     ]
-    for found in (
+    for pairs in (
         hamming.indexed(left, distance, right=other, threads=threads),
         hamming.brute(left, distance, right=other),
     ):
-        listed = [(int(a), int(b), int(bits)) for part in found for a, b, bits in zip(*part, strict=True)]
+        listed = [(int(a), int(b), int(bits)) for part in pairs for a, b, bits in zip(*part, strict=True)]
         assert sorted(listed) == expected
 
 
@@ -156,16 +156,16 @@ def test_neighbours_are_those_of_brute_force(vectors: np.ndarray, top: int, quer
     queries = min(queries, len(vectors))
     among = np.arange(queries, len(vectors))
     space = VectorSpace(unit(vectors))
-    found = nearest(space, np.arange(queries), among, top=top)
+    neighbours = nearest(space, np.arange(queries), among, top=top)
     everything = matrix(unit(vectors))[:queries, queries:]
     best = np.sort(everything, axis=1)[:, ::-1][:, :top]
-    np.testing.assert_allclose(found.similarity, best, atol=3e-6)
+    np.testing.assert_allclose(neighbours.similarity, best, atol=3e-6)
     for query in range(queries):
-        np.testing.assert_allclose(everything[query, found.position[query] - queries], best[query], atol=3e-6)
+        np.testing.assert_allclose(everything[query, neighbours.position[query] - queries], best[query], atol=3e-6)
 
 
 def test_neighbours_of_hashes_ties_in_order():
     space = HashSpace(np.array([[0, 7, 1, 2, 0]], dtype=np.uint64))
-    found = nearest(space, np.array([0]), np.array([1, 2, 3, 4]), top=3)
-    assert found.position.tolist() == [[4, 2, 3]]
-    assert found.similarity.tolist() == [[1, 63 / 64, 63 / 64]]
+    neighbours = nearest(space, np.array([0]), np.array([1, 2, 3, 4]), top=3)
+    assert neighbours.position.tolist() == [[4, 2, 3]]
+    assert neighbours.similarity.tolist() == [[1, 63 / 64, 63 / 64]]

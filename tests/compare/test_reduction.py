@@ -174,11 +174,11 @@ def test_asked_to_stop_it_says_how_to_go_on(tmp_path: Path):
     while (not journal.exists() or journal.read_bytes().count(b"\n") < 20) and time.monotonic() < until:
         time.sleep(0.01)
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=30)
+    _, printed = child.communicate(timeout=30)
     assert child.returncode == 130
     done = journal.read_bytes().count(b"\n") - 2  # the header, and that it is begun
-    assert f"{done:,} inputs are done and kept in out.csv.journal.jsonl" in said
-    assert "type the same command again" in said
+    assert f"{done:,} inputs are done and kept in out.csv.journal.jsonl" in printed
+    assert "type the same command again" in printed
     subprocess.run(command, check=True, env=environment, cwd=ROOT)
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 11
     assert not journal.exists()

@@ -30,9 +30,9 @@ def test_rates_counted_by_hand():
 
 
 def test_plain_leaves_case_and_punctuation_out():
-    found, wanted = {"a": "ask not what"}, {"a": "Ask, not WHAT!"}
-    assert text_scores(found, wanted)[0].word_errors == 2
-    assert text_scores(found, wanted, plain=True)[0].word_errors == 0
+    texts, wanted = {"a": "ask not what"}, {"a": "Ask, not WHAT!"}
+    assert text_scores(texts, wanted)[0].word_errors == 2
+    assert text_scores(texts, wanted, plain=True)[0].word_errors == 0
 
 
 WORDS = st.lists(st.sampled_from(["ab", "b", "cde", "f"]), min_size=1, max_size=8)
@@ -42,10 +42,10 @@ WORDS = st.lists(st.sampled_from(["ab", "b", "cde", "f"]), min_size=1, max_size=
 @settings(max_examples=50, deadline=None)
 def test_rates_in_all_are_jiwers_over_all_texts(pairs: list):
     wanted = {str(i): " ".join(pair[0]) for i, pair in enumerate(pairs)}
-    found = {str(i): " ".join(pair[1]) for i, pair in enumerate(pairs)}
-    total = text_scores(found, wanted)[-1]
-    assert total.word_error_rate == pytest.approx(jiwer.wer(list(wanted.values()), list(found.values())), abs=1e-6)
-    assert total.character_error_rate == pytest.approx(jiwer.cer(list(wanted.values()), list(found.values())), abs=1e-6)
+    texts = {str(i): " ".join(pair[1]) for i, pair in enumerate(pairs)}
+    total = text_scores(texts, wanted)[-1]
+    assert total.word_error_rate == pytest.approx(jiwer.wer(list(wanted.values()), list(texts.values())), abs=1e-6)
+    assert total.character_error_rate == pytest.approx(jiwer.cer(list(wanted.values()), list(texts.values())), abs=1e-6)
 
 
 def test_the_command_joins_the_rows_of_a_path(tmp_path: Path):

@@ -30,9 +30,9 @@ def test_the_books_pictures(test_data: Path):
 
 
 def test_sizes_are_upright(test_data: Path):
-    found = rows(test_data / "exif-orientation")
-    assert len({(row.width, row.height) for row in found}) == 1
-    assert all(row.width > row.height for row in found)
+    table = rows(test_data / "exif-orientation")
+    assert len({(row.width, row.height) for row in table}) == 1
+    assert all(row.width > row.height for row in table)
 
 
 def test_videos_and_sounds(test_data: Path):
@@ -59,11 +59,11 @@ def test_pages(test_data: Path, tmp_path: Path):
     assert refused.error.startswith("unreadable: the PDF is encrypted")
     assert [row.pages for row in opened] == [len(opened)] * len(opened)
     for pdf in (test_data / "pdf").glob("*.pdf"):
-        found = rows(pdf)
-        if not found[0].error:
-            assert [row.page for row in found] == list(range(1, found[0].pages + 1))
-            assert all(row.width > 0 and row.height > 0 for row in found)
-            assert found[0].kind == "document"
+        table = rows(pdf)
+        if not table[0].error:
+            assert [row.page for row in table] == list(range(1, table[0].pages + 1))
+            assert all(row.width > 0 and row.height > 0 for row in table)
+            assert table[0].kind == "document"
 
 
 def with_exif(path: Path, *, south_west: bool = True, date: str = "2016:08:14 07:05:33") -> Path:
@@ -103,9 +103,9 @@ def test_no_pixel_is_decoded(tmp_path: Path):
 
 def test_whatever_is_in_the_test_data_is_a_row(test_data: Path):
     folders = [test_data / name for name in ("valid-images", "malformed", "video", "speech", "pdf", "ocr")]
-    found = rows(*folders)
-    assert all(bool(row.error) != bool(row.sha256) for row in found)
-    valid = [row for row in found if "valid-images" in row.path]
+    table = rows(*folders)
+    assert all(bool(row.error) != bool(row.sha256) for row in table)
+    valid = [row for row in table if "valid-images" in row.path]
     assert sum(1 for row in valid if row.width) > 0.95 * len([row for row in valid if not row.error])
 
 

@@ -80,9 +80,9 @@ def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, da
         return
     with journal:
         for i, place in enumerate(places):
-            found = journal.find(source(f"{i}.png", post=f"p{i}"))
-            if found is not None:
-                assert found == place
+            line = journal.find(source(f"{i}.png", post=f"p{i}"))
+            if line is not None:
+                assert line == place
                 assert [row.red for row in journal.rows(place, Red)] == [i, None]
         ends = [*places[1:], len(whole)]
         assert len(journal) >= sum(end <= at for end in ends)

@@ -175,13 +175,13 @@ def test_asked_to_stop_it_says_how_to_go_on_and_exits_130_within_two_seconds(tmp
     _until_some_are_done(child, journal)
     asked = time.monotonic()
     child.send_signal(number)
-    _, said = child.communicate(timeout=30)
+    _, printed = child.communicate(timeout=30)
     assert time.monotonic() - asked < 2
     assert child.returncode == 130
-    assert "type the same command again" in said
+    assert "type the same command again" in printed
     done = finished(journal)
     assert 20 <= len(done) < 3000
-    assert f"{len(done):,} inputs are done and kept" in said
+    assert f"{len(done):,} inputs are done and kept" in printed
     again = classify(tmp_path, many)
     assert again.wait(timeout=60) == 0
     again.stderr.close()

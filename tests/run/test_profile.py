@@ -43,9 +43,9 @@ def chosen(job: Job) -> tuple[int | None, int | None, int | None]:
 
 
 def test_a_job_without_settings_gets_all_of_them(model: Path):
-    found = with_profile(job(Classify(model=str(model))))
-    assert chosen(found) == (3, 1, 2)
-    assert found.profile == str(profile_path(sha256(model), "cpu"))
+    completed = with_profile(job(Classify(model=str(model))))
+    assert chosen(completed) == (3, 1, 2)
+    assert completed.profile == str(profile_path(sha256(model), "cpu"))
 
 
 def test_each_option_wins_over_the_profile(model: Path):

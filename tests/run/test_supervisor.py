@@ -52,12 +52,12 @@ def outcome(rows) -> list[object]:
 @pytest.mark.parametrize("where", ["decode", "prepare", "infer"])
 def test_an_abort_and_a_glutton_cost_one_row_each(tmp_path: Path, where: str):
     reds = [*range(100, 115), ABORT, *range(115, 126), ALLOCATE, *range(126, 140)]
-    found = table(tmp_path, reds, where=where, timeout_s=60, max_memory_gb=0.5)
-    rows = list(found)
+    running = table(tmp_path, reds, where=where, timeout_s=60, max_memory_gb=0.5)
+    rows = list(running)
     assert outcome(rows) == ["crashed" if red in (ABORT, ALLOCATE) else red for red in reds]
     assert "SIGABRT" in rows[15].error
     assert "--max-memory" in rows[27].error
-    assert found.summary.worker_restarts >= 2
+    assert running.summary.worker_restarts >= 2
 
 
 @pytest.mark.parametrize("where", ["decode", "prepare", "infer"])
@@ -78,10 +78,10 @@ def test_a_reader_that_waits_while_the_model_stands_still_is_not_to_blame(tmp_pa
 @pytest.mark.parametrize(("evil", "code"), [(ABORT, "crashed"), (HANG, "timeout")])
 def test_one_of_several_items_that_are_computed_at_a_time_costs_one_row(tmp_path: Path, evil: int, code: str):
     reds = [*range(100, 107), evil, *range(108, 120)]
-    found = table(tmp_path, reds, where="infer", concurrency=3, batch_size=1, slow_s=0.03, timeout_s=1.5)
-    assert outcome(found) == [code if red == evil else red for red in reds]
+    running = table(tmp_path, reds, where="infer", concurrency=3, batch_size=1, slow_s=0.03, timeout_s=1.5)
+    assert outcome(running) == [code if red == evil else red for red in reds]
     # Who hangs is known by its time; after a crash, all that were computed are tried again one by one.
-    assert found.summary.worker_restarts == (1 if evil == HANG else 2)
+    assert running.summary.worker_restarts == (1 if evil == HANG else 2)
 
 
 def test_many_culprits_in_a_row(tmp_path: Path):
@@ -103,19 +103,19 @@ def test_one_page_of_many_costs_one_row(tmp_path: Path, where: str):
 
 
 def test_a_killed_worker_loses_nothing_and_nobody_is_to_blame(tmp_path: Path):
-    found = table(tmp_path, list(range(100, 160)), slow_s=0.02)
+    running = table(tmp_path, list(range(100, 160)), slow_s=0.02)
     killed = []
 
     def kill() -> None:
         time.sleep(0.4)
-        killed.append(found._rows._runner._worker.pid)
+        killed.append(running._rows._runner._worker.pid)
         os.kill(killed[0], signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
     thread.start()
-    assert outcome(found) == list(range(100, 160))
+    assert outcome(running) == list(range(100, 160))
     thread.join()
-    assert found.summary.worker_restarts == 1
+    assert running.summary.worker_restarts == 1
 
 
 def test_a_bug_in_the_worker_is_raised_with_its_traceback(tmp_path: Path):
@@ -139,9 +139,9 @@ def test_what_cannot_leave_the_process_says_so(tmp_path: Path):
 
 
 def test_no_process_is_left_behind(tmp_path: Path):
-    found = table(tmp_path, list(range(100, 130)))
-    pid = found._rows._runner._worker.pid
-    rows = iter(found)
+    running = table(tmp_path, list(range(100, 130)))
+    pid = running._rows._runner._worker.pid
+    rows = iter(running)
     next(rows)
     rows.close()
     with pytest.raises(ProcessLookupError):
@@ -197,8 +197,8 @@ def test_jobs_survive_the_way_to_the_worker_and_back():
 
 
 def test_stopping_before_anything_began(tmp_path: Path):
-    found = table(tmp_path, [100])
-    assert isinstance(found._rows._runner, Supervisor)
-    found._rows._runner._signals.requested = True
+    running = table(tmp_path, [100])
+    assert isinstance(running._rows._runner, Supervisor)
+    running._rows._runner._signals.requested = True
     with pytest.raises(Interrupted):
-        list(found)
+        list(running)

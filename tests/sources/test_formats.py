@@ -16,9 +16,9 @@ from tests.pictures import encoded, scene
      ("ICO", "ico"), ("PPM", "pnm"), ("PCX", "pcx"), ("JPEG2000", "jpeg2000"), ("AVIF", "avif"), ("QOI", "qoi")],
 )  # fmt: skip
 def test_content_decides_whatever_the_suffix(form: str, name: str):
-    found = sniff(encoded(scene(), form), ".pdf")
-    assert found is not None
-    assert (found.name, found.kind, found.recognised) == (name, "picture", True)
+    kind = sniff(encoded(scene(), form), ".pdf")
+    assert kind is not None
+    assert (kind.name, kind.kind, kind.recognised) == (name, "picture", True)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_content_decides_whatever_the_suffix(form: str, name: str):
     ],
 )
 def test_other_kinds_of_media(head: bytes, kind: str, name: str):
-    found = sniff(head)
-    assert found is not None
-    assert (found.kind, found.name) == (kind, name)
+    sniffed = sniff(head)
+    assert sniffed is not None
+    assert (sniffed.kind, sniffed.name) == (kind, name)
 
 
 @pytest.mark.parametrize(
@@ -49,28 +49,28 @@ def test_other_files_are_no_media(head: bytes):
 
 
 def test_a_suffix_without_the_content_is_not_recognised():
-    found = sniff(b"this is text", ".JPG")
-    assert found is not None
-    assert (found.name, found.recognised) == ("jpeg", False)
+    kind = sniff(b"this is text", ".JPG")
+    assert kind is not None
+    assert (kind.name, kind.recognised) == ("jpeg", False)
 
 
 def test_a_tga_is_no_icon():
     header = bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 8, 0, 24, 0])
-    found = sniff(header + bytes(200), ".tga")
-    assert found is not None
-    assert (found.name, found.recognised) == ("tga", True)
+    kind = sniff(header + bytes(200), ".tga")
+    assert kind is not None
+    assert (kind.name, kind.recognised) == ("tga", True)
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", ".jpg", ".tga", ".mp4", ".xyz"]))
 def test_any_bytes_have_an_answer(head: bytes, suffix: str):
-    found = sniff(head, suffix)
-    assert found is None or found.kind in ("picture", "document", "video", "sound")
+    kind = sniff(head, suffix)
+    assert kind is None or kind.kind in ("picture", "document", "video", "sound")
 
 
 def test_the_test_data_have_the_kind_of_their_folder(test_data: Path):
     kinds = {"imagenet-photos": "picture", "valid-images/avif": "picture", "valid-images/heif": "picture"}
     for folder, kind in kinds.items():
         for path in (test_data / folder).rglob("*.*"):
-            found = sniff(path.read_bytes()[:4096])
-            assert found is not None, path
-            assert found.kind == kind, path
+            sniffed = sniff(path.read_bytes()[:4096])
+            assert sniffed is not None, path
+            assert sniffed.kind == kind, path

@@ -21,21 +21,21 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_a_folder_per_label(pictures: Path):
-    found = read_labelled(pictures)
-    assert found.classes == ("cats", "dogs")
-    assert [file.relative_to(pictures).as_posix() for file in found.files] == [
+    labelled = read_labelled(pictures)
+    assert labelled.classes == ("cats", "dogs")
+    assert [file.relative_to(pictures).as_posix() for file in labelled.files] == [
         "cats/deeper/0.png", "cats/deeper/1.png", "dogs/deeper/0.png", "dogs/deeper/1.png",
     ]  # fmt: skip
-    assert found.labels == (("cats",), ("cats",), ("dogs",), ("dogs",))
-    assert not found.multilabel
+    assert labelled.labels == (("cats",), ("cats",), ("dogs",), ("dogs",))
+    assert not labelled.multilabel
 
 
 def test_a_table_beside_its_pictures(pictures: Path):
     table = pictures / "labels.csv"
     table.write_text("path,label,note\ncats/deeper/0.png,cat,x\ndogs/deeper/0.png,dog,y\n", encoding="utf-8-sig")
-    found = read_labelled(table)
-    assert found.files == (pictures / "cats/deeper/0.png", pictures / "dogs/deeper/0.png")
-    assert (found.labels, found.multilabel) == ((("cat",), ("dog",)), False)
+    labelled = read_labelled(table)
+    assert labelled.files == (pictures / "cats/deeper/0.png", pictures / "dogs/deeper/0.png")
+    assert (labelled.labels, labelled.multilabel) == ((("cat",), ("dog",)), False)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_a_table_beside_its_pictures(pictures: Path):
 )
 def test_several_labels_or_none(tmp_path: Path, lines: str, labels):
     (tmp_path / "l.csv").write_text("path,label\n" + lines)
-    found = read_labelled(tmp_path / "l.csv")
-    assert (found.labels, found.multilabel) == (labels, True)
+    labelled = read_labelled(tmp_path / "l.csv")
+    assert (labelled.labels, labelled.multilabel) == (labels, True)
 
 
 def test_a_label_with_a_comma_is_one(tmp_path: Path):

@@ -113,11 +113,11 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 @given(texts, texts, st.none() | st.floats(allow_nan=False), st.none() | st.integers(-(2**60), 2**60))
 def test_any_values_come_back_from_csv_and_jsonl(path, label, score, count):
     row = Sample(path=path, label=label, score=score, count=count)
-    found = next(csv.DictReader(io.StringIO(written("csv", [row]).decode(), newline="")))
-    assert (found["path"], found["label"]) == (path, label)
-    assert (float(found["score"]) if found["score"] else None) == score
-    found = json.loads(written("jsonl", [row]))
-    assert (found["path"], found["label"], found["score"], found["count"]) == (path, label, score, count)
+    cells = next(csv.DictReader(io.StringIO(written("csv", [row]).decode(), newline="")))
+    assert (cells["path"], cells["label"]) == (path, label)
+    assert (float(cells["score"]) if cells["score"] else None) == score
+    cells = json.loads(written("jsonl", [row]))
+    assert (cells["path"], cells["label"], cells["score"], cells["count"]) == (path, label, score, count)
 
 
 @given(texts, st.none() | st.floats(allow_nan=False), st.lists(st.floats(width=32, allow_nan=False), max_size=4))

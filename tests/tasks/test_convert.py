@@ -35,11 +35,11 @@ def one(tmp_path: Path, image: np.ndarray, **options) -> np.ndarray:
     assert row.error == ""
     if row.output.endswith((".npy", ".npz")):
         loaded = np.load(row.output)
-        found = loaded["image"] if row.output.endswith("npz") else loaded
+        pixels = loaded["image"] if row.output.endswith("npz") else loaded
     else:
-        found = np.asarray(Image.open(row.output))
-    assert found.shape[:2] == (row.height, row.width)
-    return found
+        pixels = np.asarray(Image.open(row.output))
+    assert pixels.shape[:2] == (row.height, row.width)
+    return pixels
 
 
 def test_nothing_asked_nothing_changed(tmp_path: Path):
@@ -73,9 +73,9 @@ def test_any_angle_as_pillow_clockwise(canvas: str, degrees: float):
     assert abs(turned.shape[1] - reference.width) <= 2
     height, width = min(turned.shape[0], reference.height), min(turned.shape[1], reference.width)
 
-    def middle(found: np.ndarray) -> np.ndarray:
-        top, left = (found.shape[0] - height) // 2, (found.shape[1] - width) // 2
-        return found[top : top + height, left : left + width].astype(int)
+    def middle(pixels: np.ndarray) -> np.ndarray:
+        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+        return pixels[top : top + height, left : left + width].astype(int)
 
     # the corners' edges fall half a pixel elsewhere
     assert np.abs(middle(turned) - middle(np.asarray(reference))).mean() < 6
@@ -148,18 +148,18 @@ def test_colour_models_against_the_standard_library_and_known_colours(tmp_path: 
 
 def test_exif_goes_unless_it_is_kept(tmp_path: Path):
     source = with_exif(tmp_path / "a.jpg")
-    found = {}
+    kept = {}
     for exif in ("strip", "keep", "without-place"):
         for to in ("jpg", "png", "webp"):
             (row,) = ms.convert(source, tmp_path / exif, exif=exif, to=to)
             (info,) = ms.info(row.output)
-            found[exif, to] = (info.captured is not None, info.latitude is not None)
+            kept[exif, to] = (info.captured is not None, info.latitude is not None)
             assert (info.width, info.height) == (32, 48)  # upright already, and not turned again
             np.testing.assert_allclose(np.asarray(Image.open(row.output).convert("RGB")).shape, (48, 32, 3))
     for to in ("jpg", "png", "webp"):
-        assert found["strip", to] == (False, False)
-        assert found["keep", to] == (True, True)
-        assert found["without-place", to] == (True, False)
+        assert kept["strip", to] == (False, False)
+        assert kept["keep", to] == (True, True)
+        assert kept["without-place", to] == (True, False)
 
 
 def test_where_the_copies_go(tmp_path: Path):

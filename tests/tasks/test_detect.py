@@ -187,8 +187,8 @@ def test_our_boxes_are_those_of_plain_numpy(test_data: Path, nano: str):
     assert len(rows) == len(expected) == 4
     for row, (score, (left, top, right, bottom)) in zip(rows, expected, strict=True):
         assert row.score == pytest.approx(score, abs=1e-4)
-        found = (row.left_px, row.top_px, row.left_px + row.width_px, row.top_px + row.height_px)
-        assert found == pytest.approx((left, top, right, bottom), abs=0.1)
+        box = (row.left_px, row.top_px, row.left_px + row.width_px, row.top_px + row.height_px)
+        assert box == pytest.approx((left, top, right, bottom), abs=0.1)
 
 
 def test_persons_in_the_book_pictures_and_in_every_labelled_photo(test_data: Path, nano: str):
@@ -198,9 +198,9 @@ def test_persons_in_the_book_pictures_and_in_every_labelled_photo(test_data: Pat
     assert len(labels) == 14
     photos = [test_data / "detection" / "coco" / f"{file.stem}.jpg" for file in labels]
     matched = total = 0
-    found = list(ms.detect(photos, labels=["person"], model=nano))
+    persons = list(ms.detect(photos, labels=["person"], model=nano))
     for file, photo in zip(labels, photos, strict=True):
-        boxes = np.array([[r.left, r.top, r.right, r.bottom] for r in found if r.path == str(photo) and r.label])
+        boxes = np.array([[r.left, r.top, r.right, r.bottom] for r in persons if r.path == str(photo) and r.label])
         assert len(boxes), f"no person in {photo.name}"
         for line in file.read_text().splitlines():
             x, y, width, height = (float(value) for value in line.split()[1:5])

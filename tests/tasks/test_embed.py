@@ -59,8 +59,8 @@ def quantised(folder: Path) -> Path:
 
 def test_an_8_bit_layer_comes_out_as_numbers(tmp_path: Path):
     path = quantised(tmp_path)
-    found = penultimate(read_facts(path), "y")
-    assert (found.name, found.scale, found.zero_point) == ("flat_q", "s", "z")
+    last = penultimate(read_facts(path), "y")
+    assert (last.name, last.scale, last.zero_point) == ("flat_q", "s", "z")
     for layer in (None, "mean_q", "flat_q"):
         rows = list(ms.embed([solid(RED), solid(GREEN), solid(BLUE)], model=path, layer=layer))
         vectors = np.stack([row.embedding for row in rows])

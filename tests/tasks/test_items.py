@@ -55,8 +55,8 @@ def test_compare_and_search_take_each_for_itself(media: Path):
     assert (matrix[alike] > 0.95).all()
     assert (matrix[~alike] < 0.8).all()
     pairs = list(ms.compare([media / "clip.mp4", media / "pages.tiff"], min_similarity=0.95))
-    found = {(row.frame_a, row.page_a, row.frame_b, row.page_b) for row in pairs}
-    assert {(0, None, 2, None), (1, None, None, 2), (None, 1, None, 3)} <= found
+    places = {(row.frame_a, row.page_a, row.frame_b, row.page_b) for row in pairs}
+    assert {(0, None, 2, None), (1, None, None, 2), (None, 1, None, 3)} <= places
     query = media.parent / "query.png"
     save(query, seen(2))
     best = list(ms.search(query, media, top=2))

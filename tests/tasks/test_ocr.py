@@ -78,9 +78,9 @@ def test_error_rates_of_tesseract_stay_below_what_was_measured(test_data: Path, 
 
 @pytest.mark.parametrize("name", [name for name in GOLD if LIMITS[name][2] is not None])
 def test_error_rates_of_rapidocr_stay_below_what_was_measured(test_data: Path, name: str):
-    found = cer((test_data / "ocr" / GOLD[name]).read_text(), read(test_data / "ocr" / name, engine="rapidocr"))
-    print(f"{name}: {found:.4f}")
-    assert found <= LIMITS[name][2]
+    rate = cer((test_data / "ocr" / GOLD[name]).read_text(), read(test_data / "ocr" / name, engine="rapidocr"))
+    print(f"{name}: {rate:.4f}")
+    assert rate <= LIMITS[name][2]
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
@@ -308,7 +308,7 @@ def test_columns_are_read_one_after_the_other_below_a_heading():
     lines = [line("title", 0, 0, 180), *(line(f"l{i}", 0, 20 + 12 * i) for i in range(5)),
              *(line(f"r{i}", 100, 20 + 12 * i) for i in range(5))]  # fmt: skip
     shuffled = [lines[i] for i in np.random.default_rng(0).permutation(len(lines))]
-    assert [found.text for found in in_reading_order(shuffled)] == [one.text for one in lines]
+    assert [ordered.text for ordered in in_reading_order(shuffled)] == [one.text for one in lines]
 
 
 def test_every_step_of_cleaning_can_be_chosen(test_data: Path):

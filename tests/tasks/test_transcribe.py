@@ -114,7 +114,7 @@ def test_silence_noise_and_one_sample_are_rows_without_error(tmp_path: Path):
     assert [(row.text, row.start_s, row.end_s) for row in by_name["silence.wav"]] == [("", 0.0, 3.0)]
     assert [row.text for row in by_name["one.wav"]] == [""]
     assert [row.error for row in by_name.pop("zero.wav")] == ["empty: the sound track has no samples"]
-    assert not [row.error for found in by_name.values() for row in found if row.error]
+    assert not [row.error for of_one in by_name.values() for row in of_one if row.error]
 
 
 def test_a_truncated_mp3_is_transcribed_as_far_as_it_goes(test_data: Path, tmp_path: Path):

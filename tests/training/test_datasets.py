@@ -64,9 +64,9 @@ def test_every_array_of_bytes_is_read_as_it_was_written(array: np.ndarray):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "some.gz"
         path.write_bytes(idx.encode(array))
-        found = read_idx(path)
-    assert found.shape == array.shape
-    assert (found == array).all()
+        read = read_idx(path)
+    assert read.shape == array.shape
+    assert (read == array).all()
 
 
 IMAGES, LABELS = FILES["train_images"], FILES["train_labels"]

@@ -69,19 +69,19 @@ def test_the_file_is_small(trained: Trained):
 
 
 def test_the_file_says_what_scikit_learn_says_to_all_10000_test_digits(trained: Trained):
-    found = ms.load_model(trained.path).run(trained.inputs)
-    assert (found.argmax(axis=1) == trained.expected.argmax(axis=1)).all()
-    assert np.abs(found - trained.expected).max() <= 1e-6
+    scores = ms.load_model(trained.path).run(trained.inputs)
+    assert (scores.argmax(axis=1) == trained.expected.argmax(axis=1)).all()
+    assert np.abs(scores - trained.expected).max() <= 1e-6
     assert trained.agreement.rows == 10_000
     assert trained.agreement.max_difference <= 1e-6
 
 
 def test_the_shipped_file_says_the_same(trained: Trained, mnist: Dataset):
     model = ms.load_model("digits-forest")
-    found = model.run(trained.inputs)
-    assert (found.argmax(axis=1) == trained.expected.argmax(axis=1)).all()
-    assert np.abs(found - trained.expected).max() <= 1e-6
-    accuracy = (found.argmax(axis=1) == mnist.test_labels).mean()
+    scores = model.run(trained.inputs)
+    assert (scores.argmax(axis=1) == trained.expected.argmax(axis=1)).all()
+    assert np.abs(scores - trained.expected).max() <= 1e-6
+    accuracy = (scores.argmax(axis=1) == mnist.test_labels).mean()
     assert accuracy == pytest.approx(model.description.metrics["test_accuracy"], abs=1e-9)
 
 

@@ -29,8 +29,8 @@ def test_a_folder_per_label_and_a_report(tmp_path: Path, pictures: Path):
     done = call(write(tmp_path, mean_colour()), "--data", pictures, "-o", tmp_path / "report")
     assert done.exit_code == 0, done.output
     rows = list(csv.DictReader((tmp_path / "report" / "measures.csv").read_text().splitlines()))
-    found = {(row["measure"], row["label"]): float(row["value"]) for row in rows}
-    assert (found["accuracy", ""], found["recall", "red"]) == (0.9, 0.75)
+    measures = {(row["measure"], row["label"]): float(row["value"]) for row in rows}
+    assert (measures["accuracy", ""], measures["recall", "red"]) == (0.9, 0.75)
     assert (tmp_path / "report" / "mistakes.png").is_file()
     assert "accuracy" in done.stdout
 

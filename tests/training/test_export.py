@@ -241,9 +241,9 @@ def test_input_has_the_described_layout_and_scale(layout: str, shape: tuple[int,
     given = InputDescription(
         width=3, height=2, fit="pad", colour="gray", layout=layout, scale=1 / 255, mean=(0.5,), std=(0.25,)
     )
-    found = to_input(images, given)
-    assert (found.shape, found.dtype) == (shape, np.float32)
-    assert found.ravel() == pytest.approx((np.arange(18) / 255 - 0.5) / 0.25, abs=1e-6)
+    made = to_input(images, given)
+    assert (made.shape, made.dtype) == (shape, np.float32)
+    assert made.ravel() == pytest.approx((np.arange(18) / 255 - 0.5) / 0.25, abs=1e-6)
 
 
 @pytest.mark.parametrize("given", [{"width": 2}, {"colour": "rgb"}])
@@ -271,13 +271,13 @@ def origin() -> dict:
 def test_provenance_names_data_command_seed_and_versions():
     import onnxruntime
 
-    found = origin()
-    assert (found["data"], found["train_rows"], found["test_rows"]) == ("MNIST", 200, 50)
-    assert (found["command"], found["seed"]) == ("python -m something", 7)
-    assert found["versions"]["numpy"] == np.__version__
-    assert found["versions"]["onnxruntime"] == onnxruntime.__version__
-    assert set(found["versions"]) == {"python", "numpy", "onnxruntime"}
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["date"])
+    provenance = origin()
+    assert (provenance["data"], provenance["train_rows"], provenance["test_rows"]) == ("MNIST", 200, 50)
+    assert (provenance["command"], provenance["seed"]) == ("python -m something", 7)
+    assert provenance["versions"]["numpy"] == np.__version__
+    assert provenance["versions"]["onnxruntime"] == onnxruntime.__version__
+    assert set(provenance["versions"]) == {"python", "numpy", "onnxruntime"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", provenance["date"])
 
 
 def test_the_date_can_be_given(monkeypatch: pytest.MonkeyPatch):

@@ -28,9 +28,9 @@ def accuracy(model: ms.OnnxModel, dataset: Dataset) -> float:
 
 def test_the_shipped_network_names_the_garments(fashion_mnist: Dataset):
     model = ms.load_model("fashion-mlp")
-    found = accuracy(model, fashion_mnist)
-    assert found >= 0.875
-    assert found == pytest.approx(model.description.metrics["test_accuracy"], abs=2e-4)
+    reached = accuracy(model, fashion_mnist)
+    assert reached >= 0.875
+    assert reached == pytest.approx(model.description.metrics["test_accuracy"], abs=2e-4)
 
 
 def test_the_shipped_network_names_the_first_six_garments(fashion_mnist: Dataset):

@@ -37,14 +37,14 @@ def converted(forest: RandomForestClassifier, rows: np.ndarray, **options) -> np
     return run(forest_to_onnx(forest, **options).SerializeToString(), rows)
 
 
-def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
+def assert_same(scores: np.ndarray, expected: np.ndarray) -> None:
     """Probabilities within the tolerance; the same label wherever the two best ones are further apart than that."""
-    assert found.dtype == np.float32
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).max() <= TOLERANCE
+    assert scores.dtype == np.float32
+    assert scores.shape == expected.shape
+    assert np.abs(scores - expected).max() <= TOLERANCE
     ordered = np.sort(expected, axis=1)
     clear = np.ones(len(expected), bool) if expected.shape[1] == 1 else ordered[:, -1] - ordered[:, -2] > 2 * TOLERANCE
-    assert (found.argmax(axis=1) == expected.argmax(axis=1))[clear].all()
+    assert (scores.argmax(axis=1) == expected.argmax(axis=1))[clear].all()
 
 
 def pure(forest: RandomForestClassifier) -> bool:
@@ -119,9 +119,9 @@ def test_binary_gives_the_probability_of_the_second_class(case):
     if len(set(labels.tolist())) < 2:
         return
     forest = grow(rows, labels, **options)
-    found = converted(forest, asked, binary=True)
-    assert found.shape == (len(asked), 1)
-    assert np.abs(found - forest.predict_proba(asked)[:, 1:]).max() <= TOLERANCE
+    scores = converted(forest, asked, binary=True)
+    assert scores.shape == (len(asked), 1)
+    assert np.abs(scores - forest.predict_proba(asked)[:, 1:]).max() <= TOLERANCE
 
 
 @given(st.integers(0, 1000), st.integers(1, 4))
@@ -193,10 +193,10 @@ def test_columns_follow_the_forests_classes_whatever_they_are_called(names: np.n
     rng = np.random.default_rng(1)
     rows = rng.integers(0, 256, (100, 3)).astype(np.float32)
     forest = grow(rows, names[rows.argmax(axis=1)], trees=10, max_depth=depth)
-    found = converted(forest, rows)
-    assert_same(found, forest.predict_proba(rows))
+    scores = converted(forest, rows)
+    assert_same(scores, forest.predict_proba(rows))
     if depth is None:
-        assert (forest.classes_[found.argmax(axis=1)] == forest.predict(rows)).all()
+        assert (forest.classes_[scores.argmax(axis=1)] == forest.predict(rows)).all()
 
 
 def test_true_and_false_are_two_classes():

@@ -176,8 +176,8 @@ def test_several_labels_at_once(tmp_path: Path):
     assert (model.description.labels, model.description.output.kind) == (("blue", "red"), "multilabel")
     assert model.description.metrics["test_exact_match"] >= 0.9
     both, neither = save(tmp_path / "both.png", np.full((9, 9, 3), (220, 60, 220), np.uint8)), tmp_path / "0.png"
-    said = {row.label: row.score for row in ms.classify(str(both), model=model, top=0)}
-    assert min(said.values()) > 0.5
+    scores = {row.label: row.score for row in ms.classify(str(both), model=model, top=0)}
+    assert min(scores.values()) > 0.5
     assert max(row.score for row in ms.classify(str(neither), model=model, top=0)) < 0.5
 
 
@@ -194,8 +194,8 @@ def test_the_head_is_scikit_learns_model_on_plain_embeddings():
         head = fit_head(rows, np.eye(classes, dtype=bool)[numbers], multilabel=False, seed=0)
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=head.strength[0], max_iter=5000))
         expected = pipeline.fit(rows.astype(np.float64), numbers).predict_proba(rows.astype(np.float64))
-        found = activate(rows @ head.weights + head.bias, multilabel=False)
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        probabilities = activate(rows @ head.weights + head.bias, multilabel=False)
+        np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
 def test_a_label_on_everything_cannot_be_learnt():

@@ -42,8 +42,8 @@ def test_layers_that_differ_in_training_are_converted_as_in_inference(functional
     assert (made.name, made.shape) == ("scores", ["N", 5])
     expected = model.predict(rows, verbose=0)
     for count in (1, 3, 20):
-        (found,) = session.run(None, {"picture": rows[:count]})
-        assert np.abs(found - expected[:count]).max() <= 1e-5
+        (answers,) = session.run(None, {"picture": rows[:count]})
+        assert np.abs(answers - expected[:count]).max() <= 1e-5
 
 
 def test_the_file_does_not_hold_this_machines_paths(tmp_path: Path):

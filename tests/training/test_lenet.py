@@ -56,25 +56,25 @@ def python(folder: Path, name: str, count: int = 4) -> dict[str, dict]:
 @pytest.mark.parametrize("name", list(CIFAR))
 def test_binary_batches(tmp_path: Path, name: str):
     records = binary(tmp_path, name)
-    found, given = load_cifar(name, tmp_path), CIFAR[name]
+    loaded, given = load_cifar(name, tmp_path), CIFAR[name]
     train = np.concatenate([records[file] for file in given.binary[0]])
-    assert found.train_images.shape == (len(train), 32, 32, 3)
-    assert (found.train_labels == train[:, given.label_bytes - 1]).all()
+    assert loaded.train_images.shape == (len(train), 32, 32, 3)
+    assert (loaded.train_labels == train[:, given.label_bytes - 1]).all()
     row, column, colour = 3, 5, 2
     planes = train[:, given.label_bytes :]
-    assert (found.train_images[:, row, column, colour] == planes[:, colour * 1024 + row * 32 + column]).all()
-    assert len(found.test_images) == 4
-    assert (found.labels[1], len(found.labels)) == ("label 1", given.classes)
+    assert (loaded.train_images[:, row, column, colour] == planes[:, colour * 1024 + row * 32 + column]).all()
+    assert len(loaded.test_images) == 4
+    assert (loaded.labels[1], len(loaded.labels)) == ("label 1", given.classes)
 
 
 @pytest.mark.parametrize("name", list(CIFAR))
 def test_python_batches(tmp_path: Path, name: str):
     batches = python(tmp_path, name)
-    found, given = load_cifar(name, tmp_path), CIFAR[name]
+    loaded, given = load_cifar(name, tmp_path), CIFAR[name]
     first = batches[given.python[0][0]]
-    assert found.train_labels[:4].tolist() == first[given.key.encode()]
-    assert (found.train_images[:4, 7, 9, 1] == first[b"data"][:, 1024 + 7 * 32 + 9]).all()
-    assert len(found.sha256) == len(given.python[0]) + 1
+    assert loaded.train_labels[:4].tolist() == first[given.key.encode()]
+    assert (loaded.train_images[:4, 7, 9, 1] == first[b"data"][:, 1024 + 7 * 32 + 9]).all()
+    assert len(loaded.sha256) == len(given.python[0]) + 1
 
 
 class Hostile:

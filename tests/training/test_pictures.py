@@ -24,11 +24,11 @@ def test_pictures_come_at_their_size_in_order_and_broken_ones_with_their_reason(
     files = [save(tmp_path / "b.png", solid((1, 2, 3))), tmp_path / "missing.png", save(tmp_path / "a.jpg", scene())]
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xffnothing")
     (tmp_path / "list.txt").write_text("a.jpg\n")
-    found = list(read_pictures([*files, tmp_path / "broken.jpg", tmp_path / "list.txt"], SMALL))
-    assert [position for position, _, _ in found] == [0, 1, 2, 3, 4]
-    assert found[0][1].shape == (8, 8, 3)
-    assert (found[0][1] == (1, 2, 3)).all()
-    assert [error.partition(":")[0] for _, _, error in found] == ["", "not-found", "", "damaged", "not a picture"]
+    read = list(read_pictures([*files, tmp_path / "broken.jpg", tmp_path / "list.txt"], SMALL))
+    assert [position for position, _, _ in read] == [0, 1, 2, 3, 4]
+    assert read[0][1].shape == (8, 8, 3)
+    assert (read[0][1] == (1, 2, 3)).all()
+    assert [error.partition(":")[0] for _, _, error in read] == ["", "not-found", "", "damaged", "not a picture"]
 
 
 def test_the_split_is_stratified_seeded_and_leaves_nothing_out():

@@ -50,10 +50,10 @@ def test_plain_pictures_reach_the_network_as_keras_preprocesses_them(name: str, 
     graph = keras_to_onnx(with_preprocessing(name, base), dtype=wanted.dtype, channels_first=wanted.layout == "NCHW")
     session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     pictures = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
-    (found,) = session.run(None, {"pixels": given_inputs(pictures, wanted)})
+    (reached,) = session.run(None, {"pixels": given_inputs(pictures, wanted)})
     module = getattr(keras.applications, ARCHITECTURES[name].module)
     ready = module.preprocess_input(pictures.astype(np.float32))
-    np.testing.assert_allclose(found, base.predict(ready, verbose=0), atol=1e-3)
+    np.testing.assert_allclose(reached, base.predict(ready, verbose=0), atol=1e-3)
 
 
 def test_the_caffe_way_is_bgr_minus_means():
@@ -61,10 +61,10 @@ def test_the_caffe_way_is_bgr_minus_means():
     from training.architectures import with_preprocessing
 
     pictures = np.random.default_rng(1).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
-    found = with_preprocessing("resnet50", identity_like(4)).predict(pictures.astype(np.float32), verbose=0)
+    answers = with_preprocessing("resnet50", identity_like(4)).predict(pictures.astype(np.float32), verbose=0)
     ready = pictures[..., ::-1] - np.array([103.939, 116.779, 123.68])
     expected = ready @ np.array([[1.0, 0.1], [-2.0, 0.01], [0.5, 3.0]])
-    np.testing.assert_allclose(found, expected.reshape(2, -1), atol=1e-3)
+    np.testing.assert_allclose(answers, expected.reshape(2, -1), atol=1e-3)
 
 
 def test_every_architecture_is_in_keras():

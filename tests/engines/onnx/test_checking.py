@@ -29,15 +29,15 @@ def photos(tmp_path: Path) -> Path:
 
 def test_swapped_channels_are_named(tmp_path: Path, photos: Path):
     wrong = replace(COLOURS, input=replace(COLOURS.input, colour="bgr"))
-    found = check_description(OnnxModel(write(tmp_path, mean_colour()), wrong), read_labelled(photos))
-    assert found.given.accuracy == pytest.approx(1 / 3)
-    assert found.given.like_chance
-    assert (found.better.options, found.better.accuracy) == ("--color rgb", 1.0)
+    report = check_description(OnnxModel(write(tmp_path, mean_colour()), wrong), read_labelled(photos))
+    assert report.given.accuracy == pytest.approx(1 / 3)
+    assert report.given.like_chance
+    assert (report.better.options, report.better.accuracy) == ("--color rgb", 1.0)
 
 
 def test_a_right_description_is_left_alone(tmp_path: Path, photos: Path):
-    found = check_description(load_model(write(tmp_path, mean_colour())), read_labelled(photos))
-    assert (found.given.accuracy, found.given.like_chance, found.better) == (1.0, False, None)
+    report = check_description(load_model(write(tmp_path, mean_colour())), read_labelled(photos))
+    assert (report.given.accuracy, report.given.like_chance, report.better) == (1.0, False, None)
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +51,20 @@ def sample(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Labelle
 
 
 def test_a_real_networks_right_recipe_is_confirmed(mobilenet: Path, sample: Labelled):
-    found = check_description(load_model(mobilenet), sample)
-    assert found.given.accuracy >= 0.75
-    assert not found.given.like_chance
-    assert found.better is None
+    report = check_description(load_model(mobilenet), sample)
+    assert report.given.accuracy >= 0.75
+    assert not report.given.like_chance
+    assert report.better is None
 
 
 def test_a_real_networks_wrong_scale_is_found(mobilenet: Path, sample: Labelled):
     """Pixels 0..255 where it wants them standardised: it runs, and is nearly always wrong."""
     model = load_model(mobilenet)
     given = replace(model.description.input, scale=1.0, mean=(0.0,), std=(1.0,))
-    found = check_description(OnnxModel(mobilenet, replace(model.description, input=given)), sample)
-    assert found.given.accuracy < 0.5
-    assert found.better.options == "--scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"
-    assert found.better.accuracy >= 0.75
+    report = check_description(OnnxModel(mobilenet, replace(model.description, input=given)), sample)
+    assert report.given.accuracy < 0.5
+    assert report.better.options == "--scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"
+    assert report.better.accuracy >= 0.75
 
 
 def test_labels_that_are_not_the_models(tmp_path: Path, photos: Path):
@@ -98,7 +98,7 @@ def test_the_command_warns_and_names_the_recipe(tmp_path: Path, photos: Path):
 
 def test_labels_in_another_order_look_like_chance(tmp_path: Path, photos: Path):
     shuffled = replace(COLOURS, labels=("green", "blue", "red"), label_ids=())
-    found = check_description(OnnxModel(write(tmp_path, mean_colour()), shuffled), read_labelled(photos))
-    assert not np.any(found.given.right)
-    assert found.given.like_chance
-    assert found.better is None or found.better.accuracy < 0.5
+    report = check_description(OnnxModel(write(tmp_path, mean_colour()), shuffled), read_labelled(photos))
+    assert not np.any(report.given.right)
+    assert report.given.like_chance
+    assert report.better is None or report.better.accuracy < 0.5

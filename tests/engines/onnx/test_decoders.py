@@ -56,9 +56,9 @@ SURE = np.array([[0.5], [1.0]], np.float32)
     ("ultraface", [np.hstack([1 - SCORES.sum(1, keepdims=True), SCORES]), CORNERS / [64, 48, 64, 48]], SCORES),
 ])  # fmt: skip
 def test_every_head_gives_the_same_boxes(decoder: str, outputs: list[np.ndarray], scores: np.ndarray):
-    boxes, found = DECODERS[decoder]([one[None] for one in outputs], (64, 48), 2)
+    boxes, decoded = DECODERS[decoder]([one[None] for one in outputs], (64, 48), 2)
     assert np.allclose(boxes[0], CORNERS)
-    assert np.allclose(found[0], scores)
+    assert np.allclose(decoded[0], scores)
 
 
 @pytest.mark.parametrize("decoder", list(DECODERS))

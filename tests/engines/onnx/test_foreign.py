@@ -108,9 +108,9 @@ def test_grey_figures_of_one_channel(tmp_path: Path):
     ],
 )
 def test_labels_that_another_exporter_wrote(tmp_path: Path, metadata: dict[str, str], labels):
-    found = read_hints(brightest_channel(tmp_path, **metadata))
-    assert labels is None or found.labels == labels
-    assert (found.size, found.layout) == ((8, 8), "NCHW")
+    hints = read_hints(brightest_channel(tmp_path, **metadata))
+    assert labels is None or hints.labels == labels
+    assert (hints.size, hints.layout) == ((8, 8), "NCHW")
 
 
 def test_a_file_that_says_it_all_needs_no_options(tmp_path: Path, photos: Path):

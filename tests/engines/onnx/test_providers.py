@@ -43,9 +43,9 @@ def test_openvino_gives_the_cpus_labels_or_says_why_it_cannot(tmp_path: Path):
         assert not processor.exists() or "GenuineIntel" not in processor.read_text(), error  # there it has to work
         assert "Intel processors only. Use --device cpu" in str(error)
         return
-    expected, found = load_model(path).run(batch()), model.run(batch())
-    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
-    assert np.abs(found - expected).max() < 1e-5
+    expected, answers = load_model(path).run(batch()), model.run(batch())
+    assert (answers.argmax(axis=1) == expected.argmax(axis=1)).all()
+    assert np.abs(answers - expected).max() < 1e-5
     assert model.facts["precision"] == "float32"
     assert model.facts["share_of_nodes"] == 1
 
@@ -118,18 +118,18 @@ def test_auto_says_what_it_took_and_the_manifest_too(tmp_path: Path):
     out = tmp_path / "out.csv"
     done = CliRunner().invoke(main, ["classify", str(picture), "-m", str(model), "--device", "auto", "-o", str(out)])
     assert done.exit_code == 0
-    told = done.stderr.splitlines()[0]
-    assert told.startswith("auto: the model runs on ")
+    message = done.stderr.splitlines()[0]
+    assert message.startswith("auto: the model runs on ")
     manifest = json.loads((tmp_path / "out.csv.run.json").read_text())
     assert manifest["settings"]["device"] == "auto"
-    assert manifest["model"]["device"] == told.split()[-1]
+    assert manifest["model"]["device"] == message.split()[-1]
     assert manifest["model"]["device"] in DEVICES
     assert manifest["model"]["share_of_nodes"] in (1.0, None)  # None: ONNX Runtime before 1.24
 
 
 def test_difference_of_two_outputs():
-    found = relative_difference(np.array([[0.0, 1.0], [3.0, 2.0]]), np.array([[0.0, 1.5], [2.0, 2.5]]))
-    assert found == 1 / 3
+    difference = relative_difference(np.array([[0.0, 1.0], [3.0, 2.0]]), np.array([[0.0, 1.5], [2.0, 2.5]]))
+    assert difference == 1 / 3
     assert relative_difference(np.zeros((2, 3)), np.full((2, 3), np.nan)) == np.inf
     assert relative_difference(np.zeros((2, 3)), np.zeros((2, 3))) == 0
 
@@ -175,9 +175,9 @@ def test_accelerators_give_the_cpus_numbers(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = write(tmp_path, mean_colour())
     model = load_model(path, device=device)
-    expected, found = load_model(path).run(batch(8)), model.run(batch(8), pad_to=4)
-    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
-    assert np.abs(found - expected).max() < 1e-3
+    expected, answers = load_model(path).run(batch(8)), model.run(batch(8), pad_to=4)
+    assert (answers.argmax(axis=1) == expected.argmax(axis=1)).all()
+    assert np.abs(answers - expected).max() < 1e-3
     assert model.facts["share_of_nodes"] > 0
     if device == "tensorrt":
         assert list((tmp_path / "cache" / "mediasift" / "tensorrt").glob("*/*.engine"))

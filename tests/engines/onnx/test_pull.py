@@ -193,14 +193,14 @@ def alone(folder: Path, *names: str) -> bool:
     ],
 )
 def test_the_file_arrives_whole_whatever_the_server_does(tmp_path: Path, server: Server, manner: str, requests: int):
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     path = fetch(
-        entry(server.url(manner)), tmp_path, patience=QUICK, report=lambda here, total: told.append((here, total))
+        entry(server.url(manner)), tmp_path, patience=QUICK, report=lambda here, total: reports.append((here, total))
     )
     assert path.read_bytes() == CONTENT
     assert alone(tmp_path, "net.onnx")
     assert len(server.asked) == requests
-    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert reports[-1] == (len(CONTENT), len(CONTENT))
 
 
 def test_what_has_come_is_not_fetched_again(tmp_path: Path, server: Server):

@@ -121,13 +121,13 @@ def test_files_of_eight_bits_are_taken_where_there_are_no_others(model: Path, ta
     assert [row.text for row in rows] == [word for _, word in SAID]
 
 
-@pytest.mark.parametrize(("language", "said"), [(None, "hello"), ("en-GB", "hello"), ("de-DE", "hallo")])
-def test_whisper_is_told_the_language_and_gives_text(tmp_path: Path, language: str | None, said: str):
+@pytest.mark.parametrize(("language", "words"), [(None, "hello"), ("en-GB", "hello"), ("de-DE", "hallo")])
+def test_whisper_is_told_the_language_and_gives_text(tmp_path: Path, language: str | None, words: str):
     folder = tmp_path / "whisper"
     folder.mkdir()
     path = wav(tmp_path / "a.wav", tone(2))
     (row,) = ms.transcribe(path, engine="onnx", model=language_teller(folder), language=language)
-    assert (row.text, row.start_s, row.end_s, row.confidence, row.error) == (said, 0.0, 2.0, None, "")
+    assert (row.text, row.start_s, row.end_s, row.confidence, row.error) == (words, 0.0, 2.0, None, "")
 
 
 def test_a_language_that_the_model_lacks_is_refused_before_the_first_file(tmp_path: Path):

@@ -36,9 +36,9 @@ def test_a_rectangle_is_where_the_placement_says(how, anchor, size: tuple[int, i
     picture[box[1] : box[3], box[0] : box[2]] = 255
     fitted = fit(picture, 416, 416, how=how, anchor=anchor, resample="bilinear", pad_value=0)
     rows, columns = np.flatnonzero(fitted.max(1) > 127), np.flatnonzero(fitted.max(0) > 127)
-    found = np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]], np.float32)
+    drawn = np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]], np.float32)
     place = placement(width, height, 416, 416, how=how, anchor=anchor)
-    back = place.undo(found, width, height)[0]
+    back = place.undo(drawn, width, height)[0]
     pixel = np.array([1 / place.scale_x, 1 / place.scale_y] * 2)
     assert (np.abs(back - box) <= pixel).all()
 

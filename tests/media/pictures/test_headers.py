@@ -18,9 +18,9 @@ from tests.pictures import encoded, scene
 @pytest.mark.parametrize("size", [(1, 1), (48, 32), (301, 2)])
 def test_size_without_decoding(form: str, size: tuple[int, int]):
     data = encoded(scene(*size), form)
-    found = sniff(data)
-    assert found is not None
-    header = read_header(data, found.name)
+    kind = sniff(data)
+    assert kind is not None
+    header = read_header(data, kind.name)
     assert (header.width, header.height, header.orientation) == (*size, 1)
 
 
@@ -58,15 +58,15 @@ def test_a_tiff_whose_directories_form_a_ring_ends():
 def test_headers_agree_with_pillow_on_the_valid_files(test_data: Path):
     for path in sorted((test_data / "valid-images").rglob("*.*")):
         data = path.read_bytes()
-        found = sniff(data[:4096], path.suffix)
-        if found is None or found.name not in ("jpeg", "png", "tiff"):
+        kind = sniff(data[:4096], path.suffix)
+        if kind is None or kind.name not in ("jpeg", "png", "tiff"):
             continue
         try:
             with Image.open(io.BytesIO(data)) as picture:
                 expected = picture.size
         except OSError:
             continue
-        header = read_header(data, found.name)
+        header = read_header(data, kind.name)
         assert (header.width, header.height) == expected, path
 
 

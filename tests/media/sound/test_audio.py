@@ -53,9 +53,9 @@ def test_a_wav_comes_out_as_its_own_samples(test_data: Path):
     path = test_data / "speech" / "jfk.wav"
     with wave.open(str(path)) as file:
         expected = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
-    found = whole(path, piece_s=4)
-    assert found.dtype == np.float32
-    assert (found == expected).all()
+    samples = whole(path, piece_s=4)
+    assert samples.dtype == np.float32
+    assert (samples == expected).all()
 
 
 def test_flac_and_wav_of_one_recording_agree(test_data: Path):
@@ -102,9 +102,9 @@ def test_channels_are_mixed_or_chosen(tmp_path: Path):
 @pytest.mark.parametrize(("rate", "channels"), [(192_000, 1), (48_000, 6), (8_000, 1), (11_025, 2)])
 def test_any_rate_and_number_of_channels(tmp_path: Path, rate: int, channels: int):
     sound = np.repeat(tone(1.5, rate)[:, None], channels, axis=1)
-    found = whole(wav(tmp_path / "a.wav", sound, rate))
-    assert found.size == pytest.approx(1.5 * RATE, abs=2)
-    spectrum = np.abs(np.fft.rfft(found))
+    samples = whole(wav(tmp_path / "a.wav", sound, rate))
+    assert samples.size == pytest.approx(1.5 * RATE, abs=2)
+    spectrum = np.abs(np.fft.rfft(samples))
     assert spectrum.argmax() / 1.5 == pytest.approx(440, abs=1)
 
 
@@ -122,18 +122,18 @@ def test_a_truncated_mp3_gives_what_is_there(test_data: Path, tmp_path: Path):
     data = (test_data / "speech" / "jfk.mp3").read_bytes()
     path = tmp_path / "cut.mp3"
     path.write_bytes(data[: len(data) // 2])
-    found = list(read_clips(LocalFile(path), "cut.mp3"))
-    assert 4 < sum(clip.waveform.size for clip in found if isinstance(clip, Clip)) / RATE < 6.5
+    items = list(read_clips(LocalFile(path), "cut.mp3"))
+    assert 4 < sum(clip.waveform.size for clip in items if isinstance(clip, Clip)) / RATE < 6.5
 
 
 def test_broken_flacs_never_crash_and_never_lose_their_row(test_data: Path):
     for path in sorted((test_data / "malformed" / "audio").rglob("*.flac")):
         try:
-            found = list(read_clips(LocalFile(path), path.name))
+            items = list(read_clips(LocalFile(path), path.name))
         except ItemError as error:
             assert str(error)
         else:
-            assert found, path
+            assert items, path
 
 
 def test_packets_that_do_not_decode_are_reported_behind_the_rest(test_data: Path):
@@ -153,13 +153,13 @@ def test_pieces_follow_each_other_without_overlap_or_gap(lengths: list[int], see
     rng = np.random.default_rng(seed)
     blocks = [(rng.random(length, np.float32) - 0.5) * rng.choice([0, 0.01, 1]) for length in lengths]
     blocks = [block.astype(np.float32) for block in blocks]
-    found = list(cut(iter(blocks), rate=RATE, piece_s=piece_s))
+    pieces = list(cut(iter(blocks), rate=RATE, piece_s=piece_s))
     expected = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-    joined = np.concatenate([piece for _, piece in found]) if found else np.empty(0, np.float32)
+    joined = np.concatenate([piece for _, piece in pieces]) if pieces else np.empty(0, np.float32)
     assert (joined == expected).all()
-    starts = np.cumsum([0, *(piece.size for _, piece in found)])[:-1]
-    assert [start for start, _ in found] == starts.tolist()
-    assert all(0 < piece.size <= round(piece_s * RATE) + RATE * 0.03 for _, piece in found)
+    starts = np.cumsum([0, *(piece.size for _, piece in pieces)])[:-1]
+    assert [start for start, _ in pieces] == starts.tolist()
+    assert all(0 < piece.size <= round(piece_s * RATE) + RATE * 0.03 for _, piece in pieces)
 
 
 def test_a_recording_is_cut_in_its_pause(test_data: Path):
@@ -167,8 +167,8 @@ def test_a_recording_is_cut_in_its_pause(test_data: Path):
     speech = whole(test_data / "speech" / "google-audio.wav")
     pause = np.zeros(RATE, np.float32)
     sound = np.concatenate([speech, pause, speech, pause, speech])
-    found = list(cut(iter([sound]), rate=RATE, piece_s=4))
-    starts = [start / RATE for start, _ in found][1:]
+    pieces = list(cut(iter([sound]), rate=RATE, piece_s=4))
+    starts = [start / RATE for start, _ in pieces][1:]
     assert len(starts) == 2
     one = speech.size / RATE
     assert one < starts[0] < one + 1

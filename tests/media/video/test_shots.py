@@ -38,15 +38,15 @@ def golden(folder: Path, video: str, detector: str) -> list[int]:
 
 def numbers_of(path: Path) -> list[tuple[float, float]]:
     """(change, mean of all channels) of each frame, the way PySceneDetect's documentation states it."""
-    found, before = [], None
+    numbers, before = [], None
     with open_footage(LocalFile(path)) as footage:
         for frame in footage.frames():
             small = frame.small()
             hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV).astype(int)
             change = 0.0 if before is None else float(np.abs(hsv - before).mean(axis=(0, 1)).mean())
-            found.append((change, float(small.mean())))
+            numbers.append((change, float(small.mean())))
             before = hsv
-    return found
+    return numbers
 
 
 @pytest.mark.parametrize("video", ["testvideo.mp4", "counter.mp4"])
@@ -62,10 +62,10 @@ def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str
         cuts = [cut for number, (change, _) in enumerate(numbers) for cut in rule.add(number, change)]
         assert cuts == golden(test_data, video, name), name
     fades = FadeRule()
-    found = [fade.middle for number, (_, mean) in enumerate(numbers) for fade in fades.add(number, mean)]
+    middles = [fade.middle for number, (_, mean) in enumerate(numbers) for fade in fades.add(number, mean)]
     expected = golden(test_data, video, "ThresholdDetector.default")
-    assert len(found) == len(expected)
-    assert all(abs(a - b) <= 1 for a, b in zip(found, expected, strict=True))
+    assert len(middles) == len(expected)
+    assert all(abs(a - b) <= 1 for a, b in zip(middles, expected, strict=True))
 
 
 @pytest.mark.parametrize(("video", "detector", "cuts"), [
@@ -133,8 +133,8 @@ def faded(length: int, dark_from: int, dark_to: int) -> list[tuple[float, float]
 
 
 def cuts_of(cuts: Cuts, numbers: list[tuple[float, float]]) -> list[Cut]:
-    found = [cut for number, (change, mean) in enumerate(numbers) for cut in cuts.add(number, change, mean)]
-    return found + cuts.finish()
+    places = [cut for number, (change, mean) in enumerate(numbers) for cut in cuts.add(number, change, mean)]
+    return places + cuts.finish()
 
 
 def test_a_fade_through_black_parts_two_shots():

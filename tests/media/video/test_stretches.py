@@ -96,13 +96,13 @@ def test_where_jumping_misleads_the_rest_is_read_through(clip: Path, cores, monk
         key = footage.timetable.key_before(third)
         seeks: Any = footage.timetable.seeks
         seeks[key] = seeks[key + 2]
-        found = []
+        numbers = []
         for frame in footage.side_by_side(list_of_one, ahead=4):
-            found.append(shown(frame.rgb()))
+            numbers.append(shown(frame.rgb()))
             if frame.number == 320:  # other frames can be asked for all the while
                 assert [shown(other.rgb()) for other in footage.at([5])] == [5]
         assert footage.complaint() is None
-    assert found == list(range(FRAMES))
+    assert numbers == list(range(FRAMES))
     assert read_through == [third]
 
 
@@ -168,21 +168,21 @@ def test_shots_and_key_frames_do_not_depend_on_the_number_of_cores(tmp_path: Pat
             pictures.append(np.asarray(scene(64, 48, seed) // 2 + noise, dtype=np.uint8))
             number += 1
     path = make_video(tmp_path / "a.mp4", pictures, range(number), time_base=TICK, keyframe_distance=33)
-    found = []
+    results = []
     for count in (1, 2, 5):
         cores(count)
         with open_footage(LocalFile(path)) as footage:
             shots = [(shot.first, shot.frames, shot.motion, shot.colourfulness) for shot in
                      find_shots(measured_cells(footage))]  # fmt: skip
             key_frames = [(frame.number, shot) for frame, shot in chosen_frames(footage, parse_every("shot"))]
-        found.append((shots, key_frames))
+        results.append((shots, key_frames))
     with open_footage(LocalFile(path)) as footage:
         through = list(find_shots(measured(footage.frames(), keyframes=True)))
     assert [shot.first for shot in through] == [0, 40, 130, 147, 267, 328, 528]
-    assert found[0] == found[1] == found[2]
-    assert found[0][0] == [(shot.first, shot.frames, shot.motion, shot.colourfulness) for shot in through]
-    assert [shot for _, shot in found[0][1]] == [1, 2, 3, 4, 5, 6, 7]
-    for shot, (key_frame, _) in zip(through, found[0][1], strict=True):
+    assert results[0] == results[1] == results[2]
+    assert results[0][0] == [(shot.first, shot.frames, shot.motion, shot.colourfulness) for shot in through]
+    assert [shot for _, shot in results[0][1]] == [1, 2, 3, 4, 5, 6, 7]
+    for shot, (key_frame, _) in zip(through, results[0][1], strict=True):
         assert shot.first <= key_frame < shot.first + shot.frames
         assert shot.keyframe is not None
         assert shot.keyframe.number == key_frame

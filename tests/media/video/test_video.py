@@ -217,19 +217,19 @@ def test_iframes_are_the_codecs_own_and_nothing_else_is_decoded(test_data: Path,
         expected = [(i, f.to_ndarray(format="rgb24")) for i, f in enumerate(container.decode(video=0))
                     if f.pts in flagged]  # fmt: skip
     with open_footage(LocalFile(path)) as footage:
-        found = [(frame.number, frame.rgb(), frame.raw.key_frame) for frame in footage.iframes()]
-    assert [number for number, _, _ in found] == [number for number, _ in expected]
-    assert all(key for _, _, key in found)
-    for (_, image, _), (_, reference) in zip(found, expected, strict=True):
+        iframes = [(frame.number, frame.rgb(), frame.raw.key_frame) for frame in footage.iframes()]
+    assert [number for number, _, _ in iframes] == [number for number, _ in expected]
+    assert all(key for _, _, key in iframes)
+    for (_, image, _), (_, reference) in zip(iframes, expected, strict=True):
         assert np.array_equal(image, reference)
 
 
 def test_every_shot_takes_one_sharp_frame_of_each_shot(test_data: Path):
     with open_footage(LocalFile(test_data / "video" / "testvideo.mp4")) as footage:
-        found = [(frame.number, shot) for frame, shot in chosen_frames(footage, parse_every("shot"))]
+        chosen = [(frame.number, shot) for frame, shot in chosen_frames(footage, parse_every("shot"))]
     borders = [0, 30, 180, 394, 720]
-    assert [shot for _, shot in found] == [1, 2, 3, 4]
-    for (number, _), (first, end) in zip(found, pairwise(borders), strict=True):
+    assert [shot for _, shot in chosen] == [1, 2, 3, 4]
+    for (number, _), (first, end) in zip(chosen, pairwise(borders), strict=True):
         assert abs(number - (first + end - 1) / 2) <= (end - first) / 4
 
 
@@ -341,20 +341,18 @@ def test_every_hostile_file_ends_as_items_or_one_clear_error(test_data: Path, ev
     assert len(files) > 30
     for path in files:
         try:
-            found = items(path, every)
+            read = items(path, every)
         except ItemError as error:
             assert str(error)
         else:
-            assert found
-            assert all(isinstance(item, (Item, FailedItem)) for item in found)
+            assert read
+            assert all(isinstance(item, (Item, FailedItem)) for item in read)
 
 
 def test_damaged_frames_are_counted_and_named(test_data: Path):
-    found = items(test_data / "malformed" / "video" / "corrupted.mp4", "1f")
-    assert [item.frame for item in found[:-1]] == [number for number in range(50) if number != 30]
-    assert "1 of 50 frames do not decode and are left out, the first of them frame 30 at 3.000 s" in str(
-        found[-1].error
-    )
+    read = items(test_data / "malformed" / "video" / "corrupted.mp4", "1f")
+    assert [item.frame for item in read[:-1]] == [number for number in range(50) if number != 30]
+    assert "1 of 50 frames do not decode and are left out, the first of them frame 30 at 3.000 s" in str(read[-1].error)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
@@ -371,11 +369,11 @@ def test_truncated_files_end_in_a_note(tmp_path: Path, test_data: Path, name: st
     path.write_bytes(data[: int(len(data) * share)])
     for every in ("1f", "iframe", "0.5s", "shot"):
         try:
-            found = items(path, every)
+            read = items(path, every)
         except ItemError as error:
             assert str(error)
         else:
-            assert found
+            assert read
 
 
 def test_a_video_that_marks_no_iframe_is_an_error_and_not_empty(numbered_clip: Path, tmp_path: Path):
@@ -395,11 +393,11 @@ def test_flipped_bytes_never_crash_or_vanish(numbered_clip: Path, tmp_path_facto
     path = tmp_path_factory.mktemp("flipped") / "a.mp4"
     path.write_bytes(bytes(content))
     try:
-        found = items(path, data.draw(st.sampled_from(["1f", "50f", "1s", "iframe", "shot"])))
+        read = items(path, data.draw(st.sampled_from(["1f", "50f", "1s", "iframe", "shot"])))
     except ItemError as error:
         assert str(error)
     else:
-        assert found
+        assert read
 
 
 def test_a_file_is_let_go_when_reading_stops_early(numbered_clip: Path):
