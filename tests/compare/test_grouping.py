@@ -11,8 +11,7 @@ from mediasift.compare import grouping as duplicates
 from mediasift.compare.cosine import matrix, unit
 from mediasift.compare.grouping import group
 from mediasift.compare.methods import hash_space, pixel_space
-from mediasift.compare.spaces import HashSpace, VectorSpace
-from mediasift.compare.turns import INVERSE, SIDEWAYS, TURNS
+from mediasift.compare.spaces import INVERSE, SIDEWAYS, TURNS, HashSpace, VectorSpace
 
 
 def by_the_rule(similar: np.ndarray, order: list[int], least: float) -> list[int]:

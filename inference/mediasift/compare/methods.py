@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from mediasift.compare.cosine import Vectors, centred, unit
 from mediasift.compare.hamming import Positions
 from mediasift.compare.hashes import to_hashes
-from mediasift.compare.spaces import HashSpace, VectorSpace
-from mediasift.compare.turns import INVERSE, SIDEWAYS, TURNS
+from mediasift.compare.spaces import INVERSE, SIDEWAYS, TURNS, HashSpace, VectorSpace
 
 METHODS = {"phash": 0.84375, "dhash": 0.875, "ahash": 0.953125, "disc": 0.87, "pixels": 0.992}
 """Name of a method → from which similarity on `duplicates` takes two pictures for the same, 1 for the same and 0 for

@@ -47,15 +47,9 @@ def pair_rows(
     for a, b, value in zip(left[order].tolist(), right[order].tolist(), similarity[order].tolist(), strict=True):
         one, other = collection.readable[a], collection.readable[b]
         yield Pair(
-            path_a=one.path,
-            page_a=one.page,
-            frame_a=one.frame,
-            path_b=other.path,
-            page_b=other.page,
-            frame_b=other.frame,
-            similarity=round(value, 6),
-            method=method,
-        )
+            path_a=one.path, page_a=one.page, frame_a=one.frame, path_b=other.path, page_b=other.page,
+            frame_b=other.frame, similarity=round(value, 6), method=method,
+        )  # fmt: skip
     for entry in collection.entries:
         if entry.error:
             yield Pair(path_a=entry.path, page_a=entry.page, frame_a=entry.frame, method=method, error=entry.error)

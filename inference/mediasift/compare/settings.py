@@ -28,8 +28,7 @@ from mediasift.compare.methods import (
 from mediasift.compare.neighbours import Neighbour, neighbour_rows
 from mediasift.compare.pairs import Pair, pair_rows
 from mediasift.compare.reduction import Reduction
-from mediasift.compare.spaces import Space
-from mediasift.compare.turns import TURNS
+from mediasift.compare.spaces import TURNS, Space
 from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.errors import InputError, UsageError
 from mediasift.media.settings import PictureSettings
@@ -87,7 +86,7 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
 
         Args:
             groups: Queries or an old collection; then the inputs.
-            wanted: Whether turns, sharpness or every pixel (a similarity then differs by some thousandths) are wanted.
+            wanted: Whether turns or sharpness are wanted.
             own: The verb's own settings, JSON values.
             rows: The collection and its readable pictures, comparable → the rows.
 
@@ -100,7 +99,7 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
             raise UsageError(f"layer is for models; {self.method} has none")
         mine = ("method", "size", "centred", "resample", "layer", "device")
         settings = {name: getattr(self, name) for name in mine}
-        settings |= {name: getattr(wanted, name) for name in ("turns", "sharpness", "every_pixel")} | own
+        settings |= {name: getattr(wanted, name) for name in ("turns", "sharpness")} | own
         task = self._fingerprints(wanted)
         return self._reduced(task, groups, settings, lambda read: rows(read, self.space(read, turns=wanted.turns)))
 
@@ -118,7 +117,7 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
     def _fingerprints(self, wanted: TakeFingerprints) -> TakeFingerprints:
         """What the method takes of each picture; only a model must see the turned ones."""
         if self.method not in METHODS:
-            return replace(wanted, model=self.method, layer=self.layer, device=self.device, every_pixel=False)
+            return replace(wanted, model=self.method, layer=self.layer, device=self.device)
         shrunken = partial(replace, wanted, turns=False)
         if self.method == "pixels":
             return shrunken(width=self.size, height=self.size, how="crop", resample=self.resample, gray=False)
@@ -188,7 +187,7 @@ class Compare(CompareSettings):
     def _pairs(self, inputs: Named) -> Reduction[Pair]:
         own = {"task": "compare", "min_similarity": self.min_similarity}
         rows = partial(pair_rows, method=self.method, min_similarity=self.min_similarity, threads=self._cores)
-        return self.reduction([[], inputs], TakeFingerprints(every_pixel=True), own, rows)
+        return self.reduction([[], inputs], TakeFingerprints(), own, rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,6 @@ class TakeFingerprints(PictureSettings, ModelRunSettings):
         turns: Vectors also of the mirrored and turned picture.
         sharpness: Measure it.
         digest: Decode every pixel and take the SHA-256.
-        every_pixel: Decode every pixel of large JPEGs, too, before shrinking them.
     """
 
     name: ClassVar[str] = "fingerprint"
@@ -81,7 +80,6 @@ class TakeFingerprints(PictureSettings, ModelRunSettings):
     turns: bool = False
     sharpness: bool = False
     digest: bool = False
-    every_pixel: bool = False
 
     def start(self, resources: Resources) -> StartedFingerprints:
         """Load the model, if there is one.
@@ -101,12 +99,11 @@ class StartedFingerprints(Started):
     def __init__(self, settings: TakeFingerprints, embedder: Embedder | None, batch_size: int) -> None:
         self.settings, self.embedder, self.batch_size = settings, embedder, batch_size
         self.facts = {} if embedder is None else embedder.facts
-        if not (settings.digest or settings.every_pixel):
-            # A margin above the size wanted, so that reduced decoding is averaged away.
-            measured = _SHARPNESS_SIDE if settings.sharpness else 1
-            side = max(3 * settings.width // 2, 3 * settings.height // 2, measured)
-            wide, high = (1, 1) if embedder is None else embedder.needs
-            self.needs = max(wide, side), max(high, side)
+        if embedder is not None and not settings.digest:
+            # What a model sees everywhere; hashes are of every pixel, as a reduced JPEG differs from the same picture
+            # in another format by up to 10 bits.
+            side = _SHARPNESS_SIDE if settings.sharpness else 1
+            self.needs = max(embedder.needs[0], side), max(embedder.needs[1], side)
 
     def prepare(self, item: Item) -> tuple[Fingerprint, list[NDArray[Any]]]:
         """All but the vector, and what the model wants for that."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.libraries import cv2
-from mediasift.media.pictures.transforms import Anchor, Fit, Picture, covering_size, padded_place
+from mediasift.media.pictures.transforms import Anchor, Fit, Picture, fitted_place
 
 Boxes = NDArray[np.float32]
 """(N, 4): left, top, right, bottom."""
@@ -47,13 +47,9 @@ def placement(
     anchor: Anchor = "center",
 ) -> Placement:
     """Where `transforms.fit` puts a picture of this size; same arguments."""
-    if how == "stretch":
-        return Placement(target_width / width, target_height / height, 0, 0)
-    if how == "crop":
-        new_width, new_height = covering_size(width, height, target_width, target_height, shorter_side)
-        left, top = -((new_width - target_width) // 2), -((new_height - target_height) // 2)
-    else:
-        new_width, new_height, left, top = padded_place(width, height, target_width, target_height, anchor)
+    new_width, new_height, left, top = fitted_place(
+        width, height, target_width, target_height, how=how, shorter_side=shorter_side, anchor=anchor
+    )
     return Placement(new_width / width, new_height / height, left, top)
 
 

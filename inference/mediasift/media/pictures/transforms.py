@@ -25,21 +25,39 @@ Box = tuple[float, float, float, float]
 """left, top, right, bottom as fractions 0..1 of the picture's width and height."""
 
 
-def resize(image: Picture, width: int, height: int, resample: Resample = "area") -> Picture:
+def resize(
+    image: Picture,
+    width: int,
+    height: int,
+    resample: Resample = "area",
+    *,
+    window: tuple[int, int, int, int] | None = None,
+) -> Picture:
     """The picture at (height, width), proportions ignored.
 
     Args:
         resample: `area` averages (OpenCV's INTER_AREA) where a side shrinks and is bilinear where none does;
             the others are Pillow's filters, which are antialiased when shrinking (OpenCV's are not).
+        window: Only this part of the result, left, top, right, bottom in its pixels. Where all of it would be much
+            larger than picture and window together (1 x 60,000 pixels at a shorter side of 256), nothing else is made.
     """
-    if image.shape[:2] == (height, width):
-        return image
-    if resample != "area":
-        resized = Image.fromarray(image).resize((width, height), Image.Resampling[resample.upper()])
-        return np.asarray(resized)
-    shrinks = width < image.shape[1] or height < image.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
+    high, wide = image.shape[:2]
+    left, top, right, bottom = window or (0, 0, width, height)
+    size = right - left, bottom - top
+    if width * height > _BLOWN_UP * (wide * high + size[0] * size[1]):
+        part = (left * wide / width, top * high / height, right * wide / width, bottom * high / height)
+        how = "BILINEAR" if resample == "area" else resample.upper()
+        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling[how], box=part))
+    if (wide, high) != (width, height):
+        if resample == "area":
+            method = cv2.INTER_AREA if width < wide or height < high else cv2.INTER_LINEAR
+            image = np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
+        else:
+            image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling[resample.upper()]))
+    return image[top:bottom, left:right]
+
+
+_BLOWN_UP = 16
 
 
 def fit(
@@ -62,20 +80,33 @@ def fit(
         anchor: For `pad`, where the picture lies.
         pad_value: For `pad`, the grey level 0..255 of the filling.
     """
-    if how == "stretch":
-        return resize(image, width, height, resample)
-    if how == "crop":
-        new_width, new_height = covering_size(image.shape[1], image.shape[0], width, height, shorter_side)
-        grown = resize(image, new_width, new_height, resample)
-        left, top = (new_width - width) // 2, (new_height - height) // 2
-        return grown[top : top + height, left : left + width]
-    return padded(image, width, height, color=pad_value, resample=resample, anchor=anchor)
+    if how == "pad":
+        return padded(image, width, height, color=pad_value, resample=resample, anchor=anchor)
+    new_width, new_height, left, top = fitted_place(
+        image.shape[1], image.shape[0], width, height, how=how, shorter_side=shorter_side
+    )
+    return resize(image, new_width, new_height, resample, window=(-left, -top, width - left, height - top))
 
 
-def padded_place(
-    width: int, height: int, target_width: int, target_height: int, anchor: Anchor
+def fitted_place(
+    width: int,
+    height: int,
+    target_width: int,
+    target_height: int,
+    *,
+    how: Fit,
+    shorter_side: int | None = None,
+    anchor: Anchor = "center",
 ) -> tuple[int, int, int, int]:
-    """(width, height, left, top) of a picture that is fitted inside, proportions kept."""
+    """(width, height, left, top): the size a picture is scaled to, and where its corner then lies in the target.
+
+    A negative corner is cut off. The arguments are those of `fit`.
+    """
+    if how == "stretch":
+        return target_width, target_height, 0, 0
+    if how == "crop":
+        new_width, new_height = covering_size(width, height, target_width, target_height, shorter_side)
+        return new_width, new_height, -((new_width - target_width) // 2), -((new_height - target_height) // 2)
     factor = min(target_width / width, target_height / height)
     inner_width = min(target_width, max(1, round(width * factor)))
     inner_height = min(target_height, max(1, round(height * factor)))
@@ -187,7 +218,9 @@ def padded(
         color: RGB, or a grey level, 0..255.
         anchor: Where the picture lies.
     """
-    inner_width, inner_height, left, top = padded_place(image.shape[1], image.shape[0], width, height, anchor)
+    inner_width, inner_height, left, top = fitted_place(
+        image.shape[1], image.shape[0], width, height, how="pad", anchor=anchor
+    )
     inner = resize(image, inner_width, inner_height, resample)
     if filling == "reflect":
         sides = (top, height - inner_height - top), (left, width - inner_width - left), (0, 0)
