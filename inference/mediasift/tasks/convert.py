@@ -112,7 +112,8 @@ class Convert(PictureSettings, RowsTask):
                default="black", parse=_color),
     ] = (0, 0, 0)  # fmt: skip
     resample: Annotated[
-        transforms.Resample, Option("How sizes change: area averages when shrinking; the others are Pillow's filters.")
+        transforms.Resample,
+        Option("How sizes change: area averages when shrinking; linear is OpenCV's; the others are Pillow's filters."),
     ] = "area"
     exif: Annotated[KeepExif, Option("Date, camera, place: leave out, keep, or keep all but the place.")] = "strip"
     quality: Annotated[int, Option("Of jpg, webp and avif.", least=1, most=100)] = 90

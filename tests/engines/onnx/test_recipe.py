@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from mediasift.engines.onnx.description import InputDescription
-from mediasift.engines.onnx.recipe import input_shape, prepare, smallest_size
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.recipe import fitted, input_shape, prepare, smallest_size
 from tests.conftest import IMAGENET_INPUT
 from tests.pictures import scene, solid
 
@@ -20,6 +23,31 @@ def test_the_imagenet_recipe_step_by_step():
     assert made.shape == (3, 224, 224)
     assert made.dtype == np.float32
     assert np.abs(made - expected.transpose(2, 0, 1)).max() < 1e-5
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 700), st.integers(1, 700), st.sampled_from([(32, 32), (36, 32), (41, 32), (50, 33)]))
+def test_resize_and_centre_crop_are_torchvisions_pixel_for_pixel(width: int, height: int, sizes: tuple[int, int]):
+    """`Resize(resize_to)` and `CenterCrop(side)` as torchvision, timm and Transformers define them, by Pillow alone."""
+    resize_to, side = sizes
+    picture = scene(width, height)
+    short, long = sorted((width, height))
+    new = (resize_to, int(resize_to * long / short))[:: 1 if width <= height else -1]
+    resized = Image.fromarray(picture).resize(new, Image.Resampling.BICUBIC)
+    left, top = (int(round((length - side) / 2.0)) for length in new)  # noqa: RUF046  (torchvision's own line)
+    expected = np.asarray(resized.crop((left, top, left + side, top + side)))
+    wanted = InputDescription(width=side, height=side, fit="crop", shorter_side=resize_to, resample="bicubic")
+    assert (fitted(picture, wanted) == expected).all()
+
+
+def test_linear_is_opencvs_own():
+    wanted = InputDescription(width=20, height=14, fit="stretch", resample="linear")
+    expected = cv2.resize(scene(90, 60), (20, 14), interpolation=cv2.INTER_LINEAR)
+    assert (fitted(scene(90, 60), wanted) == expected).all()
+    assert (fitted(scene(90, 60), replace(wanted, resample="area")) != expected).any()
+    assert ModelDescription.from_json(
+        ModelDescription(task="embed", input=wanted, output=OutputDescription(values="embedding")).to_json()
+    ).input == wanted  # fmt: skip
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC", "flat"])

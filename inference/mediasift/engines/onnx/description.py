@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from mediasift.engines.onnx.decoders import DECODERS
 from mediasift.errors import DescriptionError
+from mediasift.media.pictures.transforms import Anchor, Fit, Resample
 
 SCHEMA = 1
 """Version of the description's form. A higher one is refused: it may mean something we do not know."""
@@ -22,8 +23,6 @@ SCHEMA = 1
 METADATA_KEY = "mediasift"
 """The key in an ONNX file's `metadata_props`."""
 
-Fit = Literal["stretch", "crop", "pad"]
-Resample = Literal["nearest", "area", "bilinear", "bicubic", "lanczos"]
 Colour = Literal["rgb", "bgr", "gray"]
 Layout = Literal["NCHW", "NHWC", "NHW", "flat"]
 Dtype = Literal["float32", "float16", "uint8"]
@@ -46,7 +45,8 @@ class InputDescription:
         anchor: For `pad`: where the picture lies.
         pad_value: Grey level 0..255 of the filling.
         resample: `area` averages when shrinking (OpenCV's INTER_AREA) and is bilinear when enlarging;
-            `bilinear`, `bicubic` and `lanczos` are Pillow's antialiased filters.
+            `linear` is OpenCV's plain INTER_LINEAR, as many detectors are deployed; `bilinear`, `bicubic` and
+            `lanczos` are Pillow's antialiased filters, as torchvision, timm and Transformers use them.
         colour: Channel order, or `gray` (ITU-R 601 luma).
         scale: Factor for pixels, 1 or 1/255 usually.
         mean, std: One number per channel, or one for all; in units after `scale`.
@@ -60,7 +60,7 @@ class InputDescription:
     height: int
     fit: Fit
     shorter_side: int | None = None
-    anchor: Literal["center", "top-left"] = "center"
+    anchor: Anchor = "center"
     pad_value: int = 0
     resample: Resample = "area"
     colour: Colour = "rgb"

@@ -15,7 +15,7 @@ from mediasift.media.libraries import Image, cv2
 
 Picture = NDArray[np.uint8]
 Fit = Literal["stretch", "crop", "pad"]
-Resample = Literal["nearest", "area", "bilinear", "bicubic", "lanczos"]
+Resample = Literal["nearest", "area", "linear", "bilinear", "bicubic", "lanczos"]
 Anchor = Literal["center", "top-left"]
 ColorModel = Literal["gray", "rgb", "hsv", "lab"]
 Filling = Literal["color", "reflect", "blur"]
@@ -36,8 +36,9 @@ def resize(
     """The picture at (height, width), proportions ignored.
 
     Args:
-        resample: `area` averages (OpenCV's INTER_AREA) where a side shrinks and is bilinear where none does;
-            the others are Pillow's filters, which are antialiased when shrinking (OpenCV's are not).
+        resample: `area` averages (OpenCV's INTER_AREA) where a side shrinks and is bilinear where none does; `linear`
+            is OpenCV's plain INTER_LINEAR, which leaves pixels out when shrinking; the others are Pillow's filters,
+            which do not.
         window: Only this part of the result, left, top, right, bottom in its pixels. Where all of it would be much
             larger than picture and window together (1 x 60,000 pixels at a shorter side of 256), nothing else is made.
     """
@@ -46,11 +47,12 @@ def resize(
     size = right - left, bottom - top
     if width * height > _BLOWN_UP * (wide * high + size[0] * size[1]):
         part = (left * wide / width, top * high / height, right * wide / width, bottom * high / height)
-        how = "BILINEAR" if resample == "area" else resample.upper()
+        how = "BILINEAR" if resample in ("area", "linear") else resample.upper()
         return np.asarray(Image.fromarray(image).resize(size, Image.Resampling[how], box=part))
     if (wide, high) != (width, height):
-        if resample == "area":
-            method = cv2.INTER_AREA if width < wide or height < high else cv2.INTER_LINEAR
+        if resample in ("area", "linear"):
+            shrinks = width < wide or height < high
+            method = cv2.INTER_AREA if shrinks and resample == "area" else cv2.INTER_LINEAR
             image = np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
         else:
             image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling[resample.upper()]))
@@ -106,7 +108,8 @@ def fitted_place(
         return target_width, target_height, 0, 0
     if how == "crop":
         new_width, new_height = covering_size(width, height, target_width, target_height, shorter_side)
-        return new_width, new_height, -((new_width - target_width) // 2), -((new_height - target_height) // 2)
+        # Half of the rest, ties to even, as torchvision's `center_crop`.
+        return new_width, new_height, -round((new_width - target_width) / 2), -round((new_height - target_height) / 2)
     factor = min(target_width / width, target_height / height)
     inner_width = min(target_width, max(1, round(width * factor)))
     inner_height = min(target_height, max(1, round(height * factor)))
@@ -118,11 +121,15 @@ def fitted_place(
 def covering_size(
     width: int, height: int, target_width: int, target_height: int, shorter_side: int | None
 ) -> tuple[int, int]:
-    """(width, height) to resize to before the middle is cut, proportions kept."""
-    factor = max(target_width / width, target_height / height)
+    """(width, height) to resize to before the middle is cut, proportions kept.
+
+    The longer side is rounded down, as torchvision's `Resize`, timm and Transformers do.
+    """
     if shorter_side is not None:
-        factor = max(factor, shorter_side / min(width, height))
-    return max(target_width, round(width * factor)), max(target_height, round(height * factor))
+        target_width = target_height = max(shorter_side, target_width, target_height)
+    if target_width * height >= target_height * width:
+        return target_width, max(target_height, int(target_width * height / width))
+    return max(target_width, int(target_height * width / height)), target_height
 
 
 def crop(image: Picture, box: Box) -> Picture:
