@@ -15,7 +15,6 @@ from mediasift.engines.onnx.decoders import DECODERS
 from mediasift.engines.onnx.description import (
     Colour,
     Dtype,
-    Fit,
     InputDescription,
     Kind,
     Layout,
@@ -23,12 +22,12 @@ from mediasift.engines.onnx.description import (
     ModelTask,
     OutputDescription,
     Polarity,
-    Resample,
     Values,
 )
 from mediasift.engines.onnx.foreign import Hints, read_hints
 from mediasift.engines.onnx.labels import read_labels
 from mediasift.errors import UsageError
+from mediasift.media.pictures.transforms import Fit, Resample
 from mediasift.settings import parse_size
 
 
