@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
@@ -14,6 +14,8 @@ import numpy as np
 from mediasift.items import Place
 
 _PLACE = ("path", "page", "frame", "time_s")
+_LAST = ("found", "error")
+"""Columns behind all others, those that are carried along among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,17 @@ class Row:
 RowType = TypeVar("RowType", bound=Row)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(Row):
+    """A row of a verb that may find nothing: then there is one row, whose `found` is 0.
+
+    Attributes:
+        found: How many the item has; None where it could not be read.
+    """
+
+    found: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column's name and type: one of str, int, float, bool or numpy.ndarray (a vector of float32)."""
@@ -52,13 +65,21 @@ _known: dict[Any, tuple[Column, ...]] = {}
 
 
 def columns(row_type: type[Row]) -> tuple[Column, ...]:
-    """The columns of a table of such rows: place, the task's own, `error`."""
+    """The columns of a table of such rows: place, the task's own, `found` where something may be found, `error`."""
     if row_type not in _known:
         hints = typing.get_type_hints(row_type)
-        own = [f.name for f in fields(row_type) if f.name not in (*_PLACE, "error", "kept")]
-        place, error = (tuple(name for name in part if name in row_type.shared) for part in (_PLACE, ("error",)))
-        _known[row_type] = tuple(Column(name, _plain(hints[name])) for name in (*place, *own, *error))
+        names = [f.name for f in fields(row_type) if f.name not in Row.shared or f.name in row_type.shared]
+        own = [name for name in names if name not in (*_PLACE, *_LAST, "kept")]
+        place, last = ([name for name in part if name in names] for part in (_PLACE, _LAST))
+        _known[row_type] = tuple(Column(name, _plain(hints[name])) for name in (*place, *own, *last))
     return _known[row_type]
+
+
+def names_with(kept: Sequence[str], row_type: type[Row]) -> list[str]:
+    """Column names of a table of such rows that has these carried-along columns, too."""
+    own = [column.name for column in columns(row_type)]
+    last = [name for name in own if name in _LAST]
+    return [*own[: len(own) - len(last)], *kept, *last]
 
 
 def _plain(hint: Any) -> type:
@@ -89,13 +110,12 @@ def placed(row: RowType, place: Place, kept: tuple[tuple[str, str], ...] = ()) -
 
 
 def values(row: Row) -> dict[str, Any]:
-    """Column name → value, in the table's order, carried-along columns before `error`."""
+    """Column name → value, in the table's order."""
     own = {column.name: getattr(row, column.name) for column in columns(type(row))}
-    if row.kept:
-        error = own.pop("error")
-        own.update(zip(kept_names(row.kept, type(row)), (value for _, value in row.kept), strict=True))
-        own["error"] = error
-    return own
+    if not row.kept:
+        return own
+    kept = dict(zip(kept_names(row.kept, type(row)), (value for _, value in row.kept), strict=True))
+    return {name: own.get(name, kept.get(name)) for name in names_with(list(kept), type(row))}
 
 
 def printable(text: str) -> str:

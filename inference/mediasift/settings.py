@@ -13,7 +13,8 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,22 +126,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            plain = _frozen(value)
-            if plain is not value:
-                object.__setattr__(self, field.name, plain)
+            object.__setattr__(self, field.name, _frozen(getattr(self, field.name)))
         for declared in options(type(self)):
             declared.check(getattr(self, declared.name))
 
 
 def _frozen(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
     if isinstance(value, (list, tuple)):
-        parts = tuple(_frozen(part) for part in value)
-        unchanged = isinstance(value, tuple) and all(new is old for new, old in zip(parts, value, strict=True))
-        return value if unchanged else parts
-    return value
+        return tuple(map(_frozen, value))
+    return str(value) if isinstance(value, Path) else value
 
 
 _known: dict[Any, tuple[Declared, ...]] = {}
@@ -154,13 +148,13 @@ def options(kind: Any) -> tuple[Declared, ...]:
 
 
 def _declarations(kind: Any) -> Iterator[Declared]:
-    hints = _hints(kind)
     by_name = {field.name: field for field in fields(kind)}
     order = [name for one in kind.__mro__ for name in getattr(one, "__annotations__", {}) if name in by_name]
     for name in dict.fromkeys(order):
-        option = next((part for part in getattr(hints[name], "__metadata__", ()) if isinstance(part, Option)), None)
-        if option is not None:
-            yield _declared(name, typing.get_args(hints[name])[0], by_name[name], option)
+        hint = _hints(kind)[name]
+        for part in getattr(hint, "__metadata__", ()):
+            if isinstance(part, Option):
+                yield _declared(name, typing.get_args(hint)[0], by_name[name], part)
 
 
 def _declared(name: str, hint: Any, field: Any, option: Option) -> Declared:
@@ -171,16 +165,11 @@ def _declared(name: str, hint: Any, field: Any, option: Option) -> Declared:
     sequence = next((part for part in parts if typing.get_origin(part) in (tuple, list, Sequence)), None)
     inner = parts[0] if sequence is None else typing.get_args(sequence)[0]
     if typing.get_origin(inner) is Literal:
-        option = option if option.choices else _with_choices(option, typing.get_args(inner))
+        option = option if option.choices else replace(option, choices=typing.get_args(inner))
         inner = str
     kind = inner if inner in (bool, int, float) else str
     default = field.default if field.default_factory is MISSING else field.default_factory()
     return Declared(name, kind, sequence is not None, is_optional, default, option)
-
-
-def _with_choices(option: Option, choices: Sequence[str]) -> Option:
-    given = {field.name: getattr(option, field.name) for field in fields(option)}
-    return Option(**{**given, "choices": choices})
 
 
 def to_json(settings: Any, *, secrets: bool = True) -> dict[str, Any]:
@@ -223,14 +212,10 @@ def from_json(kind: Any, value: Any) -> Any:
     return Path(value) if kind is Path else value
 
 
-_hinted: dict[Any, Mapping[str, Any]] = {}
-
-
+@cache
 def _hints(kind: Any) -> Mapping[str, Any]:
     """The types of a dataclass's fields; asked once, as it takes a hundred times as long as making an object."""
-    if kind not in _hinted:
-        _hinted[kind] = typing.get_type_hints(kind, include_extras=True)
-    return _hinted[kind]
+    return typing.get_type_hints(kind, include_extras=True)
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

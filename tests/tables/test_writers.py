@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mediasift.errors import OutputError, UsageError
-from mediasift.rows import Row, from_json, to_json
+from mediasift.rows import Finding, Row, from_json, to_json, values
 from mediasift.system.files import write_atomically
 from mediasift.tables.formats import FORMATS, format_of, formats_for
 from mediasift.tables.reading import read_table
@@ -34,16 +34,17 @@ class Sample(Row):
     vector: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Something(Finding):
+    """A row of what may find nothing."""
+
+    label: str | None = None
+
+
 ROWS = [
     Sample(path="a.jpg", label="dog, big", count=1, score=0.25, good=True, vector=np.array([1, 0.5], np.float32)),
     Sample(path='b "x"\n.jpg', page=2, frame=0, time_s=1.5, label="=1+1", good=False, kept=(("post", "p1"),)),
-    Sample(
-        path="c.jpg",
-        error="damaged: x",
-        kept=(("post", "")),
-    )
-    if False
-    else Sample(path="c.jpg", error="damaged: x"),
+    Sample(path="c.jpg", error="damaged: x"),
 ]
 NAMES = ["path", "page", "frame", "time_s", "label", "count", "score", "good", "vector", "post", "error"]
 
@@ -52,6 +53,16 @@ def written(name: str, rows=ROWS, **options) -> bytes:
     out = io.BytesIO()
     FORMATS[name].write(iter(rows), Form(row_type=Sample, kept=("post",), **options), out)
     return out.getvalue()
+
+
+def test_how_much_was_found_stands_last_before_the_error():
+    row = Something(path="a.jpg", label="dog", found=0, kept=(("post", "p1"), ("found", "2")))
+    names = ["path", "page", "frame", "time_s", "label", "post", "input_found", "found", "error"]
+    assert Form(row_type=Something, kept=("post", "found")).names == names
+    assert list(values(row).items()) == list(
+        zip(names, ("a.jpg", None, None, None, "dog", "p1", "2", 0, ""), strict=True)
+    )
+    assert from_json(Something, to_json(row)) == row
 
 
 def test_csv():

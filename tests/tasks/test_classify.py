@@ -48,6 +48,12 @@ def test_top_and_min_score(colours: Path):
     assert [row.label for row in ms.classify(solid(RED), model=colours, top=0, min_score=0.4)] == ["red"]
     (nothing,) = ms.classify(solid(RED), model=colours, min_score=0.99)
     assert (nothing.rank, nothing.label, nothing.score, nothing.error) == (None, None, None, "")
+    assert nothing.found == 0
+    assert [row.found for row in ms.classify(solid(RED), model=colours, top=2)] == [2, 2]
+    (failed,) = ms.classify("missing.png", model=colours)
+    assert failed.found is None  # nobody looked
+    parts = ms.classify(solid(RED), model=colours, top=0, min_score=0.4, crops=[(0, 0, 1, 1), (0, 0, 0.5, 1)])
+    assert [row.found for row in parts] == [1, 1]  # of each crop, not of the picture
 
 
 def test_each_crop_on_its_own(colours: Path):

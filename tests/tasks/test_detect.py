@@ -58,6 +58,8 @@ def test_score_overlap_and_labels_choose(fixed: OnnxModel):
     assert [row.label for row in ms.detect(picture, model=fixed, labels=["dog"])] == ["dog"]
     (nothing,) = ms.detect(picture, model=fixed, min_score=0.95)
     assert (nothing.label, nothing.score, nothing.left_px, nothing.error) == (None, None, None, "")
+    assert nothing.found == 0
+    assert [row.found for row in ms.detect([picture, picture], model=fixed, min_score=0.1)] == [3] * 6
 
 
 def test_a_reduced_jpeg_has_boxes_in_its_own_pixels(fixed: OnnxModel, tmp_path: Path):

@@ -115,6 +115,8 @@ def test_levels_agree_and_boxes_hold_the_ink(test_data: Path, engine: str):
     assert page[0].text.split() == [word for line in lines for word in line.text.split()] == text.split()
     assert [word.text for word in words] == text.split()
     assert len(lines) == 8
+    assert {row.found for row in (*page, *lines)} == {8}
+    assert {row.found for row in words} == {len(words)}
     assert all(0 <= row.confidence <= 1 and row.engine == engine for row in (*page, *lines, *words))
     ink = np.asarray(Image.open(path).convert("L")) < 128
     for row in words:
@@ -174,7 +176,7 @@ def test_a_picture_without_text_is_an_empty_text_row(tmp_path: Path, engine: str
     rows = list(ms.ocr(tmp_path, engine=engine))
     assert {Path(row.path).name for row in rows} == {"white.png", "one.png", "zoise.png"}
     assert not [row.error for row in rows if row.error]
-    assert {row.text for row in rows if Path(row.path).name != "zoise.png"} == {""}
+    assert {(row.text, row.found) for row in rows if Path(row.path).name != "zoise.png"} == {("", 0)}
 
 
 def test_files_of_each_page_are_made(test_data: Path, tmp_path: Path):

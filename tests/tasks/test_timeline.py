@@ -65,6 +65,9 @@ def test_everything_on_one_clock(clip: Path, models: dict[str, Path]):
     assert [row.shot for row in rows if row.kind == "keyframe"] == [1, 2]
     boxes = {(row.left, row.top, row.right, row.bottom) for row in rows if row.kind == "object"}
     assert boxes == {(0.25, 0.375, 0.75, 0.625)}
+    assert {(row.kind, row.found) for row in rows} == {("shot", None), ("keyframe", None), ("label", 1), ("object", 1)}
+    nothing = ms.timeline(clip, parts=["detect"], every="2s", min_score=0.95, **models)
+    assert [(row.kind, row.label, row.found) for row in nothing] == [("object", None, 0)] * 3
 
 
 @pytest.mark.parametrize("every", ["1s", "10f", "iframe"])

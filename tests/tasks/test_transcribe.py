@@ -112,7 +112,7 @@ def test_silence_noise_and_one_sample_are_rows_without_error(tmp_path: Path):
         by_name.setdefault(Path(row.path).name, []).append(row)
     assert set(by_name) == {"silence.wav", "noise.wav", "one.wav", "high.wav", "six.wav", "zero.wav"}
     assert [(row.text, row.start_s, row.end_s) for row in by_name["silence.wav"]] == [("", 0.0, 3.0)]
-    assert [row.text for row in by_name["one.wav"]] == [""]
+    assert [(row.text, row.found) for row in by_name["one.wav"]] == [("", 0)]
     assert [row.error for row in by_name.pop("zero.wav")] == ["empty: the sound track has no samples"]
     assert not [row.error for of_one in by_name.values() for row in of_one if row.error]
 

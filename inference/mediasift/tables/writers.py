@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.rows import Row, columns, kept_names, printable, values
+from mediasift.rows import Row, columns, kept_names, names_with, printable, values
 from mediasift.system.optional import require
 from mediasift.tables.stored import Stored
 
@@ -48,8 +48,7 @@ class Form:
     @cached_property
     def names(self) -> list[str]:
         """Column names, in order."""
-        own = [column.name for column in columns(self.row_type)]
-        return [*own[:-1], *self.kept_columns, own[-1]]
+        return names_with(self.kept_columns, self.row_type)
 
     @property
     def kept_columns(self) -> tuple[str, ...]:

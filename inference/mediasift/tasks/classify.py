@@ -16,14 +16,14 @@ from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import Box, check_box, crop, parse_box
 from mediasift.media.settings import PictureSettings
-from mediasift.rows import Row
+from mediasift.rows import Finding, Row
 from mediasift.settings import Option
 from mediasift.tasks.task import ModelRunSettings, Reads, StartedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Classification(Row):
-    """One label of one picture.
+class Classification(Finding):
+    """One label of one picture; a picture without any is one row.
 
     Attributes:
         crop: The box `L,T,R,B` in fractions, where boxes were asked for.
@@ -31,6 +31,7 @@ class Classification(Row):
         label: As the model's description names it.
         label_id: An identifier such as a WordNet id, where the description has them.
         score: Probability 0..1, rounded to 6 decimals.
+        found: How many labels the picture, or this crop of it, has in the table; 0 when none reached the minimum.
     """
 
     crop: str | None = None
@@ -93,16 +94,17 @@ class StartedClassify(StartedModel):
     def _rows(self, scores: NDArray[np.float32], part: int) -> list[Row]:
         settings, description = self.settings, self.model.description
         box = ",".join(f"{side:g}" for side in settings.crops[part]) if settings.crops else None
-        order = np.argsort(-scores, kind="stable")[: settings.top or None]
+        order = [
+            i for i in np.argsort(-scores, kind="stable")[: settings.top or None] if scores[i] >= settings.min_score
+        ]
         rows: list[Row] = [
             Classification(
                 crop=box, rank=rank, score=round(float(scores[position]), 6), label=description.labels[position],
-                label_id=description.label_ids[position] if description.label_ids else None,
+                label_id=description.label_ids[position] if description.label_ids else None, found=len(order),
             )
             for rank, position in enumerate(order, start=1)
-            if scores[position] >= settings.min_score
         ]  # fmt: skip
-        return rows or [Classification(crop=box)]
+        return rows or [Classification(crop=box, found=0)]
 
 
 def to_scores(values: NDArray[Any], model: OnnxModel) -> NDArray[np.float32]:

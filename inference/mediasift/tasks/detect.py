@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -21,15 +21,15 @@ from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
 from mediasift.media.pictures.encode import still_path, write_picture
 from mediasift.media.settings import PictureSettings
-from mediasift.rows import Row
+from mediasift.rows import Finding, Row
 from mediasift.settings import Option
 from mediasift.system.files import make_folder
 from mediasift.tasks.task import ModelRunSettings, Reads, StartedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detection(Row):
-    """One object in one picture.
+class Detection(Finding):
+    """One object in one picture; a picture without any is one row.
 
     Attributes:
         label: As the model's description names it; None when nothing was found.
@@ -37,6 +37,7 @@ class Detection(Row):
         score: 0..1, rounded to 6 decimals.
         left_px, top_px, width_px, height_px: The box in pixels of the upright picture, rounded to hundredths.
         left, top, right, bottom: The same as fractions 0..1 of its width and height, as `--crop` takes them.
+        found: How many objects the picture has in the table; 0 when nothing was found.
     """
 
     label: str | None = None
@@ -135,12 +136,12 @@ class StartedDetect(StartedModel):
         real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
         boxes, best, labels = boxes[real], best[real], labels[real]
         kept = suppress(boxes, best, labels, min_score=settings.min_score, max_overlap=settings.iou)
-        rows = [self._row(one, boxes[i], float(best[i]), int(labels[i])) for i in kept]
+        rows = [replace(self._row(one, boxes[i], float(best[i]), int(labels[i])), found=len(kept)) for i in kept]
         if one.item is not None:
             captions = [f"{row.label} {row.score:.2f}" for row in rows]
             drawn = draw(one.item.image, boxes[kept], captions)
             write_picture(still_path(str(settings.draw), one.item, "jpeg"), drawn, "jpeg")
-        return list(rows)
+        return list(rows) or [Detection(found=0)]
 
     def _row(self, one: _Prepared, box: NDArray[np.float32], score: float, label: int) -> Detection:
         description = self.model.description

@@ -10,12 +10,12 @@ from typing import Annotated, ClassVar
 
 from mediasift.engines.engine import Resources, check_options
 from mediasift.engines.ocr import ENGINES, OcrEngines
-from mediasift.engines.ocr.page import OcrEngine, PageRequest, PageText, Region, line_of, page_text, regions
+from mediasift.engines.ocr.page import Line, OcrEngine, PageRequest, PageText, Region, line_of, page_text, regions
 from mediasift.errors import UsageError
 from mediasift.items import Item, Place, TextPage
 from mediasift.media.pictures.cleaning import STEPS, clean, map_box
 from mediasift.media.settings import DPI_OPTION, PictureSettings
-from mediasift.rows import Row
+from mediasift.rows import Finding, Row
 from mediasift.settings import Option
 from mediasift.system.files import make_folder, path_below, place_suffix, write_file
 from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Started
@@ -36,7 +36,7 @@ FILES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextRegion(Row):
+class TextRegion(Finding):
     """A page, line or word of text; a picture without text is one row with an empty `text`.
 
     Attributes:
@@ -45,6 +45,7 @@ class TextRegion(Row):
         confidence: 0..1, the engine's own, averaged over characters; None for a text layer.
         left_px, top_px, width_px, height_px: Its box in the picture, or in the page rendered at `dpi`.
         engine: What read it; `text-layer` when it was in the file.
+        found: How many lines the page has, at level word how many words; 0 for a picture without text.
     """
 
     level: str | None = None
@@ -137,7 +138,7 @@ class StartedOcr(Started):
         if cleaned is not None:
             parts = [replace(part, box=map_box(part.box, cleaned.to_original, width, height)) for part in parts]
         self._write(item, text)
-        return self._rows(parts, self.settings.engine)
+        return self._rows(parts, text.lines, self.settings.engine)
 
     def _from_layer(self, page: TextPage) -> list[Row]:
         words = [
@@ -147,16 +148,17 @@ class StartedOcr(Started):
         by_line = itertools.groupby(words, key=lambda word: word[0])
         lines = tuple(line_of([word for _, word in group]) for _, group in by_line)
         self._write(page, PageText(lines=lines, files={}))
-        return self._rows(regions(lines, self.settings.level), "text-layer")
+        return self._rows(regions(lines, self.settings.level), lines, "text-layer")
 
-    def _rows(self, parts: Sequence[Region], engine: str) -> list[Row]:
+    def _rows(self, parts: Sequence[Region], lines: Sequence[Line], engine: str) -> list[Row]:
         level, rows = self.settings.level, list[Row]()
+        count = len(parts if level == "word" else lines)
         for part in parts:
             left, top, width, height = map(round, part.box)
             confidence = None if part.confidence is None else round(part.confidence, 4)
             rows.append(TextRegion(level=level, text=part.text, confidence=confidence, left_px=left, top_px=top,
-                                   width_px=width, height_px=height, engine=engine))  # fmt: skip
-        return rows or [TextRegion(level=level, text="", engine=engine)]
+                                   width_px=width, height_px=height, engine=engine, found=count))  # fmt: skip
+        return rows or [TextRegion(level=level, text="", engine=engine, found=0)]
 
     def _write(self, place: Place, page: PageText) -> None:
         """The page's files, each at once and whole; done again, they are the same."""

@@ -10,7 +10,7 @@ from typing import Any
 from mediasift.engines.engine import Resources
 from mediasift.errors import ItemError
 from mediasift.items import Clip, Item
-from mediasift.rows import Row
+from mediasift.rows import Finding, Row
 from mediasift.tasks.task import Started
 
 SHOT, KEYFRAME, END = "shot", "keyframe", "end"
@@ -47,7 +47,7 @@ PARTS = ("shots", "keyframes", *PICTURE_TASKS, *SOUND_TASKS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment(Row):
+class Moment(Finding):
     """Something that is so from one time to another. `frame` and `time_s` are those of its first frame.
 
     Attributes:
@@ -58,6 +58,8 @@ class Moment(Row):
         text: What was written or spoken.
         score: 0..1, where there is one; of a key frame its sharpness.
         left, top, right, bottom: A box as fractions 0..1 of width and height.
+        found: Of a label, object or text, how many the frame has, of speech how many segments the piece of sound has; 0
+            in the one row of a frame without any.
     """
 
     kind: str | None = None
@@ -102,7 +104,8 @@ class StartedPart(Started):
 
     def _moment(self, row: Row, size: tuple[int, int]) -> Moment:
         """A row as a moment: the columns that both have, and boxes in pixels as fractions of (width, height)."""
-        names = ("time_s", "start_s", "end_s", "label", "text", "score", "left", "top", "right", "bottom", "error")
+        names = ("time_s", "start_s", "end_s", "label", "text", "score", "left", "top", "right", "bottom", "found",
+                 "error")  # fmt: skip
         values = {name: getattr(row, name) for name in names if getattr(row, name, None) is not None}
         if (confidence := getattr(row, "confidence", None)) is not None:
             values["score"] = confidence

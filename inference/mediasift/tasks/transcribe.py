@@ -13,7 +13,7 @@ from mediasift.engines.speech.phrases import Phrase, SpeechEngine, Spoken
 from mediasift.items import Clip, RemoteSound
 from mediasift.media.settings import SoundSettings
 from mediasift.media.sound.audio import check_detector, duration_s
-from mediasift.rows import Row
+from mediasift.rows import Finding, Row
 from mediasift.settings import Option
 from mediasift.sources.content import Content
 from mediasift.tasks.task import EngineRunSettings, Reads, Started
@@ -22,7 +22,7 @@ LEVELS = ("segment", "word")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segment(Row):
+class Segment(Finding):
     """A phrase or word; a piece without speech is one row with an empty `text`.
 
     Attributes:
@@ -31,6 +31,7 @@ class Segment(Row):
         text: The words.
         confidence: 0..1, the engine's own.
         speaker: Who speaks, where the engine distinguishes speakers.
+        found: How many segments (words) there are in the same piece of the recording; 0 for one without speech.
     """
 
     level: str | None = None
@@ -108,11 +109,11 @@ class StartedTranscribe(Started):
         parts = [part for phrase in phrases for part in ((by_word and phrase.words) or (phrase,))]
         if not parts:
             end_s = round(offset_s + clip.waveform.size / clip.sample_rate, 3) if isinstance(clip, Clip) else None
-            return [Segment(level=self.level, start_s=round(offset_s, 3), end_s=end_s, text="")]
-        return [self._row(part, offset_s) for part in parts]
+            return [Segment(level=self.level, start_s=round(offset_s, 3), end_s=end_s, text="", found=0)]
+        return [self._row(part, offset_s, len(parts)) for part in parts]
 
-    def _row(self, part: Spoken, offset_s: float) -> Segment:
+    def _row(self, part: Spoken, offset_s: float, count: int) -> Segment:
         start_s = round(offset_s + part.start_s, 3)
         confidence = None if part.confidence is None else round(part.confidence, 4)
         return Segment(time_s=start_s, level=self.level, start_s=start_s, end_s=round(offset_s + part.end_s, 3),
-                       text=part.text, confidence=confidence, speaker=part.speaker)  # fmt: skip
+                       text=part.text, confidence=confidence, speaker=part.speaker, found=count)  # fmt: skip

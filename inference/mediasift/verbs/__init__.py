@@ -46,9 +46,9 @@ VERBS: dict[str, Verb] = {
 """Name → settings and help, in the order of `mediasift --help`."""
 
 FUNCTIONS: dict[str, str] = {
-    "bench": "mediasift.verbs.speed",
+    "bench": "mediasift.verbs.functions",
     "check_model": "mediasift.engines.onnx.checking",
-    "compare_bench": "mediasift.verbs.speed",
+    "compare_bench": "mediasift.verbs.functions",
     "describe_model": "mediasift.engines.onnx.describe",
     "doctor": "mediasift.run.doctor",
     "evaluate_labels": "mediasift.evaluate.report",
@@ -56,8 +56,8 @@ FUNCTIONS: dict[str, str] = {
     "list_models": "mediasift.engines.onnx.report",
     "pull_model": "mediasift.engines.onnx.pull",
     "show_model": "mediasift.engines.onnx.report",
-    "similarity": "mediasift.verbs.comparing",
-    "similarity_matrix": "mediasift.verbs.comparing",
+    "similarity": "mediasift.verbs.functions",
+    "similarity_matrix": "mediasift.verbs.functions",
     "verify_models": "mediasift.engines.onnx.report",
     **dict.fromkeys(("ItemError", "MediasiftError", "SetupError"), "mediasift.errors"),
     **dict.fromkeys(
@@ -103,10 +103,10 @@ if TYPE_CHECKING:
     from mediasift.tasks.timeline import Timeline
     from mediasift.tasks.timeline_parts import Moment
     from mediasift.tasks.transcribe import Segment, Transcribe
-    from mediasift.verbs.comparing import similarity as similarity
-    from mediasift.verbs.comparing import similarity_matrix as similarity_matrix
-    from mediasift.verbs.speed import bench as bench
-    from mediasift.verbs.speed import compare_bench as compare_bench
+    from mediasift.verbs.functions import bench as bench
+    from mediasift.verbs.functions import compare_bench as compare_bench
+    from mediasift.verbs.functions import similarity as similarity
+    from mediasift.verbs.functions import similarity_matrix as similarity_matrix
     from mediasift.verbs.verb import verb
 
     classify = verb(Classify, Classification)

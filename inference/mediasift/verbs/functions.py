@@ -1,0 +1,74 @@
+"""Functions whose result is no table; their keywords are options of a verb as well."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.bench.comparison import compare
+from mediasift.bench.measurement import measure
+from mediasift.bench.settings import BenchSettings, CompareSettings
+from mediasift.compare.settings import Compare
+from mediasift.errors import Unreadable
+from mediasift.run.stream import Named
+
+P = ParamSpec("P")
+S = TypeVar("S")
+R = TypeVar("R")
+_Picture = str | Path | NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Two(Compare):
+    method: str = "pixels"
+
+
+def _of(settings: Callable[P, S], work: Callable[[S], R]) -> Callable[P, R]:
+    """A function that takes the settings' fields; checkers and `help` show each of them."""
+
+    def verb(*args: P.args, **kwargs: P.kwargs) -> R:
+        return work(settings(*args, **kwargs))
+
+    verb.__doc__ = f"{work.__doc__}\n    The arguments are the options of the command line.\n"
+    verb.__signature__ = inspect.signature(settings)  # type: ignore[attr-defined]
+    return verb
+
+
+def _pair(settings: Callable[P, Compare]) -> Callable[Concatenate[_Picture, _Picture, P], float]:
+    def similarity(a: _Picture, b: _Picture, /, *args: P.args, **kwargs: P.kwargs) -> float:
+        """How similar two pictures are, 1 for the same: by default the cosine of their pixels at 15x15.
+
+        Arguments as for `compare`.
+
+        Raises:
+            ItemError: One of them cannot be read.
+        """
+        first = next(iter(settings(*args, **kwargs).table([a, b])))
+        if first.similarity is None:
+            raise Unreadable(f"{first.path_a}: {first.error}")
+        return first.similarity
+
+    return similarity
+
+
+def _matrix(settings: Callable[P, Compare]) -> Callable[Concatenate[Named, P], NDArray[np.float64]]:
+    def similarity_matrix(inputs: Named, /, *args: P.args, **kwargs: P.kwargs) -> NDArray[np.float64]:
+        """Similarity of each picture with each: float64 (N, N), 1 for the same; NaN for what cannot be read.
+
+        Pages and frames are compared one by one. Arguments as for `compare`.
+        """
+        return settings(*args, **kwargs).matrix(inputs)
+
+    return similarity_matrix
+
+
+bench = _of(BenchSettings, measure)
+compare_bench = _of(CompareSettings, compare)
+similarity = _pair(_Two)
+similarity_matrix = _matrix(Compare)
