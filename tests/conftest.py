@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
@@ -16,9 +16,13 @@ from mediasift.engines.onnx.labels import read_labels
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("MEDIASIFT_CI") == "1"
 
-settings.register_profile("ci", derandomize=True)  # there, the same code gives the same result; elsewhere, new examples
-if IN_CI:
-    settings.load_profile("ci")
+settings.register_profile(
+    "mediasift",
+    deadline=None,  # a busy machine is no failure
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=IN_CI,  # there, the same code gives the same result; elsewhere, new examples
+)
+settings.load_profile("mediasift")
 
 
 def skip(reason: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mediasift.bench.statistics import Ratio, is_steady, percentiles, speed_ratio, spread
@@ -24,7 +23,6 @@ def test_percentiles_are_samples_of_which_so_many_are_not_larger():
     assert percentiles(list(range(1, 1001))) == {"p50": 500, "p90": 900, "p95": 950, "p99": 990}
 
 
-@hypothesis_settings(deadline=None)
 @given(st.lists(st.floats(0, 1e3), min_size=20, max_size=300))
 def test_a_percentile_is_the_first_sample_that_so_many_do_not_exceed(samples: list[float]):
     for name, value in percentiles(samples).items():

@@ -35,7 +35,7 @@ def clustered(seed: int, count: int, turns: int = 1) -> np.ndarray:
     return centres[rng.integers(0, 4, count)] ^ noise
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 120), st.sampled_from([1, 3]), st.sampled_from([0, 5, 10, 16]))
 def test_groups_of_hashes_follow_the_rule_with_and_without_an_index(seed, count, turns, bits):
     space = HashSpace(clustered(seed, count, turns))
@@ -58,7 +58,7 @@ def test_groups_of_hashes_follow_the_rule_with_and_without_an_index(seed, count,
         assert (groups.similarity[members] >= 1 - bits / 64).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.sampled_from([0.3, 0.9, 1.0]))
 def test_groups_of_vectors_follow_the_rule(seed, count, least):
     rng = np.random.default_rng(seed)

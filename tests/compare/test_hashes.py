@@ -27,7 +27,7 @@ def ours(name: str, image: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("name", HASHES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_bit_for_bit_the_reference_given_the_same_shrunken_pixels(name: str, data: st.DataObject):
     size = HASHES[name]
@@ -78,7 +78,7 @@ def test_many_at_once_are_what_each_is_alone():
     assert to_hashes("phash", pixels[:0]).shape == (0,)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 24), st.integers(0, 2**32 - 1))
 def test_the_cosine_transform_is_its_definition(half: int, seed: int):
     count = 2 * half

@@ -65,7 +65,7 @@ def test_errors_and_arrays_are_not_kept(tmp_path: Path):
     assert path.read_bytes() == before
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, data: st.DataObject):
     path, sources, places = filled(tmp_path_factory.mktemp("cut"))

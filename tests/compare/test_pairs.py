@@ -35,7 +35,7 @@ def collections(draw: st.DrawFn) -> np.ndarray:
     return vectors
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(collections(), st.one_of(st.floats(-1, 1), st.sampled_from([-1.0, 0.0, 0.5, 1.0, 0.70710678])))
 def test_pairs_of_vectors_are_those_of_brute_force(vectors: np.ndarray, threshold: float):
     units = unit(vectors)
@@ -114,7 +114,7 @@ def hashes(draw: st.DrawFn) -> np.ndarray:
     return drawn
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(hashes(), hashes(), st.integers(0, 16), st.booleans(), st.sampled_from([1, 2]))
 def test_indexed_pairs_of_hashes_are_those_of_brute_force(left, right, distance, itself, threads):
     other = None if itself else right
@@ -150,7 +150,7 @@ def test_how_many_bits_a_similarity_allows(similarity: float, bits: int):
     assert max_distance(similarity) == bits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(collections(), st.integers(1, 5), st.integers(0, 3))
 def test_neighbours_are_those_of_brute_force(vectors: np.ndarray, top: int, queries: int):
     queries = min(queries, len(vectors))

@@ -39,7 +39,7 @@ WORDS = st.lists(st.sampled_from(["ab", "b", "cde", "f"]), min_size=1, max_size=
 
 
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_rates_in_all_are_jiwers_over_all_texts(pairs: list):
     wanted = {str(i): " ".join(pair[0]) for i, pair in enumerate(pairs)}
     texts = {str(i): " ".join(pair[1]) for i, pair in enumerate(pairs)}

@@ -46,7 +46,7 @@ def stamps(path: Path) -> dict[str, list[float]]:
     return {kind: sorted(one) for kind, one in times.items()}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(starts=st.lists(st.integers(0, 90_000), min_size=2, max_size=4))
 def test_joined_parts_follow_each_other_whatever_their_clocks_say(tmp_path_factory, starts: list[int]):
     folder = tmp_path_factory.mktemp("joined")

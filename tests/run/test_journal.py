@@ -58,7 +58,7 @@ def test_it_can_be_read_at_any_time_as_json_lines(tmp_path: Path):
     assert lines[-1]["rows"] == [{"path": "a.png", "red": 7}]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, data: st.DataObject):
     output = tmp_path_factory.mktemp("cut") / "out.csv"

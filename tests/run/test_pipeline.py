@@ -73,7 +73,7 @@ def test_rows_come_in_input_order(jobs: int, batch_size: int):
     assert [(row.path, row.red) for row in rows] == [(str(i), red) for i, red in enumerate(reds)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 8), max_size=40), st.integers(0, 3), st.integers(1, 9))
 def test_every_input_is_one_row_whatever_fails(reds: list[int], jobs: int, batch_size: int):
     rows = run(Shades(batch_size, refuse_prepare=3, refuse_infer=5), reds, jobs)
@@ -242,7 +242,7 @@ def test_as_many_batches_are_computed_at_a_time_as_the_task_allows(jobs: int):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mediasift-engine")]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 8), max_size=30), st.integers(0, 2), st.integers(1, 4), st.integers(2, 4))
 def test_several_at_a_time_give_the_rows_of_one_at_a_time(reds: list[int], jobs: int, batch_size: int, several: int):
     task = Slow(several, 0.0005, batch_size, refuse_prepare=3, refuse_infer=5)

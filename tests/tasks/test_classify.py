@@ -67,6 +67,20 @@ def test_each_crop_on_its_own(colours: Path):
     ]
 
 
+def test_a_crop_is_taken_from_every_pixel_not_from_a_reduced_decode(colours: Path, tmp_path: Path):
+    """Of a large JPEG, of which the whole is decoded at an eighth, as a model for 8 x 8 pixels needs no more."""
+    picture = solid(RED, 640, 640)
+    picture[324:332, 324:332] = BLUE
+    save(tmp_path / "a.jpg", picture, quality=95, subsampling=0)
+    box = (0.50625, 0.50625, 0.51875, 0.51875)
+    (item,) = decode((tmp_path / "a.jpg").read_bytes())
+    (alone,) = ms.classify(np.ascontiguousarray(item.image[324:332, 324:332]), model=colours)
+    (row,) = ms.classify(tmp_path / "a.jpg", model=colours, crops=[box])
+    assert (row.label, row.score) == (alone.label, alone.score) == ("blue", pytest.approx(alone.score))
+    (whole,) = ms.classify(tmp_path / "a.jpg", model=colours)
+    assert whole.label == "red"
+
+
 def test_the_books_two_crops_of_its_picture(test_data: Path, mobilenet: Path):
     picture = test_data / "book-pictures" / "259_3_32_15.jpg"
     boxes = [(0, 0, 0.3, 0.3), (0.35, 0.1, 0.95, 0.8)]

@@ -82,7 +82,7 @@ def test_any_angle_as_pillow_clockwise(canvas: str, degrees: float):
     assert turned[0, 0].tolist() == [255, 0, 0] or canvas == "keep"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 60), st.integers(1, 60), st.floats(-720, 720))
 def test_a_grown_canvas_holds_all_of_the_picture(width: int, height: int, degrees: float):
     turned = rotate(np.full((height, width, 3), 255, np.uint8), degrees, canvas="grow")
@@ -98,7 +98,7 @@ def test_the_canvas_is_capped_before_it_is_made(tmp_path: Path):
 
 
 @pytest.mark.parametrize("size", [(224, 224), (15, 15), (30, 7), (100, 90), (160, 20)])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000))
 def test_bicubic_agrees_with_pillow_within_one_level(size: tuple[int, int], seed: int):
     picture = np.random.default_rng(seed).integers(0, 256, (60, 90, 3), dtype=np.uint8)
@@ -179,7 +179,7 @@ def test_where_the_copies_go(tmp_path: Path):
         assert Path(row["output"]).is_file()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_two_pictures_have_one_name(data: st.DataObject):
     names = st.sampled_from(["x", "x.png", "x.jpg", "x.png.png", "x.jpg.png", "x.png.jpg", "x.PNG", "x.tif", "x.old",

@@ -133,6 +133,38 @@ def test_a_video_without_sound_says_so_and_keeps_its_shots(clip: Path):
         ms.timeline(clip, parts=("transcribe",), speech_engine="google")
 
 
+def with_sound(film: Path, path: Path, spoiled: slice) -> Path:
+    """The film with two seconds of a tone beside it, of whose packets some are overwritten."""
+    with av.open(str(film)) as source, av.open(str(path), "w") as out:
+        pictures, sound = out.add_stream_from_template(source.streams.video[0]), out.add_stream("aac", rate=16_000)
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = pictures
+                out.mux(packet)
+        tone = (8000 * np.sin(np.arange(32_000) * 0.17)).astype(np.int16)
+        samples = av.AudioFrame.from_ndarray(tone[None], format="s16", layout="mono")
+        samples.sample_rate = 16_000
+        out.mux([*sound.encode(samples), *sound.encode(None)])
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
+    for position, size in packets[spoiled]:
+        data[position : position + size] = b"\xff" * size
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("spoiled", [slice(1, None, 3), slice(None)])
+def test_sound_that_does_not_decode_is_an_error_as_it_is_of_transcribe(clip: Path, tmp_path: Path, spoiled: slice):
+    path = with_sound(clip, tmp_path / "talk.mp4", spoiled)
+    lost = [(row.time_s, row.error) for row in ms.transcribe(path) if row.error]
+    assert len(lost) == 1
+    rows = list(ms.timeline(path, parts=("shots", "transcribe")))
+    assert [(row.time_s, row.error) for row in rows if row.error] == lost
+    assert [(row.kind, row.start_s) for row in rows if not row.error] == [("shot", 0.0), ("shot", 2.0)]
+    assert {row.kind for row in rows if row.error} == {"speech"}
+
+
 def test_each_video_is_decoded_once(clip: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
     """Counted where frames come out of the decoder."""
     from mediasift.media.video.video import Video

@@ -59,7 +59,7 @@ def test_the_files_hashes_are_kept(mnist: Dataset, test_data: Path):
 
 
 @given(arrays_of.arrays(np.uint8, arrays_of.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_every_array_of_bytes_is_read_as_it_was_written(array: np.ndarray):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "some.gz"

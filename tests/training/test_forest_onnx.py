@@ -96,7 +96,7 @@ def cases(draw: st.DrawFn, values: st.SearchStrategy[float], classes: int = 4):
 
 
 @given(cases(PIXELS | st.floats(-1000, 1000, width=32)))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_forest_says_what_scikit_learn_says(case):
     rows, asked, labels, options = case
     forest = grow(rows, labels, **options)
@@ -104,7 +104,7 @@ def test_every_forest_says_what_scikit_learn_says(case):
 
 
 @given(cases(NEIGHBOURS))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_neighbouring_float32_values_take_the_same_branch(case):
     rows, asked, labels, options = case
     forest = grow(rows, labels, **options)
@@ -112,7 +112,7 @@ def test_neighbouring_float32_values_take_the_same_branch(case):
 
 
 @given(cases(PIXELS | NEIGHBOURS, classes=2))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_binary_gives_the_probability_of_the_second_class(case):
     rows, asked, labels, options = case
     labels[:1] = 1 - labels[-1]
@@ -125,7 +125,7 @@ def test_binary_gives_the_probability_of_the_second_class(case):
 
 
 @given(st.integers(0, 1000), st.integers(1, 4))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_pure_leaves_give_exactly_the_same_labels_ties_included(seed: int, half: int):
     """With an even number of trees ties are common; the first of the best wins in both."""
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import mediasift as ms
@@ -140,7 +140,6 @@ def test_none_is_no_value_where_a_value_is_needed():
     assert Classify(threads=None).threads is None
 
 
-@settings(deadline=None)
 @given(
     top=st.integers(0, 9),
     crops=st.lists(st.just((0.0, 0.25, 0.5, 1.0)), max_size=3),

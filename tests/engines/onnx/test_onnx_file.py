@@ -105,7 +105,7 @@ def test_sha256(tmp_path: Path):
     assert sha256(write(tmp_path, b"abc")).startswith("ba7816bf8f01cfea")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_walk_to_an_end_or_an_error(data: bytes):
     try:

@@ -149,6 +149,26 @@ def test_ranges_of_pages_are_read():
             parse_pages(wrong)
 
 
+@pytest.mark.parametrize("second", ["9 0 R", "null", "4 0 R"])
+@pytest.mark.parametrize("text_layer", [True, False])
+def test_a_page_that_cannot_be_read_is_a_failure_of_that_page(tmp_path: Path, second: str, text_layer: bool):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+        + f"2 0 obj<</Type/Pages/Kids[3 0 R {second} 5 0 R]/Count 3>>endobj\n4 0 obj<</Type/Nonsense>>endobj\n".encode()
+        + b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>endobj\n"
+        + b"5 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>endobj\ntrailer<</Root 1 0 R/Size 6>>\n%%EOF\n"
+    )
+    items = read(path, text_layer=text_layer)
+    assert [(item.page, isinstance(item, FailedItem)) for item in items] == [(1, False), (2, True), (3, False)]
+    assert "page 2 of the PDF does not load" in str(items[1].error)
+    assert [item.page for item in read(path, pages="2-3")] == [2, 3]
+    rows = list(ms.classify(path, model="fashion-mlp"))
+    assert [(row.page, row.error.partition(":")[0]) for row in rows] == [(1, ""), (2, "damaged"), (3, "")]
+    (info,) = ms.info(path)
+    assert "page 2 of 3 does not open" in info.error
+
+
 @given(st.sets(st.integers(1, 30), min_size=1), st.integers(0, 30))
 def test_pages_asked_for_come_once_and_in_order(pages: set[int], count: int):
     ranges = parse_pages(",".join(map(str, sorted(pages, reverse=True))))

@@ -46,7 +46,7 @@ def test_deskew_levels_the_lines():
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270, -7.5, 33.0])
 @given(x=st.integers(60, 500), y=st.integers(60, 340))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_way_back_leads_to_the_same_mark(angle: float, x: int, y: int):
     image = np.full((400, 600), 255, np.uint8)
     cv2.circle(image, (x, y), 6, (0,), -1)

@@ -70,7 +70,7 @@ def test_headers_agree_with_pillow_on_the_valid_files(test_data: Path):
         assert (header.width, header.height) == expected, path
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(["JPEG", "PNG", "TIFF"]), st.integers(0, 400), st.binary(min_size=1, max_size=8))
 def test_damaged_headers_give_an_item_error_or_a_header(form: str, position: int, patch: bytes):
     data = bytearray(encoded(scene(), form))

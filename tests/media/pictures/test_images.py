@@ -227,7 +227,7 @@ def test_before_each_decode_its_pixels_are_announced():
     assert announced == [0.02]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "ICO", "PCX", "JPEG2000"]),
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=6),

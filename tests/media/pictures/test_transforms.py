@@ -16,7 +16,7 @@ from tests.pictures import scene
 sizes = st.integers(1, 70)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sizes, sizes, sizes, sizes, st.sampled_from(["stretch", "crop", "pad"]), st.booleans())
 def test_fit_always_gives_the_size(width, height, to_width, to_height, how, gray):
     picture = scene(width, height)

@@ -148,7 +148,7 @@ def test_packets_that_do_not_decode_are_reported_behind_the_rest(test_data: Path
     seed=st.integers(0, 1000),
     piece_s=st.floats(2, 6),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_pieces_follow_each_other_without_overlap_or_gap(lengths: list[int], seed: int, piece_s: float):
     rng = np.random.default_rng(seed)
     blocks = [(rng.random(length, np.float32) - 0.5) * rng.choice([0, 0.01, 1]) for length in lengths]

@@ -194,7 +194,7 @@ def numbered_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_video(path, numbered(270), range(270), time_base=Fraction(1, 25), keyframe_distance=20)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sets(st.integers(0, 269), min_size=1, max_size=12))
 def test_jumping_gives_the_frames_of_reading_through(numbered_clip: Path, numbers: set[int]):
     with open_footage(LocalFile(numbered_clip)) as footage:
@@ -384,7 +384,7 @@ def test_a_video_that_marks_no_iframe_is_an_error_and_not_empty(numbered_clip: P
         items(tmp_path / "none.mp4", "iframe")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_flipped_bytes_never_crash_or_vanish(numbered_clip: Path, tmp_path_factory: pytest.TempPathFactory, data):
     content = bytearray(numbered_clip.read_bytes())
