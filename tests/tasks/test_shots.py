@@ -71,7 +71,7 @@ def test_every_video_ends_as_rows(clip: Path, test_data: Path, tmp_path: Path):
     assert errors == ["", "", "", "", "damaged", "unsupported", "not-found"]
     (row, note) = ms.shot_summary(corrupted)
     assert row.shots == 1
-    assert "1 of 50 frames" in note.error
+    assert "2 of 50 frames" in note.error
 
 
 def test_a_clip_without_any_frame_is_an_error(test_data: Path):

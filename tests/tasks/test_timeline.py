@@ -172,8 +172,8 @@ def test_each_video_is_decoded_once(clip: Path, models: dict[str, Path], monkeyp
     counted = []
     decoded = Video._decoded
 
-    def counting(self, packets):
-        for frame in decoded(self, packets):
+    def counting(self, packets, expected):
+        for frame in decoded(self, packets, expected):
             counted.append(frame.number)
             yield frame
 

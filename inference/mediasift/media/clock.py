@@ -6,7 +6,7 @@ beginning take its packets from here, so that pictures, sound and subtitles agre
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,12 +49,13 @@ class _Part:
 
     def add(self, packet: Any, stamp: float | None) -> None:
         """Remember where a packet of it lies."""
-        if stamp is None:
-            return
-        self.recent[packet.stream.index] = stamp
-        is_picture = packet.stream.type == "video"
-        end = _seconds(packet, packet.pts, stamp) + float((packet.duration or 0) * packet.time_base)
-        self.ends[is_picture] = max(end, self.ends.get(is_picture, end))
+        if stamp is not None:
+            self.recent[packet.stream.index] = stamp
+        shown = packet.dts if packet.pts is None else packet.pts
+        if shown is not None:
+            is_picture = packet.stream.type == "video"
+            end = float((shown + (packet.duration or 0)) * packet.time_base)
+            self.ends[is_picture] = max(end, self.ends.get(is_picture, end))
 
     def begin(self, stamp: float) -> None:
         """Put it behind the part before it; its pictures begin with this stamp."""
@@ -66,12 +67,13 @@ class _Part:
         return (self.offset_s or 0.0) + self.ends.get(True, self.ends.get(False, 0.0))
 
 
-def clocked(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
+def clocked(container: Any, streams: Sequence[Any], *, at_break: Callable[[], None] = lambda: None) -> Iterator[Any]:
     """The packets of some streams in file order, their stamps on one clock; the empty last ones are left out.
 
     Args:
         container: An opened container, at its beginning.
         streams: All that share the clock, pictures and sound, whichever of them is wanted.
+        at_break: Called where a part begins whose stamps had to be moved.
 
     Raises:
         av.FFmpegError: The container is broken from here on.
@@ -83,13 +85,15 @@ def clocked(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
         if part.offset_s is None and stamp is not None:
             is_first = packet.stream.type == "video" or not has_pictures
             if is_first or len(waiting) > _LOOKED_AHEAD:
-                part.begin(_seconds(packet, packet.pts, stamp))
+                part.begin(stamp if packet.pts is None else float(packet.pts * packet.time_base))
+                at_break()
         if part.offset_s is not None:
             yield from map(_placed, waiting)
             waiting.clear()
     for packet, part in waiting:
         if part.offset_s is None:
             part.begin(min(part.recent.values()))
+            at_break()
         yield _placed((packet, part))
 
 
@@ -102,8 +106,8 @@ def _parted(container: Any, streams: Sequence[Any]) -> Iterator[tuple[Any, _Part
         if not packet.size:
             continue
         index = packet.stream.index
-        ticks = packet.dts if packet.dts is not None else packet.pts
-        stamp = None if ticks is None else float(ticks * packet.time_base)
+        # Only times of decoding ascend; where a packet has none, it cannot show a break.
+        stamp = None if packet.dts is None else float(packet.dts * packet.time_base)
         if stamp is not None and parts[index].breaks(index, stamp, restarts=restarts):
             if parts[index] is newest or not any(abs(stamp - one) <= _LEAP_S for one in newest.recent.values()):
                 newest = _Part(before=newest)
@@ -119,7 +123,3 @@ def _placed(parted: tuple[Any, _Part]) -> Any:
         ticks = round(part.offset_s / packet.time_base)
         packet.pts, packet.dts = (None if one is None else one + ticks for one in (packet.pts, packet.dts))
     return packet
-
-
-def _seconds(packet: Any, ticks: int | None, otherwise: float) -> float:
-    return otherwise if ticks is None else float(ticks * packet.time_base)

@@ -91,7 +91,7 @@ def _frames(content: Content, path: str, options: Any, admit: Admit) -> Iterator
     from mediasift.media.video.footage import chosen_frames, frame_item, open_footage
 
     every = parse_every(options.every or DEFAULT_EVERY)
-    with open_footage(content, max_megapixels=options.max_megapixels, alive=partial(admit, 0.0)) as footage:
+    with open_footage(content, options.viewing, alive=partial(admit, 0.0)) as footage:
         for frame, shot in chosen_frames(footage, every, detector=options.detector, fades=options.fades):
             yield frame_item(frame, path, admit, content=content, shot=shot)
         if complaint := footage.complaint():

@@ -9,6 +9,7 @@ from mediasift.media.documents.pages import parse_pages
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.sound.audio import PIECE_S
 from mediasift.media.video.cuts import DETECTORS
+from mediasift.media.video.decoder import Viewing
 from mediasift.media.video.every import parse_every
 from mediasift.settings import Option
 from mediasift.sources.settings import ListSettings
@@ -46,7 +47,18 @@ class FilmSettings(ListSettings):
             choices=tuple(DETECTORS),
         ),
     ] = "content"
-    fades: Annotated[bool, Option("Whether black between two shots separates them, too.")] = True
+    fades: Annotated[bool, Option("Whether black or white between two shots separates them, too.")] = True
+    stream: Annotated[
+        int | None, Option("Which video stream of a file that has several, from 1.", least=1, default="its default one")
+    ] = None
+    as_stored: Annotated[
+        bool, Option("Frames as they are coded: no square pixels, no fields put together, HDR not mapped to sRGB.")
+    ] = False
+
+    @property
+    def viewing(self) -> Viewing:
+        """What is wanted of a video."""
+        return Viewing(max_megapixels=self.max_megapixels, stream=self.stream, as_stored=self.as_stored)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ def read_timeline(content: Content, path: str, wanted: Any, admit: Admit) -> Ite
     Raises:
         ItemError: It cannot be read.
     """
-    with open_footage(content, max_megapixels=wanted.max_megapixels, alive=lambda: admit(0.0)) as footage:
+    with open_footage(content, wanted.viewing, alive=lambda: admit(0.0)) as footage:
         film = _Film(footage, path, wanted, admit)
         yield from film.pictures()
         yield FilmEnd(path=path, time_s=film.end_s)

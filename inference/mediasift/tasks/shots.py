@@ -78,7 +78,7 @@ class Shots(FilmSettings, RowsTask):
 
     def rows(self, item: MediaFile) -> list[Row]:
         """The rows of a video. Frames that did not decode leave an error on the last of them."""
-        with open_footage(item.content, max_megapixels=self.max_megapixels, alive=item.alive) as footage:
+        with open_footage(item.content, self.viewing, alive=item.alive) as footage:
             cells = measured_cells(footage)
             found = list(media_shots.find_shots(cells, detector=self.detector, fades=self.fades))
             complaint = footage.complaint()

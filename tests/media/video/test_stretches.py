@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from mediasift.errors import ItemError, TooLarge
+from mediasift.media.video import decoder as decoder_module
 from mediasift.media.video import video as video_module
 from mediasift.media.video.every import Timetable, parse_every
 from mediasift.media.video.footage import chosen_frames, measured_cells, open_footage
@@ -217,7 +218,7 @@ def test_videos_that_are_read_at_the_same_time_share_the_cores(clip: Path):
 
 def test_whoever_waits_hears_that_it_goes_on_however_long_a_result_takes(clip: Path, monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(10**6))
-    monkeypatch.setattr(video_module, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(decoder_module, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     heard: list[int] = []
     with open_footage(LocalFile(clip), alive=lambda: heard.append(1)) as footage:
         before = len(heard)

@@ -351,8 +351,8 @@ def test_every_hostile_file_ends_as_items_or_one_clear_error(test_data: Path, ev
 
 def test_damaged_frames_are_counted_and_named(test_data: Path):
     read = items(test_data / "malformed" / "video" / "corrupted.mp4", "1f")
-    assert [item.frame for item in read[:-1]] == [number for number in range(50) if number != 30]
-    assert "1 of 50 frames do not decode and are left out, the first of them frame 30 at 3.000 s" in str(read[-1].error)
+    assert [item.frame for item in read[:-1]] == [number for number in range(50) if number not in (30, 32)]
+    assert "2 of 50 frames do not decode and are left out, the first of them frame 30 at 3.000 s" in str(read[-1].error)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])

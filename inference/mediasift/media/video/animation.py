@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from mediasift.errors import Damaged
 from mediasift.media.pictures.headers import PILLOW_ERRORS, check_size, guarded, open_lazily, read_header
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
-from mediasift.media.video.every import Timetable
+from mediasift.media.video.every import Chosen, Timetable
 from mediasift.media.video.frames import PictureFrame
 
 
@@ -46,9 +46,9 @@ class Animation:
         """The first frame: the others may hold only what changed."""
         return self.at([0])
 
-    def at(self, numbers: Sequence[int]) -> Iterator[PictureFrame]:
+    def at(self, chosen: Chosen) -> Iterator[PictureFrame]:
         """The frames of these numbers, which ascend."""
-        for number in numbers:
+        for number in chosen(self.timetable) if callable(chosen) else chosen:
             if not self._goes_to(number):
                 return
             image = np.array(self._picture.convert("RGB"), dtype=np.uint8)

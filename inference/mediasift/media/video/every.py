@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -47,6 +47,42 @@ def parse_every(text: str) -> Every:
     return Every(unit="s" if found[2] == "s" else "f", amount=amount)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timetable:
+    """Every frame of a video.
+
+    Attributes:
+        ticks: Presentation times in units of `time_base`, ascending; position is the frame's number.
+        keys: Numbers of the I-frames, ascending.
+        seeks: Where to jump to for each of them; empty where the film can only be read through.
+        time_base: Seconds per tick.
+        problem: Why reading ended early; empty when it did not.
+    """
+
+    ticks: Sequence[int]
+    keys: Sequence[int]
+    seeks: Sequence[int]
+    time_base: Fraction
+    problem: str = ""
+
+    def number(self, ticks: int) -> int | None:
+        """Number of the frame with that stamp; None where there is no such frame."""
+        number = bisect_left(self.ticks, ticks)
+        return number if number < len(self.ticks) and self.ticks[number] == ticks else None
+
+    def time_s(self, number: int) -> float:
+        """Presentation time of a frame, in seconds."""
+        return self.seconds(self.ticks[number])
+
+    def seconds(self, ticks: int) -> float:
+        """A time, rounded to the microsecond."""
+        return round(float(ticks * self.time_base), 6)
+
+    def key_before(self, number: int) -> int:
+        """Position in `keys` of the last I-frame at or before a frame; -1 when there is none."""
+        return bisect_right(self.keys, number) - 1
+
+
 def chosen_numbers(every: Every, ticks: Sequence[int], time_base: Fraction) -> list[int]:
     """Numbers of the frames that a rule in seconds or frames chooses, ascending.
 
@@ -71,36 +107,5 @@ def chosen_numbers(every: Every, ticks: Sequence[int], time_base: Fraction) -> l
     return chosen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timetable:
-    """Every frame of a video, read from the packets' headers without decoding.
-
-    Attributes:
-        ticks: Presentation times in units of `time_base`, ascending; position is the frame's number.
-        keys: Numbers of the I-frames, ascending.
-        seeks: Where to jump to for each of them.
-        time_base: Seconds per tick.
-        problem: Why reading ended early; empty when it did not.
-    """
-
-    ticks: Sequence[int]
-    keys: Sequence[int]
-    seeks: Sequence[int]
-    time_base: Fraction
-    problem: str = ""
-
-    def number(self, ticks: int) -> int:
-        """Number of the frame shown at that time."""
-        return bisect_left(self.ticks, ticks)
-
-    def time_s(self, number: int) -> float:
-        """Presentation time of a frame, in seconds."""
-        return self.seconds(self.ticks[number])
-
-    def seconds(self, ticks: int) -> float:
-        """A time, rounded to the microsecond."""
-        return round(float(ticks * self.time_base), 6)
-
-    def key_before(self, number: int) -> int:
-        """Position in `keys` of the last I-frame at or before a frame; -1 when there is none."""
-        return bisect_right(self.keys, number) - 1
+Chosen = Sequence[int] | Callable[[Timetable], Sequence[int]]
+"""Numbers of frames, ascending; or what chooses them, as the timetable may turn out to be another."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 
 from mediasift.errors import ItemError, Unsupported
 from mediasift.items import FailedItem, Item
-from mediasift.media.pictures.images import MAX_MEGAPIXELS, Admit
+from mediasift.media.pictures.images import Admit
 from mediasift.media.video.animation import Animation
-from mediasift.media.video.every import Every, chosen_numbers
+from mediasift.media.video.decoder import Viewing
+from mediasift.media.video.every import Every, Timetable, chosen_numbers
 from mediasift.media.video.frames import Frame
 from mediasift.media.video.shots import Cell, cell_frames, find_shots, measured
 from mediasift.media.video.video import Video
@@ -27,13 +28,16 @@ _MPEG_DEMUXERS = {b"\0\0\1\xba": "mpeg", b"\0\0\1\xb3": "mpegvideo"}
 
 @contextmanager
 def open_footage(
-    content: Content, *, max_megapixels: float = MAX_MEGAPIXELS, alive: Callable[[], None] = lambda: None
+    content: Content,
+    viewing: Viewing = Viewing(),  # noqa: B008  (frozen)
+    *,
+    alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Footage]:
     """An opened video or animated picture.
 
     Args:
         content: What holds it.
-        max_megapixels: Larger frames are refused.
+        viewing: What is wanted of it.
         alive: Called about once a second while a video is read; reading a film takes longer than any picture.
 
     Raises:
@@ -44,12 +48,12 @@ def open_footage(
     if form.kind != "video" and not moves(form.name, head):
         raise Unsupported(f"a {form.kind} file ({form.name}), not a video")
     if form.name == "webp":
-        with closing(Animation(content.read(), max_megapixels=max_megapixels)) as animation:
+        with closing(Animation(content.read(), max_megapixels=viewing.max_megapixels)) as animation:
             yield animation
         return
     # FFmpeg's reader is named, so that no file can be taken for a playlist and send us elsewhere.
     demuxer = {"png": "apng", "mpeg": _MPEG_DEMUXERS.get(head[:4], "mpegts")}.get(form.name, form.name)
-    with content.local() as file, closing(Video(file, demuxer, max_megapixels=max_megapixels, alive=alive)) as video:
+    with content.local() as file, closing(Video(file, demuxer, viewing=viewing, alive=alive)) as video:
         yield video
 
 
@@ -64,10 +68,11 @@ def chosen_frames(
             found = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.middle])
             yield from ((frame, shot.number) for frame in found)
         return
-    table = footage.timetable
-    frames: Iterable[Frame] = (
-        footage.iframes() if every.unit == "iframe" else footage.at(chosen_numbers(every, table.ticks, table.time_base))
-    )
+
+    def chosen(table: Timetable) -> Sequence[int]:
+        return chosen_numbers(every, table.ticks, table.time_base)
+
+    frames: Iterable[Frame] = footage.iframes() if every.unit == "iframe" else footage.at(chosen)
     yield from ((frame, None) for frame in frames)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -15,12 +15,33 @@ from mediasift.errors import Damaged
 from mediasift.media.libraries import av, cv2
 from mediasift.media.pictures.images import turned
 from mediasift.media.pictures.transforms import Picture
+from mediasift.media.video.tones import HLG, PQ, tone_mapped
 
 SMALL_SIDE = 256
 """The longer side of small frames, for measurements; PySceneDetect's automatic downscaling has the same."""
 
-Turn = tuple[bool, int | None]
-"""Whether to transpose, and OpenCV's flip code for afterwards, or None."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How frames of a video become what a viewer sees.
+
+    Attributes:
+        transpose: Whether to exchange rows and columns.
+        flip: OpenCV's flip code for afterwards, or None.
+        aspect: Width of a pixel divided by its height.
+        transfer, primaries: Of high dynamic range, see `tones`; 0 for all else.
+    """
+
+    transpose: bool = False
+    flip: int | None = None
+    aspect: Fraction = Fraction(1)
+    transfer: int = 0
+    primaries: int = 0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of a frame so large, upright and with square pixels."""
+        width = max(1, round(width * self.aspect))
+        return (height, width) if self.transpose else (width, height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,30 +50,45 @@ class CodedFrame:
 
     Attributes:
         raw: An `av.VideoFrame`.
-        turn: How to turn it upright, see `display_turn`.
+        view: How it is seen.
     """
 
     raw: Any
-    turn: Turn
+    view: View
     number: int
     time_s: float
 
     @property
     def size(self) -> tuple[int, int]:
-        """Upright (width, height)."""
-        return (self.raw.height, self.raw.width) if self.turn[0] else (self.raw.width, self.raw.height)
+        """Upright (width, height), of square pixels."""
+        return self.view.size(self.raw.width, self.raw.height)
 
     def rgb(self) -> Picture:
-        """uint8 (H, W, 3) RGB, upright."""
+        """uint8 (H, W, 3) sRGB, upright, of square pixels."""
         try:
-            image = converted(self.raw, "rgb24")
+            image = self._colours()
         except (ValueError, OSError) as error:
             raise Damaged(f"frame {self.number} cannot be converted ({error})") from error
-        return turned(image, *self.turn)
+        if self.view.aspect != 1:
+            size = max(1, round(image.shape[1] * self.view.aspect)), image.shape[0]
+            how = cv2.INTER_AREA if self.view.aspect < 1 else cv2.INTER_LINEAR
+            image = np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
+        return turned(image, self.view.transpose, self.view.flip)
 
     def small(self) -> Picture:
         """uint8 (h, w, 3) BGR, at most `SMALL_SIDE` long, as stored."""
-        return small_bgr(self.raw)
+        if self.view.transfer:
+            wide = _shrunk(converted(self.raw, "rgb48le"))
+            return tone_mapped(wide, self.view.transfer, self.view.primaries)[:, :, ::-1].copy()
+        return _shrunk(_bgr(self._colours())) if has_alpha(self.raw) else small_bgr(self.raw)
+
+    def _colours(self) -> Picture:
+        """uint8 (H, W, 3) sRGB, as stored."""
+        if self.view.transfer:
+            return tone_mapped(converted(self.raw, "rgb48le"), self.view.transfer, self.view.primaries)
+        if has_alpha(self.raw):
+            return on_background(converted(self.raw, "rgba"))
+        return converted(self.raw, "rgb24")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +110,7 @@ class PictureFrame:
 
     def small(self) -> Picture:
         """uint8 (h, w, 3) BGR, at most `SMALL_SIDE` long."""
-        return _shrunk(np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2BGR), dtype=np.uint8))
+        return _shrunk(_bgr(self.image))
 
 
 Frame = CodedFrame | PictureFrame
@@ -83,33 +119,66 @@ Frame = CodedFrame | PictureFrame
 _own = threading.local()
 
 
-def converted(raw: Any, layout: str) -> Picture:
-    """uint8 (H, W, 3) of an `av.VideoFrame`, `rgb24` or `bgr24`.
+def converted(raw: Any, layout: str) -> NDArray[Any]:
+    """(H, W, C) of an `av.VideoFrame`: uint8 of `rgb24`, `bgr24` or `rgba`, uint16 of `rgb48le`.
 
     Each thread keeps its converter: making FFmpeg's tables again takes longer than converting a small frame.
     """
     known: dict[str, Any] = _own.__dict__
     if layout not in known:
         known[layout] = av.video.reformatter.VideoReformatter()
-    return np.asarray(known[layout].reformat(raw, format=layout).to_ndarray(), dtype=np.uint8)
+    return np.asarray(known[layout].reformat(raw, format=layout).to_ndarray())
 
 
-def display_turn(raw: Any) -> Turn:
-    """How an `av.VideoFrame` is turned upright, from the container's display matrix.
+def has_alpha(raw: Any) -> bool:
+    """Whether an `av.VideoFrame` has pixels that one can see through."""
+    return _has_alpha(raw.format.name)
 
-    The matrix maps stored to shown coordinates, (x', y') = (a x + c y, b x + d y), ISO/IEC 14496-12, 6.2.2; only its
-    quarter turns and mirrors are applied, which is all that cameras write.
+
+@lru_cache(maxsize=64)
+def _has_alpha(pixels: str) -> bool:
+    return pixels == "pal8" or any(one.is_alpha for one in av.VideoFormat(pixels).components)
+
+
+def on_background(rgba: Picture) -> Picture:
+    """uint8 (H, W, 3) of uint8 (H, W, 4), laid on white."""
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    return ((rgba[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def seen(raw: Any, stream: Any, *, as_stored: bool) -> View:
+    """How the frames of a video are seen, by one of them, an `av.VideoFrame`, and by their stream.
+
+    The display matrix maps stored to shown coordinates, (x', y') = (a x + c y, b x + d y), ISO/IEC 14496-12, 6.2.2;
+    only its quarter turns and mirrors are applied, which is all that cameras write.
 
     To be asked once per video: PyAV's side data and its frame hold each other, so that a frame that was asked stays in
     memory until Python's garbage collector comes by.
     """
-    matrix = raw.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return False, None
-    a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), dtype="<i4")[:5])
-    transpose = abs(a) + abs(d) < abs(b) + abs(c)
-    across, down = (c, b) if transpose else (a, d)
-    return transpose, {(False, False): None, (True, False): 1, (False, True): 0, (True, True): -1}[across < 0, down < 0]
+    view = View()
+    try:
+        matrix = raw.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know a kind of side data that stands beside it
+        matrix = None
+    if matrix is not None:
+        a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), dtype="<i4")[:5])
+        transpose = abs(a) + abs(d) < abs(b) + abs(c)
+        across, down = (c, b) if transpose else (a, d)
+        flips = {(False, False): None, (True, False): 1, (False, True): 0, (True, True): -1}
+        view = View(transpose=transpose, flip=flips[across < 0, down < 0])
+    if as_stored:
+        return view
+    transfer = stream.codec_context.color_trc
+    aspect = pixel_aspect(stream)
+    if transfer not in (PQ, HLG):
+        return replace(view, aspect=aspect)
+    return replace(view, aspect=aspect, transfer=transfer, primaries=stream.codec_context.color_primaries)
+
+
+def pixel_aspect(stream: Any) -> Fraction:
+    """Width of a pixel divided by its height; 1 where it is unknown or makes no sense."""
+    aspect = stream.sample_aspect_ratio
+    return Fraction(aspect) if aspect and Fraction(1, 10) <= aspect <= 10 else Fraction(1)
 
 
 # Small frames. What is measured on them must be what PySceneDetect measures on frames that OpenCV converted whole and
@@ -144,11 +213,15 @@ def _small_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width / factor)), max(1, round(height / factor))
 
 
-def _shrunk(bgr: Picture) -> Picture:
+def _bgr(rgb: Picture) -> Picture:
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
+
+
+def _shrunk(bgr: NDArray[Any]) -> NDArray[Any]:
     size = _small_size(bgr.shape[1], bgr.shape[0])
     if size == (bgr.shape[1], bgr.shape[0]):
         return bgr
-    return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR))
 
 
 def _small_chroma(plane: Picture, width: int, height: int) -> Picture:

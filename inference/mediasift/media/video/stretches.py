@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mediasift.media.video.index import Misled, Way
+
 if TYPE_CHECKING:
     from mediasift.media.video.every import Timetable
     from mediasift.media.video.frames import CodedFrame
@@ -32,10 +34,6 @@ _END = object()
 """Behind the results of a stretch."""
 
 
-class CannotJump(Exception):
-    """The way to an I-frame in the middle is not to be trusted; only reading from the beginning is."""
-
-
 def side_by_side(
     video: Video, work: Callable[[Iterator[CodedFrame]], Iterator[Result]], *, cores: int, ahead: int
 ) -> Iterator[Result]:
@@ -51,11 +49,12 @@ def side_by_side(
     team = _Team(video, work, cores=max(1, cores // len(_films)), ahead=ahead)
     try:
         yield from team.results()
-    except CannotJump:
+    except Misled as misled:
         team.close()
+        video.way = max(video.way, misled.way)
         with closing(video.twin(threads=cores)) as decoder:
             yield from work(decoder.rest(team.first_undone))
-            video.missing.extend(decoder.missing)
+            video.learn(decoder)
     finally:
         team.close()
         _films.remove(video)
@@ -78,7 +77,7 @@ class _Team:
     """Threads, a decoder for each, and the queues that hold their results."""
 
     def __init__(self, video: Video, work: Callable[[Iterator[CodedFrame]], Any], *, cores: int, ahead: int) -> None:
-        self.first_undone = 0  # of the stretch whose results are not all taken yet
+        self.first_undone = 0  # the frame after those whose results are taken
         self._video, self._work, self._ahead = video, work, ahead
         self._todo = deque(stretches(video.timetable))
         self._workers = min(cores, len(self._todo))
@@ -89,7 +88,7 @@ class _Team:
 
     def results(self) -> Iterator[Any]:
         """Of all stretches in order; raises what a thread raised."""
-        begun: deque[tuple[int, queue.Queue[Any], Future[list[tuple[int, float]]]]] = deque()
+        begun: deque[tuple[int, queue.Queue[Any], Future[int]]] = deque()
         while self._todo or begun:
             while self._todo and len(begun) <= self._workers:
                 first, end = self._todo.popleft()
@@ -98,19 +97,19 @@ class _Team:
             end, results, done = begun.popleft()
             while (result := results.get()) is not _END:
                 yield result
-            self._video.missing.extend(done.result())
-            self.first_undone = end
+            self.first_undone = done.result()
+            if self.first_undone < end:
+                raise Misled(Way.THROUGH)
 
-    def _decode(self, results: queue.Queue[Any], first: int, end: int) -> list[tuple[int, float]]:
-        """In a thread: what the work makes of one stretch, into the queue; the frames of it that are missing."""
+    def _decode(self, results: queue.Queue[Any], first: int, end: int) -> int:
+        """In a thread: what the work makes of one stretch, into the queue; the frame after the last that is sure."""
         try:
             decoder = self._decoder()
             try:
                 for result in self._work(decoder.stretch(first, end)):
                     if not self._put(results, result):
                         break
-                missing, decoder.missing = decoder.missing, []
-                return missing
+                return decoder.reached
             finally:
                 self._decoders.put(decoder)
         finally:

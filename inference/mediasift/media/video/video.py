@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mediasift.errors import Damaged, Unreadable, Unsupported
-from mediasift.media.containers import picture_streams, probe_container, reason
-from mediasift.media.libraries import av
-from mediasift.media.pictures.headers import check_size
-from mediasift.media.pictures.images import MAX_MEGAPIXELS
-from mediasift.media.video.every import Timetable
-from mediasift.media.video.frames import CodedFrame, Turn, display_turn
-from mediasift.media.video.stretches import CannotJump, Result, side_by_side
+from mediasift.errors import Damaged
+from mediasift.media.video.decoder import Decoder, Viewing
+from mediasift.media.video.every import Chosen, Timetable
+from mediasift.media.video.fields import joined_fields
+from mediasift.media.video.frames import CodedFrame, View, seen
+from mediasift.media.video.index import Misled, Way, film_packets, read_timetable
+from mediasift.media.video.stretches import Result, side_by_side
 from mediasift.system.machine import available_cores
 
 _MAX_THREADS = 8
 """Of one decoder, or decoders of one video. Each holds frames in flight, so memory grows with it."""
+
+_STEADY_THREADS = {Way.THROUGH: 4, Way.CAREFUL: 1, Way.COUNTED: 4}
+"""Of a decoder that reads from the beginning, whatever the cores: near damage, what it gives depends on them."""
 
 _SEEK_GAIN = 16
 """Frames by which a seek must shorten the way: it throws away the frames in flight in the decoder's threads."""
@@ -33,18 +33,25 @@ _SEEK_GAIN = 16
 class Video:
     """An opened video, to be closed.
 
+    What frames it has, their numbers and times are those of one decoder that reads it from its beginning, whichever
+    way they are reached and on however many cores.
+
     Args:
         file: Where it is.
         demuxer: FFmpeg's name for its format; no other is tried.
-        max_megapixels: Larger frames are refused.
+        viewing: Which of its streams, and how frames are shown.
         alive: Called about once a second while packets are read and frames decoded, by several threads in
             `side_by_side`.
         threads: Of the decoder; None for one per core.
-        timetable: Of the same video, where it is known already.
+        twin: The same video, opened already.
 
     Attributes:
         timetable: Numbers and times of all frames.
-        missing: Frames that were wanted and did not decode, as (number, time_s).
+        way: How it is read.
+        weaves: Whether its frames are interlaced, and are put together.
+        missing: Frames that were wanted and did not decode, number → time_s.
+        lost: Packets that did not decode, where frames were counted.
+        reached: The frame after the last that `stretch` gave.
 
     Raises:
         ItemError: It cannot be read, holds no video, or is no video at all.
@@ -55,241 +62,243 @@ class Video:
         file: Path,
         demuxer: str,
         *,
-        max_megapixels: float = MAX_MEGAPIXELS,
+        viewing: Viewing = Viewing(),  # noqa: B008  (frozen)
         alive: Callable[[], None] = lambda: None,
         threads: int | None = None,
-        timetable: Timetable | None = None,
+        twin: Video | None = None,
     ) -> None:
-        self._file, self._demuxer, self._max_megapixels, self._alive = file, demuxer, max_megapixels, alive
-        self._again = partial(Video, file, demuxer, max_megapixels=max_megapixels, alive=alive)
-        self._spoke = time.monotonic()
-        self._sequential = False
         self._threads = min(threads or available_cores(), _MAX_THREADS)
-        self._turn: Turn | None = None
-        self._wanted = 0
-        self.missing: list[tuple[int, float]] = []
-        self._container, self._stream = self._open()
+        self._opened = partial(Decoder, file, demuxer, viewing=viewing, alive=alive)
+        self._again = partial(Video, file, demuxer, viewing=viewing, alive=alive, twin=self)
+        self._as_stored = viewing.as_stored
+        self._view: View | None = None
+        self._wanted = self.reached = 0
+        self.lost: set[int] = set()
+        self.missing: dict[int, float] = {}
+        self.timetable: Timetable
+        self.way: Way
+        self.weaves: bool
+        self._decoder = self._opened(threads=self._threads)
         try:
-            self.timetable = timetable or self._read_timetable()
+            if twin is not None:
+                self.timetable, self.way, self.weaves = twin.timetable, twin.way, twin.weaves
+            else:
+                self._look_through()
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Let go of the file and the decoder."""
-        self._container.close()
+        self._decoder.close()
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) as stored."""
-        return self._stream.codec_context.width, self._stream.codec_context.height
+        return self._decoder.stream.codec_context.width, self._decoder.stream.codec_context.height
 
     def frames(self) -> Iterator[CodedFrame]:
         """Every frame in order."""
-        self._wanted += len(self.timetable.ticks)
         return self.rest(0)
-
-    def side_by_side(self, work: Callable[[Iterator[CodedFrame]], Iterator[Result]], *, ahead: int) -> Iterator[Result]:
-        """What `work` makes of every frame, in order; see `stretches.side_by_side`."""
-        self._wanted += len(self.timetable.ticks)
-        return side_by_side(self, work, cores=min(available_cores(), _MAX_THREADS), ahead=ahead)
 
     def rest(self, first: int) -> Iterator[CodedFrame]:
         """Every frame from number `first` on, for which all before it are decoded, too."""
-        return self._noted(self._from_beginning(), first, len(self.timetable.ticks))
+        return self.at(lambda table: range(first, len(table.ticks)))
+
+    def side_by_side(self, work: Callable[[Iterator[CodedFrame]], Iterator[Result]], *, ahead: int) -> Iterator[Result]:
+        """What `work` makes of every frame, in order; see `stretches.side_by_side`."""
+        if self.way is not Way.JUMP:
+            return work(self.frames())
+        self._wanted += len(self.timetable.ticks)
+        return side_by_side(self, work, cores=min(available_cores(), _MAX_THREADS), ahead=ahead)
 
     def stretch(self, first: int, end: int) -> Iterator[CodedFrame]:
-        """The frames first..end-1, of which the first is an I-frame, or the video's first.
+        """The frames first..end-1, of which the first is an I-frame, or the video's first; fewer where a jump misleads.
 
-        Raises:
-            CannotJump: Only reading from the beginning would lead there.
+        The frame after the last one is `reached`.
         """
-        frames = self._from(first, only_by_jumping=True) if first else self._from_beginning()
-        return self._noted(frames, first, end)
-
-    def _noted(self, frames: Iterable[CodedFrame], first: int, end: int) -> Iterator[CodedFrame]:
-        """Those of number first..end-1; the ones that are not there are remembered."""
-        following = first
-        for frame in frames:
-            if frame.number >= end:
-                break
-            if frame.number >= first:
-                self._note(range(following, frame.number))
-                following = max(following, frame.number + 1)
+        self.reached = first
+        with contextlib.suppress(Misled):
+            for frame in self._from(first):
+                if frame.number >= end:
+                    return
                 yield frame
-        self._note(range(following, end))
+                self.reached = frame.number + 1
 
     def twin(self, *, threads: int) -> Video:
         """The same video with a decoder of its own, of so many threads."""
-        return self._again(threads=threads, timetable=self.timetable)
+        return self._again(threads=threads)
 
-    def _say_alive(self) -> None:
-        """Report progress to the caller, about once a second."""
-        now = time.monotonic()
-        if now - self._spoke > 1:
-            self._spoke = now
-            self._alive()
+    def learn(self, twin: Video) -> None:
+        """Take over what a twin that read to the end found out, and what was missing there."""
+        self.timetable, self.way, self.weaves = twin.timetable, twin.way, twin.weaves
+        self._wanted = len(self.timetable.ticks)
+        self.missing |= twin.missing
+        self.lost |= twin.lost
 
     def iframes(self) -> Iterator[CodedFrame]:
-        """The frames that the codec stored whole; nothing else is decoded.
+        """The frames that the codec stored whole; where packets can be trusted, nothing else is decoded.
 
         Raises:
             Damaged: There is none.
         """
-        remaining = set(self.timetable.keys)
-        if not remaining:
+        keys = self.timetable.keys
+        if not keys:
             raise Damaged(f"none of its {len(self.timetable.ticks):,} frames is marked as one that is stored whole")
-        self._wanted += len(remaining)
-        for frame in self._from_beginning(keys_only=True):
-            if frame.number in remaining:
-                remaining.discard(frame.number)
-                yield frame
-        self._note(sorted(remaining))
+        last = -1
+        if self.way is Way.JUMP:
+            try:
+                for frame in self._from_beginning(keys, keys_only=True):
+                    last = frame.number
+                    self._wanted += 1
+                    yield frame
+            except Misled as misled:
+                self._follow(misled)
+            else:
+                return
+        yield from self.at(lambda table: [key for key in table.keys if key > last])
 
-    def at(self, numbers: Sequence[int]) -> Iterator[CodedFrame]:
+    def at(self, chosen: Chosen) -> Iterator[CodedFrame]:
         """The frames of these numbers, which ascend; jumps over what lies between where that is shorter."""
-        self._wanted += len(numbers)
+        last = -1
+        while True:
+            numbers = [one for one in (chosen(self.timetable) if callable(chosen) else chosen) if one > last]
+            try:
+                for frame in self._at(numbers):
+                    last = frame.number
+                    self._wanted += 1
+                    yield frame
+            except Misled as misled:
+                self._follow(misled)
+            else:
+                return
+
+    def _at(self, numbers: Sequence[int]) -> Iterator[CodedFrame]:
         frames: Iterator[CodedFrame] | None = None
         position = waiting = 0
         while waiting < len(numbers):
             target = numbers[waiting]
             if frames is None or self._is_far(position, target):
                 frames = self._from(target)
-            found = next((frame for frame in frames if frame.number >= target), None)
-            if found is None:
-                self._note(numbers[waiting:])
-                return
-            position = found.number + 1
-            passed = bisect_left(numbers, found.number, waiting)
-            self._note(numbers[waiting:passed])
+            reached = next((frame for frame in frames if frame.number >= target), None)
+            passed = len(numbers) if reached is None else bisect_left(numbers, reached.number, waiting)
+            self._wanted += passed - waiting
+            self.missing |= {number: self.timetable.time_s(number) for number in numbers[waiting:passed]}
             waiting = passed
-            if waiting < len(numbers) and numbers[waiting] == found.number:
-                waiting += 1
-                yield found
+            if reached is not None:
+                position = reached.number + 1
+                if waiting < len(numbers) and numbers[waiting] == reached.number:
+                    waiting += 1
+                    yield reached
 
     def complaint(self) -> Damaged | None:
         """What was wrong with the frames read so far; None when nothing was."""
-        if self.missing:
-            number, time_s = self.missing[0]
-            return Damaged(
-                f"{len(self.missing):,} of {self._wanted:,} frames do not decode and are left out, "
-                f"the first of them frame {number} at {time_s:.3f} s"
-            )
+        if count := len(self.missing) + len(self.lost):
+            first = min(self.missing.items(), default=None)
+            where = "" if first is None else f", the first of them frame {first[0]} at {first[1]:.3f} s"
+            whole = max(self._wanted, len(self.missing)) + len(self.lost)
+            return Damaged(f"{count:,} of {whole:,} frames do not decode and are left out{where}")
         return Damaged(self.timetable.problem) if self.timetable.problem else None
 
-    def _open(self) -> tuple[Any, Any]:
-        """A container with its first video stream."""
-        try:
-            container = probe_container(self._file, demuxer=self._demuxer)
-        except (PermissionError, FileNotFoundError) as error:
-            raise Unreadable(f"cannot be opened ({reason(error)})") from error
-        except (av.error.FFmpegError, ValueError) as error:
-            raise Damaged(f"the video cannot be opened ({reason(error)})") from error
-        try:
-            stream = next(iter(picture_streams(container)), None)
-            if stream is None:
-                kinds = sorted({one.type for one in container.streams}) or ["nothing"]
-                raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")
-            if stream.codec_context is None:
-                raise Unsupported("its video is in a coding that cannot be read here")
-            check_size(stream.codec_context.width, stream.codec_context.height, self._max_megapixels)
-            stream.codec_context.thread_count = self._threads
-            stream.thread_type = "AUTO"
-        except BaseException:
-            container.close()
-            raise
-        return container, stream
+    def _look_through(self) -> None:
+        """Make the timetable, and choose the way that the packets and the stream's own description allow."""
+        decoder = self._decoder
+        self.timetable, self.way = read_timetable(decoder.container, decoder.stream, alive=decoder.say_alive)
+        self.weaves = getattr(decoder.stream.codec_context, "field_order", 1) > 1 and not self._as_stored
+        if self.way is Way.COUNTED:
+            self._count()
+        elif self.weaves:
+            self.way = Way.THROUGH
 
-    def _read_timetable(self) -> Timetable:
-        """Read all packets once, decoding none."""
-        ticks, keys, seeks = array("q"), array("q"), array("q")
-        early = self._demuxer in ("mpegts", "mpeg")  # these are searched by decoding time
-        problem, packets = "", 0
-        hidden = self._stream.codec_context.name in ("vp8", "libvpx")
-        try:
-            for packet in self._container.demux(self._stream):
-                self._say_alive()
-                shown = packet.pts if packet.pts is not None else packet.dts
-                packets += packet.size > 0
-                if shown is None or packet.size == 0 or packet.is_discard:
-                    continue
-                if hidden and not bytes(packet)[0] & 0x10:  # VP8's show_frame, RFC 6386, 9.1
-                    continue
-                ticks.append(shown)
-                if packet.is_keyframe:
-                    keys.append(shown)
-                    seeks.append(packet.dts if early and packet.dts is not None else shown)
-        except (av.error.FFmpegError, ValueError) as error:
-            problem = f"reading ends early, after {len(ticks):,} frames ({reason(error)})"
+    def _follow(self, misled: Misled) -> None:
+        """Go on the way that is to be trusted."""
+        if misled.way > self.way:
+            self.way = misled.way
+            if self.way is Way.COUNTED:
+                self._count()
+
+    def _reopen(self) -> None:
+        self.close()
+        self._decoder = self._opened(threads=_STEADY_THREADS.get(self.way, self._threads))
+
+    def _count(self) -> None:
+        """Make the timetable again, from the frames that the decoder gives."""
+        self._reopen()
+        ticks, keys, step = array("q"), array("q"), 1
+        for raw in self._decoder.frames(self._decoder.packets(film_packets)):
+            stamp = raw.pts if raw.pts is not None else raw.dts
+            if ticks:  # stamps that repeat or overlap are moved as little as frames need to have an order
+                step = max(1, raw.duration or step)
+                stamp = ticks[-1] + step if stamp is None else max(ticks[-1] + 1, stamp)
+            if raw.key_frame:
+                keys.append(len(ticks))
+            ticks.append(stamp or 0)
         if not ticks:
-            raise Damaged(f"there is no frame in it{': ' + problem if problem else ''}")
-        promised = self._stream.frames if self._demuxer == "mp4" else 0
-        if not problem and packets < promised:
-            problem = f"the file ends early: it announces {promised:,} frames and holds {packets:,}"
-        ascending = array("q", sorted(ticks))
-        pairs = sorted(zip(keys, seeks, strict=True))
-        return Timetable(
-            ticks=ascending,
-            keys=array("q", (bisect_left(ascending, key) for key, _ in pairs)),
-            seeks=array("q", (seek for _, seek in pairs)),
-            time_base=Fraction(self._stream.time_base),
-            problem=problem,
-        )
+            count = len(self.timetable.ticks)
+            raise Damaged(f"{count:,} of {count:,} frames do not decode and are left out")
+        self.timetable = replace(self.timetable, ticks=ticks, keys=keys, seeks=())
 
     def _is_far(self, position: int, target: int) -> bool:
         """Whether jumping to the I-frame before `target` is shorter than decoding on from `position`."""
         key = self.timetable.key_before(target)
-        return not self._sequential and key >= 0 and self.timetable.keys[key] > position + _SEEK_GAIN
+        return self.way is Way.JUMP and key >= 0 and self.timetable.keys[key] > position + _SEEK_GAIN
 
-    def _from(self, target: int, *, only_by_jumping: bool = False) -> Iterator[CodedFrame]:
+    def _from(self, target: int) -> Iterator[CodedFrame]:
         """Frames from the I-frame before `target`, or from the beginning where jumping does not work."""
-        key = self.timetable.key_before(target)
-        if not self._sequential and key > 0:
-            expected = self.timetable.keys[key]
-            with contextlib.suppress(av.error.FFmpegError):
-                self._container.seek(self.timetable.seeks[key], stream=self._stream)
-                frames = self._decoded(self._packets())
-                first = next((frame for frame in frames if frame.number >= expected), None)
-                if first is not None and first.number == expected:
-                    yield first
-                    yield from frames
-                    return
-            self._sequential = True  # the container's index cannot be trusted, or this I-frame is none
-        if only_by_jumping and self._sequential:
-            raise CannotJump
-        yield from self._from_beginning()
+        key, whole = self.timetable.key_before(target), range(len(self.timetable.ticks))
+        if self.way is not Way.JUMP or key <= 0:
+            return self._from_beginning(whole)
+        if not self._decoder.jump(self.timetable.seeks[key]):
+            raise Misled(Way.THROUGH)
+        return self._decoded(self._decoder.packets(), whole[self.timetable.keys[key] :])
 
-    def _from_beginning(self, *, keys_only: bool = False) -> Iterator[CodedFrame]:
-        self.close()
-        self._container, self._stream = self._open()
-        yield from self._decoded(packet for packet in self._packets() if packet.is_keyframe or not keys_only)
+    def _from_beginning(self, expected: Sequence[int], *, keys_only: bool = False) -> Iterator[CodedFrame]:
+        self._reopen()
+        packets = (packet for packet in self._decoder.packets() if packet.is_keyframe or not keys_only)
+        return self._decoded(packets, expected)
 
-    def _packets(self) -> Iterator[Any]:
-        """The stream's packets, the empty last one left out; ends where the file is broken."""
-        with contextlib.suppress(av.error.FFmpegError):
-            for packet in self._container.demux(self._stream):
-                if packet.size:
-                    yield packet
+    def _decoded(self, packets: Iterator[Any], expected: Sequence[int]) -> Iterator[CodedFrame]:
+        """Frames as they are to be seen; those that the decoder itself calls corrupt are left out."""
+        bad: set[int] = set()
+        frames = self._numbered(packets, expected, bad)
+        for raw, number in joined_fields(frames) if self.weaves else frames:
+            if self._view is None:
+                self._view = seen(raw, self._decoder.stream, as_stored=self._as_stored)
+            if number not in bad:
+                yield CodedFrame(raw=raw, view=self._view, number=number, time_s=self.timetable.time_s(number))
+        if self.way is Way.COUNTED:
+            self.lost.update(self._decoder.faults)
 
-    def _decoded(self, packets: Iterator[Any]) -> Iterator[CodedFrame]:
-        """Frames in order; packets that do not decode give none."""
-        context, last = self._stream.codec_context, len(self.timetable.ticks) - 1
-        number = -1
-        for packet in itertools.chain(packets, [None]):  # None: give what is still held back
-            self._say_alive()
-            try:
-                raws = context.decode(packet)
-            except (av.error.FFmpegError, ValueError):
+    def _numbered(self, packets: Iterator[Any], expected: Sequence[int], bad: set[int]) -> Iterator[tuple[Any, int]]:
+        """Frames with their numbers; those before the first expected one, which a jump leaves half made, are left out.
+
+        Raises:
+            Misled: Not all of the expected ones come, each once, in order and whole, and damage does not explain it.
+        """
+        place, faults, is_strict = 0, self._decoder.faults, self.way < Way.CAREFUL
+        otherwise = Misled(Way(min(self.way + 1, Way.COUNTED)))
+        for raw in self._decoder.frames(packets):
+            number = self._number(raw, expected[place : place + 1])
+            if number is not None and number < expected[0]:
                 continue
-            for raw in raws:
-                check_size(raw.width, raw.height, self._max_megapixels)
-                ticks = raw.pts if raw.pts is not None else raw.dts
-                number = min(number + 1 if ticks is None else self.timetable.number(ticks), last)
-                time_s = self.timetable.time_s(number) if ticks is None else self.timetable.seconds(ticks)
-                if self._turn is None:
-                    self._turn = display_turn(raw)
-                yield CodedFrame(raw=raw, turn=self._turn, number=number, time_s=time_s)
+            has_holes = bool(faults or bad or raw.is_corrupt)
+            if number is None or place >= len(expected) or number < expected[place] or (is_strict and has_holes):
+                raise otherwise
+            if number > expected[place] and not has_holes:
+                raise otherwise
+            if raw.interlaced_frame and not self.weaves and not self._as_stored:
+                self.weaves = True
+                raise Misled(Way.THROUGH)
+            if raw.is_corrupt:
+                bad.add(number)
+            place = bisect_left(expected, number) + 1
+            yield raw, number
+        if place < len(expected) and (is_strict or not (faults or bad)):
+            raise otherwise
 
-    def _note(self, numbers: Iterable[int]) -> None:
-        """Remember frames that were wanted and are not there."""
-        self.missing.extend((number, self.timetable.time_s(number)) for number in numbers)
+    def _number(self, raw: Any, following: Sequence[int]) -> int | None:
+        """A frame's number: the following one in a film that was counted; None where no frame has its stamp."""
+        stamp: int | None = raw.pts if raw.pts is not None else raw.dts
+        if self.way is Way.COUNTED or stamp is None:
+            return following[0] if following else None
+        return self.timetable.number(stamp)
