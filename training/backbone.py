@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mediasift.engines.onnx.describe import check_by_one_run
 from mediasift.engines.onnx.description import METADATA_KEY, InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.meaning import prove
 from mediasift.engines.onnx.recipe import arrange
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InferenceFailed, ModelError
@@ -69,7 +69,7 @@ def cut(model: str | Path, *, layer: str | None = None) -> Backbone:
         ModelError: It is not here, not described, has no such layer, or the cut graph does not run.
     """
     whole = load_model(model)  # every check of a foreign file: size, depth, external data, description
-    check_by_one_run(whole)
+    prove(whole)
     description = whole.description
     graph = onnx.load(whole.path)
     output = description.output.name or graph.graph.output[0].name

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
+from mediasift.engines.onnx.meaning import check_probabilities
 from mediasift.engines.onnx.recipe import prepare
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
@@ -112,9 +113,14 @@ def to_scores(values: NDArray[Any], model: OnnxModel) -> NDArray[np.float32]:
 
     Logits get a softmax where one label of many is true, else a sigmoid; one number of a binary model is the
     second label's.
+
+    Raises:
+        InferenceFailed: They are described as probabilities, and are none.
     """
     output = model.description.output
     numbers = values.reshape(len(values), -1).astype(np.float64)
+    if output.values == "probabilities":
+        check_probabilities(numbers)
     if output.values == "logits":
         if output.kind == "single" or (output.kind == "binary" and numbers.shape[1] == 2):
             numbers = np.exp(numbers - numbers.max(axis=1, keepdims=True))
@@ -123,4 +129,4 @@ def to_scores(values: NDArray[Any], model: OnnxModel) -> NDArray[np.float32]:
             numbers = 0.5 * (1 + np.tanh(numbers / 2))
     if output.kind == "binary" and numbers.shape[1] == 1:
         numbers = np.concatenate([1 - numbers, numbers], axis=1)
-    return np.nan_to_num(numbers).clip(0, 1).astype(np.float32)
+    return numbers.clip(0, 1).astype(np.float32)

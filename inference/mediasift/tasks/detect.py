@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.decoders import DECODERS
+from mediasift.engines.onnx.meaning import check_finite, check_probabilities
 from mediasift.engines.onnx.recipe import prepare
 from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
 from mediasift.engines.onnx.session import OnnxModel
@@ -123,6 +124,7 @@ class StartedDetect(StartedModel):
         outputs = self.model.run_all(np.stack([one.pixels for one in batch]), pad_to=self.batch_size)
         decoder = DECODERS[str(description.output.decoder)]
         boxes, scores = decoder(outputs, (description.input.width, description.input.height), len(description.labels))
+        check_probabilities(scores)
         return [self._found(one, *pair) for one, *pair in zip(batch, boxes, scores, strict=True)]
 
     def _found(self, one: _Prepared, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Row]:
@@ -130,8 +132,9 @@ class StartedDetect(StartedModel):
         settings, names = self.settings, self.model.description.labels
         wanted = np.array([not settings.labels or name in settings.labels for name in names])
         labels = scores.argmax(axis=1)
-        best = np.nan_to_num(scores.max(axis=1)).clip(0, 1)
-        chosen = np.flatnonzero((best >= settings.min_score) & np.isfinite(boxes).all(axis=1) & wanted[labels])
+        best = scores.max(axis=1).clip(0, 1)
+        chosen = np.flatnonzero((best >= settings.min_score) & wanted[labels])
+        check_finite(boxes[chosen])
         boxes, best, labels = one.place.undo(boxes[chosen], *one.size), best[chosen], labels[chosen]
         real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
         boxes, best, labels = boxes[real], best[real], labels[real]

@@ -7,6 +7,7 @@ guessed. `ModelDescription.from_json` names the field that is wrong and what wou
 from __future__ import annotations
 
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -89,12 +90,16 @@ class OutputDescription:
             second label. `multilabel`: every label on its own.
         decoder: For `boxes`, the name of a detector's decoder.
         name: The graph's output; None takes the only one (of a detector's several, the decoder knows which is which).
+        scale, zero_point: Where the graph gives whole numbers, or shares of another whole than 1: value = (number -
+            zero_point) * scale. None takes the numbers as they are, 8-bit ones by the scale in the graph.
     """
 
     values: Values
     kind: Kind = "single"
     decoder: str | None = None
     name: str | None = None
+    scale: float | None = None
+    zero_point: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +143,7 @@ class ModelDescription:
             DescriptionError: Not JSON, of a newer schema, or a field is missing, unknown or wrong.
         """
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_constant=_refused)
         except (ValueError, RecursionError) as error:
             raise DescriptionError(f"{source}: not valid JSON ({error})") from error
         try:
@@ -154,6 +159,10 @@ class ModelDescription:
             return typing.cast("ModelDescription", _build(cls, data, ""))
         except (DescriptionError, OverflowError) as error:
             raise DescriptionError(f"{source}: {error}") from error
+
+
+def _refused(constant: str) -> object:
+    raise ValueError(f"{constant} is no number")
 
 
 def _build(kind: type[Any], data: object, prefix: str) -> object:
@@ -214,6 +223,12 @@ def _check(description: ModelDescription) -> None:
         (len(given.mean) in (1, given.channels), f"input.mean: needs 1 or {given.channels} numbers"),
         (len(given.std) in (1, given.channels), f"input.std: needs 1 or {given.channels} numbers"),
         (0.0 not in given.std, "input.std: 0 would divide by zero"),
+        (given.scale != 0, "input.scale: 0 would make all pictures the same"),
+        (output.scale != 0, "output.scale: 0 would make all scores the same"),
+        (
+            all(map(math.isfinite, (given.scale, *given.mean, *given.std, output.scale or 1))),
+            "input or output: scale, mean and std must be finite numbers",
+        ),
         (given.layout != "NHW" or given.channels == 1, "input.layout: NHW has no channel axis and needs colour gray"),
         (output.values in wanted, f"output.values: {output.values}; for {description.task}: {', '.join(wanted)}"),
         (

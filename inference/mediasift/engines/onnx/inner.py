@@ -112,6 +112,24 @@ def _quantisation(facts: OnnxFacts, name: str, seen: set[str]) -> Iterator[tuple
                 yield from _quantisation(facts, other, seen)
 
 
+def readable(facts: OnnxFacts, output: str) -> InnerTensor | None:
+    """What to read instead of an output that is no tensor of floating-point numbers, where the graph shows it.
+
+    A ZipMap's dictionaries are the numbers that go into it; an 8-bit tensor's numbers follow from its scale.
+    """
+    maker = next((node for node in facts.nodes if output in node.outputs), None)
+    if maker is not None and maker.op_type == "ZipMap":
+        return InnerTensor(name=maker.inputs[0])
+    inner = _inner(facts, output) if facts.types.get(output) in ("uint8", "int8") else None
+    return inner if inner is not None and inner.scale else None
+
+
+def score_outputs(facts: OnnxFacts) -> list[str]:
+    """The outputs that may hold a classifier's scores: label numbers and texts are left out."""
+    numbers = ("float16", "float32", "float64", "bfloat16", "uint8", "int8", "unknown")
+    return [name for name in facts.outputs if facts.types[name] in numbers or readable(facts, name) is not None]
+
+
 def with_output(data: bytes, inner: InnerTensor) -> tuple[bytes, str]:
     """An ONNX file's bytes with one more output, and that output's name; the numbers come out as floating point."""
     if not inner.scale:

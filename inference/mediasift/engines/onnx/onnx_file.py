@@ -11,7 +11,8 @@ import mmap
 import os
 import re
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediasift.engines.onnx.protobuf import Value, collected, integer, text, texts, varints, walk
@@ -29,12 +30,13 @@ Axes = tuple[int | None, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One operation: its type, its inputs' and outputs' names."""
+    """One operation: its type, its inputs' and outputs' names, and those of its attributes that name labels."""
 
     name: str
     op_type: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ class OnnxFacts:
         opsets: Domain ("" is ai.onnx) → version.
         nodes, initializers: Of the main graph, in file order.
         inputs, outputs: Names of the main graph's.
-        shapes: Input → its shape, None where an axis is free.
+        shapes: Input or output → its shape, None where an axis is free.
+        types: Input or output → its type, as `float32`; what is no tensor has the name of its kind.
         external: Places of external data, as written in the file.
         producer: Name and version of the exporter.
     """
@@ -67,6 +70,7 @@ class OnnxFacts:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     shapes: dict[str, Axes]
+    types: dict[str, str]
     external: tuple[str, ...]
     producer: str
 
@@ -78,6 +82,13 @@ class OnnxFacts:
 
 _LISTED_NUMBERS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x3d[\x00-\xff]{4})++")
 """Fields `ints` (8) and `floats` (7) of an AttributeProto, one number each."""
+
+_KEPT = frozenset({"classlabels_strings", "classlabels_int64s", "classlabels_ints", "post_transform"})
+"""Attributes of ai.onnx.ml's classifiers and ZipMap that say what their numbers are."""
+
+TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool",
+         10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16"}  # fmt: skip
+"""ONNX data type number → name."""
 
 _PARAMETER_TYPES = frozenset({1, 2, 3, 10, 11, 16})  # float, uint8, int8, float16, double, bfloat16
 
@@ -142,22 +153,24 @@ class _Reader:
                 self._node(node, 0)
         if not graphs:
             raise ModelError("it has no graph")
-        nodes, initializers, shapes, outputs = self._graph(graphs[-1], 0)
+        nodes, initializers, inputs, outputs = self._graph(graphs[-1], 0)
         stored = {tensor.name for tensor in initializers}
+        values = {name: (kind, shape) for name, kind, shape in (*inputs, *outputs)}
         domains = [collected(opset, 1, 2) for opset in opsets]
         return OnnxFacts(
             metadata=dict(map(_pair, metadata)),
             opsets={text(domain): integer(version) for domain, version in domains},
             nodes=tuple(nodes),
             initializers=tuple(initializers),
-            inputs=tuple(name for name in shapes if name not in stored),
-            outputs=tuple(outputs),
-            shapes=shapes,
+            inputs=tuple(name for name, *_ in inputs if name not in stored),
+            outputs=tuple(name for name, *_ in outputs),
+            shapes={name: shape for name, (_, shape) in values.items()},
+            types={name: kind for name, (kind, _) in values.items()},
             external=tuple(dict.fromkeys(self.external)),
             producer=f"{text(names)} {text(versions)}".strip(),
         )
 
-    def _graph(self, data: Value, depth: int) -> tuple[list[Node], list[Initializer], dict[str, Axes], list[str]]:
+    def _graph(self, data: Value, depth: int) -> tuple[list[Node], list[Initializer], list[_Info], list[_Info]]:
         if depth > MAX_DEPTH:
             raise ModelError(f"graphs nested deeper than {MAX_DEPTH}")
         # Nodes are read one by one, so that too many of them cost no memory.
@@ -168,8 +181,8 @@ class _Reader:
         return (
             nodes,
             [self._tensor(one) for one in initializers],
-            dict(map(_value_info, inputs)),
-            [_value_info(one)[0] for one in outputs],
+            list(map(_value_info, inputs)),
+            list(map(_value_info, outputs)),
         )
 
     def _node(self, data: Value, depth: int) -> Node:
@@ -177,18 +190,24 @@ class _Reader:
         if self.seen_nodes > MAX_NODES:
             raise ModelError(f"more than {MAX_NODES:,} nodes")
         inputs, outputs, name, op_type, attributes = collected(data, 1, 2, 3, 4, 5)
-        for attribute in attributes:
-            self._attribute(attribute, depth)
-        return Node(name=text(name), op_type=text(op_type), inputs=texts(inputs), outputs=texts(outputs))
+        kept = dict(filter(None, [self._attribute(attribute, depth) for attribute in attributes]))
+        return Node(name=text(name), op_type=text(op_type), inputs=texts(inputs), outputs=texts(outputs), texts=kept)
 
-    def _attribute(self, data: Value, depth: int) -> None:
-        one, graph, several, graphs, sparse, sparses = collected(data, 5, 6, 10, 11, 22, 23, skip=_LISTED_NUMBERS)
+    def _attribute(self, data: Value, depth: int) -> tuple[str, tuple[str, ...]] | None:
+        """Its name and values, where it is one of `_KEPT`."""
+        name, one, graph, several, graphs, sparse, sparses = collected(
+            data, 1, 5, 6, 10, 11, 22, 23, skip=_LISTED_NUMBERS
+        )
         for tensor in one + several:
             self._tensor(tensor)
         for inner in graph + graphs:
             self._graph(inner, depth + 1)
         for tensor in sparse + sparses:
             self._sparse(tensor)
+        if text(name) not in _KEPT:
+            return None
+        single, numbers, listed = collected(data, 4, 8, 9)
+        return text(name), (*texts(single), *map(str, varints(numbers)), *texts(listed))
 
     def _sparse(self, data: Value) -> None:
         values, indices = collected(data, 1, 2)
@@ -207,13 +226,25 @@ def _pair(data: Value) -> tuple[str, str]:
     return text(key), text(entry)
 
 
-def _value_info(data: Value) -> tuple[str, Axes]:
-    """Name and shape: ValueInfoProto.type (2) → TypeProto.tensor_type (1) → shape (2) → dim (1) → dim_value (1)."""
-    name, levels = collected(data, 1, 2)
-    for number in (1, 2, 1):
-        levels = [inner for level in levels for inner in collected(level, number)[0]]
-    sizes = [varints(collected(dimension, 1)[0]) for dimension in levels]
-    return text(name), tuple(size[0] if size and size[0] > 0 else None for size in sizes)
+_Info = tuple[str, str, Axes]
+_KINDS = {4: "sequence", 5: "map", 8: "sparse tensor", 9: "optional"}
+"""Field of TypeProto → what such a value is."""
+
+
+def _value_info(data: Value) -> _Info:
+    """Name, type and shape: ValueInfoProto.type (2) → TypeProto.tensor_type (1) → elem_type (1) and shape (2)."""
+    names, kinds = collected(data, 1, 2)
+    for kind in kinds[-1:]:
+        for number, _, value in walk(kind):
+            if number == 1:
+                elements, shapes = collected(value, 1, 2)
+                dimensions = [one for shape in shapes for one in collected(shape, 1)[0]]
+                sizes = [varints(collected(one, 1)[0]) for one in dimensions]
+                axes = tuple(size[0] if size and size[0] > 0 else None for size in sizes)
+                return text(names), TYPES.get(integer(elements), "unknown"), axes
+            if number in _KINDS:
+                return text(names), _KINDS[number], ()
+    return text(names), "unknown", ()
 
 
 def check_external_data(path: Path, facts: OnnxFacts) -> None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from mediasift.engines.engine import Engine
 from mediasift.engines.onnx.choice import CANDIDATES, fastest
 from mediasift.engines.onnx.description import ModelDescription
-from mediasift.engines.onnx.inner import InnerTensor, with_output
-from mediasift.engines.onnx.onnx_file import check_external_data, read_facts, sha256
+from mediasift.engines.onnx.inner import InnerTensor, readable, score_outputs, with_output
+from mediasift.engines.onnx.meaning import check_finite, ending_of
+from mediasift.engines.onnx.onnx_file import OnnxFacts, check_external_data, read_facts, sha256
 from mediasift.engines.onnx.providers import open_session, precision_of, provider_is_here
 from mediasift.engines.onnx.recipe import input_shape, smallest_size
 from mediasift.engines.onnx.registry import find_description, find_model
@@ -34,6 +35,9 @@ class OnnxModel(Engine):
         share_of_nodes: The share of the graph's nodes that the provider computes, 0..1; the rest the CPU does. None
             where ONNX Runtime does not tell.
         sha256: Of the file.
+        threads: As they were asked for; None for every core.
+        ending: What the graph's last operations make of its numbers, see `meaning.ending_of`.
+        is_proven: Whether it has run as described, see `meaning.prove`.
         input_name, output_name: The tensor that the pictures go into, and the one that `run` returns.
     """
 
@@ -48,7 +52,8 @@ class OnnxModel(Engine):
     ) -> None:
         facts = read_facts(path)
         check_external_data(path, facts)
-        self.path, self.description, self.sha256 = path, description, sha256(path)
+        self.path, self.description, self.sha256, self.threads = path, description, sha256(path), threads
+        self.is_proven = False
         if device == "auto":
             device = fastest(
                 lambda one: OnnxModel(path, description, device=one, threads=threads, inner=inner),
@@ -58,6 +63,12 @@ class OnnxModel(Engine):
         self.device = device
         graph: str | bytes = str(path)
         output = description.output.name if inner is None else inner.name
+        self._scaling = description.output if inner is None and description.output.scale is not None else None
+        if inner is None and description.task != "detect":
+            output = output or self._only_score(facts)
+            self.ending = ending_of(facts, output)
+            if self._scaling is None and (inner := readable(facts, output)) is not None:
+                output = inner.name
         if inner is not None and (inner.scale or inner.name not in facts.outputs):
             graph, output = with_output(path.read_bytes(), inner)
         try:
@@ -82,6 +93,8 @@ class OnnxModel(Engine):
             "model": path.name, "model_sha256": self.sha256, "device": device, "provider": self.provider,
             "share_of_nodes": self.share_of_nodes, "precision": precision_of(device),
         }  # fmt: skip
+        if assumed := description.provenance.get("assumed"):
+            self.facts["assumed"] = assumed
 
     def _size_inputs(self) -> dict[str, NDArray[Any]]:
         """Detectors of the ONNX Model Zoo also want the picture's (height, width); ours is that of the input itself."""
@@ -92,11 +105,23 @@ class OnnxModel(Engine):
                 raise DescriptionError(f"{self.path}: the graph wants another input, {one.name} {one.shape}")
         return {one.name: np.array([size], dtype=_NUMPY[one.type]) for one in others}
 
+    def _only_score(self, facts: OnnxFacts) -> str:
+        """The output that can hold scores, where only one can."""
+        names = score_outputs(facts) or facts.outputs
+        if len(names) != 1:
+            raise DescriptionError(
+                f"{self.path}: field output.name: the graph has several: {', '.join(names)}; name one (--output-name)"
+            )
+        return names[0]
+
     def _pick(self, found: list[Any], wanted: str | None, field: str) -> Any:
         """The graph's input or output that the description means."""
         names = [value.name for value in found]
         if wanted is None and len(found) != 1:
-            raise DescriptionError(f"{self.path}: field {field}: the graph has several: {', '.join(names)}; name one")
+            flag = field.replace(".", "-")
+            raise DescriptionError(
+                f"{self.path}: field {field}: the graph has several: {', '.join(names)}; name one (--{flag})"
+            )
         if wanted is not None and wanted not in names:
             raise DescriptionError(
                 f"{self.path}: field {field}: no {wanted!r} in the graph; there is {', '.join(names)}"
@@ -106,8 +131,12 @@ class OnnxModel(Engine):
     def _check_input(self) -> None:
         wanted = self.description.input
         if _DTYPES[wanted.dtype] != self._input.type:
+            known = {kind: name for name, kind in _DTYPES.items()}
+            settled = f"--dtype {known[self._input.type]}" if self._input.type in known else (
+                f"pictures go in as {', '.join(_DTYPES)}: export it with one of these"
+            )  # fmt: skip
             raise DescriptionError(
-                f"{self.path}: field input.dtype: {wanted.dtype}, but the graph has {self._input.type}"
+                f"{self.path}: field input.dtype: {wanted.dtype}, but the graph has {self._input.type}: {settled}"
             )
         shape = input_shape(wanted)
         found = self._input.shape[1:]
@@ -161,7 +190,15 @@ class OnnxModel(Engine):
             results = self._session.run(self._outputs, {self.input_name: batch, **self._sizes})
         except ort_errors() as error:
             raise InferenceFailed(f"the model failed: {first_line(error)}") from error
-        return [np.asarray(result)[:count] for result in results]
+        if any(not isinstance(result, np.ndarray) for result in results):
+            raise InferenceFailed(f"the output {self.output_name!r} is a sequence or map, not an array of numbers")
+        arrays = [result[:count] for result in results]
+        if self.description.task != "detect":  # of thousands of boxes, only those that are reported count
+            check_finite(*arrays)
+        if (scaling := self._scaling) is not None:
+            factor = np.float32(scaling.scale)
+            return [(array.astype(np.float32) - scaling.zero_point) * factor for array in arrays]
+        return arrays
 
 
 def load_model(model: str | Path, *, device: str = "cpu", threads: int | None = None) -> OnnxModel:

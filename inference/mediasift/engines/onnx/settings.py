@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from mediasift.engines.onnx.describe import check_by_one_run
+from mediasift.engines.onnx.meaning import prove
 from mediasift.engines.onnx.providers import DEVICES, SPECS
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 from mediasift.engines.onnx.session import OnnxModel, load_model
@@ -52,5 +52,5 @@ class ModelSettings(DeviceSettings):
             model = load_model(model, device=self.device, threads=threads)
         if model.description.task != task:
             raise DescriptionError(f"{model.path}: a model to {model.description.task}, not to {task}")
-        check_by_one_run(model)
+        prove(model)
         return model
