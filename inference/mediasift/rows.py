@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -119,8 +120,16 @@ def values(row: Row) -> dict[str, Any]:
 
 
 def printable(text: str) -> str:
-    """File names that are not valid UTF-8 hold lone surrogates; each is written as a backslash, x and two digits."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Text that any file can hold: halves of characters, which are not text, as the bytes or numbers that they are."""
+    return text if text.isascii() else _HALF.sub(_spelled, text)
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def _spelled(half: re.Match[str]) -> str:
+    number = ord(half[0])
+    return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 
 
 def to_json(row: Row) -> dict[str, Any]:

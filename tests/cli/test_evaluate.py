@@ -86,7 +86,7 @@ def test_a_table_of_somebody_elses(tables: Path):
         ("x.csv", "", "the table is empty"),
         ("x.csv", "path,label\n", "the table is empty"),
         ("x.jsonl", "[1]\n", "no JSON object"),
-        ("x.jsonl", "{", "cannot be read"),
+        ("x.jsonl", "{", "line 1 is not JSON"),
         ("x.parquet", "nonsense", "cannot be read"),
         ("x.txt", "a", "must end in"),
         ("x.csv", "path,label,score\nphotos/red0.png,red,high\n", "'high' is no number"),

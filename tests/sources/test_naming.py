@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
 from mediasift.sources.content import Array, LocalFile
-from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
+from mediasift.sources.naming import Inputs, Skipped, Source, find_sources, shown_path
 from tests.pictures import save, scene
 
 
@@ -95,7 +97,7 @@ def test_names_that_are_not_utf8(folder: Path):
         Path(os.fsdecode(raw)).write_bytes(b"x")
     except OSError:
         pytest.skip("this file system takes no such name")
-    assert "p/\udcff.png" in paths("p")
+    assert "p/\\xff.png" in paths("p")
 
 
 def test_globs_are_sorted(folder: Path):
@@ -229,11 +231,82 @@ def test_wrong_columns_and_lists(folder: Path):
         paths("latin.txt")
 
 
+def test_a_text_list_ends_its_lines_as_any_system_does(folder: Path):
+    Path("mac.txt").write_bytes("p/a.png\rp/\u2028\x85\x0b.png\r".encode())
+    assert paths("mac.txt") == ["p/a.png", "p/\u2028\x85\x0b.png"]
+
+
+def test_a_list_with_a_name_that_is_not_utf8_is_read_as_find_wrote_it(folder: Path):
+    raw = b"p/\xff.png"
+    try:
+        Path(os.fsdecode(raw)).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    Path("list.txt").write_bytes(b"p/a.png\n" + raw + b"\np/\xfe.png\n")
+    assert paths("list.txt") == ["p/a.png", "p/\\xff.png", "p/\\xfe.png"]  # of three names one is not there
+    assert found("list.txt")[1].content.read() == b"x"
+
+
+def test_no_two_names_are_shown_alike(folder: Path):
+    names = ["\udcff.png", "\\xff.png", "\\\\xff.png", "\\udcff.png", "\\xFF.png", "\\x7f.png", "\\\udcff.png"]
+    shown = [shown_path(name) for name in names]
+    assert len(set(shown)) == len(names)
+    assert shown[0] == "\\xff.png"
+    assert shown[3:6] == names[3:6]  # what looks like no byte stays as it is
+
+
+@given(st.lists(st.text("\udc80\udcff\\xf8a/", max_size=12), max_size=20, unique=True))
+def test_any_two_names_are_shown_differently(names: list[str]):
+    shown = {shown_path(name) for name in names}
+    assert len(shown) == len(names)
+    assert all(one.encode() for one in shown if one)
+
+
+def test_names_that_are_composed_otherwise_or_follow_a_blank_are_found(folder: Path):
+    (folder / "cafe\u0301").mkdir()
+    (folder / "cafe\u0301" / "u\u0308.png").write_bytes(b"x")
+    (folder / "p" / " lead.png").write_bytes(b"y")
+    (folder / "posts.csv").write_text("path\ncaf\u00e9/\u00fc.png\n p/a.png\np/ lead.png\ncaf\u00e9/o\u0308.png\n")
+    listed = found("posts.csv")
+    assert [source.path for source in listed] == [
+        "caf\u00e9/\u00fc.png",
+        " p/a.png",
+        "p/ lead.png",
+        "caf\u00e9/o\u0308.png",
+    ]
+    assert [source.content.read() for source in listed[:3]] == [b"x", Path("p/a.png").read_bytes(), b"y"]
+    with pytest.raises(NotFound):
+        listed[3].content.read()
+    assert found("caf\u00e9/\u00fc.png")[0].content.read() == b"x"
+    assert len(found("caf\u00e9")) == 1
+    (folder / "cafe\u0301" / "\u00fc.png").write_bytes(b"z")
+    assert found("posts.csv")[0].content.read() == b"z"  # the very name, now that it is there
+
+
+def test_a_spreadsheet_among_the_inputs_says_how_to_save_it(folder: Path):
+    Path("posts.xlsx").write_bytes(b"PK")
+    (source,) = found("posts.xlsx")
+    assert "save it as CSV" in str(source.failure)
+
+
+def test_lists_in_another_encoding(folder: Path):
+    Path("ä.png").write_bytes(b"x")
+    Path("list.txt").write_bytes("ä.png\n".encode("cp1252"))
+    Path("list.csv").write_bytes("path\nä.png\n".encode("utf-16"))
+    assert paths("list.txt", encoding="cp1252") == paths("list.csv", encoding="utf-16") == ["ä.png"]
+    with pytest.raises(InputError, match="--encoding cp1252"):
+        paths("list.txt")
+
+
 def test_paths_on_stdin(folder: Path, monkeypatch: pytest.MonkeyPatch):
     assert paths("-", stdin="p/a.png\np/b.png\n") == ["p/a.png", "p/b.png"]
     assert paths("-", stdin="p/a.png\0p/new\nline.png\0") == ["p/a.png", "p/new\nline.png"]
     monkeypatch.setattr("sys.stdin", io.StringIO("p/b.png\n"))
     assert paths("-") == ["p/b.png"]
+    bytes_in = io.TextIOWrapper(io.BytesIO(b"p/\xff.png\np/a.png\n"), "utf-8")  # as in most shells: errors are errors
+    monkeypatch.setattr("sys.stdin", bytes_in)
+    with pytest.raises(InputError, match="standard input: not UTF-8 text"):
+        paths("-")
 
 
 def test_arrays():

@@ -107,8 +107,7 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
         self, task: Any, groups: Sequence[Named], settings: Mapping[str, Any], reduce: Callable[[Collection], Any]
     ) -> Reduction[Any]:
         skipped = Skipped()
-        named = partial(Inputs, recursive=self.recursive, column=self.column, keep=tuple(self.keep))
-        sources = [list(find_sources(named(named=named_inputs(group)), skipped)) for group in groups]
+        sources = [list(find_sources(Inputs.of(self, named_inputs(group)), skipped)) for group in groups]
         stream = stream_of(self._shared(task), groups[-1])
         return Reduction(
             self.row, reduce, stream=stream, groups=sources, skipped=skipped, index=self.index, settings=settings

@@ -40,8 +40,7 @@ def named_inputs(inputs: Named) -> list[str | Path | NDArray[np.uint8]]:
 def stream_of(task: Any, inputs: Named) -> Stream[Any]:
     """The started task over inputs; what is missing fails here, before the first file is read."""
     named = named_inputs(inputs)
-    listed = Inputs(named=named, recursive=task.recursive, column=task.column, keep=tuple(task.keep))
-    return Stream(with_profile(Job(task=task.for_inputs(named), inputs=listed)))
+    return Stream(with_profile(Job(task=task.for_inputs(named), inputs=Inputs.of(task, named))))
 
 
 class Store(Protocol):
@@ -93,7 +92,7 @@ class Stream(Generic[RowType]):
     @property
     def made_by(self) -> dict[str, Any]:
         """What the rows depend on, besides their inputs: the task's settings, its model, how pictures are read."""
-        inputs = ("inputs", "recursive", "column", "keep")
+        inputs = ("inputs", "recursive", "column", "keep", "encoding")
         own = {name: value for name, value in self.what["settings"].items() if name not in inputs}
         return {**own, **self.facts}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mediasift.errors import InputError
 from mediasift.sources.content import LocalFile
-from mediasift.sources.lists import read_records
-from mediasift.sources.naming import Inputs, find_sources
+from mediasift.sources.naming import Inputs, find_sources, listed_file
+from mediasift.sources.records import read_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,10 @@ class Labelled:
 
 
 def read_labelled(data: Path) -> Labelled:
-    """The pictures of a folder with one folder per label, or of a CSV.
+    """The pictures of a folder with one folder per label, or of a table: CSV or JSON Lines.
 
-    The CSV has the columns `path` and `label`, separated by comma, semicolon or tab. A picture has several labels where
-    it has several lines, or a cell like `dog|cat`; one with an empty cell has none. Paths are relative to the current
-    folder or to the table's.
+    The table has the columns `path` and `label`. A picture has several labels where it has several lines, or a cell
+    like `dog|cat`; one with an empty cell has none. Paths are relative to the current folder or to the table's.
 
     Raises:
         InputError: There is no such folder or table, or nothing in it.
@@ -72,16 +71,15 @@ def _from_folders(data: Path) -> dict[Path, list[str]]:
 
 
 def _from_table(data: Path) -> dict[Path, list[str]]:
-    records = read_records(data)
-    if not {"path", "label"} <= set(records.names):
+    records = read_records(data, can_choose=False)
+    home, label = records.column("path"), records.column("label")
+    if home is None or label is None:
         raise InputError(f"{data}: needs the columns path and label; it has {', '.join(records.names) or 'nothing'}")
     found: dict[Path, list[str]] = {}
     for record in records:
-        if not record["path"].strip():
+        if not record[home].strip():
             raise InputError(f"{data}: line {records.line} has no path")
-        path = Path(record["path"])
-        file = path if path.is_absolute() or path.exists() else data.parent / path
-        found.setdefault(file, []).extend(split_labels(record["label"]))
+        found.setdefault(listed_file(record[home], data.parent), []).extend(split_labels(record[label]))
     return found
 
 

@@ -1,126 +1,84 @@
-"""Lists of inputs, and the one reader of CSV: whose first line names the columns, whatever separates them."""
+"""Lists of inputs: names on lines, or records with a column of names."""
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
-import re
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from mediasift.errors import InputError, UsageError
+from mediasift.sources.records import (
+    DELIMITERS,
+    JSON_LINES,
+    LINE_END,
+    JsonRecords,
+    Records,
+    decoded,
+    read_records,
+)
 
-DELIMITERS = ",;\t"
+LISTS = (*DELIMITERS, *JSON_LINES, ".txt")
+"""How the name of a list of inputs ends."""
 
 Kept = tuple[tuple[str, str], ...]
 
 
-def read_text(file: Path) -> str:
-    """A list's text, without a byte order mark, its line ends as they are.
-
-    Raises:
-        InputError: It cannot be read, or is not UTF-8.
-    """
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-
-
 def split_lines(text: str) -> list[str]:
     """Lines that are not empty, or what NULs separate (`find -print0`); U+2028 and the like are parts of names."""
-    if "\0" in text:
-        return [part for part in text.split("\0") if part.strip()]
-    return [line for line in (part.rstrip("\r") for part in text.split("\n")) if line.strip()]
+    parts = text.split("\0") if "\0" in text else LINE_END.split(text)
+    return [part for part in parts if part.strip()]
 
 
-class Records:
-    """The lines of a CSV below the one that names the columns; iterate once.
+def listed_lines(data: bytes, name: str | Path, encoding: str | None) -> list[str]:
+    """The names in a list that is no table, one a line.
 
-    Args:
-        file: Open, with newline="".
-        name: For messages.
-        delimiter: None takes the one of `DELIMITERS` that the first line has most of, outside quotes.
-
-    Attributes:
-        names: The columns.
-    """
-
-    def __init__(self, file: TextIO, name: str | Path, delimiter: str | None = None) -> None:
-        csv.field_size_limit(2**31 - 1)  # a book may stand in one cell
-        self._file = name
-        first = [file.readline()]
-        quotes = first[0].count('"')
-        while quotes % 2 and (more := file.readline()):  # a column's name may hold a line end
-            first.append(more)
-            quotes += more.count('"')
-        header = re.sub(r'"[^"]*"', "", "".join(first)).partition("\n")[0]
-        delimiter = delimiter or max(DELIMITERS, key=header.count)
-        self._lines = csv.reader(itertools.chain(first, file), delimiter=delimiter)
-        self.names: list[str] = next(self._checked(), [])
-
-    @property
-    def line(self) -> int:
-        """The number of the line that was read last, from 1."""
-        return self._lines.line_num
-
-    def __iter__(self) -> Iterator[dict[str, str]]:
-        """Each line as column → cell; cells that a line lacks are empty, empty lines are left out.
-
-        Raises:
-            InputError: A line has more cells than there are columns, or is not CSV.
-        """
-        count = len(self.names)
-        for cells in self._checked():
-            if any(cells[count:]):
-                raise InputError(
-                    f"{self._file}: line {self.line} has {len(cells)} cells, but there are {count} columns; a cell "
-                    "that holds the sign between cells must stand in double quotes"
-                )
-            if cells:
-                yield dict(itertools.zip_longest(self.names, cells[:count], fillvalue=""))
-
-    def _checked(self) -> Iterator[list[str]]:
-        try:
-            yield from self._lines
-        except csv.Error as error:
-            raise InputError(f"{self._file}: line {self.line}: {error}") from error
-
-
-def read_records(file: Path) -> Records:
-    """The records of a CSV file in UTF-8.
+    File names are bytes: those that are not UTF-8 become surrogates, as everywhere in Python. But where no such file
+    exists, the list is in another encoding.
 
     Raises:
-        InputError: It cannot be read, or is not UTF-8.
+        InputError: It is in another encoding.
+        UsageError: There is no such encoding.
     """
-    return Records(io.StringIO(read_text(file), newline=""), file)
+    text = data.decode("utf-8", "surrogateescape") if encoding is None else decoded(data, name, encoding)
+    lines = split_lines(text.removeprefix("\ufeff"))
+    strange = [Path(line) for line in lines if not line.isascii() and any("\udc80" <= c <= "\udcff" for c in line)]
+    if strange and not any(os.path.lexists(folder / one) for one in strange for folder in (Path(), Path(name).parent)):
+        decoded(data, name, encoding)
+    return lines
 
 
-def listed_paths(file: Path, column: str | None, keep: Sequence[str]) -> Iterator[tuple[str, Kept, int]]:
-    """(path, columns of `keep`, line) of each line of a CSV list, with `column` as in `Inputs`; the path may be empty.
+def listed_paths(
+    file: Path, column: str | None, keep: Sequence[str], encoding: str | None = None
+) -> Iterator[tuple[str, Kept, int]]:
+    """(path, columns of `keep`, line) of each record of a list, with `column` as in `Inputs`; the path may be empty.
 
     Raises:
         InputError: It cannot be read, or is empty.
         UsageError: It has no such column.
     """
-    records = read_records(file)
-    column = _path_column(file, records.names, column)
-    if missing := [name for name in keep if name not in records.names]:
-        raise UsageError(f"{file}: no column {missing[0]!r} to keep; it has {', '.join(records.names)}")
-    for record in records:
-        yield record[column], tuple((name, record[name]) for name in keep), records.line
-
-
-def _path_column(file: Path, names: Sequence[str], wanted: str | None) -> str:
-    if not names:
+    records = read_records(file, encoding)
+    if not records.names:
         raise InputError(f"{file}: the list is empty; its first line must name the columns")
-    if wanted is not None and wanted not in names:
-        raise UsageError(f"{file}: no column {wanted!r}; it has {', '.join(names)}")
-    column = wanted or ("path" if "path" in names else names[0] if len(names) == 1 else None)
+    wanted = column or ("path" if "path" in records.names else records.names[0] if len(records.names) == 1 else None)
+    if wanted is None:
+        raise UsageError(f"{file}: which column holds the paths? Type --column with one of {_shown(records.names)}")
+    home = _column(file, records, wanted, "")
+    kept = {name: _column(file, records, name, " to keep") for name in keep}
+    for record in records:
+        yield record[home], tuple((name, record[column]) for name, column in kept.items()), records.line
+
+
+def _column(file: Path, records: Records | JsonRecords, name: str, purpose: str) -> str:
+    column = records.column(name)
     if column is None:
-        raise UsageError(f"{file}: which column holds the paths? Type --column with one of {', '.join(names)}")
+        raise UsageError(f"{file}: no column {name!r}{purpose}; it has {_shown(records.names)}")
     return column
+
+
+def _shown(names: Sequence[str]) -> str:
+    """Names of columns in a message, the first of very many; with quotes where blanks would not be seen."""
+    listed = ", ".join(name if name == name.strip() else repr(name) for name in names[:_NAMED])
+    return listed + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+_NAMED = 60

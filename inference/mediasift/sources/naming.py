@@ -9,21 +9,25 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import re
 import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import ItemError, NotFound, Unreadable
+from mediasift.errors import ItemError, NotFound, Unreadable, Unsupported
 from mediasift.sources.content import Array, Content, LocalFile, addressed
 from mediasift.sources.formats import sniff
-from mediasift.sources.lists import Kept, listed_paths, read_text, split_lines
+from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
+from mediasift.sources.records import SHEET, SHEETS, composed, read_bytes
+from mediasift.sources.settings import ListSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +52,24 @@ class Inputs:
     """What to read, as a user names it.
 
     Attributes:
-        named: Paths, folders, globs, `.txt` and `.csv` lists, `-` for standard input, or arrays.
+        named: Paths, folders, globs, lists (see `lists.LISTS`), `-` for standard input, or arrays.
         recursive: Enter folders inside named folders.
-        column: Column of a `.csv` list that holds the paths; None takes `path`, or the only one.
-        keep: Columns of a `.csv` list to carry into every row.
+        column: Column of a list that holds the paths; None takes `path`, or the only one. In JSON Lines a dotted name.
+        keep: Columns of a list to carry into every row.
+        encoding: Of lists; None takes UTF-8.
     """
 
     named: Sequence[str | Path | NDArray[np.uint8]]
     recursive: bool = True
     column: str | None = None
     keep: tuple[str, ...] = ()
+    encoding: str | None = None
+
+    @classmethod
+    def of(cls, settings: ListSettings, named: Sequence[str | Path | NDArray[np.uint8]]) -> Inputs:
+        """These names, read as the settings say."""
+        lists = {field.name: getattr(settings, field.name) for field in fields(ListSettings)}
+        return cls(named=named, **lists)
 
     @property
     def names(self) -> list[str]:
@@ -86,10 +98,31 @@ def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextI
         if isinstance(named, np.ndarray):
             name = f"array[{index}]"
             yield Source(path=name, content=Array(name, named))
-        elif named == "-":
-            yield from _from_lines((stdin or sys.stdin).read(), Path())
         else:
-            yield from _from_path(os.fspath(named), inputs, skipped)
+            given = _from_stdin(stdin, inputs) if named == "-" else _from_path(os.fspath(named), inputs, skipped)
+            for source in given:
+                shown = shown_path(source.path)
+                yield source if shown == source.path else replace(source, path=shown)
+
+
+def shown_path(path: str) -> str:
+    """A path as tables show it, no two alike: a byte that is not UTF-8 as a backslash, x and two digits.
+
+    Where a name has such a byte, or holds these four characters itself, each backslash of its own is doubled.
+    """
+    if _STRANGE.search(path) is None:
+        return path
+    return path.replace("\\", "\\\\").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+_STRANGE = re.compile(r"[\udc80-\udcff]|\\x[89a-f][0-9a-f]")
+
+
+def _from_stdin(stdin: TextIO | None, inputs: Inputs) -> Iterator[Source]:
+    stream = stdin or sys.stdin
+    binary = getattr(stream, "buffer", None)
+    data = stream.read().encode("utf-8", "surrogateescape") if binary is None else binary.read()
+    yield from _from_lines(listed_lines(data, "standard input", inputs.encoding), Path())
 
 
 def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
@@ -104,19 +137,23 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
     if stat.S_ISDIR(status.st_mode):
         yield from _Folder(name, inputs.recursive, skipped).sources(name)
         return
-    suffix = Path(name).suffix.lower()
-    if suffix == ".csv":
-        yield from _from_table(Path(name), inputs)
-    elif suffix == ".txt" and stat.S_ISREG(status.st_mode):
-        yield from _from_lines(read_text(Path(name)), Path(name).parent)
+    file, suffix = Path(name), Path(name).suffix.lower()
+    if suffix in SHEETS:
+        yield Source(path=name, failure=Unsupported(SHEET))
+    elif suffix not in LISTS or not stat.S_ISREG(status.st_mode):
+        yield Source(path=name, content=LocalFile(file))
+    elif suffix == ".txt":
+        yield from _from_lines(listed_lines(read_bytes(file), file, inputs.encoding), file.parent)
     else:
-        yield Source(path=name, content=LocalFile(Path(name)))
+        yield from _from_table(file, inputs)
 
 
 def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | ValueError) -> Iterator[Source]:
     """A name that cannot be looked up: a glob, or a failure of its own."""
     if not glob.has_magic(name):
-        if isinstance(error, FileNotFoundError):
+        if (file := _otherwise_composed(Path(name))) is not None:
+            yield from _from_path(str(file), inputs, skipped)
+        elif isinstance(error, FileNotFoundError):
             yield Source(path=name, failure=NotFound("no such file or folder"))
         else:
             yield Source(path=name, failure=Unreadable(f"cannot be opened ({getattr(error, 'strerror', error)})"))
@@ -198,19 +235,55 @@ def _contains(folder: str, path: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _from_lines(text: str, folder: Path) -> Iterator[Source]:
-    return (Source(path=line, content=_listed(line, folder)) for line in split_lines(text))
+def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:
+    return (Source(path=line, content=_listed(line, folder)) for line in lines)
 
 
 def _listed(name: str, folder: Path) -> Content:
-    """What a list names: a path is taken from the current folder; if it is not there, from the list's own folder."""
-    beside = folder / name
-    is_beside = not os.path.lexists(name) and os.path.lexists(beside)
-    return addressed(name) or LocalFile(beside if is_beside else Path(name))
+    """What a list names."""
+    return addressed(name) or LocalFile(listed_file(name, folder))
+
+
+def listed_file(name: str, folder: Path) -> Path:
+    """The file that a list in this folder means: from the current folder, if it is not there, from the list's own.
+
+    If it is in neither: without the blanks around it, as many write them behind commas; or with the same letters,
+    otherwise composed.
+    """
+    ways = [Path(part, one) for one in dict.fromkeys((name, name.strip())) for part in ("", folder)]
+    there = next((way for way in ways if os.path.lexists(way)), None)
+    return there or next((file for way in ways if (file := _otherwise_composed(way))), ways[0])
+
+
+def _otherwise_composed(path: Path) -> Path | None:
+    """The file whose name differs in nothing but how its letters are composed (NFC, NFD); None for none, or several."""
+    if str(path).isascii():
+        return None
+    here = Path(path.anchor)
+    for part in path.parts[bool(path.anchor) :]:
+        names = [part]
+        if not os.path.lexists(here / part):
+            try:
+                names = _names(str(here), here.stat().st_mtime_ns).get(composed(part), [])
+            except OSError:
+                return None
+        if len(names) != 1:
+            return None
+        here /= names[0]
+    return here
+
+
+@lru_cache(maxsize=8)
+def _names(folder: str, _changed_ns: int) -> dict[str, list[str]]:
+    """The names in a folder by their composed form; a folder is listed once, however many files a list misses there."""
+    names: dict[str, list[str]] = {}
+    for name in os.listdir(folder):
+        names.setdefault(composed(name), []).append(name)
+    return names
 
 
 def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
-    for path, kept, line in listed_paths(file, inputs.column, inputs.keep):
+    for path, kept, line in listed_paths(file, inputs.column, inputs.keep, inputs.encoding):
         if path.strip():
             yield Source(path=path, content=_listed(path, file.parent), kept=kept)
         else:
@@ -221,7 +294,7 @@ def common_folder(named: Sequence[str | Path | NDArray[np.uint8]]) -> str:
     """The folder in which all named files and folders lie, as typed; empty where there is none, or for lists."""
     folders: list[str] = []
     for name in named:
-        if isinstance(name, np.ndarray) or not Path(name).exists() or Path(name).suffix.lower() in (".csv", ".txt"):
+        if isinstance(name, np.ndarray) or not Path(name).exists() or Path(name).suffix.lower() in LISTS:
             return ""
         folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))
     try:

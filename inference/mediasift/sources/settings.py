@@ -16,9 +16,13 @@ class ListSettings(Settings):
     recursive: Annotated[bool, Option("Enter folders inside folders.")] = True
     column: Annotated[
         str | None,
-        Option("Column of a .csv list that holds the paths.", metavar="NAME", default="path, or the only one"),
-    ] = None
-    keep: Annotated[Sequence[str], Option("Columns of a .csv list to carry into every row.", metavar="A,B")] = ()
+        Option("Column of a list that holds the paths, in JSON Lines a.b for what is inside a.", metavar="NAME",
+               default="path, or the only one"),
+    ] = None  # fmt: skip
+    keep: Annotated[Sequence[str], Option("Columns of a list to carry into every row.", metavar="A,B")] = ()
+    encoding: Annotated[
+        str | None, Option("Of lists, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")
+    ] = None  # fmt: skip
 
     def for_inputs(self, named: Sequence[Any]) -> Self:
         """The same settings for these inputs; a verb that depends on their names overrides it."""

@@ -5,36 +5,44 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from mediasift.errors import InputError
-from mediasift.sources.lists import read_records
+from mediasift.errors import InputError, MediasiftError
+from mediasift.sources.records import DELIMITERS, JSON_LINES, SHEETS, JsonRecords, read_records
 from mediasift.tables.formats import FORMATS
 from mediasift.tables.stored import Record
 
 
-def read_table(path: Path) -> list[Record]:
-    """The rows of a `.csv`, `.jsonl`, `.parquet` or `.npz` table; empty cells are None.
+def read_table(path: Path, encoding: str | None = None) -> list[Record]:
+    """The rows of a table of CSV, JSON Lines, Parquet or numpy, ours or anybody's; empty cells are None.
+
+    Args:
+        path: Its file, whose suffix says the format.
+        encoding: Of CSV and JSON Lines; None takes UTF-8.
 
     Raises:
         InputError: There is no such file, it is none of these, or it cannot be read.
+        UsageError: There is no such encoding.
         MissingPackage: It is a Parquet file and pyarrow is not installed.
     """
-    name = path.suffix.lower().removeprefix(".")
-    readers = {known: one.read for known, one in FORMATS.items() if one.read is not None}
-    if name not in readers:
-        raise InputError(f"{path}: no table; its name must end in .{', .'.join(readers)}")
+    suffix, texts = path.suffix.lower(), (*DELIMITERS, *JSON_LINES)
+    readers = {f".{name}": one.read for name, one in FORMATS.items() if one.read is not None}
+    if suffix not in (*readers, *texts, *SHEETS):
+        raise InputError(f"{path}: no table; its name must end in {', '.join(dict.fromkeys((*texts, *readers)))}")
     try:
-        if name == "csv":  # anybody's: other delimiters than ours, a byte order mark
-            records: list[Record] = list(read_records(path))
+        records: list[Record]
+        if suffix in (*texts, *SHEETS):
+            text = read_records(path, encoding)
+            records = list(text.objects() if isinstance(text, JsonRecords) else text)
         else:
             with path.open("rb") as file:
-                records = list(readers[name](file))
-    except InputError:
+                records = list(readers[suffix](file))
+    except MediasiftError:
         raise
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: the table cannot be read ({error})") from error
     if not records:
         raise InputError(f"{path}: the table is empty")
-    return [{name: None if cell == "" else cell for name, cell in record.items()} for record in records]
+    names = dict.fromkeys(name for record in records for name in record)  # objects of JSON need not have all
+    return [{name: None if record.get(name) == "" else record.get(name) for name in names} for record in records]
 
 
 def need_columns(path: Path, records: list[Record], *names: str) -> None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mediasift.sources.lists import Records
+from mediasift.sources.records import Records
 from mediasift.system.optional import require
 
 Record = dict[str, Any]

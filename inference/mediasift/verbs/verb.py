@@ -50,7 +50,7 @@ def table_of(settings: Any, inputs: Named) -> Any:
 
 def _documented(settings: Any) -> str:
     """The class's text, and a line for each option."""
-    named = "Paths, folders, globs, .txt or .csv lists, or uint8 arrays (H, W, 3) in RGB; one or several."
+    named = "Paths, folders, globs, lists, or uint8 arrays (H, W, 3) in RGB; one or several."
     lines = [inspect.getdoc(settings) or "", "", "Args:", f"    inputs: {named}"]
     for declared in options(settings):
         choices = f" One of {', '.join(declared.choices)}." if declared.choices and not declared.option.metavar else ""
