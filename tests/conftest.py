@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.engines.onnx.labels import read_labels
+from mediasift.engines.onnx.registry import exported_models
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("MEDIASIFT_CI") == "1"
@@ -25,7 +27,7 @@ settings.register_profile(
 settings.load_profile("mediasift")
 
 
-def skip(reason: str) -> None:
+def skip(reason: str) -> NoReturn:
     """Skip, or fail where nothing may be skipped."""
     if IN_CI:
         pytest.fail(f"may not be skipped in CI: {reason}")
@@ -89,3 +91,18 @@ def mobilenet(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     )
     describe_model(path, description)
     return path
+
+
+@pytest.fixture(scope="session")
+def photo_model() -> Path:
+    """The classifier of photographs, which an editable install makes; where it is absent, it is made here."""
+    from training import lite0
+    from training.lite0_weights import LiteError
+
+    made = exported_models() / lite0.FILES["int8"]
+    if not made.is_file():
+        try:
+            lite0.make(exported_models())
+        except LiteError as error:
+            skip(f"{error}; then type: python -m training.lite0")
+    return made

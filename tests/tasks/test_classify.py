@@ -137,7 +137,7 @@ def test_set_up_fails_before_the_first_file(tmp_path: Path, colours: Path):
 
 def test_settings_are_plain_values():
     assert Classify(crops=((0, 0, 1, 1),)).crops == ((0, 0, 1, 1),)
-    assert Classify().model == "mobilenetv2-12-int8"
+    assert Classify().model == "efficientnet-lite0-int8"
 
 
 def wordnet_id(path: str) -> str:

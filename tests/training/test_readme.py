@@ -34,6 +34,10 @@ def test_every_script_and_data_file_is_named():
 def test_commands_that_are_shown_exist(line: str):
     module, *words = shlex.split(line)
     command = importlib.import_module(module).main
+    if not isinstance(command, click.Command):  # a build calls it, which has no click
+        words = [word for word in words if word not in importlib.import_module(module).parser()._option_string_actions]
+        assert not [word for word in words if word.startswith("-")]
+        return
     if isinstance(command, click.Group):
         command = command.commands[words.pop(0)]
     known = {option for parameter in command.params for option in parameter.opts}

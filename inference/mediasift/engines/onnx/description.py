@@ -92,6 +92,7 @@ class OutputDescription:
         name: The graph's output; None takes the only one (of a detector's several, the decoder knows which is which).
         scale, zero_point: Where the graph gives whole numbers, or shares of another whole than 1: value = (number -
             zero_point) * scale. None takes the numbers as they are, 8-bit ones by the scale in the graph.
+        embedding: A classifier's other output, what its last layer reads, (N, D); None where it has none.
     """
 
     values: Values
@@ -100,6 +101,7 @@ class OutputDescription:
     name: str | None = None
     scale: float | None = None
     zero_point: int = 0
+    embedding: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +237,7 @@ def _check(description: ModelDescription) -> None:
             (output.decoder is not None) == is_detector,
             f"output.decoder: for task detect, and only there; one of {decoders}",
         ),
+        (output.embedding is None or description.task == "classify", "output.embedding: only a classifier has one"),
         (output.decoder in (None, *DECODERS), f"output.decoder: {output.decoder!r}; must be one of {decoders}"),
         (description.task == "embed" or labels, "labels: missing"),
         (output.kind != "binary" or len(labels) == 2, f"labels: binary needs two, found {len(labels)}"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.engines.onnx.inner import named, penultimate
+from mediasift.engines.onnx.inner import InnerTensor, named, penultimate
 from mediasift.engines.onnx.onnx_file import read_facts
 from mediasift.engines.onnx.recipe import input_shape
 from mediasift.engines.onnx.registry import find_description, find_model
@@ -33,7 +33,8 @@ def load_embedder(model: str, *, layer: str | None = None, device: str = "cpu", 
 
     Args:
         model: Name or path.
-        layer: A tensor or node of the graph; None takes an embedding model's output, a classifier's penultimate layer.
+        layer: A tensor or node of the graph; None takes an embedding model's output, the
+            embedding that a classifier's description names, or its penultimate layer.
         device: See `providers.DEVICES`.
         threads: Of the model; None for every core.
 
@@ -43,7 +44,9 @@ def load_embedder(model: str, *, layer: str | None = None, device: str = "cpu", 
     path = find_model(model)
     description = find_description(path)
     inner = None
-    if layer is not None or description.task != "embed":
+    if layer is None and description.output.embedding is not None:
+        inner = InnerTensor(name=description.output.embedding)
+    elif layer is not None or description.task != "embed":
         facts = read_facts(path)
         if layer is None and description.task != "classify":
             raise DescriptionError(f"{path}: a model to {description.task}; name the layer to take with --layer")

@@ -20,7 +20,7 @@ from mediasift.engines.onnx.onnx_file import read_facts, sha256
 from mediasift.errors import DescriptionError, ModelError, ModelNotFound
 from mediasift.system.machine import cache_folder
 
-DEFAULT_CLASSIFIER = "mobilenetv2-12-int8"
+DEFAULT_CLASSIFIER = "efficientnet-lite0-int8"
 DEFAULT_DETECTOR = "yolox-nano"
 
 
@@ -114,6 +114,12 @@ def find_model(model: str | Path) -> Path:
                 f"one. Type: mediasift models pull {entry.name}"
             )
         return found
+    if not entry.url:
+        raise ModelNotFound(
+            f"the model {entry.name} comes with mediasift, but this installation was made without it. In a checkout, "
+            "type: pip install -e . (it makes the file); else: pip install --force-reinstall mediasift; or give "
+            "another model with -m (mediasift models list)"
+        )
     raise ModelNotFound(
         f"the model {entry.name} ({entry.bytes / 1e6:.1f} MB, {entry.licence}) is not on this machine. "
         f"Type: mediasift models pull {entry.name} "
