@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import mediasift as ms
-from mediasift.engines.onnx.describe import check_by_one_run
+from mediasift.engines.onnx.meaning import prove
 from mediasift.engines.onnx.registry import entries, exported_models
 from tests.conftest import skip
 from training import lite0, lite0_weights
@@ -63,7 +63,7 @@ def test_the_books_second_picture_is_a_lifeboat(file: Path, test_data: Path):
 
 def test_the_file_describes_itself_and_has_an_embedding(file: Path, test_data: Path):
     model = ms.load_model(file)
-    check_by_one_run(model)
+    prove(model)
     assert (len(model.description.labels), model.description.label_ids[814]) == (1000, "n04273569")
     assert model.description.provenance["licence"] == "Apache-2.0"
     (row,) = ms.embed(test_data / "imagenet-photos" / "n01440764_tench.JPEG", model=file)
