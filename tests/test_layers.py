@@ -23,7 +23,7 @@ ROOMS = (
 OWNERS = {
     "cv2": ("media/pictures/", "media/video/"),
     "PIL": ("media/pictures/",),
-    "av": ("media/video/", "media/sound/", "media/containers", "media/information"),
+    "av": ("media/video/", "media/sound/", "media/containers", "media/information", "media/pictures/jpeg"),
     "pypdfium2": ("media/documents/",),
     "webrtcvad": ("media/sound/",),
     "resvg_py": ("media/pictures/",),

@@ -34,7 +34,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Item(Place):
-    """One picture: uint8 (H, W, 3) RGB, EXIF orientation applied, alpha dropped.
+    """One picture: uint8 (H, W, 3), upright, in sRGB, on a background where it was transparent.
+
+    A task that keeps transparency is given uint8 (H, W, 4) RGBA instead.
 
     Attributes:
         original_size: (width, height) of the upright picture in the file, before any reduced-scale

@@ -100,12 +100,11 @@ def _do(red: int) -> None:
 
 
 def _plant() -> None:
-    decode = images._opencv
+    decode = images._one
 
-    def planted(data: bytes, header: Any, reduction: int) -> Any:
-        image = decode(data, header, reduction)
-        if image is not None:
-            _do(int(image[0, 0, 0]))
-        return image
+    def planted(data: bytes, name: str, header: Any, reduction: int) -> Any:
+        decoded = decode(data, name, header, reduction)
+        _do(int(decoded.image[0, 0, 0]))
+        return decoded
 
-    images._opencv = planted
+    images._one = planted

@@ -120,7 +120,7 @@ def test_fits(tmp_path: Path):
     wide = np.concatenate([solid((255, 0, 0), 20, 40), solid((0, 255, 0), 40, 40), solid((0, 0, 255), 20, 40)], axis=1)
     assert one(tmp_path, wide, size=(40, 40)).shape == (40, 40, 3)
     np.testing.assert_array_equal(one(tmp_path, wide, size=(20, 20), fit="crop"), solid((0, 255, 0), 20, 20))
-    small = one(tmp_path, wide, size=(40, 40), fit="pad", color=(9, 8, 7))
+    small = one(tmp_path, wide, size=(40, 40), fit="pad", background="9,8,7")
     assert small[0, 0].tolist() == small[-1, -1].tolist() == [9, 8, 7]
     np.testing.assert_array_equal(small[10:30], resize(wide, 40, 20))
     mirrored = one(tmp_path, wide, size=(40, 40), fit="pad", filling="reflect")
@@ -228,7 +228,7 @@ def test_the_command_line(tmp_path: Path):
         (["--fit", "crop", "--resize", "25%"], "needs a size"),
         (["--color-model", "lab"], "--to npy"),
         (["--exif", "keep", "--to", "npz"], "arrays hold no EXIF"),
-        (["--background", "pink"], "must be #rrggbb"),
+        (["--background", "pinkish"], "must be #rrggbb"),
         (["--background", "1,2,300"], "must be #rrggbb"),
         (["--crop", "1,0,0,1"], "crop box"),
         (["--rotate", "nan"], "number of degrees"),

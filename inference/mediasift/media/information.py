@@ -6,24 +6,23 @@ No pixel and no sound is decoded.
 from __future__ import annotations
 
 import hashlib
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
-from mediasift.errors import Damaged
+from mediasift.errors import Damaged, ItemError
 from mediasift.media.containers import picture_streams, probe_container
 from mediasift.media.documents.pages import page_sizes
 from mediasift.media.libraries import av
-from mediasift.media.pictures.headers import EXIF_IFD, GPS_IFD, opened, pillow_header, pillow_reads, read_header
+from mediasift.media.pictures.exif import exif_facts, first_exif, moment
+from mediasift.media.pictures.headers import opened, pillow_reads
+from mediasift.media.pictures.png import described_png
+from mediasift.media.pictures.probe import read_header
+from mediasift.media.pictures.tiff import page_headers
 from mediasift.media.pictures.vector_graphics import drawing_size
 from mediasift.rows import Row
 from mediasift.sources.content import Content
 from mediasift.sources.formats import Format, known_format
-
-_TAKEN, _OFFSET, _CHANGED = 0x9003, 0x9011, 0x0132  # EXIF 2.32: DateTimeOriginal, OffsetTimeOriginal, DateTime
-_PNG_EXIF = frozenset({"exif", "Raw profile type exif"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,52 +92,26 @@ def _picture(data: bytes, found: Format, start: Info) -> Iterator[Info]:
         yield replace(start, width=width, height=height)
         return
     header = read_header(data, found.name)
-    if header.pages > 1:
-        for page in range(1, header.pages + 1):
-            with opened(data, found.name) as picture:
-                picture.seek(page - 1)
-                width, height = pillow_header(picture).upright_size
-                mode = picture.mode
-            yield replace(start, width=width, height=height, color_model=mode, page=page, pages=header.pages)
+    if len(header.pages) > 1:
+        for page, one in enumerate(page_headers(data, header.pages), start=1):
+            width, height = one.upright_size
+            mode = _mode(data, found.name, header.pages[page - 1])
+            yield replace(start, width=width, height=height, color_model=mode, page=page, pages=len(header.pages))
         return
-    mode, more = header.mode, {}
-    if pillow_reads(found.name):
-        with opened(data, found.name) as picture:
-            mode = picture.mode
-            if found.name != "png" or _PNG_EXIF & set(picture.info):  # else Pillow decodes all of a PNG to look for it
-                more = exif_facts(picture.getexif())
+    mode = header.mode if found.name in ("jpeg", "webp") else _mode(data, found.name, header.pages[0])
     width, height = header.upright_size
-    yield replace(start, width=width, height=height, color_model=mode or None, **more)
+    facts = exif_facts(first_exif(data, found.name, header))
+    yield replace(start, width=width, height=height, color_model=mode or header.mode or None, **facts)
 
 
-def exif_facts(exif: Any) -> dict[str, Any]:
-    """`captured`, `latitude`, `longitude` of a Pillow EXIF block; None for what it does not say."""
-    taken = exif.get_ifd(EXIF_IFD)
-    place = exif.get_ifd(GPS_IFD)
-    when = _moment(taken.get(_TAKEN) or exif.get(_CHANGED), taken.get(_OFFSET))
-    return {"captured": when, "latitude": _degrees(place, 1, 90), "longitude": _degrees(place, 3, 180)}
-
-
-def _moment(text: Any, offset: Any) -> str | None:
-    """EXIF's `2021:05:03 12:00:00` as ISO 8601."""
-    found = re.match(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)", str(text or ""))
-    if not found or found[1] == "0000":
-        return None
-    zone = re.fullmatch(r"[+-]\d\d:\d\d", str(offset or "").strip())
-    return f"{found[1]}-{found[2]}-{found[3]}T{found[4]}{zone[0] if zone else ''}"
-
-
-def _degrees(place: Mapping[int, Any], tag: int, limit: float) -> float | None:
-    """Degrees from the GPS tags `tag` (N, S, E or W) and `tag + 1` (degrees, minutes, seconds); EXIF 2.32, 4.6.6."""
-    side, parts = str(place.get(tag, "")).strip("\0 ").upper(), place.get(tag + 1)
-    try:
-        degrees, minutes, seconds = (float(part) for part in parts or ())
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    value = degrees + minutes / 60 + seconds / 3600
-    if side not in ("N", "S", "E", "W") or not math.isfinite(value) or value > limit:
-        return None
-    return round(-value if side in ("S", "W") else value, 7)
+def _mode(data: bytes, name: str, page: int) -> str | None:
+    """Pillow's name of the colour model; None where it does not read such a file."""
+    if pillow_reads(name):
+        with suppress(ItemError), opened(described_png(data) if name == "png" else data, name) as picture:
+            if page:
+                picture.seek(page)
+            return picture.mode
+    return None
 
 
 def _stream(content: Content, start: Info) -> Info:
@@ -161,7 +134,7 @@ def _stream(content: Content, start: Info) -> Info:
                 duration_s=None if duration is None else round(duration, 3),
                 sample_rate_hz=getattr(heard, "sample_rate", None),
                 channels=getattr(heard, "channels", None),
-                captured=_moment(container.metadata.get("creation_time"), None),
+                captured=moment(container.metadata.get("creation_time"), None),
             )
     except (av.FFmpegError, ValueError) as error:
         raise Damaged(f"{start.format} does not open ({error})") from error

@@ -62,6 +62,7 @@ def _read(
             return decode(
                 content.read(), path=path, content=content, suffix=content.suffix, needs=needs,
                 max_megapixels=options.max_megapixels, every_frame=options.every_frame, admit=admit,
+                background=options.background, keep_alpha=options.keeps_alpha,
             )  # fmt: skip
         case "pictures" | "frames", "picture" | "video":
             return _frames(content, path, options, admit)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from mediasift.media.documents.pages import parse_pages
+from mediasift.media.pictures.colors import check_background
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.sound.audio import PIECE_S
 from mediasift.media.video.cuts import DETECTORS
@@ -40,6 +41,13 @@ class FilmSettings(ListSettings):
     max_megapixels: Annotated[float, Option("Larger pictures end as an error row.", above=0, metavar="MEGAPIXELS")] = (
         MAX_MEGAPIXELS
     )
+    background: Annotated[
+        str,
+        Option(
+            "What lies behind transparent pixels: #rrggbb, R,G,B or a name; auto is white, but black where what is "
+            "seen would vanish on white.", metavar="COLOR", check=check_background,
+        ),
+    ] = "auto"  # fmt: skip
     detector: Annotated[
         str,
         Option(
@@ -75,6 +83,11 @@ class PictureSettings(LockedSettings, FrameSettings):
     every_frame: Annotated[bool, Option("All frames of animated pictures instead of the first.")] = False
     dpi: Annotated[float, DPI_OPTION] = 150.0
     pages: Annotated[str | None, Option("Only these pages of PDFs.", metavar="1-3,5", check=parse_pages)] = None
+
+    @property
+    def keeps_alpha(self) -> bool:
+        """Whether pictures are wanted as RGBA, on no background."""
+        return False
 
     @property
     def text_layer(self) -> bool:

@@ -5,6 +5,8 @@ Signatures: https://www.iana.org/assignments/media-types and each format's own s
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -40,10 +42,11 @@ _SIGNATURES: dict[Kind, dict[str, tuple[bytes, ...]]] = {
         "hdr": (b"#?RADIANCE", b"#?RGBE"),
         "exr": (b"v/1\x01",),
         "sun-raster": (b"\x59\xa6\x6a\x95",),
-        "dds": (b"DDS ",),
+        "dds": (b"DDS \x7c\0\0\0",),
         "blp": (b"BLP1", b"BLP2"),
         "icns": (b"icns",),
-        "sgi": (b"\x01\xda",),
+        "jxr": (b"II\xbc\x01",),
+        "camera-raw": (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\0MRM"),
         "xpm": (b"/* XPM */",),
         "eps": (b"%!PS-Adobe", b"\xc5\xd0\xd3\xc6"),
         "wmf": (b"\xd7\xcd\xc6\x9a",),
@@ -60,10 +63,10 @@ _SIGNATURES: dict[Kind, dict[str, tuple[bytes, ...]]] = {
     "sound": {
         "flac": (b"fLaC",),
         "ogg": (b"OggS",),
-        "mp3": (b"ID3",),
+        "mp3": tuple(b"ID3" + bytes((version,)) for version in (2, 3, 4)),
         "au": (b".snd",),
         "amr": (b"#!AMR",),
-        "caf": (b"caff",),
+        "caf": (b"caff\0\1",),
     },
 }
 """How files begin."""
@@ -76,6 +79,7 @@ _BRANDS: dict[bytes, tuple[str, Kind]] = {
     **dict.fromkeys((b"avif", b"avis"), ("avif", "picture")),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), ("heif", "picture")),
     **dict.fromkeys((b"M4A ", b"M4B "), ("m4a", "sound")),
+    b"crx ": ("camera-raw", "picture"),
 }
 
 _NAMED: dict[Kind, str] = {
@@ -139,13 +143,11 @@ def _by_content(head: bytes) -> tuple[str, Kind] | None:
         for name, signatures in formats.items():
             if head.startswith(signatures):
                 return name, kind
-    if head[4:6] in (b"\x11\xaf", b"\x12\xaf"):
-        return "fli", "picture"
     if head[:4] in (b"RIFF", b"RF64"):
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
         return _iso_media(head)
-    if head[4:8] in (b"moov", b"mdat", b"free", b"wide"):
+    if head[4:8] in (b"moov", b"mdat", b"free", b"wide") and not head[:4].decode("latin-1").isprintable():
         return "mp4", "video"
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff", "sound"
@@ -170,18 +172,69 @@ def _weak_signature(head: bytes) -> tuple[str, Kind] | None:
         count, offset = int.from_bytes(head[4:6], "little"), int.from_bytes(head[18:22], "little")
         if 0 < count < 1024 and offset >= 6 + 16 * count:
             return "ico", "picture"
-    if head[:1] == b"P" and head[1:2] in b"123456fFy7" and head[2:3] in (b"\n", b" ", b"\r", b"\t", b"#"):
+    if re.match(rb"P[1-6Ff](\s|#[^\n]*\n)+\d+\s|P7\s+(#[^\n]*\n\s*)*(WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)\s", head):
         return "pnm", "picture"
+    if (
+        head[:2] == b"\x01\xda"
+        and head[2:3] in (b"\0", b"\1")
+        and head[3:4] in (b"\1", b"\2")
+        and head[5:6] in b"\1\2\3"
+    ):
+        return "sgi", "picture"
+    if head[4:6] in (b"\x11\xaf", b"\x12\xaf") and head[12:14] in (b"\x08\0", b"\0\0"):  # 8 bits a pixel
+        return "fli", "picture"
     if head[:1] == b"\x0a" and head[1:2] in b"\0\2\3\5" and head[2:3] == b"\1" and head[3:4] in b"\1\2\4\x08":
         return "pcx", "picture"
     if any(len(head) > start + step and set(head[start : 5 * step : step]) == {0x47} for start, step in _TS_PACKETS):
         return "mpeg", "video"
-    if len(head) > 4 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 and head[2] & 0xF0 != 0xF0:
+    if _is_mpeg_sound(head):
         return "mp3", "sound"
-    text = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith((b"<svg", b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in head:
+    if _is_drawing(head):
         return "svg", "picture"
     return None
+
+
+_BIT_RATES = {
+    (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (3, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (3, 1): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 3): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+"""(version bits, layer bits) → kbit/s (ISO/IEC 11172-3, 2.4.2.3; 13818-3, 2.4.2.3)."""
+_SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+
+
+def _is_mpeg_sound(head: bytes) -> bool:
+    """Whether a frame of MPEG audio stands there, and the next where it says; text in UTF-16 begins like one."""
+    length = _frame_bytes(head[:4])
+    return length > 0 and (length + 4 > len(head) or _frame_bytes(head[length : length + 4]) > 0)
+
+
+def _frame_bytes(header: bytes) -> int:
+    """How long a frame with this header is; 0 where it is none."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
+        return 0
+    version, layer, rate, sampling = header[1] >> 3 & 3, header[1] >> 1 & 3, header[2] >> 4, header[2] >> 2 & 3
+    if version == 1 or layer == 0 or rate in (0, 15) or sampling == 3:
+        return 0
+    bits = _BIT_RATES[3 if version == 3 else 2, layer if version == 3 or layer == 3 else 2][rate - 1] * 1000
+    padding = header[2] >> 1 & 1
+    if layer == 3:  # layer I counts in slots of four bytes
+        return 4 * (12 * bits // _SAMPLE_RATES[version][sampling] + padding)
+    return (72 if version != 3 and layer == 1 else 144) * bits // _SAMPLE_RATES[version][sampling] + padding
+
+
+def _is_drawing(head: bytes) -> bool:
+    """Whether it is XML whose first element is `svg`, with a prefix or without, in UTF-8, UTF-16 or Latin-1."""
+    wide = head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    text = head.decode("utf-16", "ignore") if wide else head.removeprefix(codecs.BOM_UTF8).decode("latin-1")
+    prolog = re.match(r"(\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(\[.*?\]\s*)?>)*", text, re.DOTALL)
+    rest = text[prolog.end() :] if prolog else text
+    if re.match(r"<([\w.-]+:)?svg[\s>/]", rest):
+        return True
+    # A prolog that does not end within what is looked at (definitions of entities, a licence).
+    return rest.startswith("<!DOCTYPE svg") or (rest.startswith("<!--") and "-->" not in rest and "<svg" in rest)
 
 
 def _looks_like_tga(head: bytes) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import IO
 
-from mediasift.errors import MediasiftError, OutputError
+from mediasift.errors import MediasiftError, OutputError, TooLarge
 from mediasift.items import Place
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -82,9 +82,17 @@ def write_file(path: Path, data: bytes) -> None:
 
     Raises:
         OutputError: It cannot be written.
+        TooLarge: Its path is too long, which is this item's trouble alone.
     """
-    make_folder(path.parent)
-    write_atomically(path, data, durable=False)
+    try:
+        make_folder(path.parent)
+        write_atomically(path, data, durable=False)
+    except OutputError as error:
+        if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
+            raise
+        raise TooLarge(
+            f"{path}: longer than the path of a file may be here; write into a folder nearer to /"
+        ) from error
 
 
 def make_folder(folder: str | Path) -> None:
@@ -110,6 +118,22 @@ def path_below(folder: str | Path, path: str | PurePath) -> Path:
     names = [anchor, *pure.parts[bool(pure.anchor) :]]
     safe = [f"_{name}" if re.fullmatch("_+up", name) else "_up" if name == ".." else name for name in names if name]
     return Path(folder, *(safe or ["unnamed"]))
+
+
+def fitting(path: Path) -> Path:
+    """The path; a name of more than 255 bytes, which file systems refuse, is cut, and a hash of all of it added."""
+    name = os.fsencode(path.name)
+    if len(name) <= _NAME_BYTES:
+        return path
+    suffix = os.fsencode(path.suffix)[-16:]
+    mark = b"~" + hashlib.sha256(name).hexdigest()[:12].encode()
+    end = _NAME_BYTES - len(mark) - len(suffix)
+    while name[end] & 0xC0 == 0x80:  # never within a character of UTF-8
+        end -= 1
+    return path.with_name(os.fsdecode(name[:end] + mark + suffix))
+
+
+_NAME_BYTES = 255
 
 
 def place_suffix(place: Place, *, time: str = "", frame: str, page: str) -> str:

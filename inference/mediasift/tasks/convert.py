@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures import transforms
-from mediasift.media.pictures.encode import ARRAYS, ENCODERS, KeepExif, check_encoder, kept_exif
+from mediasift.media.pictures.colors import parse_color
+from mediasift.media.pictures.encode import ARRAYS, ENCODERS, check_encoder
+from mediasift.media.pictures.exif import KeepExif, kept_exif
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.settings import Option, parse_size
 from mediasift.sources.content import LocalFile
-from mediasift.sources.formats import sniff
+from mediasift.sources.formats import HEAD_BYTES, sniff
 from mediasift.sources.naming import common_folder
-from mediasift.system.files import make_folder, path_below, place_suffix, write_file
+from mediasift.system.files import fitting, make_folder, path_below, place_suffix, write_file
 from mediasift.tasks.task import Reads, RowsTask
 
 
@@ -34,13 +36,19 @@ class Converted(Row):
     Attributes:
         output: Its file.
         width, height: Its size, pixels.
-        color_model: gray, rgb, hsv or lab.
+        color_model: gray, rgb, rgba, cmyk, hsv or lab.
+        exif: Where it was to be kept: kept, or none where there was none to keep.
     """
 
     output: str | None = None
     width: int | None = None
     height: int | None = None
     color_model: str | None = None
+    exif: str | None = None
+
+
+_HOLDS = {"hsv": ARRAYS, "lab": ARRAYS, "rgba": ("png", "webp", "avif", *ARRAYS), "cmyk": ("jpg", *ARRAYS)}
+"""Colour models that not every format holds → those that do."""
 
 
 def _size_or_percent(text: str) -> dict[str, Any]:
@@ -51,17 +59,6 @@ def _size_or_percent(text: str) -> dict[str, Any]:
         return {"size": parse_size(text)}
     except UsageError as error:
         raise UsageError(f"{error}; or resize must be a percentage such as 25%") from None
-
-
-def _color(text: str) -> transforms.Color:
-    """`#rrggbb`, `R,G,B` or one of three names."""
-    text = {"black": "0,0,0", "white": "255,255,255", "gray": "128,128,128"}.get(text.lower(), text)
-    if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
-    parts = text.split(",")
-    if len(parts) == 3 and all(re.fullmatch(r"\d{1,3}", part) and int(part) < 256 for part in parts):
-        return int(parts[0]), int(parts[1]), int(parts[2])
-    raise UsageError(f"colour {text!r}: must be #rrggbb, R,G,B with numbers from 0 to 255, black, white or gray")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +80,13 @@ class Convert(PictureSettings, RowsTask):
         str, Option("What is left away from the front of the inputs' paths; the folder that all lie in.", flag="")
     ] = ""
     to: Annotated[str, Option("Format to write.", choices=tuple(ENCODERS))] = "png"
-    color_model: Annotated[transforms.ColorModel, Option("hsv and lab: arrays only.", old=("--colour-model",))] = "rgb"
+    color_model: Annotated[
+        transforms.ColorModel,
+        Option(
+            "hsv and lab: arrays only; cmyk: these and jpg; rgba keeps transparency, not in jpg.",
+            old=("--colour-model",),
+        ),
+    ] = "rgb"
     crop: Annotated[
         transforms.Box | None,
         Option(
@@ -106,11 +109,6 @@ class Convert(PictureSettings, RowsTask):
         transforms.Fit, Option("How a picture gets the size: stretched, its middle cut out, or with a border.")
     ] = "stretch"
     filling: Annotated[transforms.Filling, Option("For fit pad: the border.", flag="--pad")] = "color"
-    color: Annotated[
-        transforms.Color,
-        Option("For borders and rotation: #rrggbb, R,G,B, black, white or gray.", flag="--background", metavar="COLOR",
-               default="black", parse=_color),
-    ] = (0, 0, 0)  # fmt: skip
     resample: Annotated[
         transforms.Resample,
         Option("How sizes change: area averages when shrinking; linear is OpenCV's; the others are Pillow's filters."),
@@ -120,7 +118,7 @@ class Convert(PictureSettings, RowsTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.color_model in ("hsv", "lab") and self.to not in ARRAYS:
+        if self.to not in _HOLDS.get(self.color_model, (self.to,)):
             raise UsageError(f"{self.color_model} is no colour model of {self.to} files; write arrays: --to npy")
         if self.exif != "strip" and self.to in ARRAYS:
             raise UsageError("arrays hold no EXIF; leave out --exif, or choose another format with --to")
@@ -130,10 +128,13 @@ class Convert(PictureSettings, RowsTask):
             raise UsageError(f"resize {self.size[0]}x{self.size[1]}: each side must be 1 pixel or more")
         if self.fit != "stretch" and self.size is None:
             raise UsageError(f"fit {self.fit} needs a size: --resize WIDTHxHEIGHT")
-        if not (len(self.color) == 3 and all(0 <= part <= 255 for part in self.color)):
-            raise UsageError(f"colour {self.color}: three numbers from 0 to 255")
         if not np.isfinite(self.rotate):
             raise UsageError(f"rotate {self.rotate}: must be a number of degrees")
+
+    @property
+    def keeps_alpha(self) -> bool:
+        """See `PictureSettings`."""
+        return self.color_model == "rgba"
 
     def for_inputs(self, named: Sequence[Any]) -> Self:
         """With the folder that all inputs lie in, and never with one of them around the folder to write into."""
@@ -159,21 +160,34 @@ class Convert(PictureSettings, RowsTask):
     def rows(self, item: Item) -> list[Row]:
         """Convert and write one picture, whole, by a rename."""
         numbers = transforms.to_color_model(converted(item.image, self), self.color_model)
-        exif = b"" if item.content is None else kept_exif(item.content, self.exif)
+        exif = self._kept(item)
         target = output_path(item, self)
-        if isinstance(item.content, LocalFile) and target.exists() and target.samefile(item.content.path):
+        own = item.content.path if isinstance(item.content, LocalFile) else None
+        if own is not None and os.path.exists(target) and target.samefile(own):  # noqa: PTH110  (False for a long path)
             raise UsageError(f"{target}: would overwrite its own input; choose another folder with -d")
         write_file(target, ENCODERS[self.to](numbers, self.quality, exif))
         height, width = numbers.shape[:2]
-        return [Converted(output=str(target), width=width, height=height, color_model=self.color_model)]
+        kept = {"strip": None}.get(self.exif, "kept" if exif else "none")
+        return [Converted(output=str(target), width=width, height=height, color_model=self.color_model, exif=kept)]
+
+    def _kept(self, item: Item) -> bytes:
+        """The EXIF block of the copy; none of a picture that has none, such as a page or a frame."""
+        if self.exif == "strip" or item.content is None:
+            return b""
+        data = item.content.read()
+        form = sniff(data[:HEAD_BYTES], item.content.suffix)
+        return kept_exif(data, form.name, self.exif) if form and form.kind == "picture" else b""
 
 
 def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:
-    """The RGB picture, cropped, flipped, rotated and resized.
+    """The RGB or RGBA picture, cropped, flipped, rotated and resized.
 
     Raises:
         TooLarge: The result would exceed the limit; nothing of its size is made.
     """
+    color = (0,) * image.shape[2]  # black, or transparent
+    if settings.background != "auto":
+        color = (*parse_color(settings.background), 255)[: image.shape[2]]
     if settings.crop is not None:
         image = transforms.crop(image, settings.crop)
     if settings.flip is not None:
@@ -183,7 +197,7 @@ def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:
             *transforms.rotated_size(image.shape[1], image.shape[0], settings.rotate, settings.canvas),
             settings.max_megapixels,
         )
-        image = transforms.rotate(image, settings.rotate, canvas=settings.canvas, color=settings.color)
+        image = transforms.rotate(image, settings.rotate, canvas=settings.canvas, color=color)
     size = settings.size
     if settings.percent is not None:
         factor = settings.percent / 100
@@ -192,9 +206,7 @@ def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:
         return image
     check_size(*size, settings.max_megapixels)
     if settings.fit == "pad":
-        return transforms.padded(
-            image, *size, filling=settings.filling, color=settings.color, resample=settings.resample
-        )
+        return transforms.padded(image, *size, filling=settings.filling, color=color, resample=settings.resample)
     if settings.fit == "crop":
         image = transforms.middle(image, *size)
     return transforms.resize(image, *size, settings.resample)
@@ -213,10 +225,10 @@ def output_path(item: Item, settings: Convert) -> Path:
     place = place_suffix(item, page=".page{}", frame=".frame{}")
     stem, suffix = os.path.splitext(source.name)  # noqa: PTH122  (a name that pathlib would normalise must stay as typed)
     if not place and suffix.lower() == ending and not _is_media_name(stem):
-        return source
+        return fitting(source)
     # A name without a suffix gets the ending twice: once would be the name of `x.png` itself.
     once = place or item.content is None or _is_media_name(source.name)
-    return source.with_name(f"{source.name}{place}{ending if once else 2 * ending}")
+    return fitting(source.with_name(f"{source.name}{place}{ending if once else 2 * ending}"))
 
 
 def _is_media_name(name: str) -> bool:

@@ -17,7 +17,7 @@ from mediasift.media.pictures.cleaning import STEPS, clean, map_box
 from mediasift.media.settings import DPI_OPTION, PictureSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
-from mediasift.system.files import make_folder, path_below, place_suffix, write_file
+from mediasift.system.files import fitting, make_folder, path_below, place_suffix, write_file
 from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Started
 
 LEVELS = ("page", "line", "word")
@@ -171,4 +171,4 @@ class StartedOcr(Started):
 def page_file(folder: str | Path, place: Place, suffix: str) -> Path:
     """`scans/a.tif`, page 2 → `FOLDER/scans/a.tif.page-2.SUFFIX`; nothing ever lies outside the folder."""
     source = path_below(folder, place.path)
-    return source.with_name(f"{source.name}{place_suffix(place, frame='.frame-{}', page='.page-{}')}.{suffix}")
+    return fitting(source.with_name(f"{source.name}{place_suffix(place, frame='.frame-{}', page='.page-{}')}.{suffix}"))

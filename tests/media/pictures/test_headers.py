@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediasift.errors import ItemError
-from mediasift.media.pictures.headers import exif_orientation, read_header
+from mediasift.media.pictures.headers import exif_orientation
+from mediasift.media.pictures.probe import read_header
 from mediasift.sources.formats import sniff
 from tests.pictures import encoded, scene
 
@@ -44,7 +45,7 @@ def test_pages_of_a_tiff_are_counted():
     out = io.BytesIO()
     pages = [Image.fromarray(scene(seed=seed)) for seed in range(3)]
     pages[0].save(out, "TIFF", save_all=True, append_images=pages[1:])
-    assert read_header(out.getvalue(), "tiff").pages == 3
+    assert read_header(out.getvalue(), "tiff").pages == (0, 1, 2)
 
 
 def test_a_tiff_whose_directories_form_a_ring_ends():
@@ -52,7 +53,7 @@ def test_a_tiff_whose_directories_form_a_ring_ends():
     start = int.from_bytes(data[4:8], "little")
     end = start + 2 + 12 * int.from_bytes(data[start : start + 2], "little")
     data[end : end + 4] = start.to_bytes(4, "little")
-    assert read_header(bytes(data), "tiff").pages == 1
+    assert read_header(bytes(data), "tiff").pages == (0,)
 
 
 def test_headers_agree_with_pillow_on_the_valid_files(test_data: Path):

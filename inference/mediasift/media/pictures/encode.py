@@ -6,25 +6,22 @@ import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import EngineError, ItemError, OutputError
+from mediasift.errors import EngineError, OutputError
 from mediasift.items import Place
 from mediasift.media.libraries import Image, cv2
-from mediasift.media.pictures.headers import EXIF_IFD, GPS_IFD, ORIENTATION, opened, pillow_reads
-from mediasift.sources.content import Content
-from mediasift.sources.formats import HEAD_BYTES, sniff
-from mediasift.system.files import path_below, place_suffix, write_file
-
-KeepExif = Literal["strip", "keep", "without-place"]
+from mediasift.system.files import fitting, path_below, place_suffix, write_file
 
 
 def _pillow(form: str, numbers: NDArray[np.generic], quality: int, exif: bytes, **options: Any) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(np.asarray(numbers)).save(out, form, quality=quality, exif=exif, **options)
+    out, image = io.BytesIO(), Image.fromarray(np.asarray(numbers))
+    if form == "JPEG" and image.mode == "RGBA":  # four numbers that are ink: JPEG holds no transparency
+        image = Image.frombytes("CMYK", image.size, image.tobytes())
+    image.save(out, form, quality=quality, exif=exif, **options)
     return out.getvalue()
 
 
@@ -51,7 +48,7 @@ ENCODERS: dict[str, Callable[[NDArray[np.generic], int, bytes], bytes]] = {
 """Suffix → (numbers, quality 1..100, EXIF block) → bytes. `npz` holds the array under the name `image`."""
 
 ARRAYS = ("npy", "npz")
-"""Those that hold any numbers; the others hold uint8 grey or RGB."""
+"""Those that hold any numbers; the others hold uint8 grey, RGB and RGBA, jpg CMYK."""
 
 STILLS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 """Format of a still → its suffix."""
@@ -65,30 +62,6 @@ def check_encoder(name: str) -> None:
 
     if name in ("webp", "avif") and not features.check(name):
         raise EngineError(f"this Pillow was built without {name.upper()}; type: pip install -U pillow")
-
-
-def kept_exif(content: Content, keep: KeepExif) -> bytes:
-    """A picture's EXIF block for its converted copy, whose pixels are upright already; empty where it has none."""
-    if keep == "strip":
-        return b""
-    try:
-        data = content.read()
-        form = sniff(data[:HEAD_BYTES], content.suffix)
-        if form is None or not pillow_reads(form.name):
-            return b""
-        with opened(data, form.name) as picture:
-            exif = picture.getexif()
-            exif.get_ifd(EXIF_IFD)  # read now: a block that is only referred to is not written
-            if keep == "without-place":
-                exif.pop(GPS_IFD, None)
-            else:
-                exif.get_ifd(GPS_IFD)
-            if not len(exif):
-                return b""
-            exif[ORIENTATION] = 1
-            return exif.tobytes()
-    except ItemError:  # the pixels were read by another decoder; there is no EXIF that Pillow could find
-        return b""
 
 
 def write_picture(path: Path, image: NDArray[np.uint8], format: str) -> None:
@@ -115,4 +88,4 @@ def still_path(directory: str | Path, place: Place, format: str) -> Path:
     """
     source = path_below(directory, place.path)
     suffix = place_suffix(place, time="_{}", frame="_f{}", page="_p{}")
-    return source.with_name(f"{source.name}{suffix}{STILLS[format]}")
+    return fitting(source.with_name(f"{source.name}{suffix}{STILLS[format]}"))

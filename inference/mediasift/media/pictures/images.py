@@ -1,31 +1,28 @@
-"""The one door for pictures: bytes → uint8 (H, W, 3) RGB, upright, alpha dropped.
+"""The one door for pictures: bytes → uint8 (H, W, 3) RGB, upright, sRGB, on a background where it is transparent.
 
-OpenCV decodes the common formats, Pillow the odd ones and those OpenCV gives up on. Which of them, and at which
-scale, follows from the header and the size that is needed, never from the pixels.
+Pillow decodes, OpenCV what it lacks. A picture that is not wholly there is an error, never a part of it. What decodes,
+and at which scale, follows from the header and the size that is needed, never from the pixels.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, ItemError, TooLarge, Unsupported
 from mediasift.items import FailedItem, Item
-from mediasift.media.libraries import Image, cv2
-from mediasift.media.pictures.headers import (
-    Header,
-    check_size,
-    guarded,
-    open_lazily,
-    opened,
-    pillow_header,
-    pillow_reads,
-    read_header,
-)
+from mediasift.media.libraries import PIL, Image, cv2
+from mediasift.media.pictures.colors import Background, array_to_srgb, profile_of_code_points, to_srgb
+from mediasift.media.pictures.headers import Header, check_size, guarded, open_lazily, opened, pillow_reads
+from mediasift.media.pictures.jpeg import decode_jpeg
+from mediasift.media.pictures.png import animated_png, decode_png
+from mediasift.media.pictures.pnm import decode_pam
+from mediasift.media.pictures.probe import pillow_header, read_header
+from mediasift.media.pictures.tiff import CAMERA_RAW, Directory, check_tiff, is_float_rgb, tiff_numbers
 from mediasift.media.pictures.transforms import Picture
 from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, known_format
@@ -36,8 +33,7 @@ MAX_MEGAPIXELS = 100.0
 MAX_FRAMES = 100_000
 """Pages of a TIFF or frames of an animation that are read; an animation of an hour has some 90,000."""
 
-_OPENCV_READS = frozenset({"jpeg", "png", "bmp", "webp", "tiff", "pnm", "hdr"})
-_OPENCV_SECOND = frozenset({"tiff", "bmp", "jpeg2000", "avif", "sun-raster"})
+_WITHOUT_PILLOW = frozenset({"png", "pnm", "hdr"})
 _ANIMATED = frozenset({"gif", "webp", "png", "avif", "heif", "fli"})
 _REDUCE_MARGIN = 2
 """A JPEG is decoded at half, quarter or eighth scale when that still leaves this many times the size needed."""
@@ -66,6 +62,8 @@ def decode(
     max_megapixels: float = MAX_MEGAPIXELS,
     every_frame: bool = False,
     admit: Admit = admit_all,
+    background: str = "auto",
+    keep_alpha: bool = False,
 ) -> Iterator[Item | FailedItem]:
     """Each page of a TIFF, each frame of an animation if `every_frame`, else the one picture.
 
@@ -77,6 +75,8 @@ def decode(
         max_megapixels: Refuse larger pictures before decoding.
         every_frame: Yield all frames of GIF, WebP, APNG and the like instead of the first.
         admit: Called before each decode, with its megapixels.
+        background: What lies behind transparent pixels, see `colors.Background`.
+        keep_alpha: Give uint8 (H, W, 4) RGBA, on no background, instead.
 
     Raises:
         ItemError: The file as a whole cannot be read.
@@ -89,74 +89,105 @@ def decode(
         from mediasift.media.pictures.vector_graphics import rasterised
 
         data, name, every_frame = rasterised(data, max_megapixels=max_megapixels), "png", False
-    if name not in _OPENCV_READS and not pillow_reads(name):
-        raise Unsupported(f"{name.upper()} cannot be read by this installation")
+    if name not in _WITHOUT_PILLOW and not pillow_reads(name):
+        raise Unsupported(f"{name.upper()} cannot be read by this installation{_ADVICE.get(name, '')}")
     header = read_header(data, name)
     check_size(header.width, header.height, max_megapixels)
-    is_paged = name == "tiff" and header.pages > 1
+    is_paged = len(header.pages) > 1
     if not is_paged and not (every_frame and name in _ANIMATED):
         admit(header.width * header.height / 1e6)
         reduction = _reduction(header, needs) if name == "jpeg" else 1
-        image = _one(data, name, header, reduction)
+        decoded = _one(data, name, header, reduction)
+        if form.name == "svg" and decoded.alpha is not None and not decoded.alpha.any():
+            raise Unsupported("SVG of which the renderer here draws nothing; save it as PNG with a browser or Inkscape")
+        image = _finished(decoded, Background(background), keep_alpha)
         size = _size(image) if reduction == 1 else header.upright_size
         yield Item(path=path, image=image, original_size=size, content=content)
         return
-    for index, frame in enumerate(_all_frames(data, name, header.pages if is_paged else None, max_megapixels, admit)):
+    pages = header.pages if is_paged else None
+    ground = Background(background)
+    for index, frame in enumerate(_all_frames(data, name, pages, max_megapixels, admit)):
         place = {"page": index + 1} if is_paged else {"frame": index}
         if isinstance(frame, ItemError):
             yield FailedItem(path=path, **place, error=frame)
-        else:
-            yield Item(path=path, **place, image=frame, original_size=_size(frame), content=content)
+            continue
+        image = _finished(frame, Background(background) if is_paged else ground, keep_alpha)
+        yield Item(path=path, **place, image=image, original_size=_size(image), content=content)
+
+
+_ADVICE = {
+    "eps": "; it is a program for a printer: Ghostscript (gs -sDEVICE=png16m -r150) or Inkscape makes a picture of it",
+    "jxl": "; `djxl FILE.jxl FILE.png` (libjxl) converts it",
+    "jxr": "; JPEG XR is read by Windows' own programs and by JxrDecApp: save it as PNG",
+    "exr": "; it holds light, not colours: tone-map it, for example with oiiotool, and save it as PNG",
+    "camera-raw": f"; {CAMERA_RAW}",
+    "wmf": "; LibreOffice or Inkscape saves it as PNG",
+}
+
+
+class _Decoded(NamedTuple):
+    """uint8 (H, W, 3) RGB in sRGB, as stored; its opacity (H, W), None for opaque; and the orientation to apply."""
+
+    image: Picture
+    alpha: NDArray[np.uint8] | None
+    orientation: int = 1
+
+
+def _finished(decoded: _Decoded, ground: Background, keep_alpha: bool) -> Picture:
+    image, alpha, orientation = decoded
+    if keep_alpha:
+        whole = np.full(image.shape[:2], 255, dtype=np.uint8) if alpha is None else alpha
+        return _upright(np.dstack([image, whole]), orientation)
+    return _upright(ground.lay(image, alpha), orientation)
 
 
 def _size(image: Picture) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def _one(data: bytes, name: str, header: Header, reduction: int) -> Picture:
-    """The one picture, by the decoder that suits the format, else by the other one."""
-    if name in _OPENCV_READS and _suits_opencv(data, name, header):
-        image = _opencv(data, header, reduction)
-        if image is not None:
-            return image
-    if not pillow_reads(name):
-        raise Unsupported(f"{name.upper()} is damaged or of a kind that cannot be read here")
-    try:
-        with opened(data, name) as picture:
-            return _loaded(picture)
-    except (Damaged, Unsupported):
-        second = _opencv(data, header, 1) if name in _OPENCV_SECOND else None
-        if second is None:
-            raise
-        return second
-
-
-def _suits_opencv(data: bytes, name: str, header: Header) -> bool:
-    """Whether OpenCV's result would be right: it is half grey for a cut JPEG, premultiplied for RGBA in TIFF."""
-    if name in ("jpeg", "png", "webp") and not _ends_properly(data, name):
-        return False
+def _one(data: bytes, name: str, header: Header, reduction: int) -> _Decoded:
+    """The one picture, by the decoder that suits the format."""
+    if name == "jpeg":
+        image = np.asarray(to_srgb(decode_jpeg(data, reduction), header.icc))
+        return _Decoded(image, None, header.orientation)
+    if name == "png" or data.startswith(b"P7"):
+        image, alpha = decode_png(data) if name == "png" else decode_pam(data)
+        image = array_to_srgb(_eight_bit(image), header.icc)
+        return _Decoded(image, None if alpha is None else _levels(alpha), header.orientation)
+    if name == "hdr":
+        return _Decoded(_by_opencv(data, "HDR"), None)
     if name == "tiff":
-        return header.orientation == 1 and header.mode in ("L", "RGB", "L;16", "RGB;16", "L;32F", "RGB;32F")
-    if name == "bmp":
-        return header.mode == "RGB"
-    return header.mode not in ("CMYK", "animated")
+        return _tiff_page(data, header.pages[0])
+    if name == "avif" and not header.icc and (at := data.find(b"colrnclx")) >= 0:
+        primaries, transfer = (int.from_bytes(data[at + 8 + 2 * n : at + 10 + 2 * n], "big") for n in range(2))
+        icc = profile_of_code_points(primaries, transfer)
+    else:
+        icc = header.icc
+    with opened(data, name) as picture:
+        picture.load()
+        return _split(picture, icc, header.orientation)
 
 
-def _opencv(data: bytes, header: Header, reduction: int) -> Picture | None:
-    """What OpenCV makes of the bytes, at 1/1, 1/2, 1/4 or 1/8 of the size; None when Pillow must judge."""
-    flags = cv2.IMREAD_COLOR if reduction == 1 else getattr(cv2, f"IMREAD_REDUCED_COLOR_{reduction}")
-    if ";" in header.mode or header.mode == "F":
-        flags |= cv2.IMREAD_ANYDEPTH
-    try:
-        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        return None
-    except MemoryError as error:
-        raise TooLarge(f"{header.width} x {header.height}: not enough memory to decode it") from error
+def _tiff_page(data: bytes, page: int) -> _Decoded:
+    directory = check_tiff(data, page)
+    if is_float_rgb(directory):
+        return _Decoded(_by_opencv(data, "TIFF"), None)
+    with guarded("tiff"):
+        try:
+            picture = open_lazily(data, "tiff")
+        except PIL.UnidentifiedImageError as error:
+            raise Unsupported("TIFF of a kind that cannot be read here; save it with 8 or 16 bits a sample") from error
+        picture.seek(page)
+        picture.load()
+        return _split(picture, picture.info.get("icc_profile") or b"", 1, directory)
+
+
+def _by_opencv(data: bytes, name: str) -> Picture:
+    """RGB of floats that Pillow does not read."""
+    image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
-        return None
-    bgr = _eight_bit(image)
-    return _upright(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8), header.orientation)
+        raise Damaged(f"{name} does not decode")
+    return _eight_bit(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image))
 
 
 def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
@@ -171,34 +202,20 @@ def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
     return 1
 
 
-def _ends_properly(data: bytes, name: str) -> bool:
-    """Whether the end of the file is there; OpenCV returns half a grey picture for a truncated JPEG."""
-    if name == "jpeg":
-        return data.rfind(b"\xff\xd9") > data.find(b"\xff\xda") >= 0
-    if name == "webp":
-        return len(data) >= int.from_bytes(data[4:8], "little") + 8
-    return b"IEND" in data[-4096:] or b"IEND" in data
-
-
-def _loaded(picture: Image.Image) -> Picture:
-    """An opened Pillow picture, decoded. Pillow turns TIFFs upright by itself, and forgets the tag when it does."""
-    picture.load()
-    return _upright(_to_rgb(picture), pillow_header(picture).orientation)
-
-
 def _all_frames(
-    data: bytes, name: str, pages: int | None, max_megapixels: float, admit: Admit
-) -> Iterator[Picture | ItemError]:
+    data: bytes, name: str, pages: Sequence[int] | None, max_megapixels: float, admit: Admit
+) -> Iterator[_Decoded | ItemError]:
     """Every page or frame by Pillow, which others may use between two of them; of an animation, `pages` is None."""
+    icc = read_header(data, name).icc
     with guarded(name):
-        picture = open_lazily(data, name)
-    for index in itertools.count() if pages is None else range(pages):
+        picture = open_lazily(animated_png(data) if name == "png" else data, name)
+    for index, place in enumerate(itertools.count() if pages is None else pages):
         try:
             with guarded(name):
                 if index == MAX_FRAMES:
                     raise TooLarge(f"more than {MAX_FRAMES:,} pages or frames; the rest is left out")
                 try:
-                    picture.seek(index)
+                    picture.seek(place)
                 except EOFError:
                     if pages is None:
                         return
@@ -206,60 +223,77 @@ def _all_frames(
                 header = pillow_header(picture)
             check_size(header.width, header.height, max_megapixels)
             admit(header.width * header.height / 1e6)
+            if pages is not None:
+                yield _tiff_page(data, place)
+                continue
             with guarded(name):
-                image = _loaded(picture)
+                picture.load()
+                frame = _split(picture, icc, header.orientation)
         except ItemError as error:
             yield error
             if not isinstance(error, TooLarge) or index == MAX_FRAMES:
                 return
         else:
-            yield image
+            yield frame
 
 
-def _to_rgb(picture: Image.Image) -> Picture:
-    """uint8 (H, W, 3) RGB of a Pillow picture in any mode."""
+def _split(picture: Image.Image, icc: bytes, orientation: int, directory: Directory | None = None) -> _Decoded:
+    """A decoded Pillow picture in any mode."""
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
-        return _eight_bit(np.asarray(picture))
-    if mode == "LAB":
-        return _from_lab(picture)
-    if mode in ("RGB", "RGBA", "RGBX", "RGBa"):
-        return _by_bands(picture, mode)
-    return _by_bands(picture, "RGBA" if mode == "PA" or (mode == "P" and "transparency" in picture.info) else "RGB")
+        numbers = np.asarray(picture)
+        numbers = numbers if directory is None else tiff_numbers(numbers, directory)
+        return _Decoded(_eight_bit(numbers), None, orientation)
+    if "A" in mode.upper().removeprefix("LAB") or "transparency" in picture.info:
+        rgba = _by_bands(picture)
+        return _Decoded(array_to_srgb(rgba[:, :, :3], icc), rgba[:, :, 3], orientation)
+    known = mode if mode in ("L", "CMYK", "LAB") else "L" if mode == "1" else "RGB"
+    return _Decoded(np.asarray(to_srgb(picture if known == mode else picture.convert(known), icc)), None, orientation)
 
 
 _BAND_ROWS = 256
 
 
-def _by_bands(picture: Image.Image, mode: str) -> Picture:
-    """The first three channels of the picture in `mode`, some rows at a time: whole, it would be held three times."""
-    rgb = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
+def _by_bands(picture: Image.Image) -> Picture:
+    """uint8 (H, W, 4) RGBA, some rows at a time: whole, the picture would be held three times."""
+    rgba = np.empty((picture.height, picture.width, 4), dtype=np.uint8)
     for top in range(0, picture.height, _BAND_ROWS):
         band = picture.crop((0, top, picture.width, min(top + _BAND_ROWS, picture.height)))
-        rgb[top : top + _BAND_ROWS] = np.asarray(band if band.mode == mode else band.convert(mode))[:, :, :3]
-    return rgb
-
-
-def _from_lab(picture: Image.Image) -> Picture:
-    """CIE L*a*b* as TIFF stores it (L 0..255, a and b signed bytes) to sRGB, by OpenCV."""
-    lab = np.array(picture, dtype=np.uint8)
-    lab[:, :, 1:] = (lab[:, :, 1:].view(np.int8).astype(np.int16) + 128).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), dtype=np.uint8)
+        rgba[top : top + _BAND_ROWS] = np.asarray(band if band.mode == "RGBA" else band.convert("RGBA"))
+    return rgba
 
 
 def _eight_bit(image: NDArray[Any]) -> Picture:
-    """uint8 (H, W, 3) from any depth: 16 bit divided by 257, 0..1 floats times 255, both rounded; 32 bit cut."""
-    if image.dtype == np.uint8:
-        scaled = image
-    elif image.dtype.kind == "f":
-        scaled = (np.clip(np.nan_to_num(image), 0, 1) * 255 + 0.5).astype(np.uint8)
-    elif image.dtype == np.uint32:
-        scaled = (image >> 24).astype(np.uint8)
-    else:  # 16 bit, or 16 bit in 32 as Pillow keeps it
-        scaled = ((np.clip(image, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if scaled.ndim == 2:
-        scaled = np.repeat(scaled[:, :, None], 3, axis=2)
+    """uint8 (H, W, 3) from grey or RGB of any depth; see `_levels`."""
+    scaled = _levels(image)
+    if scaled.ndim == 2 or scaled.shape[2] == 1:
+        scaled = np.repeat(scaled.reshape(*scaled.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(scaled)
+
+
+_TOLERATED = 0.5 / 255
+
+
+def _levels(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Samples as levels 0..255: of 16 bits divided by 257, of 32 by 2**24, floats 0..1 times 255, all rounded.
+
+    Raises:
+        Unsupported: Floats that lie outside 0..1, or are no numbers: what is white in them is not known.
+    """
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype.kind == "f":
+        least, most = float(image.min()), float(image.max())
+        if not (least >= -_TOLERATED and most <= 1 + _TOLERATED):
+            raise Unsupported(
+                f"floating-point samples from {least:g} to {most:g}: only 0 to 1 is known as black to white; scale "
+                "them to that, or save the picture with 8 or 16 bits"
+            )
+        return np.asarray(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if image.dtype == np.uint32:
+        return np.asarray((image.astype(np.uint64) * 255 + 2**31) // (2**32 - 1)).astype(np.uint8)
+    depth16 = np.clip(image, 0, 65535).astype(np.uint32)  # which Pillow may keep in 32 bits
+    return np.asarray((depth16 + 128) // 257).astype(np.uint8)
 
 
 def _upright(image: Picture, orientation: int) -> Picture:

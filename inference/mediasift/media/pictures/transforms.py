@@ -17,10 +17,10 @@ Picture = NDArray[np.uint8]
 Fit = Literal["stretch", "crop", "pad"]
 Resample = Literal["nearest", "area", "linear", "bilinear", "bicubic", "lanczos"]
 Anchor = Literal["center", "top-left"]
-ColorModel = Literal["gray", "rgb", "hsv", "lab"]
+ColorModel = Literal["gray", "rgb", "rgba", "cmyk", "hsv", "lab"]
 Filling = Literal["color", "reflect", "blur"]
 Canvas = Literal["keep", "grow"]
-Color = tuple[int, int, int]
+Color = tuple[int, ...]
 Box = tuple[float, float, float, float]
 """left, top, right, bottom as fractions 0..1 of the picture's width and height."""
 
@@ -45,17 +45,17 @@ def resize(
     high, wide = image.shape[:2]
     left, top, right, bottom = window or (0, 0, width, height)
     size = right - left, bottom - top
+    shrinks = width < wide or height < high
+    how = {"area": "BOX" if shrinks else "BILINEAR", "linear": "BILINEAR"}.get(resample, resample.upper())
     if width * height > _BLOWN_UP * (wide * high + size[0] * size[1]):
         part = (left * wide / width, top * high / height, right * wide / width, bottom * high / height)
-        how = "BILINEAR" if resample in ("area", "linear") else resample.upper()
         return np.asarray(Image.fromarray(image).resize(size, Image.Resampling[how], box=part))
     if (wide, high) != (width, height):
-        if resample in ("area", "linear"):
-            shrinks = width < wide or height < high
+        if resample in ("area", "linear") and image.shape[2:] != (4,):  # Pillow minds that colours may be invisible
             method = cv2.INTER_AREA if shrinks and resample == "area" else cv2.INTER_LINEAR
             image = np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
         else:
-            image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling[resample.upper()]))
+            image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling[how]))
     return image[top:bottom, left:right]
 
 
@@ -278,17 +278,20 @@ def rotate(image: Picture, degrees: float, *, canvas: Canvas = "grow", color: Co
 
 
 def to_color_model(image: Picture, model: ColorModel) -> NDArray[np.generic]:
-    """The RGB picture's numbers in another colour model.
+    """The RGB picture's numbers in another colour model; those of an RGBA one as they are.
 
     Returns:
-        gray: uint8 (H, W), 0..255. rgb: uint8 (H, W, 3), 0..255. hsv: float32 (H, W, 3), hue 0..360 degrees,
+        gray: uint8 (H, W), 0..255. rgb: uint8 (H, W, 3), 0..255. rgba: uint8 (H, W, 4). cmyk: uint8 (H, W, 4), Pillow's
+        plain complement, of no press; 255 is all ink. hsv: float32 (H, W, 3), hue 0..360 degrees,
         saturation and value 0..1. lab: float32 (H, W, 3), CIE L* 0..100, a* and b* about -128..127, white D65, the
         picture taken for sRGB.
     """
     if model == "gray":
         return to_gray(image)
-    if model == "rgb":
+    if model in ("rgb", "rgba"):
         return image
+    if model == "cmyk":
+        return np.asarray(Image.fromarray(image).convert("CMYK"))
     scaled = image.astype(np.float32) / np.float32(255)
     code = cv2.COLOR_RGB2HSV if model == "hsv" else cv2.COLOR_RGB2LAB
     return np.asarray(cv2.cvtColor(scaled, code), dtype=np.float32)

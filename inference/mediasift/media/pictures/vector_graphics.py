@@ -1,21 +1,32 @@
 """SVG drawings → pixels, without network, without other files, within the limit of megapixels.
 
 The renderer (resvg, through the extra `svg`) never uses the network, but by itself it would read pictures that a
-drawing names by their path. So the drawing is looked through first, by a parser that follows nothing.
+drawing names by their path, and leave out letters for which this machine has no font. So the drawing is looked through
+first, by a parser that follows nothing; and all letters are drawn in Roboto, which comes with the extra, so that a
+drawing is the same everywhere.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 from xml.parsers import expat
 
 from mediasift.errors import Damaged, TooLarge, Unsupported
-from mediasift.media.pictures.headers import check_size, read_header
+from mediasift.media.pictures.headers import check_size
+from mediasift.media.pictures.probe import read_header
 from mediasift.sources.formats import sniff
-from mediasift.system.optional import is_installed, require
+from mediasift.system.optional import is_installed, lazily, require
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
+else:
+    ImageFont = lazily("PIL.ImageFont")
 
 MAX_BYTES = 50_000_000
 _MAX_ELEMENTS = 1_000_000
@@ -37,12 +48,13 @@ class _Drawing:
         self.size = (0.0, 0.0)
         self.references: list[str] = []
         self.embedded: list[str] = []
-        self._elements = self._depth = 0
+        self.letters: set[str] = set()
+        self._elements = self._depth = self._in_text = 0
         if len(data) > MAX_BYTES:
             raise TooLarge(f"SVG of {len(data):,} bytes; at most {MAX_BYTES:,}")
         parser = expat.ParserCreate()  # by itself it expands entities within a fixed factor only (Expat 2.4.1)
         parser.StartElementHandler, parser.EndElementHandler = self._element, self._end
-        parser.EntityDeclHandler = _refuse_entity
+        parser.EntityDeclHandler, parser.CharacterDataHandler = _refuse_entity, self._characters
         try:
             parser.Parse(data, True)
         except expat.ExpatError as error:
@@ -58,6 +70,7 @@ class _Drawing:
     def _element(self, name: str, attributes: dict[str, str]) -> None:
         self._elements += 1
         self._depth += 1
+        self._in_text += self._in_text > 0 or _local(name) == "text"
         if self._elements > _MAX_ELEMENTS or self._depth > _MAX_DEPTH:
             raise TooLarge(f"SVG with more than {_MAX_ELEMENTS:,} elements, or nested deeper than {_MAX_DEPTH}")
         if self._elements == 1:
@@ -71,8 +84,13 @@ class _Drawing:
                 elif _local(name) in ("image", "feImage", "use"):
                     self.references.append(value.strip())
 
+    def _characters(self, text: str) -> None:
+        if self._in_text:
+            self.letters.update(text)
+
     def _end(self, _name: str) -> None:
         self._depth -= 1
+        self._in_text -= self._in_text > 0
 
 
 def _local(name: str) -> str:
@@ -117,10 +135,11 @@ def drawing_size(data: bytes) -> tuple[int, int]:
 
 
 def rasterised(data: bytes, *, max_megapixels: float) -> bytes:
-    """The drawing as a PNG, at its own size, on white.
+    """The drawing as a PNG, at its own size, transparent where nothing is drawn.
 
     Raises:
-        Unsupported: The renderer is not installed; or the drawing refers to other files, which are never read.
+        Unsupported: The renderer is not installed; or the drawing refers to other files, which are never read, or has
+            letters that the font lacks.
         Damaged: It does not render.
         TooLarge: More pixels than the limit, in the drawing or in a picture inside it.
     """
@@ -132,12 +151,41 @@ def rasterised(data: bytes, *, max_megapixels: float) -> bytes:
     width, height = drawing.pixels()
     for size in ((width, height), *map(_embedded_size, drawing.embedded)):
         check_size(*size, max_megapixels)
-    resvg = require("resvg_py", extra="svg")
+    resvg, fonts = require("resvg_py", extra="svg"), require("font_roboto", extra="svg").font_files
+    if missing := sorted(drawing.letters - _drawable(fonts["Roboto"], frozenset(drawing.letters))):
+        raise Unsupported(
+            f"SVG with letters that the font here does not have ({''.join(missing)[:20]!r}); save it as PNG"
+        )
+    families = {
+        f"{kind}_family": "Roboto" for kind in ("font", "serif", "sans_serif", "cursive", "fantasy", "monospace")
+    }
     try:
-        text = data.decode("utf-8-sig")
-        return bytes(resvg.svg_to_bytes(svg_string=text, background="white", dpi=_DPI, width=width, height=height))
-    except (ValueError, RuntimeError) as error:
+        image = resvg.svg_to_bytes(
+            svg_string=_text(data), dpi=_DPI, width=width, height=height, skip_system_fonts=True, **families,
+            font_files=[fonts[name] for name in ("Roboto", "RobotoBold", "RobotoItalic", "RobotoBoldItalic")],
+        )  # fmt: skip
+    except (ValueError, RuntimeError, LookupError) as error:
         raise Damaged(f"SVG does not render ({error})") from error
+    return bytes(image)
+
+
+def _text(data: bytes) -> str:
+    """The drawing's text, in the encoding that its first bytes say (XML 1.0, appendix F)."""
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return data.decode("utf-16")
+    declared = re.match(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.-]+)""", data)
+    encoding = declared[1].decode("ascii") if declared and not data.startswith(codecs.BOM_UTF8) else "utf-8-sig"
+    return data.decode("utf-8-sig" if encoding.lower() == "utf-8" else encoding)
+
+
+@lru_cache(maxsize=256)
+def _drawable(font: str, letters: frozenset[str]) -> frozenset[str]:
+    """Those of the letters that a font has, or that are not drawn at all."""
+    face = ImageFont.truetype(font, 20)
+    absent = bytes(face.getmask("\uffff"))
+    return frozenset(
+        one for one in letters if not one.isprintable() or one.isspace() or bytes(face.getmask(one)) != absent
+    )
 
 
 def _embedded_size(url: str) -> tuple[int, int]:

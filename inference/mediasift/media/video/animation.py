@@ -8,8 +8,9 @@ from fractions import Fraction
 import numpy as np
 
 from mediasift.errors import Damaged
-from mediasift.media.pictures.headers import PILLOW_ERRORS, check_size, guarded, open_lazily, read_header
+from mediasift.media.pictures.headers import PILLOW_ERRORS, check_size, guarded, open_lazily
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.media.pictures.probe import read_header
 from mediasift.media.video.every import Chosen, Timetable
 from mediasift.media.video.frames import PictureFrame
 

@@ -1,0 +1,155 @@
+"""PNG: what its chunks say (PNG, third edition), and a copy with nothing but the pixels for the decoders.
+
+What a chunk announces is never allocated, and texts, profiles and whatever else stands beside the pixels cannot make
+them undecodable: decoders are given the critical chunks alone.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import Damaged, TooLarge, Unsupported
+from mediasift.media.libraries import cv2
+from mediasift.media.pictures.colors import profile_of_code_points, profile_of_primaries
+from mediasift.media.pictures.headers import Header, exif_orientation
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT"})
+_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+_MAX_PROFILE = 16 << 20
+_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+
+
+class _Chunk(NamedTuple):
+    kind: bytes
+    start: int
+    end: int
+
+    def body(self, data: bytes) -> bytes:
+        return data[self.start : self.end]
+
+    def whole(self, data: bytes) -> bytes:
+        """With length, kind and checksum."""
+        return data[self.start - 8 : self.end + 4]
+
+
+def _chunks(data: bytes) -> Iterator[_Chunk]:
+    """All that are there; the last may announce more than there is."""
+    position = len(_SIGNATURE)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        yield _Chunk(kind, position + 8, position + 8 + length)
+        if kind == b"IEND":
+            return
+        position += 12 + length
+
+
+def png_header(data: bytes) -> Header | None:
+    """Size from IHDR; orientation and colours from what stands before the pixels; None where there is no size."""
+    first: dict[bytes, bytes] = {}
+    for chunk in _chunks(data):
+        if chunk.kind == b"IDAT":
+            break
+        if chunk.kind != b"tEXt" and chunk.end <= len(data):
+            first.setdefault(chunk.kind, chunk.body(data))
+    header = first.get(b"IHDR", b"")
+    if len(header) < 13 or not all(struct.unpack_from(">II", header)):
+        return None
+    width, height, depth, color = struct.unpack_from(">IIBB", header)
+    mode = _MODES.get(color, "")
+    exif = first.get(b"eXIf", b"")
+    return Header(
+        width=width, height=height, orientation=exif_orientation(exif), exif=exif, icc=_profile(first),
+        mode="animated" if b"acTL" in first else f"{mode};16" if depth == 16 else mode,
+    )  # fmt: skip
+
+
+def _profile(first: dict[bytes, bytes]) -> bytes:
+    """The colour profile, by the order of precedence of the third edition, 4.3; empty for sRGB and for none."""
+    if len(coded := first.get(b"cICP", b"")) == 4:
+        return profile_of_code_points(coded[0], coded[1])
+    if packed := first.get(b"iCCP", b"").partition(b"\0")[2][1:]:
+        try:
+            return zlib.decompressobj().decompress(packed, _MAX_PROFILE)
+        except zlib.error:
+            return b""  # a damaged profile is none
+    gamma, places = first.get(b"gAMA", b""), first.get(b"cHRM", b"")
+    if b"sRGB" in first or len(gamma) != 4:
+        return b""
+    if len(places) != 32:  # a gamma alone is often wrong, and no other reader minds it
+        return b""
+    return profile_of_primaries(
+        struct.unpack(">I", gamma)[0] / 100_000, [n / 100_000 for n in struct.unpack(">8I", places)]
+    )
+
+
+def bare_png(data: bytes, *, keep: frozenset[bytes] = frozenset()) -> bytes:
+    """The chunks of the pixels alone, whole and with their checksums right, and those to `keep`.
+
+    Raises:
+        Damaged: One of them is not, or pixels are missing.
+    """
+    parts, last, is_complete = [_SIGNATURE], b"", False
+    for chunk in _chunks(data):
+        is_complete = is_complete or (last == b"IDAT" and chunk.kind != last)
+        last, name = chunk.kind, chunk.kind.decode("latin-1")
+        if chunk.kind == b"CgBI":
+            raise Unsupported("PNG in Apple's form for iOS (CgBI); `pngcrush -revert-iphone-optimizations` restores it")
+        if chunk.end + 4 > len(data):
+            if not is_complete:
+                raise Damaged(f"PNG cut off in its chunk {name!r}")
+            break
+        if chunk.kind in _PIXELS or chunk.kind in keep:
+            (stated,) = struct.unpack_from(">I", data, chunk.end)
+            if zlib.crc32(memoryview(data)[chunk.start - 4 : chunk.end]) != stated:
+                raise Damaged(f"PNG whose chunk {name!r} is damaged (checksum)")
+            parts.append(chunk.whole(data))
+    return b"".join([*parts, b"\0\0\0\0IEND\xaeB`\x82"])
+
+
+def animated_png(data: bytes) -> bytes:
+    """The same with the frames of an animation."""
+    return bare_png(data, keep=_ANIMATION | {b"tRNS"})
+
+
+def described_png(data: bytes) -> bytes:
+    """A PNG of the first chunk and what may hold EXIF, for Pillow; it has no pixels."""
+    kept = [
+        chunk.whole(data)
+        for chunk in _chunks(data)
+        if chunk.kind in (b"IHDR", b"eXIf")
+        or (chunk.kind in (b"tEXt", b"zTXt") and data.startswith(b"Raw profile type exif\0", chunk.start))
+    ]
+    return b"".join([_SIGNATURE, *kept, b"\0\0\0\0IDAT5\xaf\x06\x1e", b"\0\0\0\0IEND\xaeB`\x82"])
+
+
+def decode_png(data: bytes) -> tuple[NDArray[Any], NDArray[np.generic] | None]:
+    """(pixels, alpha): uint8 or uint16 (H, W) grey or (H, W, 3) RGB, and (H, W) of the same depth where it has any.
+
+    Raises:
+        Damaged: It does not decode wholly.
+    """
+    depth, color = data[24], data[25]
+    transparent = next((chunk.body(data) for chunk in _chunks(data) if chunk.kind == b"tRNS"), b"")
+    bare = bare_png(data, keep=frozenset({b"tRNS"} if color == 3 else ()))
+    how = cv2.IMREAD_UNCHANGED if color >= 4 or transparent else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    try:
+        image: Any = cv2.imdecode(np.frombuffer(bare, np.uint8), how)
+    except (cv2.error, MemoryError) as error:
+        raise TooLarge(f"PNG does not decode ({error})") from error
+    if image is None:
+        raise Damaged("PNG whose pixels are damaged or cut off")
+    if image.ndim == 3 and image.shape[2] == 4:
+        return cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), image[:, :, 3]
+    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    if color == 3 or len(transparent) != 2 * (1 if image.ndim == 2 else 3):
+        return pixels, None
+    unseen = np.frombuffer(transparent, ">u2").astype(np.uint32) * (255 // (2**depth - 1) if depth < 8 else 1)
+    is_seen = np.any(pixels.reshape(*pixels.shape[:2], -1) != unseen, axis=2)
+    return pixels, (is_seen * np.iinfo(pixels.dtype).max).astype(pixels.dtype)
