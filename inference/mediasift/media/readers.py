@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mediasift.errors import NotFound, Unsupported, UsageError
 from mediasift.items import FailedItem, Item, MediaFile, Place, RemoteSound
 from mediasift.media.documents.pages import read_pages
+from mediasift.media.pictures.colors import Background
 from mediasift.media.pictures.headers import check_size
-from mediasift.media.pictures.images import Admit, admit_all, decode
+from mediasift.media.pictures.images import Admit, admit_all, decode, from_pillow
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
 from mediasift.sources.content import Array, Content, RemoteRecording
@@ -43,7 +43,7 @@ def read_source(
     if content is None:
         raise source.failure or NotFound("nothing to read")
     if isinstance(content, Array) and reads in ("pictures", "frames"):
-        yield _from_array(source.path, content.image, options)
+        yield _given(source.path, content.image, options)
     elif isinstance(content, RemoteRecording) and reads == "sound":
         yield RemoteSound(path=source.path)
     else:
@@ -99,15 +99,22 @@ def _frames(content: Content, path: str, options: Any, admit: Admit) -> Iterator
             yield FailedItem(path=path, error=complaint)
 
 
-def _from_array(path: str, image: NDArray[np.uint8], options: Any) -> Item:
-    """A caller's array as an item."""
+def _given(path: str, image: Any, options: Any) -> Item:
+    """A caller's array, or picture of Pillow, as an item."""
+    if hasattr(image, "getbands"):
+        check_size(image.width, image.height, options.max_megapixels)
+        shown = from_pillow(image, background=options.background, keep_alpha=options.keeps_alpha)
+        return Item(path=path, image=shown, original_size=(shown.shape[1], shown.shape[0]))
     shape = image.shape
-    is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+    is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     if image.dtype != np.uint8 or not is_picture or 0 in shape:
         raise UsageError(
-            f"{path}: pictures are uint8 arrays of shape (H, W, 3) in RGB, or (H, W); found {image.dtype} {shape}"
+            f"{path}: pictures are uint8 arrays of shape (H, W, 3) in RGB, (H, W, 4) in RGBA, or (H, W); found "
+            f"{image.dtype} {shape}"
         )
     check_size(shape[1], shape[0], options.max_megapixels)
     if len(shape) == 2 or shape[2] == 1:
         image = np.repeat(image.reshape(shape[0], shape[1], 1), 3, axis=2)
+    elif shape[2] == 4 and not options.keeps_alpha:
+        image = Background(options.background).lay(np.ascontiguousarray(image[:, :, :3]), image[:, :, 3])
     return Item(path=path, image=image, original_size=(shape[1], shape[0]))

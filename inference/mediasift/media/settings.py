@@ -66,7 +66,10 @@ class FilmSettings(ListSettings):
     @property
     def viewing(self) -> Viewing:
         """What is wanted of a video."""
-        return Viewing(max_megapixels=self.max_megapixels, stream=self.stream, as_stored=self.as_stored)
+        return Viewing(
+            max_megapixels=self.max_megapixels, background=self.background, stream=self.stream,
+            as_stored=self.as_stored,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

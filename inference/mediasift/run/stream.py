@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TextIO, cast
+from typing import IO, Any, Generic, Protocol, TextIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +22,26 @@ from mediasift.run.ledger import check_consent
 from mediasift.run.pipeline import Finished, Pipeline, readers, started
 from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
+from mediasift.sources.content import Content, PillowPicture, given
 from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary, computing
 from mediasift.tables.stored import Stored
 
-Named = str | Path | NDArray[np.uint8] | Sequence[str | Path | NDArray[np.uint8]]
-"""Paths, folders, globs, `.txt` or `.csv` lists, or uint8 arrays (H, W, 3) in RGB; one or several."""
+OneNamed = str | Path | NDArray[np.uint8] | bytes | IO[bytes] | PillowPicture | Content
+Named = OneNamed | Sequence[OneNamed]
+"""Paths, folders, globs, lists, or what is in memory: uint8 arrays (H, W, 3) in RGB, the bytes of files, files open for
+reading, pictures of Pillow; one or several."""
 
 
-def named_inputs(inputs: Named) -> list[str | Path | NDArray[np.uint8]]:
+def named_inputs(inputs: Named) -> list[str | Path | Content]:
     """One input or several as a list."""
-    return [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else list(inputs)
+    if isinstance(inputs, (str, Path)):
+        return [inputs]
+    if (content := given(inputs, 0)) is not None:
+        return [content]
+    return [given(one, index) or one for index, one in enumerate(cast("Iterable[Any]", inputs))]
 
 
 def stream_of(task: Any, inputs: Named) -> Stream[Any]:

@@ -16,15 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
 
-from mediasift.errors import InputError, ItemError, MediasiftError, NotFound, Unreadable, Unsupported
+from mediasift.errors import InputError, ItemError, MediasiftError, NotFound, Unreadable, Unsupported, UsageError
 from mediasift.sources.formats import HEAD_BYTES
 from mediasift.system.files import faults
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _PIECE_BYTES = 1 << 22
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -218,16 +214,20 @@ class Bytes(Content):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Array(Content):
-    """A picture given by a Python caller: uint8 (H, W, 3) RGB or (H, W) grey. It has no bytes to open."""
+    """A picture given by a Python caller, without bytes to open.
+
+    Attributes:
+        image: uint8 (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey, or a picture of Pillow.
+    """
 
     name: str
-    image: NDArray[np.uint8] = field(repr=False)
+    image: Any = field(repr=False)
 
     refusal: ClassVar[str] = "an array, not a file: it has no header and holds one picture"
 
     def state(self) -> str:
         """Its hash."""
-        shape = str(self.image.shape).encode()
+        shape = str(getattr(self.image, "shape", None) or (self.image.mode, self.image.size)).encode()
         return hashlib.blake2b(shape + self.image.tobytes(), digest_size=16).hexdigest()
 
 
@@ -243,6 +243,44 @@ class RemoteRecording(Content):
     def address(self) -> str:
         """See `Content`."""
         return self.name
+
+
+class PillowPicture(Protocol):
+    """What is used here of a picture of Pillow."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+
+    def getbands(self) -> tuple[str, ...]:
+        """Names of its channels."""
+
+    def tobytes(self) -> bytes:
+        """Its pixels."""
+
+
+def given(value: Any, index: int) -> Content | None:
+    """What a Python caller gives instead of a name: an array, the bytes of a file, an open file, a picture of Pillow.
+
+    Args:
+        value: What it may be; None comes back for anything else.
+        index: Its number among the inputs, from 0: it has no name of its own.
+
+    Raises:
+        UsageError: A file that is open as text.
+    """
+    if isinstance(value, Content):
+        return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return Bytes(f"bytes[{index}]", bytes(value))
+    if hasattr(value, "tobytes") and (hasattr(value, "dtype") or hasattr(value, "getbands")):
+        return Array(f"{'array' if hasattr(value, 'dtype') else 'picture'}[{index}]", value)
+    if not hasattr(value, "read") or isinstance(value, (str, Path)):
+        return None
+    data, name = value.read(), getattr(value, "name", None)
+    if not isinstance(data, bytes):
+        raise UsageError(f"input {index + 1}: the file is open as text; open it with mode 'rb'")
+    return Bytes(name if isinstance(name, str) else f"file[{index}]", data)
 
 
 SCHEMES: dict[str, Callable[[str], Content]] = {"gs://": RemoteRecording}

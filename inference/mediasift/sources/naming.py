@@ -19,11 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mediasift.errors import ItemError, NotFound, Unreadable, Unsupported
-from mediasift.sources.content import Array, Content, LocalFile, addressed
+from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.formats import sniff
 from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
 from mediasift.sources.records import SHEET, SHEETS, composed, read_bytes
@@ -52,21 +49,21 @@ class Inputs:
     """What to read, as a user names it.
 
     Attributes:
-        named: Paths, folders, globs, lists (see `lists.LISTS`), `-` for standard input, or arrays.
+        named: Paths, folders, globs, lists (see `lists.LISTS`), `-` for standard input, or what a caller has in memory.
         recursive: Enter folders inside named folders.
         column: Column of a list that holds the paths; None takes `path`, or the only one. In JSON Lines a dotted name.
         keep: Columns of a list to carry into every row.
         encoding: Of lists; None takes UTF-8.
     """
 
-    named: Sequence[str | Path | NDArray[np.uint8]]
+    named: Sequence[str | Path | Content]
     recursive: bool = True
     column: str | None = None
     keep: tuple[str, ...] = ()
     encoding: str | None = None
 
     @classmethod
-    def of(cls, settings: ListSettings, named: Sequence[str | Path | NDArray[np.uint8]]) -> Inputs:
+    def of(cls, settings: ListSettings, named: Sequence[str | Path | Content]) -> Inputs:
         """These names, read as the settings say."""
         lists = {field.name: getattr(settings, field.name) for field in fields(ListSettings)}
         return cls(named=named, **lists)
@@ -74,7 +71,7 @@ class Inputs:
     @property
     def names(self) -> list[str]:
         """What was named, as text."""
-        return ["array" if isinstance(name, np.ndarray) else str(name) for name in self.named]
+        return [name.name if isinstance(name, Content) else str(name) for name in self.named]
 
 
 Skipped = Counter[str]
@@ -94,13 +91,12 @@ def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextI
         UsageError: `column` or `keep` name a column that is not there.
     """
     skipped = Skipped() if skipped is None else skipped
-    for index, named in enumerate(inputs.named):
-        if isinstance(named, np.ndarray):
-            name = f"array[{index}]"
-            yield Source(path=name, content=Array(name, named))
+    for named in inputs.named:
+        if isinstance(named, Content):
+            yield Source(path=named.name, content=named)
         else:
-            given = _from_stdin(stdin, inputs) if named == "-" else _from_path(os.fspath(named), inputs, skipped)
-            for source in given:
+            found = _from_stdin(stdin, inputs) if named == "-" else _from_path(os.fspath(named), inputs, skipped)
+            for source in found:
                 shown = shown_path(source.path)
                 yield source if shown == source.path else replace(source, path=shown)
 
@@ -290,11 +286,11 @@ def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
             yield Source(path=path, kept=kept, failure=NotFound(f"line {line} of {file.name} has no path"))
 
 
-def common_folder(named: Sequence[str | Path | NDArray[np.uint8]]) -> str:
+def common_folder(named: Sequence[str | Path | Content]) -> str:
     """The folder in which all named files and folders lie, as typed; empty where there is none, or for lists."""
     folders: list[str] = []
     for name in named:
-        if isinstance(name, np.ndarray) or not Path(name).exists() or Path(name).suffix.lower() in LISTS:
+        if isinstance(name, Content) or not Path(name).exists() or Path(name).suffix.lower() in LISTS:
             return ""
         folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))
     try:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.libraries import cv2
-from mediasift.media.pictures.transforms import Picture, to_gray
+from mediasift.media.pictures.transforms import Picture, rotated_size, to_gray
 
 MAX_SKEW_DEG = 15.0
 _SKEW_STEP_DEG = 0.1
 _SKEW_WIDTH_PX = 600
 _SKEW_LEAST_PX = 100
+_MOST_GROWTH = 4
 SMALL_TEXT_PX = 20.0
 """Lines of capital letters lower than this are enlarged; Tesseract's manual asks for about 20 pixels at least
 (https://tesseract-ocr.github.io/tessdoc/ImproveQuality.html)."""
@@ -103,8 +104,16 @@ def rotated(image: Picture, clockwise_deg: float) -> tuple[Picture, Matrix]:
 
 
 def deskew(image: Picture) -> tuple[Picture, Matrix]:
-    """With its lines of text level, and the map from the result's pixels to the original's."""
+    """With its lines of text level, and the map from the result's pixels to the original's.
+
+    A strip of which the turned canvas would be more than `_MOST_GROWTH` times as large stays as it is.
+    """
     angle = skew_deg(image)
+    if (
+        np.prod(rotated_size(image.shape[1], image.shape[0], angle, "grow"), dtype=float)
+        > _MOST_GROWTH * image.shape[0] * image.shape[1]
+    ):
+        angle = 0.0
     return rotated(image, -angle) if angle else (to_gray(image), IDENTITY)
 
 

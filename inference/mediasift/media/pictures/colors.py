@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 else:
     ImageCms, ImageColor = lazily("PIL.ImageCms"), lazily("PIL.ImageColor")
 
+WHITE = (255, 255, 255)
 LIGHT = 224
 """Luma from which a pixel would hardly be seen on white, of 255."""
 _ALL_BUT = 0.01
@@ -66,7 +67,7 @@ class Background:
     """
 
     def __init__(self, color: str = "auto") -> None:
-        self._color = None if color == "auto" else parse_color(color)
+        self.color = None if color == "auto" else parse_color(color)
 
     def lay(self, image: Picture, alpha: NDArray[np.uint8] | None) -> Picture:
         """The picture without transparency.
@@ -77,17 +78,21 @@ class Background:
         """
         if alpha is None or bool((alpha == 255).all()):
             return image
-        if self._color is None:
+        if self.color is None:
             seen = float(alpha.sum(dtype=np.int64))
             dark = float(alpha[to_gray(image) < LIGHT].sum(dtype=np.int64))
-            self._color = (0, 0, 0) if seen and dark < _ALL_BUT * seen else (255, 255, 255)
-        laid = np.empty_like(image)
-        ground = np.array(self._color, dtype=np.uint16)
-        for top in range(0, len(image), _BAND_ROWS):
-            part = slice(top, top + _BAND_ROWS)
-            opacity = alpha[part, :, None].astype(np.uint16)
-            laid[part] = (image[part] * opacity + ground * (255 - opacity) + 127) // 255
-        return laid
+            self.color = (0, 0, 0) if seen and dark < _ALL_BUT * seen else WHITE
+        return laid(image, alpha, self.color)
+
+
+def laid(image: Picture, alpha: NDArray[np.uint8], color: Sequence[int]) -> Picture:
+    """uint8 (H, W, 3) on a ground of one colour; some rows at a time, as 16 bits are needed in between."""
+    whole, ground = np.empty_like(image), np.array(color, dtype=np.uint16)
+    for top in range(0, len(image), _BAND_ROWS):
+        part = slice(top, top + _BAND_ROWS)
+        opacity = alpha[part, :, None].astype(np.uint16)
+        whole[part] = (image[part] * opacity + ground * (255 - opacity) + 127) // 255
+    return whole
 
 
 def to_srgb(picture: Image.Image, icc: bytes) -> Image.Image:

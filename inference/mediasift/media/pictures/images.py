@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from mediasift.errors import Damaged, ItemError, TooLarge, Unsupported
 from mediasift.items import FailedItem, Item
 from mediasift.media.libraries import PIL, Image, cv2
-from mediasift.media.pictures.colors import Background, array_to_srgb, profile_of_code_points, to_srgb
+from mediasift.media.pictures.colors import WHITE, Background, array_to_srgb, profile_of_code_points, to_srgb
 from mediasift.media.pictures.headers import Header, check_size, guarded, open_lazily, opened, pillow_reads
 from mediasift.media.pictures.jpeg import decode_jpeg
 from mediasift.media.pictures.png import animated_png, decode_png
@@ -123,6 +124,24 @@ _ADVICE = {
     "camera-raw": f"; {CAMERA_RAW}",
     "wmf": "; LibreOffice or Inkscape saves it as PNG",
 }
+
+
+def ground_of(data: bytes, background: str) -> str:
+    """The colour on which all frames of an animation lie, chosen by its first one, as `R,G,B`."""
+    ground = Background(background)
+    with suppress(ItemError):  # who reads it says what is wrong with it
+        name = known_format(data[:HEAD_BYTES], "").name
+        ground.lay(*_one(data, name, read_header(data, name), 1)[:2])
+    return ",".join(map(str, ground.color or WHITE))
+
+
+def from_pillow(picture: Image.Image, *, background: str = "auto", keep_alpha: bool = False) -> Picture:
+    """A caller's picture of Pillow as `decode` would have given it."""
+    with guarded("picture"):
+        picture.load()
+        header = pillow_header(picture)
+        decoded = _split(picture, header.icc, header.orientation)
+    return _finished(decoded, Background(background), keep_alpha)
 
 
 class _Decoded(NamedTuple):

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from mediasift.errors import Damaged
+from mediasift.media.pictures.colors import Background, array_to_srgb
 from mediasift.media.pictures.headers import PILLOW_ERRORS, check_size, guarded, open_lazily
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.pictures.probe import read_header
@@ -26,11 +27,12 @@ class Animation:
         ItemError: It cannot be read.
     """
 
-    def __init__(self, data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> None:
+    def __init__(self, data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS, background: str = "auto") -> None:
         header = read_header(data, "webp")
         check_size(header.width, header.height, max_megapixels)
         self.size = (header.width, header.height)
-        self._problem = ""
+        self._problem, self._icc = "", header.icc
+        self._ground = Background(background)
         with guarded("webp"):
             self._picture = open_lazily(data, "webp")
         self.timetable = self._read_timetable()
@@ -52,7 +54,8 @@ class Animation:
         for number in chosen(self.timetable) if callable(chosen) else chosen:
             if not self._goes_to(number):
                 return
-            image = np.array(self._picture.convert("RGB"), dtype=np.uint8)
+            rgba = np.asarray(self._picture.convert("RGBA"))
+            image = self._ground.lay(array_to_srgb(rgba[:, :, :3], self._icc), rgba[:, :, 3])
             yield PictureFrame(image=image, number=number, time_s=self.timetable.time_s(number))
 
     def _goes_to(self, number: int) -> bool:

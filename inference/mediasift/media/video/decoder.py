@@ -26,11 +26,13 @@ class Viewing:
 
     Attributes:
         max_megapixels: Larger frames are refused.
+        background: The colour behind what is transparent; auto is white.
         stream: Which of its video streams, from 1; None for its default one.
         as_stored: Frames as they are coded: pixels that are no squares, fields apart, high dynamic range unmapped.
     """
 
     max_megapixels: float = MAX_MEGAPIXELS
+    background: str = "auto"
     stream: int | None = None
     as_stored: bool = False
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from mediasift.errors import ItemError, Unsupported
 from mediasift.items import FailedItem, Item
-from mediasift.media.pictures.images import Admit
+from mediasift.media.pictures.images import Admit, ground_of
 from mediasift.media.video.animation import Animation
 from mediasift.media.video.decoder import Viewing
 from mediasift.media.video.every import Every, Timetable, chosen_numbers
@@ -47,8 +48,13 @@ def open_footage(
     form = known_format(head, content.suffix)
     if form.kind != "video" and not moves(form.name, head):
         raise Unsupported(f"a {form.kind} file ({form.name}), not a video")
+    if form.kind == "picture":
+        viewing = replace(viewing, background=ground_of(content.read(), viewing.background))
     if form.name == "webp":
-        with closing(Animation(content.read(), max_megapixels=viewing.max_megapixels)) as animation:
+        opened = Animation(
+            content.read(), max_megapixels=viewing.max_megapixels, background=viewing.background
+        )  # fmt: skip
+        with closing(opened) as animation:
             yield animation
         return
     # FFmpeg's reader is named, so that no file can be taken for a playlist and send us elsewhere.

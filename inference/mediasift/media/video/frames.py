@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mediasift.errors import Damaged
 from mediasift.media.libraries import av, cv2
+from mediasift.media.pictures.colors import WHITE, laid
 from mediasift.media.pictures.images import turned
 from mediasift.media.pictures.transforms import Picture
 from mediasift.media.video.tones import HLG, PQ, tone_mapped
@@ -29,12 +30,14 @@ class View:
         transpose: Whether to exchange rows and columns.
         flip: OpenCV's flip code for afterwards, or None.
         aspect: Width of a pixel divided by its height.
+        ground: The colour behind what is transparent, RGB.
         transfer, primaries: Of high dynamic range, see `tones`; 0 for all else.
     """
 
     transpose: bool = False
     flip: int | None = None
     aspect: Fraction = Fraction(1)
+    ground: tuple[int, int, int] = WHITE
     transfer: int = 0
     primaries: int = 0
 
@@ -87,7 +90,8 @@ class CodedFrame:
         if self.view.transfer:
             return tone_mapped(converted(self.raw, "rgb48le"), self.view.transfer, self.view.primaries)
         if has_alpha(self.raw):
-            return on_background(converted(self.raw, "rgba"))
+            rgba = converted(self.raw, "rgba")
+            return laid(rgba[:, :, :3], rgba[:, :, 3], self.view.ground)
         return converted(self.raw, "rgb24")
 
 
@@ -138,12 +142,6 @@ def has_alpha(raw: Any) -> bool:
 @lru_cache(maxsize=64)
 def _has_alpha(pixels: str) -> bool:
     return pixels == "pal8" or any(one.is_alpha for one in av.VideoFormat(pixels).components)
-
-
-def on_background(rgba: Picture) -> Picture:
-    """uint8 (H, W, 3) of uint8 (H, W, 4), laid on white."""
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    return ((rgba[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def seen(raw: Any, stream: Any, *, as_stored: bool) -> View:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.errors import Damaged
+from mediasift.media.pictures.colors import WHITE, parse_color
 from mediasift.media.video.decoder import Decoder, Viewing
 from mediasift.media.video.every import Chosen, Timetable
 from mediasift.media.video.fields import joined_fields
@@ -71,6 +72,7 @@ class Video:
         self._opened = partial(Decoder, file, demuxer, viewing=viewing, alive=alive)
         self._again = partial(Video, file, demuxer, viewing=viewing, alive=alive, twin=self)
         self._as_stored = viewing.as_stored
+        self._ground = WHITE if viewing.background == "auto" else parse_color(viewing.background)
         self._view: View | None = None
         self._wanted = self.reached = 0
         self.lost: set[int] = set()
@@ -263,7 +265,8 @@ class Video:
         frames = self._numbered(packets, expected, bad)
         for raw, number in joined_fields(frames) if self.weaves else frames:
             if self._view is None:
-                self._view = seen(raw, self._decoder.stream, as_stored=self._as_stored)
+                view = seen(raw, self._decoder.stream, as_stored=self._as_stored)
+                self._view = replace(view, ground=self._ground)
             if number not in bad:
                 yield CodedFrame(raw=raw, view=self._view, number=number, time_s=self.timetable.time_s(number))
         if self.way is Way.COUNTED:
