@@ -13,7 +13,7 @@ from mediasift import verbs
 from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, NotFound
-from mediasift.evaluate.labels import Evaluation, Said, measure_labels
+from mediasift.evaluate.labels import Evaluation, Prediction, measure_labels
 from mediasift.evaluate.plots import need_plots
 from mediasift.evaluate.report import measure_rows, read_picture, write_report
 from mediasift.sources.labelled import read_labelled
@@ -33,7 +33,7 @@ def evaluate_folder(model: OnnxModel, data: Path) -> Evaluation:
     true = {str(file): labels for file, labels in zip(labelled.files, labelled.labels, strict=True)}
     by_id = _speaks_in_identifiers(model.description, labelled.classes)
     top = 0 if labelled.multilabel else TOP
-    return measure_labels(_said(verbs.classify(list(true), model=model, top=top), by_id=by_id), true)
+    return measure_labels(_predicted(verbs.classify(list(true), model=model, top=top), by_id=by_id), true)
 
 
 def _speaks_in_identifiers(description: ModelDescription, classes: Sequence[str]) -> bool:
@@ -52,11 +52,15 @@ def _speaks_in_identifiers(description: ModelDescription, classes: Sequence[str]
     )
 
 
-def _said(rows: Any, *, by_id: bool) -> dict[str, list[Said]]:
-    predicted: dict[str, list[Said]] = {}
+def _predicted(rows: Any, *, by_id: bool) -> dict[str, list[Prediction]]:
+    predicted: dict[str, list[Prediction]] = {}
     for row in rows:
-        if row.label is not None:
-            predicted.setdefault(row.path, []).append(Said(label=row.label_id if by_id else row.label, score=row.score))
+        if row.found == 0:
+            predicted.setdefault(row.path, [])
+        elif row.label is not None:
+            predicted.setdefault(row.path, []).append(
+                Prediction(label=row.label_id if by_id else row.label, score=row.score)
+            )
     return predicted
 
 
@@ -78,7 +82,7 @@ def evaluate_idx(model: OnnxModel, data: Path) -> tuple[Evaluation, Callable[[st
             raise NotFound(path)
         return np.repeat(pictures[path][:, :, None], 3, axis=2)
 
-    return measure_labels(_said(rows, by_id=False), true), picture
+    return measure_labels(_predicted(rows, by_id=False), true), picture
 
 
 @click.command("python -m training.evaluate", cls=TrainingCommand)
@@ -103,7 +107,8 @@ def main(model: str, data: Path, report: Path | None, device: str) -> None:
     for one in measure_rows(measured):
         if len(measured.labels) <= TOP or one.measure not in PRINTED:
             interval = "" if one.low is None else f"  ({one.low:.4f} to {one.high:.4f})"
-            print(f"{one.measure:<28} {one.label:<20} {one.value:.4f}{interval}")
+            value = "undefined" if one.value is None else f"{one.value:.4f}"
+            print(f"{one.measure:<28} {one.label:<20} {value}{interval}")
     if report is not None:
         write_report(measured, report, picture=picture)
         print(f"wrote {report}")

@@ -55,7 +55,7 @@ def test_a_report_with_tables_and_plots(tables: Path, package):
         "confusion.csv", "confusion.png", "measures.csv", "mistakes.csv", "mistakes.png", "reliability.png",
     ]  # fmt: skip
     assert Path("report/confusion.csv").read_text() == "true,blue,green,red\nblue,4,0,1\ngreen,0,4,0\nred,0,0,3\n"
-    assert Path("report/mistakes.csv").read_text().startswith("path,true,said,score\nphotos/red0.png,blue,red,0.")
+    assert Path("report/mistakes.csv").read_text().startswith("path,true,predicted,score\nphotos/red0.png,blue,red,0.")
     for path in Path("report").glob("*.png"):
         with Image.open(path) as picture:
             assert min(picture.size) > 200
@@ -117,7 +117,7 @@ def test_measures_and_error_rates_in_any_format(tables: Path, suffix: str, packa
     assert call("said.csv", "true.csv", "-o", f"measures.{suffix}").exit_code == 0
     by_name = {(row["measure"], row["label"]): row for row in read_table(Path(f"measures.{suffix}"))}
     accuracy = by_name["accuracy", None]
-    assert list(accuracy) == ["measure", "label", "value", "low", "high"]
+    assert list(accuracy) == ["measure", "label", "value", "low", "high", "undefined"]
     assert float(accuracy["value"]) == pytest.approx(11 / 12, abs=1e-6)
     assert float(accuracy["low"]) < 11 / 12 < float(accuracy["high"]) + 1e-9
     assert call("text.csv", "text.csv", "-o", f"rates.{suffix}").exit_code == 0

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from mediasift.errors import InputError
-from mediasift.evaluate.labels import Said, kappa, measure_labels
+from mediasift.evaluate.labels import NO_LABEL, Prediction, kappa, measure_labels, share
 from tests.conftest import skip
 
 
@@ -23,7 +25,7 @@ def case(size: int, labels: int, seed: int, right: float = 0.7):
     paths = [f"{number}.jpg" for number in range(size)]
     return (
         {
-            path: [Said(label=f"l{one}", score=float(score))]
+            path: [Prediction(label=f"l{one}", score=float(score))]
             for path, one, score in zip(paths, predicted, scores, strict=True)
         },
         {path: [f"l{one}"] for path, one in zip(paths, true, strict=True)},
@@ -59,11 +61,72 @@ def test_kappa_of_a_textbook():
 
 def test_calibration():
     """Ten answers of score 0.9 of which six are right: off by 0.3; ten of score 0.5 of which five are right: by 0."""
-    predicted = {f"{n}": [Said(label="a", score=0.9 if n < 10 else 0.5)] for n in range(20)}
+    predicted = {f"{n}": [Prediction(label="a", score=0.9 if n < 10 else 0.5)] for n in range(20)}
     true = {f"{n}": ["a" if n % 10 < (6 if n < 10 else 5) else "b"] for n in range(20)}
     report = measure_labels(predicted, true)
     assert values(report)["expected_calibration_error"] == pytest.approx(0.15)
     assert report.reliability == ((0.5, 0.5, 10), (pytest.approx(0.9), 0.6, 10))
+
+
+@pytest.mark.parametrize("score", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, np.nextafter(0.2, 1), 1 / 15, 0.5])
+def test_bins_are_those_of_guo(score: float):
+    """Their code: a bin holds what is above its lower edge and not above its upper one, of linspace(0, 1, 16)."""
+    others = [0.1 * n for n in range(1, 11)]
+    predicted = {str(n): [Prediction(label="a", score=s)] for n, s in enumerate([score, *others])}
+    report = measure_labels(predicted, {str(n): ["a" if n % 2 else "b"] for n in range(11)})
+    edges = np.linspace(0, 1, 16)
+    scores, right = np.array([score, *others]), np.arange(11) % 2 == 1
+    expected = 0.0
+    for low, high in itertools.pairwise(edges):
+        inside = (scores > low) & (scores <= high) | ((scores == 0) & (low == 0))  # a score of 0 is in no bin of theirs
+        if inside.any():
+            expected += inside.mean() * abs(scores[inside].mean() - right[inside].mean())
+    assert values(report)["expected_calibration_error"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("hits", "count"), [(10, 10), (0, 10), (7, 10), (1, 1), (4999, 5000)])
+def test_intervals_of_shares_are_scipys_wilson(hits: int, count: int):
+    expected = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    one = share("accuracy", hits, count)
+    assert (one.value, one.low, one.high) == pytest.approx((hits / count, *expected), abs=1e-12)
+
+
+def test_no_interval_is_a_point():
+    right = {str(n): [Prediction(label="ab"[n % 2])] for n in range(20)}
+    measures = {one.measure: one for one in measure_labels(right, {p: [s[0].label] for p, s in right.items()}).measures}
+    accuracy, agreement, f1 = measures["accuracy"], measures["kappa"], measures["f1_macro"]
+    assert (accuracy.value, accuracy.high) == (1.0, 1.0)
+    assert accuracy.low == pytest.approx(0.838875, abs=1e-6)  # Wilson's, of 20 of 20
+    assert (agreement.value, agreement.low, agreement.high) == (1.0, None, None)
+    assert (f1.value, f1.low, f1.high) == (1.0, None, None)
+
+
+def test_samples_in_which_kappa_is_undefined_are_left_out_and_counted():
+    """One picture of eight is another: a sample without it, (7/8)^8 = 34 % of all, has but one label."""
+    predicted = {str(n): [Prediction(label="a" if n else "b")] for n in range(8)}
+    report = measure_labels(predicted, {str(n): ["a" if n else "b"] for n in range(8)})
+    (one,) = [one for one in report.measures if one.measure == "kappa"]
+    assert one.undefined == pytest.approx(1000 * (7 / 8) ** 8, abs=60)
+    assert (one.value, one.low) == (1.0, None)  # 1 in every other sample
+    alike = measure_labels({"a": [Prediction(label="x")]}, {"a": ["x"]})
+    (one,) = [one for one in alike.measures if one.measure == "kappa"]
+    assert (one.value, one.low, one.high, one.undefined) == (None, None, None, 1000)  # scikit-learn: not a number
+
+
+def test_labels_that_no_picture_has_come_last():
+    predicted = {"1": [Prediction(label="a")], "2": [Prediction(label="z")]}
+    report = measure_labels(predicted, {"1": ["b"], "2": ["z"]})
+    named = [one.label for one in report.measures]
+    assert named[: named.index("b")] == [""] * named.index("b")  # the summary first
+    assert list(dict.fromkeys(named[named.index("b") :])) == ["b", "z", "a"]
+
+
+def test_a_picture_without_a_label_is_wrong_and_not_missing():
+    report = measure_labels({"1": [Prediction(label="a")], "2": []}, {"1": ["a"], "2": ["a"], "3": ["a"]})
+    assert (values(report)["accuracy"], values(report)["no_label"], values(report)["missing"]) == (0.5, 1, 1)
+    assert report.labels == (NO_LABEL, "a")
+    several = measure_labels({"1": [Prediction(label="a")], "2": []}, {"1": ["a", "b"], "2": ["a"]})
+    assert values(several, "a")["recall"] == 0.5
 
 
 def test_intervals_hold_the_value_and_shrink_with_the_pictures():
@@ -86,31 +149,34 @@ def test_the_same_seed_gives_the_same_intervals():
 
 def test_mistakes_come_with_the_surest_first():
     predicted = {
-        "a": [Said(label="x", score=0.6)],
-        "b": [Said(label="x", score=0.9)],
-        "c": [Said(label="y", score=1.0)],
+        "a": [Prediction(label="x", score=0.6)],
+        "b": [Prediction(label="x", score=0.9)],
+        "c": [Prediction(label="y", score=1.0)],
     }
     report = measure_labels(predicted, {"a": ["y"], "b": ["y"], "c": ["y"]})
-    assert [(one.path, one.true, one.said) for one in report.mistakes] == [("b", "y", "x"), ("a", "y", "x")]
+    assert [(one.path, one.true, one.predicted) for one in report.mistakes] == [("b", "y", "x"), ("a", "y", "x")]
 
 
 def test_what_was_not_labelled_is_missing_and_not_wrong():
-    report = measure_labels({"a": [Said(label="x")]}, {"a": ["x"], "b": ["x"]})
+    report = measure_labels({"a": [Prediction(label="x")]}, {"a": ["x"], "b": ["x"]})
     assert (values(report)["accuracy"], values(report)["pictures"], report.missing) == (1.0, 1, ("b",))
     assert report.reliability == ()
 
 
 def test_several_ranks_give_the_accuracy_of_the_first_few():
-    predicted = {"a": [Said(label="x"), Said(label="y")], "b": [Said(label="x"), Said(label="z")]}
+    predicted = {
+        "a": [Prediction(label="x"), Prediction(label="y")],
+        "b": [Prediction(label="x"), Prediction(label="z")],
+    }
     measures = values(measure_labels(predicted, {"a": ["y"], "b": ["w"]}))
     assert (measures["accuracy"], measures["top2_accuracy"]) == (0.0, 0.5)
 
 
 def test_several_labels_per_picture():
     predicted = {
-        "a": [Said(label="x", score=0.9), Said(label="y", score=0.8)],
-        "b": [Said(label="x", score=0.7), Said(label="y", score=0.1)],
-        "c": [Said(label="x", score=0.2), Said(label="y", score=0.1)],
+        "a": [Prediction(label="x", score=0.9), Prediction(label="y", score=0.8)],
+        "b": [Prediction(label="x", score=0.7), Prediction(label="y", score=0.1)],
+        "c": [Prediction(label="x", score=0.2), Prediction(label="y", score=0.1)],
     }
     report = measure_labels(predicted, {"a": ["x", "y"], "b": ["y"], "c": []})
     assert report.confusion is None
@@ -122,4 +188,4 @@ def test_several_labels_per_picture():
 
 def test_tables_without_a_common_path_say_what_they_have():
     with pytest.raises(InputError, match=r"the result has 'photos/a.jpg', the reference 'a.jpg'"):
-        measure_labels({"photos/a.jpg": [Said(label="x")]}, {"a.jpg": ["x"]})
+        measure_labels({"photos/a.jpg": [Prediction(label="x")]}, {"a.jpg": ["x"]})

@@ -11,10 +11,11 @@ import click
 from mediasift import verbs
 from mediasift.evaluate.error_rates import TextScore
 from mediasift.evaluate.labels import Evaluation, Measure
-from mediasift.evaluate.report import evaluated_column, measure_rows
+from mediasift.evaluate.references import evaluated_column
+from mediasift.evaluate.report import measure_rows
 from mediasift.rows import Row
 from mediasift.system.files import write_atomically
-from mediasift.tables.formats import FORMATS, format_of
+from mediasift.tables.formats import FORMATS, format_of, formats_for
 from mediasift.tables.writers import Form
 
 _NAMED = 3
@@ -31,39 +32,49 @@ _NAMED = 3
     help="For labels: folder for tables and plots: confusion, calibration, mistakes.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the measures here, e.g. as .csv.")
-@click.option("--seed", default=0, show_default=True, help="Of the bootstrap that the intervals come from.")
-def command(*, result: Path, reference: Path, plain: bool, report: Path | None, output: Path | None, seed: int) -> None:
-    """Report how good a table is, as a table of measures.
+@click.option("--format", type=click.Choice(formats_for(Measure)), help="Default: by the suffix of -o.")
+@click.option("--encoding", metavar="NAME", help="Of both tables, e.g. utf-16 or cp1252.  [default: utf-8]")
+@click.option("--seed", default=0, show_default=True, help="Of the bootstrap that intervals come from.")
+def command(
+    *, result: Path, reference: Path, plain: bool, report: Path | None, output: Path | None, format: str | None,
+    encoding: str | None, seed: int,
+) -> None:  # fmt: skip
+    """Report how good a table is, as a table of measures: those of all together first, then those of each label.
 
-    REFERENCE has the column path, written as in RESULT, and what is true: label, or text.
+    REFERENCE has the column path and what is true: label, or text. Or it is a folder with a folder for each label, or
+    with a .txt file for each text. Paths that are not written as in RESULT are matched by name, where that is unique.
 
-    Labels: RESULT is a table of `mediasift classify`, or any with the columns path and label (and score). Several
-    labels of a picture are several rows of REFERENCE, or a cell such as dog|cat: then use a RESULT made with --top 0.
+    Labels: RESULT is a table of `mediasift classify`, or any with the columns path and label (and score, from 0 to 1).
+    Several labels of a picture are several rows of REFERENCE, or a cell such as dog|cat: then use a RESULT made with
+    --top 0.
 
     Text: RESULT is a table of `mediasift ocr` or `transcribe`; reported are word and character error rates per file.
     """
-    if output is not None:
-        format_of(output, None, Measure)  # a name that says no format, before all is computed
-    if evaluated_column(reference) == "text":
-        _show(verbs.evaluate_text(result, reference, plain=plain), TextScore, output)
+    if output is not None or format is not None:
+        format_of(output, format, Measure)  # a name that says no format, before all is computed
+    if evaluated_column(reference, encoding) == "text":
+        scores = verbs.evaluate_text(result, reference, plain=plain, encoding=encoding)
+        _show(scores, TextScore, output, format)
     else:
-        found = verbs.evaluate_labels(result, reference, report=report, seed=seed)
-        _show(measure_rows(found), Measure, output)
-        _report_missing(found, result)
+        found = verbs.evaluate_labels(result, reference, report=report, seed=seed, encoding=encoding)
+        _show(measure_rows(found), Measure, output, format)
+        _report(found, result)
 
 
-def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None) -> None:
+def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen: str | None) -> None:
     """Into the file; else aligned on the terminal, or as CSV."""
     form = Form(row_type=row_type)
     if output is not None:
-        write = FORMATS[format_of(output, None, row_type)].write
+        write = FORMATS[format_of(output, chosen, row_type)].write
         write_atomically(output, lambda file: write(rows, form, file))
         return
-    FORMATS["aligned" if sys.stdout.isatty() else "csv"].write(rows, form, sys.stdout.buffer)
+    FORMATS[chosen or ("aligned" if sys.stdout.isatty() else "csv")].write(rows, form, sys.stdout.buffer)
     sys.stdout.buffer.flush()
 
 
-def _report_missing(found: Evaluation, result: Path) -> None:
+def _report(found: Evaluation, result: Path) -> None:
+    for note in found.notes:
+        click.echo(f"Note: {note}", err=True)
     if found.missing:
         names = ", ".join(found.missing[:_NAMED]) + (", ..." if len(found.missing) > _NAMED else "")
         click.echo(f"{len(found.missing)} of the reference have no label in {result}: {names}", err=True)

@@ -7,15 +7,14 @@ The rate is the number of words (characters) that were replaced, left out or put
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mediasift.errors import InputError
+from mediasift.evaluate.references import matched, true_texts
 from mediasift.rows import Row
 from mediasift.system.optional import require
-from mediasift.tables.reading import need_columns, read_table
 
 TOTAL = "(all)"
 
@@ -39,35 +38,29 @@ class TextScore(Row):
     character_error_rate: float | None = None
 
 
-def evaluate_text(result: str | Path, reference: str | Path, *, plain: bool = False) -> list[TextScore]:
+def evaluate_text(
+    result: str | Path, reference: str | Path, *, plain: bool = False, encoding: str | None = None
+) -> list[TextScore]:
     """Word and character error rates of a table of text, per path of the reference and in all (path `(all)`).
 
     Args:
         result: A table of `ocr` or `transcribe` at any level, or any with the columns path and text; rows of one path
-            are joined in their order.
-        reference: The same columns: what each path should say.
+            are joined in their order. Paths that differ from the reference's are matched by name, where that is unique.
+        reference: The same columns: what each path should say; or a folder with a .txt file for each path.
         plain: Compare without case and punctuation.
+        encoding: Of both; None takes UTF-8.
 
     Raises:
         InputError: A table cannot be read, lacks a column, or they have no path in common.
     """
-    wanted, found = _texts(Path(reference)), _texts(Path(result))
-    if not wanted.keys() & found.keys():
+    wanted, found = true_texts(Path(reference), encoding), true_texts(Path(result), encoding)
+    paths = matched(found, wanted)
+    if not paths:
         raise InputError(
-            f"{result} and {reference} have no path in common, e.g. {next(iter(found), 'none')} and "
-            f"{next(iter(wanted), 'none')}"
+            f"{result} and {reference} have no path in common, e.g. {next(iter(found), 'nothing')} and "
+            f"{next(iter(wanted), 'nothing')}"
         )
-    return text_scores(found, wanted, plain=plain)
-
-
-def _texts(file: Path) -> dict[str, str]:
-    """Path → all its text."""
-    records = read_table(file)
-    need_columns(file, records, "path", "text")
-    texts: defaultdict[str, list[str]] = defaultdict(list)
-    for record in records:
-        texts[str(record["path"])].append(str(record["text"] or ""))
-    return {path: "\n".join(parts) for path, parts in texts.items()}
+    return text_scores({paths[path]: text for path, text in found.items() if path in paths}, wanted, plain=plain)
 
 
 def text_scores(found: Mapping[str, str], reference: Mapping[str, str], *, plain: bool = False) -> list[TextScore]:

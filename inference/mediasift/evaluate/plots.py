@@ -15,7 +15,12 @@ from mediasift.system.optional import require
 SHOWN_MISTAKES = 24
 _COLUMNS = 6
 _NUMBERS_UP_TO = 30
-"""Labels up to which the matrix has numbers in its cells."""
+"""Labels up to which cells are wide; the matrix of more has names on all four sides, and lines."""
+_NUMBERS = 5000
+_LONGEST = 40
+"""Letters of a name that are shown."""
+_LARGEST = 60.0
+"""Inches, of 100 pixels each."""
 
 
 def need_plots() -> None:
@@ -29,23 +34,29 @@ def _figure(width: float, height: float) -> Any:
 
 
 def draw_confusion(evaluation: Evaluation, output: Path) -> None:
-    """The confusion matrix: rows are true, columns said, colours are shares of the row."""
+    """The confusion matrix: rows are true, columns predicted, colours are shares of the row."""
     counts = evaluation.confusion
     if counts is None:
         return
     size = len(evaluation.labels)
-    side = min(40.0, 3 + 0.45 * size)
+    names = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in evaluation.labels]
+    side = min(_LARGEST, 3 + (0.45 if size <= _NUMBERS_UP_TO else 0.25) * size)  # inches: a line of text has 0.2
     figure = _figure(side, side)
     axes = figure.subplots()
     axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(size), evaluation.labels, rotation=90)
-    axes.set_yticks(range(size), evaluation.labels)
-    axes.set(xlabel="said", ylabel="true")
-    if size <= _NUMBERS_UP_TO:
-        for (row, column), count in np.ndenumerate(counts):
-            if count:
-                dark = count > counts[row].sum() / 2
-                axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black")
+    axes.set_xticks(range(size), names, rotation=90)
+    axes.set_yticks(range(size), names)
+    points = min(10.0, 45 * side / size)
+    axes.tick_params(labeltop=size > _NUMBERS_UP_TO, labelright=size > _NUMBERS_UP_TO, labelsize=points)
+    axes.set(xlabel="predicted", ylabel="true")
+    if size > _NUMBERS_UP_TO:  # else nobody finds the line of a cell in the middle
+        axes.set_xticks(np.arange(-0.5, size, 5), minor=True)
+        axes.set_yticks(np.arange(-0.5, size, 5), minor=True)
+        axes.grid(which="minor", color="lightgrey", linewidth=0.5)
+    for row, column in np.argwhere(counts)[:_NUMBERS]:
+        dark = counts[row, column] > counts[row].sum() / 2
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color="white" if dark else "black",
+                  fontsize=0.7 * points if size > _NUMBERS_UP_TO else points)  # fmt: skip
     figure.savefig(output)
 
 
@@ -82,5 +93,5 @@ def draw_mistakes(evaluation: Evaluation, pictures: Mapping[str, NDArray[np.uint
         axes.imshow(pictures[mistake.path])
         axes.axis("off")
         score = "" if mistake.score is None else f" {mistake.score:.2f}"
-        axes.set_title(f"{mistake.true}\nsaid {mistake.said}{score}", fontsize=7)
+        axes.set_title(f"{mistake.true}\n→ {mistake.predicted}{score}", fontsize=7)
     figure.savefig(output)

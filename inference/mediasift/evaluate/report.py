@@ -7,107 +7,47 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mediasift.errors import InputError, ItemError
-from mediasift.evaluate.labels import Evaluation, Measure, Mistake, Said, measure_labels
+from mediasift.errors import ItemError
+from mediasift.evaluate.labels import Evaluation, Measure, Mistake, measure_labels
 from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability, need_plots
+from mediasift.evaluate.references import predictions, true_labels
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import decode
 from mediasift.media.pictures.transforms import Picture
 from mediasift.rows import Row
 from mediasift.sources.content import content_at
-from mediasift.sources.labelled import split_labels
 from mediasift.system.files import faults, make_folder, write_atomically
-from mediasift.tables.reading import need_columns, read_table
-from mediasift.tables.stored import Record
 from mediasift.tables.writers import Form, write_csv, write_lines
 
 THUMBNAIL = 160
 """Pixels that a mistake's shorter side must have on the contact sheet."""
 
 
-def evaluated_column(reference: str | Path) -> str:
-    """What a table of what is true tells: `text` if it has such a column and none `label`, else `label`.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    names = read_table(Path(reference))[0]
-    return "text" if "text" in names and "label" not in names else "label"
-
-
 def evaluate_labels(
-    result: str | Path, reference: str | Path, *, report: str | Path | None = None, seed: int = 0
-) -> Evaluation:
-    """How good a table of labels is, measured against a table of what is true.
+    result: str | Path, reference: str | Path, *, report: str | Path | None = None, seed: int = 0,
+    encoding: str | None = None,
+) -> Evaluation:  # fmt: skip
+    """How good a table of labels is, measured against what is true.
 
     Args:
-        result: Written by `classify`, or any table with the columns path and label (score, rank and label_id count).
-        reference: With the columns path and label.
+        result: Written by `classify`, or any table with the columns path and label (score, rank, label_id and found
+            count). Paths that differ from the reference's are matched by name, where that is unique.
+        reference: A table with the columns path and label, or a folder with a folder for each label.
         report: Folder for tables and plots.
-        seed: Of the bootstrap that the intervals come from.
+        seed: Of the bootstrap that intervals come from.
+        encoding: Of both tables; None takes UTF-8.
 
     Raises:
-        InputError: A table cannot be read, lacks a column, or they have no path in common.
+        InputError: A table cannot be read, lacks a column, has scores that are none, or they have no path in common.
         MissingPackage: A report needs matplotlib.
     """
-    result, reference = Path(result), Path(reference)
     if report is not None:
         need_plots()
-    true = true_labels(reference, read_table(reference))
-    known = {label for labels in true.values() for label in labels}
-    found = measure_labels(said_labels(result, read_table(result), known), true, seed=seed)
+    true = true_labels(Path(reference), encoding)
+    predicted, notes = predictions(Path(result), true, encoding)
+    found = replace(measure_labels(predicted, true.labels, seed=seed), notes=tuple(notes))
     if report is not None:
         write_report(found, Path(report))
-    return found
-
-
-def said_labels(path: Path, records: Sequence[Record], known: set[str]) -> dict[str, list[Said]]:
-    """Path → labels, best first, of a table with the columns `path` and `label`, and perhaps `rank` and `score`.
-
-    Rows with an error or without a label say nothing. Where the reference speaks in identifiers, `label_id` is taken.
-
-    Args:
-        path: Of the table, for messages.
-        records: Its rows.
-        known: The labels of the reference.
-
-    Raises:
-        InputError: A column is missing, or a score is no number.
-    """
-    need_columns(path, list(records), "path", "label")
-    is_known = {column: any(record.get(column) in known for record in records) for column in ("label", "label_id")}
-    column = "label_id" if is_known["label_id"] and not is_known["label"] else "label"
-    found: dict[str, list[tuple[float, Said]]] = {}
-    for number, record in enumerate(records):
-        if record["path"] is None or record.get(column) is None or record.get("error"):
-            continue
-        rank = _number(path, record, "rank")
-        said = Said(label=str(record[column]), score=_number(path, record, "score"))
-        found.setdefault(str(record["path"]), []).append((number if rank is None else rank, said))
-    return {name: [said for _, said in sorted(labels, key=lambda pair: pair[0])] for name, labels in found.items()}
-
-
-def _number(path: Path, record: Record, column: str) -> float | None:
-    cell = record.get(column)
-    try:
-        return None if cell is None else float(cell)
-    except (TypeError, ValueError):
-        raise InputError(f"{path}: column {column}: {cell!r} is no number") from None
-
-
-def true_labels(path: Path, records: Sequence[Record]) -> dict[str, list[str]]:
-    """Path → labels of a table with the columns `path` and `label`; several rows or `a|b` are several labels.
-
-    Raises:
-        InputError: A column or a path is missing.
-    """
-    need_columns(path, list(records), "path", "label")
-    found: dict[str, list[str]] = {}
-    for number, record in enumerate(records, start=1):
-        if record["path"] is None:
-            raise InputError(f"{path}: row {number} has no path")
-        labels = found.setdefault(str(record["path"]), [])
-        labels += [label for label in split_labels(str(record["label"] or "")) if label not in labels]
     return found
 
 

@@ -1,0 +1,228 @@
+"""What a result is measured against: a table, a folder for each label, or a folder of texts; and whose row is whose."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Literal, NamedTuple
+
+from mediasift.errors import InputError
+from mediasift.evaluate.labels import Prediction
+from mediasift.sources.labelled import read_labelled, split_labels
+from mediasift.sources.records import composed, decoded, read_bytes
+from mediasift.tables.reading import need_columns, read_table
+from mediasift.tables.stored import Record
+
+_PLACE = ("page", "frame", "crop")
+"""Columns that tell several pictures of one path apart."""
+
+
+def evaluated_column(reference: str | Path, encoding: str | None = None) -> Literal["label", "text"]:
+    """What a reference holds: `text` if it is a folder of .txt files, or has such a column and none `label`.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    reference = Path(reference)
+    if reference.is_dir():
+        return "text" if any(reference.glob("*.txt")) else "label"
+    names = read_table(reference, encoding)[0]
+    return "text" if "text" in names and "label" not in names else "label"
+
+
+class Truth(NamedTuple):
+    """What is true of pictures.
+
+    Attributes:
+        labels: Path, or `scan.pdf, page 2`, → its labels.
+        paths: Every path.
+        place: The columns beside the path that say which picture it is, e.g. page.
+    """
+
+    labels: dict[str, list[str]]
+    paths: tuple[str, ...]
+    place: tuple[str, ...] = ()
+
+
+def true_labels(reference: Path, encoding: str | None = None) -> Truth:
+    """What a reference says.
+
+    Args:
+        reference: A table with the columns `path` and `label`, and perhaps page, frame or crop; several rows, or
+            `a|b`, are several labels. Or a folder with a folder for each label.
+        encoding: Of the table.
+
+    Raises:
+        InputError: A column or a path is missing.
+    """
+    if reference.is_dir():
+        labelled = read_labelled(reference)
+        pairs = zip(labelled.files, labelled.labels, strict=True)
+        labels = {str(file): [composed(label) for label in names] for file, names in pairs}
+        return Truth(labels, tuple(labels))
+    records = read_table(reference, encoding)
+    need_columns(reference, records, "path", "label")
+    place = tuple(name for name in _PLACE if name in records[0])
+    labels = {}
+    for number, record in enumerate(records, start=1):
+        if record["path"] is None:
+            raise InputError(f"{reference}: row {number} has no path")
+        names = labels.setdefault(_key(str(record["path"]), record, place), [])
+        cell = composed("" if record["label"] is None else str(record["label"]))
+        names += [name for name in split_labels(cell) if name not in names]
+    return Truth(labels, tuple(dict.fromkeys(str(record["path"]) for record in records)), place)
+
+
+def _key(path: str, record: Record, place: Sequence[str]) -> str:
+    """A path, and where in it: `scan.pdf, page 2`."""
+    cells = {name: record.get(name) for name in place}
+    shown = {name: f"{cell:g}" if isinstance(cell, float) else cell for name, cell in cells.items()}
+    return path + "".join(f", {name} {cell}" for name, cell in shown.items() if cell is not None)
+
+
+def true_texts(reference: Path, encoding: str | None = None) -> dict[str, str]:
+    """Path → what it says.
+
+    Args:
+        reference: A table with the columns `path` and `text`, whose rows of one path are joined in their order; or a
+            folder of `a.txt` or `a.gt.txt` for `a.png`, or of `a.png.txt`.
+        encoding: Of its text.
+
+    Raises:
+        InputError: It cannot be read, or lacks a column.
+    """
+    if reference.is_dir():
+        files = sorted(reference.rglob("*.txt"))
+        names = [str(file.relative_to(reference)).removesuffix(".txt").removesuffix(".gt") for file in files]
+        return {name: decoded(read_bytes(file), file, encoding) for name, file in zip(names, files, strict=True)}
+    records = read_table(reference, encoding)
+    need_columns(reference, records, "path", "text")
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    for record in records:
+        texts[str(record["path"])].append(str(record["text"] or ""))
+    return {path: "\n".join(parts) for path, parts in texts.items()}
+
+
+def predictions(
+    result: Path, true: Truth, encoding: str | None = None
+) -> tuple[dict[str, list[Prediction]], list[str]]:
+    """Path of the reference → labels, best first, of a table with `path` and `label`; and notes for people.
+
+    Order is by `rank`, without it by `score`, without both as the rows stand. Blanks around labels do not count. Rows
+    with an error, or without a label, say nothing; but where `found` is 0, they say that there is no label. Where the
+    reference speaks in identifiers, `label_id` is taken.
+
+    Args:
+        result: The table.
+        true: The reference.
+        encoding: Of the result.
+
+    Raises:
+        InputError: A column is missing, a score is no number from 0 to 1, or one path has several pictures, which
+            the reference does not tell apart.
+    """
+    records = read_table(result, encoding)
+    need_columns(result, records, "path", "label")
+    known = {label for labels in true.labels.values() for label in labels}
+    in_known = {name: any(_label(record.get(name)) in known for record in records) for name in ("label", "label_id")}
+    column = "label_id" if in_known["label_id"] and not in_known["label"] else "label"
+    rows = [record for record in records if record["path"] is not None and not record.get("error")]
+    paths = matched(dict.fromkeys(str(record["path"]) for record in rows), true.paths)
+    found: dict[str, list[tuple[float, Prediction]]] = {}
+    places: dict[str, set[str]] = defaultdict(set)
+    for number, record in enumerate(rows):
+        path = str(record["path"])
+        key = _key(paths.get(path, path), record, true.place)
+        places[key].add(_key("", record, _PLACE))
+        if len(places[key]) > 1:
+            raise InputError(
+                f"{result}: {path} has rows of several pages, frames or crops; put the column that tells them apart "
+                f"({', '.join(_PLACE)}) into the reference"
+            )
+        label, score, rank = _label(record.get(column)), _score(result, record), _number(result, record, "rank")
+        if label:
+            order = rank if rank is not None else number if score is None else -score
+            found.setdefault(key, []).append((order, Prediction(label=label, score=score)))
+        elif _number(result, record, "found") == 0:
+            found.setdefault(key, [])
+    ordered = {key: [one for _, one in sorted(labels, key=lambda pair: pair[0])] for key, labels in found.items()}
+    return ordered, _notes(paths, ordered, known)
+
+
+def _label(cell: object) -> str:
+    return "" if cell is None else composed(str(cell)).strip()
+
+
+def _number(path: Path, record: Record, column: str) -> float | None:
+    cell = record.get(column)
+    try:
+        return None if cell is None else float(cell)
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: column {column}: {cell!r} is no number") from None
+
+
+def _score(path: Path, record: Record) -> float | None:
+    """A score is a probability: of anything else neither calibration nor the order of mistakes can be trusted."""
+    score = _number(path, record, "score")
+    if score is not None and not (math.isfinite(score) and 0 <= score <= 1):
+        advice = "per cent? divide it by 100" if 1 < score <= 100 else "take the column out if it is something else"
+        raise InputError(f"{path}: column score: {record['score']!r} ({record['path']}) is not from 0 to 1; {advice}")
+    return score
+
+
+def _notes(paths: Mapping[str, str], ordered: Mapping[str, Sequence[Prediction]], known: set[str]) -> list[str]:
+    notes = []
+    by_name = [f"{path} as {meant}" for path, meant in paths.items() if path != meant]
+    if by_name:
+        notes.append(f"{len(by_name)} paths are written differently and matched by name, e.g. {by_name[0]}")
+    given = {one.label for labels in ordered.values() for one in labels}
+    folded = {label.casefold(): label for label in known}
+    cases = [f"{one} and {folded[one.casefold()]}" for one in sorted(given - known) if one.casefold() in folded]
+    if cases:
+        notes.append(f"labels that differ in case count as different: {', '.join(cases[:5])}")
+    return notes
+
+
+def matched(results: Collection[str], references: Collection[str]) -> dict[str, str]:
+    """Path of a result → the path in the reference that is meant.
+
+    It is the same path; else the one with the same name, if there is one only, in which case as many folders above it
+    as it takes must agree. A reference without a suffix, as a text has, means a result with any.
+    """
+    exactly = {_parts(path): path for path in references}
+    found = {path: exactly[_parts(path)] for path in results if _parts(path) in exactly}
+    taken = set(found.values())
+    by_name: defaultdict[str, list[str]] = defaultdict(list)
+    for path in results:
+        if path not in found:
+            for name in {PurePath(composed(path)).name, PurePath(composed(path)).stem}:
+                by_name[name].append(path)
+    claims: defaultdict[str, list[str]] = defaultdict(list)
+    for reference in exactly.values():
+        if reference not in taken and (one := _nearest(reference, by_name[PurePath(composed(reference)).name])):
+            claims[one].append(reference)
+    nearest = {path: _nearest(path, wanting) for path, wanting in claims.items()}
+    return found | {path: one for path, one in nearest.items() if one is not None}
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePath(os.path.normpath(composed(path))).parts
+
+
+def _nearest(path: str, others: Sequence[str]) -> str | None:
+    """The one that has most folders above the name in common; None where several have as many."""
+    folders = _parts(path)[-2::-1]
+
+    def common(other: str) -> int:
+        pairs = zip(folders, _parts(other)[-2::-1], strict=False)
+        return next(
+            (at for at, (mine, its) in enumerate(pairs) if mine != its), min(len(folders), len(_parts(other)) - 1)
+        )
+
+    ranked = sorted(others, key=common, reverse=True)
+    if not ranked or (len(ranked) > 1 and common(ranked[0]) == common(ranked[1])):
+        return None
+    return ranked[0]
