@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from mediasift.errors import InputError
 from mediasift.evaluate.labels import Prediction
 from mediasift.sources.labelled import read_labelled, split_labels
-from mediasift.sources.records import composed, decoded, read_bytes
+from mediasift.sources.records import bytes_of, composed, decoded
 from mediasift.tables.reading import need_columns, read_table
 from mediasift.tables.stored import Record
 
@@ -97,7 +97,7 @@ def true_texts(reference: Path, encoding: str | None = None) -> dict[str, str]:
     if reference.is_dir():
         files = sorted(reference.rglob("*.txt"))
         names = [str(file.relative_to(reference)).removesuffix(".txt").removesuffix(".gt") for file in files]
-        return {name: decoded(read_bytes(file), file, encoding) for name, file in zip(names, files, strict=True)}
+        return {name: decoded(bytes_of(file), file, encoding) for name, file in zip(names, files, strict=True)}
     records = read_table(reference, encoding)
     need_columns(reference, records, "path", "text")
     texts: defaultdict[str, list[str]] = defaultdict(list)

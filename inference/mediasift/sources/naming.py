@@ -23,7 +23,7 @@ from mediasift.errors import ItemError, NotFound, Unreadable, Unsupported
 from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.formats import sniff
 from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
-from mediasift.sources.records import SHEET, SHEETS, composed, read_bytes
+from mediasift.sources.records import SHEET, SHEETS, bytes_of, composed
 from mediasift.sources.settings import ListSettings
 
 
@@ -139,7 +139,7 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
     elif suffix not in LISTS or not stat.S_ISREG(status.st_mode):
         yield Source(path=name, content=LocalFile(file))
     elif suffix == ".txt":
-        yield from _from_lines(listed_lines(read_bytes(file), file, inputs.encoding), file.parent)
+        yield from _from_lines(listed_lines(bytes_of(file), file, inputs.encoding), file.parent)
     else:
         yield from _from_table(file, inputs)
 

@@ -37,7 +37,7 @@ def composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def read_bytes(file: Path) -> bytes:
+def bytes_of(file: Path) -> bytes:
     """What a file holds.
 
     Raises:
@@ -264,7 +264,7 @@ def read_records(file: Path, encoding: str | None = None, *, can_choose: bool = 
     suffix = file.suffix.lower()
     if suffix in SHEETS:
         raise InputError(f"{file}: {SHEET}")
-    data = read_bytes(file)
+    data = bytes_of(file)
     decoded(data, file, encoding, can_choose=can_choose)  # as a whole, before anything comes of its first lines
     is_json = suffix in JSON_LINES
     text = io.TextIOWrapper(io.BytesIO(data), _codec(data, encoding), newline="\n" if is_json else "")
