@@ -10,7 +10,7 @@ from typing import Any
 from mediasift.media.libraries import av
 
 _CLOSED = (
-    "3gp,aac,ac3,aiff,amr,apng,asf,au,avi,caf,eac3,flac,flv,gif,loas,matroska,mov,mp3,mp4,mpeg,mpegts,mpegvideo,ogg,tta,"
+    "3gp,aac,ac3,aiff,amr,apng,asf,au,avi,caf,eac3,flac,flv,gif,loas,matroska,mov,mp3,mp4,mpeg,mpegts,mpegvideo,nut,ogg,tta,"
     "w64,wav,webm,wv"
 )
 """Containers that hold all of themselves; a playlist is none."""

@@ -59,10 +59,10 @@ _SIGNATURES: dict[Kind, dict[str, tuple[bytes, ...]]] = {
         "flv": (b"FLV\x01",),
         "asf": (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",),
         "mpeg": (b"\0\0\x01\xba", b"\0\0\x01\xb3"),
+        "nut": (b"nut/multimedia container\0",),
     },
     "sound": {
         "flac": (b"fLaC",),
-        "ogg": (b"OggS",),
         "mp3": tuple(b"ID3" + bytes((version,)) for version in (2, 3, 4)),
         "au": (b".snd",),
         "amr": (b"#!AMR",),
@@ -75,6 +75,9 @@ _RIFF: dict[bytes, tuple[str, Kind]] = {
     b"WEBP": ("webp", "picture"), b"AVI ": ("avi", "video"), b"WAVE": ("wav", "sound"),
 }  # fmt: skip
 
+_FILM_IN_OGG = (b"\x80theora", b"\x01video\0", b"OVP80\x01", b"BBCD\0")
+"""How the first packet of pictures begins: Theora, OGM, VP8, Dirac."""
+
 _BRANDS: dict[bytes, tuple[str, Kind]] = {
     **dict.fromkeys((b"avif", b"avis"), ("avif", "picture")),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), ("heif", "picture")),
@@ -86,7 +89,7 @@ _NAMED: dict[Kind, str] = {
     "picture": "gif bmp webp avif tga ico psd svg pcx qoi jxl hdr exr dds jpeg=jpg,jpeg,jpe,jfif,mpo png=png,apng "
     "tiff=tif,tiff pnm=pbm,pgm,ppm,pnm,pam,pfm heif=heic,heif jpeg2000=jp2,j2k,jpx",
     "document": "pdf",
-    "video": "mp4=mp4,m4v,mov,3gp,3g2 matroska=mkv,webm mpeg=mpg,mpeg,ts,m2ts,mts avi asf=wmv flv",
+    "video": "mp4=mp4,m4v,mov,3gp,3g2 matroska=mkv,webm mpeg=mpg,mpeg,ts,m2ts,mts avi asf=wmv flv nut ogg=ogv,ogm",
     "sound": "wav mp3 flac m4a aac amr aiff au caf ogg=ogg,oga,opus",
 }
 """Formats with their suffixes, where these are not their names."""
@@ -143,6 +146,8 @@ def _by_content(head: bytes) -> tuple[str, Kind] | None:
         for name, signatures in formats.items():
             if head.startswith(signatures):
                 return name, kind
+    if head.startswith(b"OggS"):
+        return "ogg", "video" if any(mark in head[:1024] for mark in _FILM_IN_OGG) else "sound"
     if head[:4] in (b"RIFF", b"RF64"):
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
@@ -248,4 +253,4 @@ def moves(name: str, head: bytes) -> bool:
         return b"acTL" in head
     if name == "webp":
         return head[12:16] == b"VP8X" and bool(head[20] & 2)  # the animation flag, RFC 9649, 2.7
-    return name == "gif"
+    return name == "gif" or (name == "avif" and b"avis" in head[8:64])  # AVIF 1.1, 6.3: the brand of sequences

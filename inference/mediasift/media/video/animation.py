@@ -1,23 +1,26 @@
-"""Animated WebP as a video: FFmpeg does not read it, Pillow does."""
+"""Animated pictures as videos: GIF, WebP, PNG and AVIF, decoded as pictures are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
 
-import numpy as np
-
 from mediasift.errors import Damaged
-from mediasift.media.pictures.colors import Background, array_to_srgb
+from mediasift.items import FailedItem
 from mediasift.media.pictures.headers import PILLOW_ERRORS, check_size, guarded, open_lazily
-from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.media.pictures.images import decode
+from mediasift.media.pictures.png import animated_png
 from mediasift.media.pictures.probe import read_header
+from mediasift.media.video.decoder import Viewing
 from mediasift.media.video.every import Chosen, Timetable
 from mediasift.media.video.frames import PictureFrame
 
+_SHORTEST_MS, _INSTEAD_MS = 10, 100
+"""Browsers show frames that should be seen no longer than this for a tenth of a second instead."""
+
 
 class Animation:
-    """An animated WebP with the methods of `video.Video` but `side_by_side`, as there is nothing to jump to.
+    """An animated picture with the methods of `video.Video` but `side_by_side`, as there is nothing to jump to.
 
     Attributes:
         size: (width, height).
@@ -27,23 +30,28 @@ class Animation:
         ItemError: It cannot be read.
     """
 
-    def __init__(self, data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS, background: str = "auto") -> None:
-        header = read_header(data, "webp")
-        check_size(header.width, header.height, max_megapixels)
-        self.size = (header.width, header.height)
-        self._problem, self._icc = "", header.icc
-        self._ground = Background(background)
-        with guarded("webp"):
-            self._picture = open_lazily(data, "webp")
-        self.timetable = self._read_timetable()
+    def __init__(self, data: bytes, name: str, viewing: Viewing) -> None:
+        header = read_header(data, name)
+        check_size(header.width, header.height, viewing.max_megapixels)
+        self.size = header.upright_size
+        self._data, self._viewing, self._problem = data, viewing, ""
+        self.timetable = self._read_timetable(name)
 
     def close(self) -> None:
-        """Let go of the picture."""
-        self._picture.close()
+        """Let go of the bytes."""
+        self._data = b""
 
     def frames(self) -> Iterator[PictureFrame]:
         """Every frame in order."""
-        return self.at(range(len(self.timetable.ticks)))
+        items = decode(
+            self._data, max_megapixels=self._viewing.max_megapixels, every_frame=True,
+            background=self._viewing.background,
+        )  # fmt: skip
+        for number, item in zip(range(len(self.timetable.ticks)), items, strict=False):
+            if isinstance(item, FailedItem):
+                self._problem = self._problem or f"frame {number} and what follows do not decode ({item.error})"
+                return
+            yield PictureFrame(image=item.image, number=number, time_s=self.timetable.time_s(number))
 
     def iframes(self) -> Iterator[PictureFrame]:
         """The first frame: the others may hold only what changed."""
@@ -51,35 +59,32 @@ class Animation:
 
     def at(self, chosen: Chosen) -> Iterator[PictureFrame]:
         """The frames of these numbers, which ascend."""
-        for number in chosen(self.timetable) if callable(chosen) else chosen:
-            if not self._goes_to(number):
+        numbers = set(chosen(self.timetable) if callable(chosen) else chosen)
+        for frame in self.frames():
+            if frame.number in numbers:
+                yield frame
+            if frame.number >= max(numbers, default=-1):
                 return
-            rgba = np.asarray(self._picture.convert("RGBA"))
-            image = self._ground.lay(array_to_srgb(rgba[:, :, :3], self._icc), rgba[:, :, 3])
-            yield PictureFrame(image=image, number=number, time_s=self.timetable.time_s(number))
-
-    def _goes_to(self, number: int) -> bool:
-        """Decode a frame; False where it does not decode, and therefore nothing after it."""
-        try:
-            self._picture.seek(number)
-            self._picture.load()
-        except PILLOW_ERRORS as error:
-            self._problem = f"frame {number} and what follows do not decode ({error or type(error).__name__})"
-            return False
-        return True
 
     def complaint(self) -> Damaged | None:
         """What was wrong with the frames read so far; None when nothing was."""
         return Damaged(self._problem) if self._problem else None
 
-    def _read_timetable(self) -> Timetable:
+    def _read_timetable(self, name: str) -> Timetable:
         """Times from the durations of the frames; Pillow decodes for it, as it knows no other way."""
         ticks, now = [], 0
-        for number in range(getattr(self._picture, "n_frames", 1)):
-            if not self._goes_to(number):
-                break
-            ticks.append(now)
-            now += int(self._picture.info.get("duration", 0))
+        data = animated_png(self._data) if name == "png" else self._data
+        with guarded(name), open_lazily(data, name) as picture:
+            for number in range(getattr(picture, "n_frames", 1)):
+                try:
+                    picture.seek(number)
+                    picture.load()
+                except PILLOW_ERRORS as error:
+                    self._problem = f"frame {number} and what follows do not decode ({error or type(error).__name__})"
+                    break
+                ticks.append(now)
+                lasts = round(picture.info.get("duration", 0))
+                now += lasts if lasts > _SHORTEST_MS else _INSTEAD_MS
         if not ticks:
             raise Damaged(f"there is no frame in it: {self._problem}")
-        return Timetable(ticks=ticks, keys=[0], seeks=[0], time_base=Fraction(1, 1000))
+        return Timetable(ticks=ticks, keys=[0], seeks=[], time_base=Fraction(1, 1000))

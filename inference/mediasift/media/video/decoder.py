@@ -109,13 +109,21 @@ class Decoder:
             packets = demux(self.container, self.stream) if demux else self.container.demux(self.stream)
             yield from (packet for packet in packets if packet.size)
 
-    def frames(self, packets: Iterable[Any]) -> Iterator[Any]:
-        """Each `av.VideoFrame` in order of presentation."""
+    def frames(self, packets: Iterable[Any], *, alone: bool = False) -> Iterator[Any]:
+        """Each `av.VideoFrame` in order of presentation.
+
+        Args:
+            packets: Of the stream.
+            alone: Each packet is decoded as if there were no other.
+        """
         self._is_fresh = False
         for ordinal, packet in enumerate(itertools.chain(packets, [None])):  # None: give what is still held back
             self.say_alive()
             try:
                 raws = self._context.decode(packet)
+                if alone and packet is not None:
+                    raws += self._context.decode(None)
+                    self._context.flush_buffers()
             except (av.error.FFmpegError, ValueError):
                 self.faults.append(ordinal)
                 continue

@@ -50,15 +50,11 @@ def open_footage(
         raise Unsupported(f"a {form.kind} file ({form.name}), not a video")
     if form.kind == "picture":
         viewing = replace(viewing, background=ground_of(content.read(), viewing.background))
-    if form.name == "webp":
-        opened = Animation(
-            content.read(), max_megapixels=viewing.max_megapixels, background=viewing.background
-        )  # fmt: skip
-        with closing(opened) as animation:
+        with closing(Animation(content.read(), form.name, viewing)) as animation:
             yield animation
         return
     # FFmpeg's reader is named, so that no file can be taken for a playlist and send us elsewhere.
-    demuxer = {"png": "apng", "mpeg": _MPEG_DEMUXERS.get(head[:4], "mpegts")}.get(form.name, form.name)
+    demuxer = _MPEG_DEMUXERS.get(head[:4], "mpegts") if form.name == "mpeg" else form.name
     with content.local() as file, closing(Video(file, demuxer, viewing=viewing, alive=alive)) as video:
         yield video
 

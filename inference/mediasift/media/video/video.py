@@ -148,14 +148,18 @@ class Video:
         if not keys:
             raise Damaged(f"none of its {len(self.timetable.ticks):,} frames is marked as one that is stored whole")
         last = -1
-        if self.way is Way.JUMP:
+        for alone in (False, True):  # where it does not begin again at an I-frame, the decoder misses those between
+            if self.way is not Way.JUMP:
+                break
+            rest = keys[bisect_left(keys, last + 1) :]
             try:
-                for frame in self._from_beginning(keys, keys_only=True):
+                for frame in self._from_beginning(rest, keys_only=True, alone=alone):
                     last = frame.number
                     self._wanted += 1
                     yield frame
             except Misled as misled:
-                self._follow(misled)
+                if alone:
+                    self._follow(misled)
             else:
                 return
         yield from self.at(lambda table: [key for key in table.keys if key > last])
@@ -198,7 +202,7 @@ class Video:
         if count := len(self.missing) + len(self.lost):
             first = min(self.missing.items(), default=None)
             where = "" if first is None else f", the first of them frame {first[0]} at {first[1]:.3f} s"
-            whole = max(self._wanted, len(self.missing)) + len(self.lost)
+            whole = min(max(self._wanted, len(self.missing)), len(self.timetable.ticks)) + len(self.lost)
             return Damaged(f"{count:,} of {whole:,} frames do not decode and are left out{where}")
         return Damaged(self.timetable.problem) if self.timetable.problem else None
 
@@ -254,15 +258,17 @@ class Video:
             raise Misled(Way.THROUGH)
         return self._decoded(self._decoder.packets(), whole[self.timetable.keys[key] :])
 
-    def _from_beginning(self, expected: Sequence[int], *, keys_only: bool = False) -> Iterator[CodedFrame]:
+    def _from_beginning(
+        self, expected: Sequence[int], *, keys_only: bool = False, alone: bool = False
+    ) -> Iterator[CodedFrame]:
         self._reopen()
         packets = (packet for packet in self._decoder.packets() if packet.is_keyframe or not keys_only)
-        return self._decoded(packets, expected)
+        return self._decoded(packets, expected, alone=alone)
 
-    def _decoded(self, packets: Iterator[Any], expected: Sequence[int]) -> Iterator[CodedFrame]:
+    def _decoded(self, packets: Iterator[Any], expected: Sequence[int], *, alone: bool = False) -> Iterator[CodedFrame]:
         """Frames as they are to be seen; those that the decoder itself calls corrupt are left out."""
         bad: set[int] = set()
-        frames = self._numbered(packets, expected, bad)
+        frames = self._numbered(self._decoder.frames(packets, alone=alone), expected, bad)
         for raw, number in joined_fields(frames) if self.weaves else frames:
             if self._view is None:
                 view = seen(raw, self._decoder.stream, as_stored=self._as_stored)
@@ -272,7 +278,7 @@ class Video:
         if self.way is Way.COUNTED:
             self.lost.update(self._decoder.faults)
 
-    def _numbered(self, packets: Iterator[Any], expected: Sequence[int], bad: set[int]) -> Iterator[tuple[Any, int]]:
+    def _numbered(self, raws: Iterator[Any], expected: Sequence[int], bad: set[int]) -> Iterator[tuple[Any, int]]:
         """Frames with their numbers; those before the first expected one, which a jump leaves half made, are left out.
 
         Raises:
@@ -280,7 +286,7 @@ class Video:
         """
         place, faults, is_strict = 0, self._decoder.faults, self.way < Way.CAREFUL
         otherwise = Misled(Way(min(self.way + 1, Way.COUNTED)))
-        for raw in self._decoder.frames(packets):
+        for raw in raws:
             number = self._number(raw, expected[place : place + 1])
             if number is not None and number < expected[0]:
                 continue
