@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mediasift.errors import Damaged, Unreadable
 from mediasift.media.libraries import av
 
 _CLOSED = (
@@ -14,6 +15,9 @@ _CLOSED = (
     "w64,wav,webm,wv"
 )
 """Containers that hold all of themselves; a playlist is none."""
+
+_MOST_BOXES = 1000
+"""Of an MP4 file that are looked at."""
 
 
 def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[str, str] | None = None) -> Any:
@@ -28,15 +32,39 @@ def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[
         options: Of the demuxer.
 
     Raises:
-        av.FFmpegError, ValueError: It cannot be opened.
+        Unreadable, Damaged: It cannot be opened.
     """
     closed = {"protocol_whitelist": "file", "format_whitelist": demuxer or _CLOSED}
-    return av.open(
-        "file:" + os.path.abspath(file),  # noqa: PTH100  (a link must stay a link)
-        format=demuxer,
-        container_options={**(options or {}), **closed},  # not `options`: those are for streams, too
-        metadata_errors="replace",
-    )
+    try:
+        return av.open(
+            "file:" + os.path.abspath(file),  # noqa: PTH100  (a link must stay a link)
+            format=demuxer,
+            container_options={**(options or {}), **closed},  # not `options`: those are for streams, too
+            metadata_errors="replace",
+        )
+    except (PermissionError, FileNotFoundError) as error:
+        raise Unreadable(f"cannot be opened ({reason(error)})") from error
+    except (av.FFmpegError, ValueError) as error:
+        raise Damaged(f"cannot be opened ({_missing_index(file) or reason(error)})") from error
+
+
+def _missing_index(file: Path) -> str:
+    """What is missing in an MP4 file without its index; empty for others (ISO/IEC 14496-12, 8.2.1)."""
+    boxes, place = list[bytes](), 0
+    with file.open("rb") as opened:
+        while len(head := opened.read(16)) >= 8 and len(boxes) < _MOST_BOXES:
+            size = int.from_bytes(head[:4], "big")
+            size = int.from_bytes(head[8:16], "big") if size == 1 else size
+            boxes.append(head[4:8])
+            place += size
+            if size < 8:
+                break
+            opened.seek(place)
+    if b"moov" in boxes or not {b"mdat", b"moof"} & set(boxes):
+        return ""
+    if b"moof" in boxes:
+        return "its index (moov) is missing: it is a segment of a stream, to be joined to the first part (init) of that"
+    return "its index (moov) is missing: the recording was not ended, or the copy is not whole"
 
 
 def picture_streams(container: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from mediasift.errors import Damaged, ItemError
-from mediasift.media.containers import picture_streams, probe_container
+from mediasift.media.containers import picture_streams, probe_container, reason, sound_streams
 from mediasift.media.documents.pages import page_sizes
 from mediasift.media.libraries import av
 from mediasift.media.pictures.exif import exif_facts, first_exif, moment
@@ -20,6 +20,7 @@ from mediasift.media.pictures.png import described_png
 from mediasift.media.pictures.probe import read_header
 from mediasift.media.pictures.tiff import page_headers
 from mediasift.media.pictures.vector_graphics import drawing_size
+from mediasift.media.video.facts import film_facts
 from mediasift.rows import Row
 from mediasift.sources.content import Content
 from mediasift.sources.formats import Format, known_format
@@ -32,11 +33,16 @@ class Info(Row):
     Attributes:
         kind: picture, document, video or sound.
         format: By the content, whatever the suffix says.
-        width, height: Upright, in pixels; of a PDF page, in points of 1/72 inch.
+        width, height: As it is seen: upright, in square pixels; of a PDF page, in points of 1/72 inch.
         color_model: Pillow's name of the mode (RGB, L, CMYK, P ...), or a video's pixel format.
         pages: Of a document or a TIFF.
-        duration_s: Of a video or sound, by its container.
+        duration_s: Of a video or sound, by its container; of one whose clock starts again, from its packets.
         fps: Frames per second on average.
+        sizes: All sizes of a video that changes its own, in order.
+        pixel_aspect: Width to height of a video's pixels as they are stored, e.g. 64:45.
+        interlaced: Whether a video's frames are stored as two fields each.
+        transfer: Of a video, from numbers to light: pq and hlg are high dynamic range; None where it does not say.
+        video_streams, sound_streams: How many a file has; the default ones are read, others with --stream.
         sample_rate_hz, channels: Of a sound, or a video's.
         captured: When it was taken, ISO 8601, in the camera's own time, with its offset where it is known.
         latitude, longitude: Where, in degrees, north and east positive.
@@ -51,6 +57,12 @@ class Info(Row):
     pages: int | None = None
     duration_s: float | None = None
     fps: float | None = None
+    sizes: str | None = None
+    pixel_aspect: str | None = None
+    interlaced: bool | None = None
+    transfer: str | None = None
+    video_streams: int | None = None
+    sound_streams: int | None = None
     sample_rate_hz: int | None = None
     channels: int | None = None
     captured: str | None = None
@@ -83,7 +95,7 @@ def information(
         for page, (pages, width, height) in enumerate(page_sizes(content, password), start=1):
             yield replace(start, width=round(width), height=round(height), page=page, pages=pages)
     else:
-        yield _stream(content, start)
+        yield _stream(content, start, alive)
 
 
 def _picture(data: bytes, found: Format, start: Info) -> Iterator[Info]:
@@ -114,27 +126,25 @@ def _mode(data: bytes, name: str, page: int) -> str | None:
     return None
 
 
-def _stream(content: Content, start: Info) -> Info:
+def _stream(content: Content, start: Info, alive: Callable[[], None]) -> Info:
     """A video or sound, as its container describes it."""
     try:
         with content.local() as file, probe_container(file) as container:
             duration = container.duration / av.time_base if container.duration else None
-            video = next(iter(picture_streams(container)), None)
-            sound = next(iter(container.streams.audio), None)
-            if video is None and sound is None:
+            video, sounds = next(iter(picture_streams(container)), None), sound_streams(container)
+            if video is None and not sounds:
                 raise Damaged(f"{start.format} without a picture or sound track")
-            shown, heard = getattr(video, "codec_context", None), getattr(sound, "codec_context", None)
-            return replace(
+            heard = sounds[0].codec_context if sounds else None
+            info = replace(
                 start,
                 kind="sound" if video is None else "video",
-                width=getattr(shown, "width", None),
-                height=getattr(shown, "height", None),
-                color_model=getattr(shown, "pix_fmt", None),
-                fps=None if video is None or not video.average_rate else round(float(video.average_rate), 3),
                 duration_s=None if duration is None else round(duration, 3),
                 sample_rate_hz=getattr(heard, "sample_rate", None),
                 channels=getattr(heard, "channels", None),
+                sound_streams=len(sounds),
                 captured=moment(container.metadata.get("creation_time"), None),
             )
-    except (av.FFmpegError, ValueError) as error:
-        raise Damaged(f"{start.format} does not open ({error})") from error
+            has_pictures = video is not None and video.codec_context is not None
+            return replace(info, **film_facts(container, video, alive=alive)) if has_pictures else info
+    except av.FFmpegError as error:
+        raise Damaged(f"{start.format} cannot be read ({reason(error)})") from error

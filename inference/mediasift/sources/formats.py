@@ -75,6 +75,9 @@ _RIFF: dict[bytes, tuple[str, Kind]] = {
     b"WEBP": ("webp", "picture"), b"AVI ": ("avi", "video"), b"WAVE": ("wav", "sound"),
 }  # fmt: skip
 
+_BOXES = (b"moov", b"mdat", b"free", b"wide", b"styp", b"moof", b"sidx")
+"""How MP4 files and segments without a brand begin."""
+
 _FILM_IN_OGG = (b"\x80theora", b"\x01video\0", b"OVP80\x01", b"BBCD\0")
 """How the first packet of pictures begins: Theora, OGM, VP8, Dirac."""
 
@@ -152,7 +155,7 @@ def _by_content(head: bytes) -> tuple[str, Kind] | None:
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
         return _iso_media(head)
-    if head[4:8] in (b"moov", b"mdat", b"free", b"wide") and not head[:4].decode("latin-1").isprintable():
+    if head[4:8] in _BOXES and not head[:4].decode("latin-1").isprintable():
         return "mp4", "video"
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff", "sound"

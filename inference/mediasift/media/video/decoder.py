@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mediasift.errors import Damaged, Unreadable, Unsupported
-from mediasift.media.containers import picture_streams, probe_container, reason
+from mediasift.errors import Unsupported
+from mediasift.media.containers import picture_streams, probe_container
 from mediasift.media.libraries import av
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
@@ -59,12 +59,7 @@ class Decoder:
         self._viewing, self._alive, self._spoke = viewing, alive, time.monotonic()
         self.faults: list[int] = []
         self._is_fresh = True
-        try:
-            self.container = probe_container(file, demuxer=demuxer)
-        except (PermissionError, FileNotFoundError) as error:
-            raise Unreadable(f"cannot be opened ({reason(error)})") from error
-        except (av.error.FFmpegError, ValueError) as error:
-            raise Damaged(f"the video cannot be opened ({reason(error)})") from error
+        self.container = probe_container(file, demuxer=demuxer)
         try:
             self.stream = self._chosen()
             self._context = self._with_alpha() or self.stream.codec_context
