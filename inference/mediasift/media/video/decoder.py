@@ -15,6 +15,7 @@ from mediasift.media.containers import picture_streams, probe_container
 from mediasift.media.libraries import av
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
+from mediasift.media.video.frames import has_alpha
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Codecs whose own decoders in FFmpeg leave out what is transparent, and those that do not."""
@@ -26,7 +27,7 @@ class Viewing:
 
     Attributes:
         max_megapixels: Larger frames are refused.
-        background: The colour behind what is transparent; auto is white.
+        background: The colour behind what is transparent, see `pictures.colors.Background`.
         stream: Which of its video streams, from 1; None for its default one.
         as_stored: Frames as they are coded: pixels that are no squares, fields apart, high dynamic range unmapped.
     """
@@ -50,6 +51,7 @@ class Decoder:
     Attributes:
         container, stream: Of PyAV.
         faults: Ordinals of the packets that did not decode.
+        is_transparent: Whether frames may have an alpha channel.
 
     Raises:
         ItemError: It cannot be read, holds no video, or is no video at all.
@@ -63,6 +65,8 @@ class Decoder:
         try:
             self.stream = self._chosen()
             self._context = self._with_alpha() or self.stream.codec_context
+            pixels = getattr(self.stream.codec_context, "pix_fmt", None)
+            self.is_transparent = self._context is not self.stream.codec_context or bool(pixels and has_alpha(pixels))
             self._context.thread_count, self._context.thread_type = threads, "AUTO"
         except BaseException:
             self.close()

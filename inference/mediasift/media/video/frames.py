@@ -83,13 +83,13 @@ class CodedFrame:
         if self.view.transfer:
             wide = _shrunk(converted(self.raw, "rgb48le"))
             return tone_mapped(wide, self.view.transfer, self.view.primaries)[:, :, ::-1].copy()
-        return _shrunk(_bgr(self._colours())) if has_alpha(self.raw) else small_bgr(self.raw)
+        return _shrunk(_bgr(self._colours())) if has_alpha(self.raw.format.name) else small_bgr(self.raw)
 
     def _colours(self) -> Picture:
         """uint8 (H, W, 3) sRGB, as stored."""
         if self.view.transfer:
             return tone_mapped(converted(self.raw, "rgb48le"), self.view.transfer, self.view.primaries)
-        if has_alpha(self.raw):
+        if has_alpha(self.raw.format.name):
             rgba = converted(self.raw, "rgba")
             return laid(rgba[:, :, :3], rgba[:, :, 3], self.view.ground)
         return converted(self.raw, "rgb24")
@@ -134,13 +134,9 @@ def converted(raw: Any, layout: str) -> NDArray[Any]:
     return np.asarray(known[layout].reformat(raw, format=layout).to_ndarray())
 
 
-def has_alpha(raw: Any) -> bool:
-    """Whether an `av.VideoFrame` has pixels that one can see through."""
-    return _has_alpha(raw.format.name)
-
-
 @lru_cache(maxsize=64)
-def _has_alpha(pixels: str) -> bool:
+def has_alpha(pixels: str) -> bool:
+    """Whether FFmpeg's pixel format of that name holds what one can see through."""
     return pixels == "pal8" or any(one.is_alpha for one in av.VideoFormat(pixels).components)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.errors import Damaged
-from mediasift.media.pictures.colors import WHITE, parse_color
+from mediasift.media.pictures.colors import WHITE, Background
 from mediasift.media.video.decoder import Decoder, Viewing
 from mediasift.media.video.every import Chosen, Timetable
 from mediasift.media.video.fields import joined_fields
-from mediasift.media.video.frames import CodedFrame, View, seen
+from mediasift.media.video.frames import CodedFrame, View, converted, seen
 from mediasift.media.video.index import Misled, Way, film_packets, read_timetable
 from mediasift.media.video.stretches import Result, side_by_side
 from mediasift.system.machine import available_cores
@@ -72,7 +73,7 @@ class Video:
         self._opened = partial(Decoder, file, demuxer, viewing=viewing, alive=alive)
         self._again = partial(Video, file, demuxer, viewing=viewing, alive=alive, twin=self)
         self._as_stored = viewing.as_stored
-        self._ground = WHITE if viewing.background == "auto" else parse_color(viewing.background)
+        self.ground = Background(viewing.background)
         self._view: View | None = None
         self._wanted = self.reached = 0
         self.lost: set[int] = set()
@@ -84,6 +85,7 @@ class Video:
         try:
             if twin is not None:
                 self.timetable, self.way, self.weaves = twin.timetable, twin.way, twin.weaves
+                self.ground = twin.ground
             else:
                 self._look_through()
         except BaseException:
@@ -215,6 +217,11 @@ class Video:
             self._count()
         elif self.weaves:
             self.way = Way.THROUGH
+        if decoder.is_transparent and self.ground.color is None:  # the first frame chooses for all
+            self._reopen()
+            for raw in itertools.islice(self._decoder.frames(self._decoder.packets()), 1):
+                rgba = converted(raw, "rgba")
+                self.ground.lay(rgba[:, :, :3], rgba[:, :, 3])
 
     def _follow(self, misled: Misled) -> None:
         """Go on the way that is to be trusted."""
@@ -272,7 +279,7 @@ class Video:
         for raw, number in joined_fields(frames) if self.weaves else frames:
             if self._view is None:
                 view = seen(raw, self._decoder.stream, as_stored=self._as_stored)
-                self._view = replace(view, ground=self._ground)
+                self._view = replace(view, ground=self.ground.color or WHITE)
             if number not in bad:
                 yield CodedFrame(raw=raw, view=self._view, number=number, time_s=self.timetable.time_s(number))
         if self.way is Way.COUNTED:
