@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Processes that run the tests, a file of tests in each at a time.
+WORKERS ?= 2
 
 .PHONY: demo test check format reference oldest bench clean
 
@@ -20,7 +22,7 @@ check:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 format:
 	$(BIN)/ruff format .

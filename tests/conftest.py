@@ -16,20 +16,21 @@ from mediasift.engines.onnx.labels import read_labels
 from mediasift.engines.onnx.registry import exported_models
 
 ROOT = Path(__file__).resolve().parent.parent
-IN_CI = os.environ.get("MEDIASIFT_CI") == "1"
+IN_CI = os.environ.get("MEDIASIFT_CI", "")
+"""`1`: nothing may be skipped. `fetched`: only what needs test data that `tests.fetch_data` cannot fetch."""
 
 settings.register_profile(
     "mediasift",
     deadline=None,  # a busy machine is no failure
     suppress_health_check=[HealthCheck.too_slow],
-    derandomize=IN_CI,  # there, the same code gives the same result; elsewhere, new examples
+    derandomize=bool(IN_CI),  # there, the same code gives the same result; elsewhere, new examples
 )
 settings.load_profile("mediasift")
 
 
-def skip(reason: str) -> NoReturn:
-    """Skip, or fail where nothing may be skipped."""
-    if IN_CI:
+def skip(reason: str, *, lacks_data: bool = False) -> NoReturn:
+    """Skip, or fail where this may not be skipped."""
+    if IN_CI and not (lacks_data and IN_CI == "fetched"):
         pytest.fail(f"may not be skipped in CI: {reason}")
     pytest.skip(reason)
 
@@ -42,12 +43,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
+class DataFolder(type(Path())):  # type: ignore[misc]
+    """The folder with the test data; asking for a part of it that is not here skips the test."""
+
+    def __truediv__(self, part: str) -> Path:
+        if not (Path(self) / Path(part).parts[0]).exists():
+            skip(f"no {part} among the test data: python -m tests.fetch_data {self}", lacks_data=True)
+        return Path(self) / part
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder with the test data."""
-    folder = Path(os.environ.get("MEDIASIFT_TEST_DATA", ROOT.parent / "shared" / "data"))
+    folder = DataFolder(os.environ.get("MEDIASIFT_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        skip(f"no test data at {folder}; set MEDIASIFT_TEST_DATA")
+        skip(f"no test data at {folder}: python -m tests.fetch_data, and set MEDIASIFT_TEST_DATA", lacks_data=True)
     return folder
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 import struct
@@ -56,7 +57,7 @@ def seeds() -> tuple[tuple[str, bytes], ...]:
         (".tif", "TIFF", rgb, {"compression": "tiff_deflate"}),
         (".tif", "TIFF", rgb, {"compression": "jpeg"}),
         (".tif", "TIFF", rgb.convert("1"), {"compression": "group4"}),
-        (".tif", "TIFF", rgb.convert("F"), {}),
+        (".tif", "TIFF", Image.fromarray(np.asarray(rgb.convert("F")) / 255), {}),
         (".tif", "TIFF", deep, {"compression": "packbits"}),
         (".ppm", "PPM", rgb, {}),
         (".pgm", "PPM", deep, {}),
@@ -213,6 +214,7 @@ def _png(width: int, height: int, *extra: bytes, pixels: bytes = b"") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
 
+@functools.cache
 def _zeros(count: int) -> bytes:
     """So many zero bytes, deflated, without holding them."""
     packer = zlib.compressobj(9)

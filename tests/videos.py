@@ -64,3 +64,14 @@ def turned(path: Path, matrix: tuple[int, int, int, int]) -> Path:
     data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(bytes(data))
     return path
+
+
+def beginning(source: Path, path: Path, seconds: float) -> Path:
+    """The first seconds of a clip with its sound, packets copied."""
+    with av.open(str(source)) as whole, av.open(str(path), "w") as out:
+        streams = {one.index: out.add_stream_from_template(one) for one in (*whole.streams.video, *whole.streams.audio)}
+        for packet in whole.demux(*whole.streams.video, *whole.streams.audio):
+            if packet.dts is not None and packet.dts * packet.time_base < seconds:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    return path

@@ -73,7 +73,7 @@ def place(tmp_path: Path) -> Path:
     place = tmp_path / "place"
     (place / "photos").mkdir(parents=True)
     (place / "out").mkdir()
-    for number in range(5):
+    for number in range(2):
         save(place / "photos" / f"{number}.png", scene(8, 8, seed=number))
     frames = [Image.fromarray(scene(16, 16, seed=seed)) for seed in (1, 1, 1, 2, 2, 2)]
     frames[0].save(place / "clip.gif", save_all=True, append_images=frames[1:], duration=100)

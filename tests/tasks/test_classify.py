@@ -5,9 +5,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 import mediasift as ms
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
@@ -16,7 +16,7 @@ from mediasift.errors import DescriptionError, ModelNotFound, UsageError
 from mediasift.media.pictures.images import decode
 from mediasift.tasks.classify import Classify, to_scores
 from tests.conftest import IMAGENET_INPUT
-from tests.pictures import BLUE, GREEN, RED, encoded, save, scene, solid
+from tests.pictures import BLUE, GREEN, RED, save, scene, solid
 from tests.tiny_models import COLOURS, mean_colour, write
 
 
@@ -177,24 +177,23 @@ def test_imagenet_accuracy_from_arrays_and_with_the_registrys_description(test_d
 
 
 def test_reduced_decoding_costs_no_accuracy(test_data: Path, mobilenet: Path, tmp_path: Path):
-    """The photos enlarged so that nearly all are decoded at half scale: within two points, which is three of 143."""
+    """Every second photo, enlarged so that nearly all are decoded at half scale: within two points, one of 72."""
     model = ms.load_model(mobilenet)
     right = {"full": 0, "reduced": 0}
     reduced = 0
-    photos = sorted((test_data / "imagenet-photos").iterdir())
+    photos = sorted((test_data / "imagenet-photos").iterdir())[::2]
     for path in photos:
-        with Image.open(path) as picture:
-            factor = 1600 / max(picture.size)
-            size = (round(picture.width * factor), round(picture.height * factor))
-            large = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+        picture = cv2.imread(str(path))
+        factor = 1600 / max(picture.shape)
+        large = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_LANCZOS4)
         file = tmp_path / "large.jpg"
-        file.write_bytes(encoded(large, "JPEG", quality=90))
+        cv2.imwrite(str(file), large, [cv2.IMWRITE_JPEG_QUALITY, 90])
         whole = next(iter(decode(file.read_bytes()))).image
         reduced += next(iter(decode(file.read_bytes(), needs=(256, 256)))).image.shape[0] < whole.shape[0]
         (full_row,), (reduced_row,) = (ms.classify(source, model=model, jobs=0) for source in (whole, file))
         right["full"] += full_row.label_id == wordnet_id(path.name)
         right["reduced"] += reduced_row.label_id == wordnet_id(path.name)
-    assert reduced > 120
+    assert reduced > 60
     assert right["reduced"] / len(photos) >= right["full"] / len(photos) - 0.021
 
 

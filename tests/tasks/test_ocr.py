@@ -56,7 +56,7 @@ LIMITS = {
     "eurotext.tif": (0.04, 0.04, 0.02),  # 0.022 0.022 0.005
     "linn.png": (0.02, 0.02, 0.05),  # 0.010 0.010 0.033
     "skew.pdf": (0.07, 0.02, None),  # 0.046 0.010 (0.013 by RapidOCR; left out because it takes long)
-    "8071_093.3B.tif": (0.14, 0.075, 0.40),  # 0.094 0.049 0.276
+    "8071_093.3B.tif": (0.14, 0.075, None),  # 0.094 0.049 (0.276 by RapidOCR; left out because it takes long)
 }
 
 
@@ -138,7 +138,8 @@ def test_boxes_are_those_of_the_original_also_after_cleaning(test_data: Path):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_pdf_yields_one_row_per_page_or_an_error_row(test_data: Path, engine: str):
     pages = {"blank.pdf": 1, "cmyk.pdf": 1, "linn.pdf": 1, "skew.pdf": 1, "text.pdf": 2, "toc_circular.pdf": 2}
-    files = sorted(path for folder in ("ocr", "pdf") for path in (test_data / folder).glob("*.pdf"))
+    folders = ("ocr", "pdf") if engine == "tesseract" else ("pdf",)  # the other one takes a second a page
+    files = sorted(path for folder in folders for path in (test_data / folder).glob("*.pdf"))
     rows = list(ms.ocr(files, engine=engine, dpi=12))  # nothing to read: only the rows count here
     for file in files:
         mine = [row for row in rows if row.path == str(file)]

@@ -26,7 +26,7 @@ from mediasift.tasks.timeline import StartedTimeline, Timeline
 from mediasift.tasks.timeline_parts import PARTS, Moment, StartedPart
 from tests.pictures import BLUE, solid
 from tests.tiny_models import constants, mean_colour, write
-from tests.videos import make_video
+from tests.videos import beginning, make_video
 
 SEEN = ("shots", "keyframes", "classify", "detect")
 
@@ -112,7 +112,7 @@ def test_text_lies_where_it_is_read_and_lasts_until_the_next_look(tmp_path: Path
 
 def test_speech_is_that_of_transcribe_among_the_shots(test_data: Path, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = test_data / "video" / "obama_speech.mp4"
+    path = beginning(test_data / "video" / "obama_speech.mp4", Path("speech.mp4"), 10)
     rows = list(ms.timeline(path, parts=("shots", "transcribe"), vtt="out"))
     spoken = [row for row in ms.transcribe(path) if row.text]
     assert [(row.start_s, row.end_s, row.text, row.score) for row in rows if row.kind == "speech"] == [
