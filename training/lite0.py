@@ -319,12 +319,12 @@ def measure(folder: Path, *, count: int, seed: int, folder_of_labels: Path) -> d
                 raise LiteError(f"{folder}: a picture cannot be read: {error}")
             for name, values in zip(names, session.run(names, {"input": arrange(pixels, wanted)[None]}), strict=True):
                 extremes.setdefault(name, []).append((float(values.min()), float(values.max())))
-    found = {}
+    ranges = {}
     for name, pairs in extremes.items():
         lows, highs = np.array(pairs).T
         low, high = np.percentile(lows, 100 - MEASURED_PERCENTILE), np.percentile(highs, MEASURED_PERCENTILE)
-        found[name] = (min(0.0, float(low)), max(0.0, float(high)))  # 0 is always inside: padding needs it
-    return found
+        ranges[name] = (min(0.0, float(low)), max(0.0, float(high)))  # 0 is always inside: padding needs it
+    return ranges
 
 
 def parser() -> argparse.ArgumentParser:

@@ -24,9 +24,9 @@ def test_a_tensor_is_what_the_onnx_package_reads(values: np.ndarray):
     onnx = pytest.importorskip("onnx")
     read = onnx.TensorProto.FromString(tensor("weights", values))
     assert read.name == "weights"
-    found = onnx.numpy_helper.to_array(read)
-    assert found.dtype == values.dtype
-    np.testing.assert_array_equal(found, values)
+    array = onnx.numpy_helper.to_array(read)
+    assert array.dtype == values.dtype
+    np.testing.assert_array_equal(array, values)
 
 
 def linear() -> bytes:
