@@ -90,8 +90,9 @@ def assigned(tree: ast.AST) -> Iterator[ast.Name | ast.arg]:
     """Variables and arguments; not the fields of classes."""
     fields = {id(node.target) for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}
     for node in ast.walk(tree):
-        is_variable = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in fields
-        if is_variable or isinstance(node, ast.arg):
+        if isinstance(node, ast.arg) or (
+            isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in fields
+        ):
             yield node
 
 

@@ -50,5 +50,5 @@ def test_a_model_passes_the_onnx_packages_checker():
 def test_a_model_runs(tmp_path: Path):
     (tmp_path / "linear.onnx").write_bytes(linear())
     session = open_session(str(tmp_path / "linear.onnx"), "cpu")
-    (found,) = session.run(None, {"x": np.array([[1, 1], [2, 0]], np.float32)})
-    np.testing.assert_array_equal(found, [[5, 7, -45.5], [2, 4, -47]])
+    (array,) = session.run(None, {"x": np.array([[1, 1], [2, 0]], np.float32)})
+    np.testing.assert_array_equal(array, [[5, 7, -45.5], [2, 4, -47]])
