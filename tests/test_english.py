@@ -72,18 +72,18 @@ def test_documentation_has_no_avoided_word(page: Path):
         assert not avoided.findall(line), f"{page.name}:{number}: {line}"
 
 
-def messages(tree: ast.AST) -> Iterator[ast.Constant]:
-    """Strings of several words that are no docstrings: messages, help texts, headings."""
+def messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, text) of the strings that are no docstrings: messages, help texts, headings."""
     statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements:
-            yield node
+            yield node.lineno, node.value
 
 
 def test_messages_have_no_avoided_word():
     for path in CODE:
-        for node in messages(ast.parse(path.read_text(encoding="utf-8"))):
-            assert not avoided.findall(str(node.value)), f"{path.name}:{node.lineno}: {node.value}"
+        for line, text in messages(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not avoided.findall(text), f"{path.name}:{line}: {text}"
 
 
 def assigned(tree: ast.AST) -> Iterator[ast.Name | ast.arg]:
@@ -106,5 +106,5 @@ def test_variables_are_named_for_what_they_hold(folder: str):
 
 def test_the_words_to_avoid_are_found():
     tree = ast.parse('"""It was told."""\nfound = f"it said {1} anew"\nclass A:\n    found: int\n')
-    assert [avoided.findall(str(node.value)) for node in messages(tree)] == [["said"], ["anew"]]
+    assert [avoided.findall(text) for _, text in messages(tree)] == [["said"], ["anew"]]
     assert [node.id for node in assigned(tree) if isinstance(node, ast.Name)] == ["found"]

@@ -61,10 +61,10 @@ def test_scores_that_are_none_are_refused(tmp_path: Path, score: str, message: s
 
 
 def test_blanks_around_labels_never_count_and_case_always_does(tmp_path: Path):
-    found = evaluated(tmp_path, "path,label\n1, a \n2,B\n3,caf\u00e9\n", "path,label\n1,a\n2, b\n3,cafe\u0301\n")
-    assert value(found, "accuracy") == pytest.approx(2 / 3)
-    assert found.labels == ("B", "a", "b", "caf\u00e9")
-    assert found.notes == ("labels that differ in case count as different: B and b",)
+    measured = evaluated(tmp_path, "path,label\n1, a \n2,B\n3,caf\u00e9\n", "path,label\n1,a\n2, b\n3,cafe\u0301\n")
+    assert value(measured, "accuracy") == pytest.approx(2 / 3)
+    assert measured.labels == ("B", "a", "b", "caf\u00e9")
+    assert measured.notes == ("labels that differ in case count as different: B and b",)
 
 
 def test_a_row_that_says_nothing_was_found_is_an_answer(tmp_path: Path):
