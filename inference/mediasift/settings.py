@@ -65,6 +65,7 @@ class Declared:
         name: The field's.
         kind: bool, int, float or str: what one value is.
         is_sequence: Whether it holds several.
+        takes_one: Whether one of them alone is taken, too.
         is_optional: Whether it may be None.
         default: The field's; MISSING where a value is required.
         option: What was declared.
@@ -73,6 +74,7 @@ class Declared:
     name: str
     kind: type
     is_sequence: bool
+    takes_one: bool
     is_optional: bool
     default: Any
     option: Option
@@ -93,6 +95,8 @@ class Declared:
         """Raise a UsageError for a value that is not allowed."""
         if value is None and self.is_optional:
             return
+        if self.is_sequence and not self.takes_one and (isinstance(value, str) or not isinstance(value, Sequence)):
+            raise UsageError(f"{self.name.replace('_', ' ')} {value!r}: must be a list, e.g. [{value!r}]")
         for part in value if self.is_sequence else (value,):
             self._check_one(part)
         if self.option.check is not None:
@@ -169,7 +173,8 @@ def _declared(name: str, hint: Any, field: Any, option: Option) -> Declared:
         inner = str
     kind = inner if inner in (bool, int, float) else str
     default = field.default if field.default_factory is MISSING else field.default_factory()
-    return Declared(name, kind, sequence is not None, is_optional, default, option)
+    several = sequence is not None
+    return Declared(name, kind, several, several and len(parts) > 1, is_optional, default, option)
 
 
 def to_json(settings: Any, *, secrets: bool = True) -> dict[str, Any]:

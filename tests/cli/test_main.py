@@ -167,3 +167,26 @@ def test_an_option_without_a_default_must_be_given():
     done = CliRunner().invoke(main, ["convert", "a.png"])
     assert done.exit_code == 2
     assert "Missing option '-d' / '--directory'" in done.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [["info", "a.png", "--quiet"], ["models", "list"], ["evaluate", "t.csv", "t.csv"]])
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_output_that_cannot_be_written_is_an_error(tmp_path: Path, words: list[str], where: str):
+    save(tmp_path / "a.png", scene())
+    (tmp_path / "t.csv").write_text("path,label\na.png,x\n")
+    command = f"{sys.executable} -m mediasift {' '.join(words)} {where}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path,
+        env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 6
+    assert done.stderr.startswith("Error: the standard output cannot be written (")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_closed_output_does_not_matter_where_a_file_is_named(tmp_path: Path):
+    save(tmp_path / "a.png", scene())
+    command = f"{sys.executable} -m mediasift info a.png -o t.csv --quiet >&-"
+    assert subprocess.run(["bash", "-c", command], check=False, cwd=tmp_path, env=environment()).returncode == 0
+    assert (tmp_path / "t.csv").read_text().count("\n") == 2

@@ -60,11 +60,11 @@ def test_scores_that_are_none_are_refused(tmp_path: Path, score: str, message: s
         evaluated(tmp_path, f"path,label,score\n1,a,0.5\n2,b,{score}\n", "path,label\n1,a\n2,b\n")
 
 
-def test_blanks_around_labels_never_count_and_case_always_does(tmp_path: Path):
+def test_blanks_around_labels_never_count_and_case_always_does(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     measured = evaluated(tmp_path, "path,label\n1, a \n2,B\n3,caf\u00e9\n", "path,label\n1,a\n2, b\n3,cafe\u0301\n")
     assert value(measured, "accuracy") == pytest.approx(2 / 3)
     assert measured.labels == ("B", "a", "b", "caf\u00e9")
-    assert measured.notes == ("labels that differ in case count as different: B and b",)
+    assert caplog.messages == ["labels that differ in case count as different: B and b"]
 
 
 def test_a_row_that_says_nothing_was_found_is_an_answer(tmp_path: Path):
@@ -83,7 +83,7 @@ def test_pages_are_told_apart_by_the_reference_or_refused(tmp_path: Path):
     assert found.missing == ("scans/s.pdf, page 3",)
 
 
-def test_a_folder_per_label_is_a_reference(tmp_path: Path):
+def test_a_folder_per_label_is_a_reference(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     for label, colour in (("red", (250, 0, 0)), ("blue", (0, 0, 250))):
         for number in range(2):
             (tmp_path / "true" / label).mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,9 @@ def test_a_folder_per_label_is_a_reference(tmp_path: Path):
     (tmp_path / "r.csv").write_text("\n".join(["path,label", *rows]))
     found = ms.evaluate_labels(tmp_path / "r.csv", tmp_path / "true")
     assert (value(found, "pictures"), value(found, "accuracy")) == (4, 0.5)
-    assert found.notes[0].startswith("4 paths are written differently and matched by name, e.g. work/blue/0.png as ")
+    assert caplog.messages[0].startswith(
+        "4 paths are written differently and matched by name, e.g. work/blue/0.png as "
+    )
 
 
 def test_a_folder_of_texts_is_a_reference(tmp_path: Path):

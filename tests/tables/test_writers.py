@@ -4,7 +4,9 @@ import csv
 import errno
 import io
 import json
+import os
 import sys
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +113,60 @@ def test_aligned_leaves_out_empty_columns_and_obeys_nobody():
 def test_spreadsheet_safe_is_asked_for():
     assert b"'=1+1" not in written("csv")
     assert b"'=1+1" in written("csv", spreadsheet_safe=True)
+
+
+def test_spreadsheet_safe_covers_names_of_columns_and_is_read_back():
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Plain(Row):
+        pass
+
+    form = Form(row_type=Plain, kept=("=cmd|x", "ok"), spreadsheet_safe=True)
+    for name in ("csv", "jsonl", "npz"):
+        out = io.BytesIO()
+        FORMATS[name].write([Plain(path="@a", kept=(("=cmd|x", "'=1"), ("ok", "'2")))], form, out)
+        out.seek(0)
+        (record,) = FORMATS[name].read(out)
+        assert list(record) == ["path", "page", "frame", "time_s", "'=cmd|x", "ok", "error"]
+        assert (record["path"], record["'=cmd|x"], record["ok"]) == ("'@a", "''=1", "'2")
+        assert [form.read(record[column]) for column in ("path", "'=cmd|x", "ok")] == ["@a", "'=1", "'2"]
+
+
+def test_no_table_has_two_columns_of_one_name():
+    with pytest.raises(UsageError, match="two columns 'input_label'"):
+        Form(row_type=Sample, kept=("label", "input_label"))
+
+
+def test_halves_of_characters_are_text_in_every_format(package):
+    package("pyarrow", "parquet")
+    for name, one in FORMATS.items():
+        if one.read is not None:
+            out = io.BytesIO(written(name, [Sample(path="a", label="x\ud800\udcffy")]))
+            assert next(iter(one.read(out)))["label"] == "x\\ud800\\xffy"
+
+
+def test_columns_of_text_in_npz_cost_what_the_text_costs():
+    rows = [Sample(path=f"{number}.png", label="w" * (100_000 if number == 7 else 3)) for number in range(1500)]
+    tracemalloc.start()
+    data = written("npz", rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(data) < 4_000_000  # were 601 MB
+    assert peak < 20_000_000
+    labels = [row["label"] for row in FORMATS["npz"].read(io.BytesIO(data))]
+    assert labels == [row.label for row in rows]
+    small = np.load(io.BytesIO(written("npz")))
+    assert small["label"].dtype == np.dtype("<U8")
+    assert small["label"].tolist() == ["dog, big", "=1+1", ""]
+
+
+def test_only_a_file_can_be_a_table(tmp_path: Path):
+    (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "pipe.csv")
+    for name, message in (("folder", "is a folder"), ("pipe", "is a pipe or device"), ("link", "is a pipe or device")):
+        with pytest.raises(OutputError, match=message):
+            format_of(tmp_path / f"{name}.csv", None)
+    assert format_of(tmp_path / "new.csv", None) == "csv"
 
 
 def test_names_that_are_not_utf8_are_shown():

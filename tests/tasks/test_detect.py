@@ -62,6 +62,14 @@ def test_score_overlap_and_labels_choose(fixed: OnnxModel):
     assert [row.found for row in ms.detect([picture, picture], model=fixed, min_score=0.1)] == [3] * 6
 
 
+def test_the_case_of_labels_is_forgiven_with_a_note(fixed: OnnxModel, caplog: pytest.LogCaptureFixture):
+    table = ms.detect(scene(128, 64), model=fixed, labels=["DOG"])
+    assert [row.label for row in table] == ["dog"]
+    assert caplog.messages == [f"label 'DOG' is taken as 'dog', as {fixed.path.name} writes it"]
+    with pytest.raises(UsageError, match="'horse'"):
+        ms.detect(scene(128, 64), model=fixed, labels=["horse"])
+
+
 def test_a_reduced_jpeg_has_boxes_in_its_own_pixels(fixed: OnnxModel, tmp_path: Path):
     Image.fromarray(scene(1280, 640)).save(tmp_path / "a.jpg")
     rows = list(ms.detect(tmp_path / "a.jpg", model=fixed))

@@ -134,6 +134,25 @@ def test_values_that_cannot_be_are_refused_when_settings_are_made(values, messag
         Classify(**values)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ms.classify(5), "a path .*, a uint8 array .*; or several of them, as a list; not int"),
+        (lambda: ms.classify(["a.png", None]), "each must be a path .*; not NoneType"),
+        (lambda: ms.classify("a.png", topp=3), "no option 'topp'; did you mean top"),  # type: ignore[call-arg]
+        (lambda: ms.convert("a.png", "out", foo=3), "no option 'foo'; There are directory, "),  # type: ignore[call-arg]
+    ],
+)
+def test_type_errors_say_what_is_taken(call, message: str):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_one_text_is_no_list_of_letters():
+    with pytest.raises(UsageError, match=r"keep 'id': must be a list, e\.g\. \['id'\]"):
+        ms.info("a.csv", keep="id")
+
+
 def test_none_is_no_value_where_a_value_is_needed():
     with pytest.raises(UsageError, match="must be a whole number"):
         Classify(top=None)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import sys
 from importlib import import_module
@@ -14,7 +16,7 @@ from typing import Any
 import click
 
 from mediasift import __version__
-from mediasift.errors import MediasiftError
+from mediasift.errors import MediasiftError, OutputError
 from mediasift.run import launch
 from mediasift.system.network import no_telemetry
 from mediasift.verbs import VERBS
@@ -73,18 +75,49 @@ class Commands(click.Group):
         """Run; say an error in one line on stderr and leave with its exit code."""
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         no_telemetry()
+        if sys.stdout is None:  # it is closed: nothing else may get its number, and writing to it is an error
+            sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+        notes = _Notes()
+        logging.getLogger("mediasift").addHandler(notes)
+        ctx.call_on_close(lambda: logging.getLogger("mediasift").removeHandler(notes))
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except MediasiftError as error:
             click.echo(f"Error: {_shown(str(error))}", err=True)
             raise click.exceptions.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             raise click.exceptions.Exit(130) from None
-        except BrokenPipeError:
-            # The reader of our rows has read enough; what is left in the buffer must not fail again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # the reader of our rows has read enough
+            _drop_output()
             raise click.exceptions.Exit(0) from None
+        except OSError as error:
+            if error.filename is not None or error.errno not in _OUTPUT_FAILS:
+                raise
+            _drop_output()
+            click.echo(
+                f"Error: the standard output cannot be written ({error.strerror}); mend that, or name a file with -o",
+                err=True,
+            )
+            raise click.exceptions.Exit(OutputError.exit_code) from None
+
+
+class _Notes(logging.Handler):
+    """What Python's callers find in the log of `mediasift`, for people on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A line."""
+        click.echo(f"Note: {_shown(record.getMessage())}", err=True)
+
+
+_OUTPUT_FAILS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
+def _drop_output() -> None:
+    """What is left in the buffer must not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _shown(text: str) -> str:

@@ -73,8 +73,6 @@ def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen:
 
 
 def _report(found: Evaluation, result: Path) -> None:
-    for note in found.notes:
-        click.echo(f"Note: {note}", err=True)
     if found.missing:
         names = ", ".join(found.missing[:_NAMED]) + (", ..." if len(found.missing) > _NAMED else "")
         click.echo(f"{len(found.missing)} of the reference have no label in {result}: {names}", err=True)

@@ -85,7 +85,6 @@ class Evaluation:
         reliability: (mean score, share that is right, pictures) of each bin that is not empty.
         mistakes: The surest first.
         missing: Paths of the reference of which the result says nothing.
-        notes: What was assumed, for people.
     """
 
     measures: tuple[Measure, ...]
@@ -94,7 +93,6 @@ class Evaluation:
     reliability: tuple[tuple[float, float, int], ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     missing: tuple[str, ...]
-    notes: tuple[str, ...] = ()
 
 
 def measure_labels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.evaluate.labels import Evaluation
+from mediasift.system.files import write_file
 from mediasift.system.optional import require
 
 SHOWN_MISTAKES = 24
@@ -31,6 +33,13 @@ def need_plots() -> None:
 def _figure(width: float, height: float) -> Any:
     """A figure without a window or any state shared with the caller's own plots."""
     return require("matplotlib.figure", extra="evaluate").Figure((width, height), layout="constrained")
+
+
+def _save(figure: Any, output: Path) -> None:
+    """Whole, or not at all."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    write_file(output, png.getvalue())
 
 
 def draw_confusion(evaluation: Evaluation, output: Path) -> None:
@@ -57,7 +66,7 @@ def draw_confusion(evaluation: Evaluation, output: Path) -> None:
         dark = counts[row, column] > counts[row].sum() / 2
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color="white" if dark else "black",
                   fontsize=0.7 * points if size > _NUMBERS_UP_TO else points)  # fmt: skip
-    figure.savefig(output)
+    _save(figure, output)
 
 
 def draw_reliability(evaluation: Evaluation, output: Path) -> None:
@@ -72,7 +81,7 @@ def draw_reliability(evaluation: Evaluation, output: Path) -> None:
     for score, share, count in zip(scores, right, counts, strict=True):
         axes.annotate(str(count), (score, share), textcoords="offset points", xytext=(4, -10), fontsize=7)
     axes.set(xlabel="score", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
-    figure.savefig(output)
+    _save(figure, output)
 
 
 def draw_mistakes(evaluation: Evaluation, pictures: Mapping[str, NDArray[np.uint8]], output: Path) -> None:
@@ -94,4 +103,4 @@ def draw_mistakes(evaluation: Evaluation, pictures: Mapping[str, NDArray[np.uint
         axes.axis("off")
         score = "" if mistake.score is None else f" {mistake.score:.2f}"
         axes.set_title(f"{mistake.true}\n→ {mistake.predicted}{score}", fontsize=7)
-    figure.savefig(output)
+    _save(figure, output)

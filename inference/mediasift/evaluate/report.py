@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,9 @@ def evaluate_labels(
         need_plots()
     true = true_labels(Path(reference), encoding)
     predicted, notes = predictions(Path(result), true, encoding)
-    found = replace(measure_labels(predicted, true.labels, seed=seed), notes=tuple(notes))
+    for note in notes:
+        logging.getLogger("mediasift").warning(note)
+    found = measure_labels(predicted, true.labels, seed=seed)
     if report is not None:
         write_report(found, Path(report))
     return found

@@ -93,9 +93,9 @@ def differences(
 
 def stored_rows(output: Path, read: Reader, form: Form) -> Iterator[tuple[str, dict[str, str], list[Stored]]]:
     """(path, carried-along values, rows) of each input in a finished table: neighbouring rows of the same path."""
-    kept = dict(zip(form.kept, form.kept_columns, strict=True))
+    kept = {name: form.written(column) for name, column in zip(form.kept, form.kept_columns, strict=True)}
     with output.open("rb") as file:
         for path, records in itertools.groupby(read(file), key=itemgetter("path")):
             group = list(records)
-            values = {name: group[0][column] or "" for name, column in kept.items()}
-            yield path, values, [Stored(cells=tuple(record.values())) for record in group]
+            values = {name: form.read(group[0][column] or "") for name, column in kept.items()}
+            yield form.read(path), values, [Stored(cells=tuple(record.values())) for record in group]

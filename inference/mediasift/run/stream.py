@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import weakref
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 from typing import IO, Any, Generic, Protocol, TextIO, cast
 
@@ -41,7 +43,15 @@ def named_inputs(inputs: Named) -> list[str | Path | Content]:
         return [inputs]
     if (content := given(inputs, 0)) is not None:
         return [content]
-    return [given(one, index) or one for index, one in enumerate(cast("Iterable[Any]", inputs))]
+    if not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs: {_TAKEN}; or several of them, as a list; not {type(inputs).__name__}")
+    named = [given(one, index) or one for index, one in enumerate(cast("Iterable[Any]", inputs))]
+    if wrong := [one for one in named if not isinstance(one, (str, PathLike, Content))]:
+        raise TypeError(f"inputs: each must be {_TAKEN}; not {type(wrong[0]).__name__}")
+    return named
+
+
+_TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file open for reading or a picture of Pillow"
 
 
 def stream_of(task: Any, inputs: Named) -> Stream[Any]:
@@ -94,6 +104,8 @@ class Stream(Generic[RowType]):
             self.close()
             raise
         self.facts: Mapping[str, Any] = dict(self._runner.facts)
+        for note in self.facts.get("notes", ()):
+            logging.getLogger("mediasift").warning(note)
         self.what: Mapping[str, Any] = {"settings": decides, "model": self.facts, "versions": versions}
 
     @property

@@ -138,7 +138,7 @@ class Records:
         return name if name in self.names else bare[0] if len(bare) == 1 else None
 
     def _noting_end(self, lines: Iterable[str]) -> Iterator[str]:
-        yield from lines
+        yield from itertools.chain(lines)  # alone, the file would be closed with the generator
         self._ended = True
 
     def _checked(self) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from mediasift.errors import UsageError
+from mediasift.errors import OutputError, UsageError
 from mediasift.rows import Row, columns
 from mediasift.system.optional import require
 from mediasift.tables.stored import Reader, Stored, read_csv, read_jsonl, read_npz, read_parquet
@@ -72,6 +72,7 @@ def format_of(output: Path | None, chosen: str | None, row_type: type[Row] = Row
 
     Raises:
         UsageError: The suffix says nothing, or the table lacks a column of which the format is made.
+        OutputError: There is something other than a file; a table is written whole, and put in the place of another.
         MissingPackage: The format needs a package that is not installed.
     """
     name = chosen or ("csv" if output is None else output.suffix.lower().lstrip("."))
@@ -82,6 +83,9 @@ def format_of(output: Path | None, chosen: str | None, row_type: type[Row] = Row
         raise UsageError(f"{shown}: no table format; end the name in .{', .'.join(whole)}, or choose with --format")
     if missing := _missing(one, row_type):
         raise UsageError(f"{name}: this table has no column {missing[0]}; choose {', '.join(whole)}")
+    if output is not None and output.exists() and not output.is_file():
+        there = "a folder" if output.is_dir() else "a pipe or device; leave -o out and redirect the output there"
+        raise OutputError(f"{output}: is {there}; name a file")
     if one.package is not None:
         package, extra = one.package
         require(package, extra=extra)

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mediasift.errors import UsageError
 from mediasift.rows import Row, columns, kept_names, names_with, printable, values
 from mediasift.system.optional import require
 from mediasift.tables.stored import Stored
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PARQUET_GROUP = 10_000
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""What a spreadsheet would take for a formula; and what is already written so that it would not."""
 
 _WIDEST = 200
 """Characters of a cell that HTML shows."""
@@ -45,10 +49,24 @@ class Form:
     kept: tuple[str, ...] = ()
     spreadsheet_safe: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse two columns of one name.
+
+        Raises:
+            UsageError: A carried-along column that is renamed meets another one that is called so.
+        """
+        if twice := [name for at, name in enumerate(self.names) if name in self.names[:at]]:
+            raise UsageError(f"the table would have two columns {twice[0]!r}; give the list's another name")
+
     @cached_property
     def names(self) -> list[str]:
         """Column names, in order."""
         return names_with(self.kept_columns, self.row_type)
+
+    @cached_property
+    def header(self) -> list[str]:
+        """The same as they are written."""
+        return list(map(self.written, self.names))
 
     @property
     def kept_columns(self) -> tuple[str, ...]:
@@ -60,11 +78,16 @@ class Form:
         if isinstance(row, Stored):
             return list(row.cells)
         found = values(row)
-        return [self._text(cell) if isinstance(cell, str) else cell for cell in map(found.get, self.names)]
+        return [self.written(cell) if isinstance(cell, str) else cell for cell in map(found.get, self.names)]
 
-    def _text(self, cell: str) -> str:
-        cell = printable(cell)
-        return f"'{cell}" if self.spreadsheet_safe and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    def written(self, text: str) -> str:
+        """A cell of text, or a name, as it is written."""
+        text = printable(text)
+        return f"'{text}" if self.spreadsheet_safe and _FORMULA.match(text) else text
+
+    def read(self, text: str) -> str:
+        """What was written so."""
+        return text[1:] if self.spreadsheet_safe and text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _text(value: Any) -> Any:
@@ -78,7 +101,7 @@ def _text(value: Any) -> Any:
 
 def write_csv(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """RFC 4180 with a header line, UTF-8, lines ending in LF."""
-    write_lines(itertools.chain([form.names], map(form.cells, rows)), file)
+    write_lines(itertools.chain([form.header], map(form.cells, rows)), file)
 
 
 def write_lines(lines: Iterable[Sequence[Any]], file: IO[bytes]) -> None:
@@ -94,10 +117,9 @@ def write_lines(lines: Iterable[Sequence[Any]], file: IO[bytes]) -> None:
 
 def write_jsonl(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """One JSON object a line, every column in each; vectors are lists of numbers."""
-    names = form.names
     for row in rows:
         cells = (cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in form.cells(row))
-        file.write(json.dumps(dict(zip(names, cells, strict=True)), ensure_ascii=False).encode("utf-8") + b"\n")
+        file.write(json.dumps(dict(zip(form.header, cells, strict=True)), ensure_ascii=False).encode("utf-8") + b"\n")
 
 
 def write_parquet(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
@@ -108,7 +130,9 @@ def write_parquet(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> 
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_(),
              np.ndarray: pyarrow.list_(pyarrow.float32(), -1 if length is None else length)}  # fmt: skip
     kinds = {column.name: column.type for column in columns(form.row_type)}
-    schema = pyarrow.schema([(name, types[kinds.get(name, str)]) for name in form.names])
+    schema = pyarrow.schema(
+        [(head, types[kinds.get(name, str)]) for name, head in zip(form.names, form.header, strict=True)]
+    )
     with parquet.ParquetWriter(file, schema) as writer:
         for group in _groups(rows, _PARQUET_GROUP):
             cells = zip(*(form.cells(row) for row in group), strict=True)
@@ -140,6 +164,7 @@ def write_npz(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None
 
     Text is unicode, empty where there is none; numbers are float64 and not a number where there is none; vectors are
     float32 (N, D), not a number for rows without one. Vectors go to the disk as they come, the rest waits in memory.
+    All cells of a column of text are as wide as its longest, so what is empty in them is compressed.
     """
     kinds = {column.name: column.type for column in columns(form.row_type)}
     rows, length = vector_length(rows, form)
@@ -155,27 +180,39 @@ def write_npz(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None
                     waiting[name].append(cell)
                 else:
                     vectors.write((none if cell is None else np.asarray(cell, dtype="<f4")).tobytes())
-        for name in names:
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                if name in waiting:
-                    np.lib.format.write_array(member, _array(waiting.pop(name), kinds.get(name)), allow_pickle=False)
+        for name, head in zip(names, form.header, strict=True):
+            info = zipfile.ZipInfo(f"{head}.npy")
+            is_text = kinds.get(name, str) is str
+            info.compress_type = zipfile.ZIP_DEFLATED if is_text else zipfile.ZIP_STORED
+            with archive.open(info, "w", force_zip64=True) as member:
+                if is_text:
+                    _write_text(member, ["" if cell is None else str(cell) for cell in waiting.pop(name)])
+                elif name in waiting:
+                    numbers = [np.nan if cell is None else cell for cell in waiting.pop(name)]
+                    np.lib.format.write_array(member, np.array(numbers, dtype=np.float64), allow_pickle=False)
                 else:
-                    header = {"descr": "<f4", "fortran_order": False, "shape": (count, length or 0)}
-                    np.lib.format.write_array_header_1_0(member, header)
+                    _write_header(member, "<f4", (count, length or 0))
                     vectors.seek(0)
                     shutil.copyfileobj(vectors, member, 1 << 20)
+
+
+def _write_header(member: IO[bytes], dtype: str, shape: tuple[int, ...]) -> None:
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(member, header)
+
+
+def _write_text(member: IO[bytes], cells: Sequence[str]) -> None:
+    """An array of unicode, cell by cell: as a whole, one long cell would make it many times as large as the text."""
+    width = max(1, *map(len, cells)) if cells else 1
+    _write_header(member, f"<U{width}", (len(cells),))
+    for cell in cells:
+        member.write(cell.encode("utf-32-le").ljust(4 * width, b"\0"))
 
 
 def _beside(file: IO[bytes]) -> IO[bytes]:
     """A nameless file in the folder of an open one; in memory beside a stream that has no folder."""
     name = getattr(file, "name", None)
     return tempfile.TemporaryFile(dir=Path(name).parent) if name and Path(str(name)).is_file() else io.BytesIO()
-
-
-def _array(cells: list[Any], kind: type | None) -> NDArray[Any]:
-    """A column as an array of one type; those that are carried along are text."""
-    empty, dtype = ("", np.str_) if kind in (str, None) else (np.nan, np.float64)
-    return np.array([empty if cell is None else cell for cell in cells], dtype=dtype)
 
 
 def write_aligned(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
@@ -186,8 +223,9 @@ def write_aligned(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> 
     for number, group in enumerate(_groups(rows, 1000)):
         lines, filled = _shown_lines(group, form)
         if number == 0:
-            widths = {at: max(len(line[at]) for line in (form.names, *lines)) for at in filled}
-        for line in lines if number else (form.names, *lines):
+            names = list(map(printable_text, form.header))
+            widths = {at: max(len(line[at]) for line in (names, *lines)) for at in filled}
+        for line in lines if number else (names, *lines):
             text = "  ".join(f"{line[at]:<{width}}" for at, width in widths.items()).rstrip()
             file.write(f"{text}\n".encode())
 
@@ -218,7 +256,7 @@ def html(rows: Iterable[Row | Stored], form: Form) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(line[at][:_WIDEST])}</{tag}>" for at in filled) + "</tr>"
 
     body = "".join(shown(line, "td") for line in lines)
-    return f"<table>{shown(form.names, 'th')}{body}</table>" if lines else ""
+    return f"<table>{shown(form.header, 'th')}{body}</table>" if lines else ""
 
 
 def to_frame(rows: Iterable[Row], form: Form) -> pd.DataFrame:

@@ -86,14 +86,28 @@ class Detect(ModelSettings, PictureSettings, ModelRunSettings):
             OutputError: The folder for drawings cannot be made.
         """
         model = self.loaded("detect", resources.threads)
-        known = model.description.labels
-        if missing := [label for label in self.labels if label not in known]:
-            raise UsageError(f"label {missing[0]!r}: {model.path.name} knows {', '.join(known)}")
-        started = StartedDetect(self, model, resources, batch_size=4)
+        labels, notes = _known_labels(self.labels, model)
+        started = StartedDetect(replace(self, labels=labels), model, resources, batch_size=4)
+        if notes:
+            started.facts = {**started.facts, "notes": notes}
         if self.draw is not None:
             make_folder(self.draw)
             started.needs = None  # drawings need every pixel
         return started
+
+
+def _known_labels(wanted: Sequence[str], model: OnnxModel) -> tuple[list[str], list[str]]:
+    """The model's labels that are meant, whatever their case; and what was forgiven."""
+    known = model.description.labels
+    labels, notes = [], []
+    for label in wanted:
+        alike = [label] if label in known else [one for one in known if one.casefold() == label.casefold()]
+        if len(alike) != 1:
+            raise UsageError(f"label {label!r}: {model.path.name} knows {', '.join(known)}")
+        labels += alike
+        if alike != [label]:
+            notes.append(f"label {label!r} is taken as {alike[0]!r}, as {model.path.name} writes it")
+    return labels, notes
 
 
 class _Prepared(NamedTuple):

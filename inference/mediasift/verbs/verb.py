@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from mediasift.rows import Row
@@ -25,12 +26,21 @@ def verb(settings: Callable[P, object], row: type[R]) -> Callable[Concatenate[Na
     del row
 
     def call(inputs: Named, /, *args: P.args, **kwargs: P.kwargs) -> Table[R]:
+        _check_names(settings, kwargs)
         table: Table[R] = table_of(settings(*args, **kwargs), inputs)
         return table
 
     call.__doc__ = _documented(settings)
     call.__signature__ = _signature(settings)  # type: ignore[attr-defined]
     return call
+
+
+def _check_names(settings: Any, given: Iterable[str]) -> None:
+    known = [declared.name for declared in options(settings)]
+    if unknown := [name for name in given if name not in known]:
+        likely = get_close_matches(unknown[0], known, 1)
+        meant = f"did you mean {likely[0]}? " if likely else ""
+        raise TypeError(f"no option {unknown[0]!r}; {meant}There are {', '.join(known)}")
 
 
 def _signature(settings: Any) -> inspect.Signature:
