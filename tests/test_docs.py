@@ -38,7 +38,7 @@ def test_every_option_of_every_command_has_a_help_text():
         for one in commands:
             assert one.help, f"{name}: no help"
             for option in one.params:
-                if isinstance(option, click.Option) and name != "models":
+                if isinstance(option, click.Option):
                     assert option.help, f"{name} {option.name}: no help"
 
 

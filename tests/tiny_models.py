@@ -70,6 +70,15 @@ def model(
     return encode(1, 8) + encode(7, graph) + encode(8, encode(1, b"") + encode(2, opset)) + entries
 
 
+_NUMBERS = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9, "float16": 10, "float64": 11}
+
+
+def stored(name: str, array: np.ndarray) -> bytes:
+    """A TensorProto."""
+    sides = b"".join(encode(1, side) for side in array.shape)
+    return sides + encode(2, _NUMBERS[array.dtype.name]) + encode(8, name.encode()) + encode(9, array.tobytes())
+
+
 def mean_colour(description: ModelDescription | None = COLOURS, *, batch: int | str = "N", size: int = 8) -> bytes:
     """A classifier whose three logits are the means of the channels of (N, 3, size, size)."""
     reduce = node("ReduceMean", ("x",), ("y",), attributes=integers("axes", (2, 3)) + integer("keepdims", 0))

@@ -78,6 +78,8 @@ def finish(rows: Table[Any], showing: Showing) -> None:
     progress = None if showing.quiet else sys.stderr
     if progress is not None and rows.settings.get("device") == "auto":
         click.echo(f"auto: the model runs on {rows.facts.get('device', 'cpu')}", err=True)
+    if progress is not None and (assumed := rows.facts.get("assumed")):
+        click.echo(f"assumed of {rows.facts.get('model')}, which says little of itself: {assumed}", err=True)
     if showing.output is not None:
         rows.write(
             showing.output, format=showing.format, spreadsheet_safe=showing.spreadsheet_safe, progress=progress,

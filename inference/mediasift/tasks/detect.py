@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
-from mediasift.engines.onnx.decoders import DECODERS
+from mediasift.engines.onnx.decoders import CHOSEN, DECODERS
 from mediasift.engines.onnx.meaning import check_finite, check_probabilities
 from mediasift.engines.onnx.recipe import prepare
 from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
@@ -65,11 +65,12 @@ class Detect(ModelSettings, PictureSettings, ModelRunSettings):
     model: Annotated[str | Path | OnnxModel, MODEL_OPTION] = DEFAULT_DETECTOR
     min_score: Annotated[float, Option("Leave out objects with lower scores.", least=0, most=1)] = 0.3
     iou: Annotated[
-        float,
+        float | None,
         Option(
-            "Of boxes of one label that overlap more (intersection over union), only the best stays.", least=0, most=1
+            "Of boxes of one label that overlap more (intersection over union), only the best stays.", least=0, most=1,
+            default="0.5; 1 for models that choose among their boxes themselves",
         ),
-    ] = 0.5
+    ] = None  # fmt: skip
     labels: Annotated[
         Sequence[str], Option("Only these labels, separated by commas.", metavar="A,B", default="all")
     ] = ()
@@ -123,6 +124,12 @@ class _Prepared(NamedTuple):
 class StartedDetect(StartedModel):
     """See `tasks.task.Started`."""
 
+    @property
+    def _max_overlap(self) -> float:
+        if self.settings.iou is not None:
+            return float(self.settings.iou)
+        return 1.0 if self.model.description.output.decoder in CHOSEN else 0.5
+
     def prepare(self, item: Item) -> _Prepared:
         """The model's input for the picture."""
         wanted = self.model.description.input
@@ -152,7 +159,7 @@ class StartedDetect(StartedModel):
         boxes, best, labels = one.place.undo(boxes[chosen], *one.size), best[chosen], labels[chosen]
         real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
         boxes, best, labels = boxes[real], best[real], labels[real]
-        kept = suppress(boxes, best, labels, min_score=settings.min_score, max_overlap=settings.iou)
+        kept = suppress(boxes, best, labels, min_score=settings.min_score, max_overlap=self._max_overlap)
         rows = [replace(self._row(one, boxes[i], float(best[i]), int(labels[i])), found=len(kept)) for i in kept]
         if one.item is not None:
             captions = [f"{row.label} {row.score:.2f}" for row in rows]

@@ -53,6 +53,7 @@ FUNCTIONS: dict[str, str] = {
     "doctor": "mediasift.run.doctor",
     "evaluate_labels": "mediasift.evaluate.report",
     "evaluate_text": "mediasift.evaluate.error_rates",
+    "inspect_model": "mediasift.engines.onnx.report",
     "list_models": "mediasift.engines.onnx.report",
     "pull_model": "mediasift.engines.onnx.pull",
     "show_model": "mediasift.engines.onnx.report",
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from mediasift.engines.onnx.description import ModelDescription as ModelDescription
     from mediasift.engines.onnx.description import OutputDescription as OutputDescription
     from mediasift.engines.onnx.pull import pull_model as pull_model
+    from mediasift.engines.onnx.report import inspect_model as inspect_model
     from mediasift.engines.onnx.report import list_models as list_models
     from mediasift.engines.onnx.report import show_model as show_model
     from mediasift.engines.onnx.report import verify_models as verify_models

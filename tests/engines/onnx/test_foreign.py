@@ -85,7 +85,8 @@ def test_grey_figures_of_one_channel(tmp_path: Path):
     (tmp_path / "l.txt").write_text("up\ndown\n")
     done = call("models", "describe", path, "--labels", tmp_path / "l.txt")
     assert done.exit_code == 0, done.output
-    assert done.stderr == "taken from the file: --size 28x28, --color gray\n"
+    assert "taken from the file: --size 28x28, --color gray" in done.stderr
+    assert "assumed, as neither you nor the file says it: --fit stretch, --resample area, --scale 1" in done.stderr
     picture = np.zeros((60, 40, 3), np.uint8)
     picture[40:] = 255
     assert next(iter(ms.classify(picture, model=path))).label == "down"

@@ -103,7 +103,7 @@ def test_describe_proves_the_description_by_one_run(tmp_path: Path):
 
 
 def test_show_says_what_a_researcher_asks():
-    lines = "\n".join(show_model("fashion-mlp"))
+    lines = "\n".join(show_model("fashion-mlp", layers=True))
     for expected in ("266,610", "28 x 28 gray", "T-shirt/top", "light-on-dark", "784x300", "MatMul"):
         assert expected in lines, expected
 

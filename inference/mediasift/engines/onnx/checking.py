@@ -58,7 +58,12 @@ class Tried:
 
     @property
     def like_chance(self) -> bool:
-        """Whether guessing would do as well once in a hundred times."""
+        """Whether it is no better than guessing, as far as so many pictures can show."""
+        return self.proves_little and self.accuracy < (1 + self.chance) / 2
+
+    @property
+    def proves_little(self) -> bool:
+        """Whether guessing would do as well once in a hundred times; of few pictures, even all right show little."""
         return _tail(int(self.right.sum()), len(self.right), self.chance) > SIGNIFICANCE
 
 

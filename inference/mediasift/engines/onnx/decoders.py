@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import DescriptionError
+from mediasift.errors import DescriptionError, InferenceFailed
 
 Arrays = Sequence[NDArray[Any]]
 Boxes = tuple[NDArray[np.float32], NDArray[np.float32]]
 Decoder = Callable[[Arrays, tuple[int, int], int], Boxes]
 """(outputs, (width, height) of the model's input, number of labels) → (boxes, scores)."""
+
+_STRIDES = (8, 16, 32, 64)
 
 _LARGEST_LOG = 20.0
 """Of a size: e^20 strides are more than any picture, and not yet infinite."""
@@ -31,11 +33,7 @@ def yolox(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
     objectness and labels.
     """
     found = _only(outputs, labels, last=5 + labels).copy()
-    cells = []
-    for stride in (8, 16, 32):
-        rows, columns = np.mgrid[: size[1] // stride, : size[0] // stride]
-        cells.append(np.stack([columns, rows, np.full_like(rows, stride)], axis=-1).reshape(-1, 3))
-    grid = np.concatenate(cells).astype(np.float32)
+    grid = _grid([(size[0] // stride, size[1] // stride, stride) for stride in _STRIDES[:3]])
     if found.shape[1] != len(grid):
         raise DescriptionError(
             f"field output.decoder: {found.shape[1]} boxes, but yolox has {len(grid)} for {size[0]} x {size[1]}"
@@ -52,7 +50,7 @@ def yolox_decoded(outputs: Arrays, _size: tuple[int, int], labels: int) -> Boxes
     return _corners(found[..., :4]), found[..., 5:] * found[..., 4:5]
 
 
-def yolov8(outputs: Arrays, _size: tuple[int, int], labels: int) -> Boxes:
+def yolov8(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
     """One output of the YOLOv5, v8 and v11 family: centre and size in pixels, then scores.
 
     v5 gives (N, boxes, 5 + labels) with objectness, v8 and v11 (N, 4 + labels, boxes) without.
@@ -62,11 +60,114 @@ def yolov8(outputs: Arrays, _size: tuple[int, int], labels: int) -> Boxes:
         rows = found.transpose(0, 2, 1)
         return _corners(rows[..., :4]), np.ascontiguousarray(rows[..., 4:])
     if found.ndim == 3 and found.shape[2] == 5 + labels:
+        cells = [size[0] // stride * (size[1] // stride) for stride in _STRIDES]
+        if labels == 1 and found.shape[1] not in (3 * sum(cells[:3]), 3 * sum(cells)):  # v5 has three boxes a cell
+            raise DescriptionError(
+                f"field output.decoder: {found.shape[1]} boxes of 6 numbers are none of YOLOv5; if the model chooses "
+                "among its boxes itself, they are corners, score and label number: --decoder yolo-end2end"
+            )
         return _corners(found[..., :4]), found[..., 5:] * found[..., 4:5]
     raise DescriptionError(
         f"decoder yolov8: the output has shape {found.shape}; for {labels} labels it must be (N, {4 + labels}, boxes) "
         f"or (N, boxes, {5 + labels}). Are the labels complete?"
     )
+
+
+def yolo_end2end(outputs: Arrays, _size: tuple[int, int], labels: int) -> Boxes:
+    """One output (N, boxes, 6) of YOLO with NMS inside, or that needs none (v10, 26): corners in pixels, score, label.
+
+    Boxes that are filled up have the score 0. Source: Ultralytics, `utils/nms.py`, the case `end2end`.
+    """
+    boxes, scores, numbers = np.split(_only(outputs, labels, last=6), [4, 5], axis=2)
+    return np.ascontiguousarray(boxes), _by_number(scores[..., 0], numbers[..., 0], labels)
+
+
+def detr(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
+    """RT-DETR and D-FINE, as they are exported in three ways; each query has one box.
+
+    The authors' export gives label numbers (N, boxes), corners (N, boxes, 4) in pixels of the size that is its second
+    input, and scores (N, boxes). Transformers gives logits (N, boxes, labels), which get a sigmoid, and boxes as centre
+    and size in fractions; Ultralytics both in one output (N, boxes, 4 + labels), with scores. Sources: lyuwenyu/RT-DETR
+    and Peterande/D-FINE, `RTDETRPostProcessor`; Transformers, `post_process_object_detection`; Ultralytics,
+    `models/rtdetr/predict.py`.
+    """
+    pixels = np.array([*size, *size], dtype=np.float32)
+    shapes = [np.shape(one) for one in outputs]
+    if len(outputs) == 1 and len(shapes[0]) == 3 and shapes[0][2] == 4 + labels:
+        found = np.asarray(outputs[0], dtype=np.float32)
+        return _corners(found[..., :4] * pixels), np.ascontiguousarray(found[..., 4:])
+    numbers = [one for one in outputs if one.ndim == 2 and one.dtype.kind in "iu"]
+    scores = [one for one in outputs if one.ndim == 2 and one.dtype.kind == "f"]
+    cubes = [np.asarray(one, dtype=np.float32) for one in outputs if one.ndim == 3 and one.dtype.kind == "f"]
+    if len(numbers) == len(scores) == len(cubes) == 1 and cubes[0].shape[2] == 4:
+        return cubes[0], _by_number(scores[0], numbers[0], labels)
+    logits = next((one for one in cubes if one.shape[2] == labels), None)
+    boxes = next((one for one in cubes if one.shape[2] == 4 and one is not logits), None)
+    if logits is None or boxes is None or logits.shape[1] != boxes.shape[1]:
+        raise DescriptionError(
+            f"decoder rtdetr: no boxes and scores for {labels} labels among outputs of shape "
+            f"{', '.join(map(str, shapes))}. Are the labels complete?"
+        )
+    return _corners(boxes * pixels), _sigmoid(logits)
+
+
+def nanodet(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
+    """NanoDet and NanoDet-Plus: scores, and for each side of a box a distribution over distances in strides.
+
+    One output (N, points, labels + 4 * bins), or for each stride scores (N, points, labels) and distributions (N,
+    points, 4 * bins). Three strides are NanoDet's, whose points are the middles of cells; four are NanoDet-Plus', whose
+    points are their corners. Source: RangiLyu/nanodet, `model/head/nanodet_head.py`, `nanodet_plus_head.py` and
+    `integral.py` (a softmax over the bins, then the mean distance).
+    """
+    points = [-(-size[0] // stride) * -(-size[1] // stride) for stride in _STRIDES]
+    (rows,) = _joined([np.asarray(one, dtype=np.float32) for one in outputs], points, labels)
+    count = next((n for n in (3, 4) if rows.ndim == 3 and rows.shape[1] == sum(points[:n])), 0)
+    bins, rest = divmod(rows.shape[2] - labels, 4) if count else (0, 1)
+    if rest or bins < 2:
+        raise DescriptionError(
+            f"decoder nanodet: for {labels} labels and {size[0]} x {size[1]} the output must be (N, {sum(points[:3])} "
+            f"or {sum(points)}, {labels} + 4 * bins), found {', '.join(str(np.shape(one)) for one in outputs)}"
+        )
+    sides = rows[..., labels:].reshape(*rows.shape[:2], 4, bins)
+    weights = np.exp(sides - sides.max(axis=-1, keepdims=True))
+    grid = _grid([(-(-size[0] // stride), -(-size[1] // stride), stride) for stride in _STRIDES[:count]])
+    distances = (weights / weights.sum(axis=-1, keepdims=True)) @ np.arange(bins, dtype=np.float32) * grid[:, 2:]
+    middles = (grid[:, :2] + (0.5 if count == 3 else 0.0)) * grid[:, 2:]
+    corners = np.concatenate([middles - distances[..., :2], middles + distances[..., 2:]], axis=-1)
+    return corners.clip(0, np.array([*size, *size], dtype=np.float32)), rows[..., :labels]
+
+
+def _joined(arrays: list[NDArray[np.float32]], points: Sequence[int], labels: int) -> list[NDArray[np.float32]]:
+    """NanoDet's outputs for each stride as one, (N, points, labels + sides)."""
+    if len(arrays) == 1:
+        return arrays
+    scores = {one.shape[1]: one for one in arrays if one.ndim == 3 and one.shape[2] == labels}
+    sides = {one.shape[1]: one for one in arrays if one.ndim == 3 and one.shape[2] != labels}
+    levels = [np.concatenate([scores[n], sides[n]], axis=2) for n in points if n in scores and n in sides]
+    return [np.concatenate(levels, axis=1) if levels else np.zeros((0, 0, 0), np.float32)]
+
+
+def centerface(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
+    """CenterFace: a heat map, sizes as logarithms and offsets, of cells of 4 pixels; landmarks are left alone.
+
+    Outputs (N, 1, H, W), (N, 2, H, W) and (N, 2, H, W) in this order, the two as height, width and row, column. Source:
+    Star-Clouds/CenterFace, `prj-python/centerface.py`, `decode`.
+    """
+    arrays = [np.asarray(one, dtype=np.float32) for one in outputs if one.ndim == 4]
+    heat = next((one for one in arrays if one.shape[1] == 1), None)
+    pairs = [one for one in arrays if one.shape[1] == 2]
+    if heat is None or len(pairs) != 2 or labels != 1:
+        raise DescriptionError(
+            "decoder centerface: needs one label, a heat map (N, 1, H, W), sizes and offsets (N, 2, H, W), found "
+            f"{labels} labels and {', '.join(str(np.shape(one)) for one in outputs)}"
+        )
+    rows, columns = np.mgrid[: heat.shape[2], : heat.shape[3]].astype(np.float32)
+    sizes, offsets = np.exp(pairs[0].clip(max=_LARGEST_LOG)) * 4, pairs[1]
+    height, width = sizes[:, 0], sizes[:, 1]
+    left = ((columns + offsets[:, 1] + 0.5) * 4 - width / 2).clip(0, size[0])
+    top = ((rows + offsets[:, 0] + 0.5) * 4 - height / 2).clip(0, size[1])
+    corners = [left, top, (left + width).clip(max=size[0]), (top + height).clip(max=size[1])]
+    return np.stack(corners, axis=-1).reshape(len(heat), -1, 4), heat.reshape(len(heat), -1, 1)
 
 
 def yolov3(outputs: Arrays, _size: tuple[int, int], labels: int) -> Boxes:
@@ -95,9 +196,48 @@ DECODERS: dict[str, Decoder] = {
     "yolox-decoded": yolox_decoded,
     "yolov3": yolov3,
     "yolov8": yolov8,
+    "yolo-end2end": yolo_end2end,
+    "rtdetr": detr,
+    "dfine": detr,
+    "nanodet": nanodet,
+    "centerface": centerface,
     "ultraface": ultraface,
 }
 """Name in a description's `output.decoder` → decoder."""
+
+
+CHOSEN = frozenset({"yolo-end2end", "rtdetr", "dfine"})
+"""Decoders of models that choose among their boxes themselves, so that nothing needs to be suppressed."""
+
+SIZED = {"yolov3": (1, 0), "rtdetr": (0, 1), "dfine": (0, 1)}
+"""Decoders of graphs that may also want the picture's size → the order of (width, height) there."""
+
+
+def _by_number(scores: NDArray[Any], numbers: NDArray[Any], labels: int) -> NDArray[np.float32]:
+    """Scores (N, boxes) and label numbers (N, boxes) as scores of every label, (N, boxes, labels)."""
+    whole = np.rint(numbers)
+    if not ((np.abs(numbers - whole) <= 1e-3) & (whole >= 0) & (whole < labels))[scores > 0].all():
+        raise InferenceFailed(
+            f"the model gives label numbers from {numbers.min():g} to {numbers.max():g}, but its description has "
+            f"{labels} labels"
+        )
+    spread = np.zeros((*scores.shape, labels), dtype=np.float32)
+    places = whole.clip(0, labels - 1).astype(np.int64)[..., None]
+    np.put_along_axis(spread, places, scores[..., None].astype(np.float32), axis=2)
+    return spread
+
+
+def _sigmoid(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(0.5 * (1 + np.tanh(numbers / 2)), dtype=np.float32)
+
+
+def _grid(levels: Sequence[tuple[int, int, int]]) -> NDArray[np.float32]:
+    """Column, row and stride of every cell, float32 (cells, 3), of grids of so many columns and rows."""
+    cells = []
+    for wide, high, stride in levels:
+        rows, columns = np.mgrid[:high, :wide]
+        cells.append(np.stack([columns, rows, np.full_like(rows, stride)], axis=-1).reshape(-1, 3))
+    return np.concatenate(cells).astype(np.float32)
 
 
 def _shaped(outputs: Arrays, count: int) -> list[NDArray[np.float32]]:

@@ -138,7 +138,10 @@ def read_meaning(model: OnnxModel) -> Meaning:
     rows = numbers.reshape(len(batch), -1).astype(np.float64)
     if not rows.shape[1]:
         raise DescriptionError("field output.name: the output is empty; name another one with --output-name")
-    ending, reason = model.ending, f"as the graph ends in a {model.ending}"
+    name = f"{model.ending} operation" if model.ending == "linear" else model.ending
+    ending, reason = model.ending, f"as the graph ends in a {name}"
+    if ending == "sigmoid" and rows.shape[1] > 1 and np.allclose(rows.sum(axis=1), 1, atol=TOLERANCE):
+        ending = "softmax"  # p and 1 - p, say
     if ending == "unknown":
         ending, reason = _shown(model, batch, rows)
     if (rows == 1).all():

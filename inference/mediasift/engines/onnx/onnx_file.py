@@ -227,7 +227,7 @@ def _pair(data: Value) -> tuple[str, str]:
 
 
 _Info = tuple[str, str, Axes]
-_KINDS = {4: "sequence", 5: "map", 8: "sparse tensor", 9: "optional"}
+_KINDS = {4: "sequence", 5: "maps", 8: "sparse tensor", 9: "optional"}
 """Field of TypeProto → what such a value is."""
 
 
@@ -243,7 +243,9 @@ def _value_info(data: Value) -> _Info:
                 axes = tuple(size[0] if size and size[0] > 0 else None for size in sizes)
                 return text(names), TYPES.get(integer(elements), "unknown"), axes
             if number in _KINDS:
-                return text(names), _KINDS[number], ()
+                inner = [_KINDS[n] for one in collected(value, 1)[0] if not isinstance(one, int)
+                         for n, _, _ in walk(one) if n in _KINDS]  # fmt: skip
+                return text(names), " of ".join([_KINDS[number], *inner]), ()
     return text(names), "unknown", ()
 
 

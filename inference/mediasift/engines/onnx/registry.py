@@ -151,12 +151,12 @@ def find_description(path: Path) -> ModelDescription:
             return ModelDescription.from_json(beside.read_bytes(), source=str(beside))
         except OSError as error:
             raise DescriptionError(f"{beside}: cannot be read ({error.strerror})") from error
-    metadata = read_facts(path).metadata
-    if METADATA_KEY in metadata:
-        return ModelDescription.from_json(metadata[METADATA_KEY], source=f"{path}, metadata {METADATA_KEY!r}")
-    from mediasift.engines.onnx.foreign import from_ultralytics
+    facts = read_facts(path)
+    if METADATA_KEY in facts.metadata:
+        return ModelDescription.from_json(facts.metadata[METADATA_KEY], source=f"{path}, metadata {METADATA_KEY!r}")
+    from mediasift.engines.onnx.foreign import from_ultralytics, needed_options
 
-    if (described := from_ultralytics(metadata, path)) is not None:
+    if (described := from_ultralytics(facts, path)) is not None:
         return described
     digest = sha256(path)
     for entry in entries().values():
@@ -164,7 +164,8 @@ def find_description(path: Path) -> ModelDescription:
             return entry_description(entry)
     raise DescriptionError(
         f"{path}: has no description, and nothing is guessed. Write one with: mediasift models describe {path} "
-        "--task classify --labels LABELS.txt --size 224x224 ... (see mediasift models describe --help)"
+        f"{needed_options(path)}... (see mediasift models describe --help; what the file says shows mediasift models "
+        f"inspect {path})"
     )
 
 

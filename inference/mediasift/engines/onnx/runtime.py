@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -71,5 +72,9 @@ def ort_errors() -> tuple[type[Exception], ...]:
 
 
 def first_line(error: Exception) -> str:
-    """What an error of ONNX Runtime says, without its stack."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    """What an error of ONNX Runtime says, without its stack and without the place in its source."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return _SOURCE.sub("", line)[:300]
+
+
+_SOURCE = re.compile(r"/onnxruntime_src/\S+:\d+ .*\) ")

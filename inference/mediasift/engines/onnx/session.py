@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mediasift.engines.engine import Engine
 from mediasift.engines.onnx.choice import CANDIDATES, fastest
+from mediasift.engines.onnx.decoders import SIZED
 from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.inner import InnerTensor, readable, score_outputs, with_output
 from mediasift.engines.onnx.meaning import check_finite, ending_of
@@ -97,11 +98,12 @@ class OnnxModel(Engine):
             self.facts["assumed"] = assumed
 
     def _size_inputs(self) -> dict[str, NDArray[Any]]:
-        """Detectors of the ONNX Model Zoo also want the picture's (height, width); ours is that of the input itself."""
+        """Some detectors also want the picture's size; ours is that of the input itself."""
         others = [one for one in self._session.get_inputs() if one.name != self.input_name]
-        size = [self.description.input.height, self.description.input.width]
+        order = SIZED.get(str(self.description.output.decoder))
+        size = [(self.description.input.width, self.description.input.height)[place] for place in order or ()]
         for one in others:
-            if self.description.output.decoder != "yolov3" or one.shape[-1:] != [2] or one.type not in _NUMPY:
+            if order is None or one.shape[-1:] != [2] or one.type not in _NUMPY:
                 raise DescriptionError(f"{self.path}: the graph wants another input, {one.name} {one.shape}")
         return {one.name: np.array([size], dtype=_NUMPY[one.type]) for one in others}
 

@@ -1,0 +1,297 @@
+"""The description of a foreign ONNX file: what its user says, what the file says, and what is assumed."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from mediasift.engines.onnx.decoders import DECODERS
+from mediasift.engines.onnx.description import (
+    Colour,
+    Dtype,
+    InputDescription,
+    Kind,
+    Layout,
+    ModelDescription,
+    ModelTask,
+    OutputDescription,
+    Polarity,
+    Values,
+)
+from mediasift.engines.onnx.foreign import from_ultralytics, needed_options, read_hints
+from mediasift.engines.onnx.labels import read_labels
+from mediasift.engines.onnx.meaning import read_meaning
+from mediasift.engines.onnx.onnx_file import read_facts
+from mediasift.engines.onnx.session import OnnxModel
+from mediasift.errors import DescriptionError, InferenceFailed, UsageError
+from mediasift.media.pictures.transforms import Anchor, Fit, Resample
+from mediasift.settings import Option, Settings, parse_size
+
+
+def _number(text: str) -> float:
+    """A number or a fraction such as 1/255."""
+    above, _, below = text.partition("/")
+    try:
+        number = float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{text!r}: must be a number, or a fraction such as 1/255")
+    return number
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(_number(part) for part in text.split(","))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeSettings(Settings):
+    """What a user says of a model; None leaves it to the file."""
+
+    task: Annotated[ModelTask | None, Option("What the model is for.", default="what the file says, else classify")] = (
+        None
+    )
+    labels: Annotated[
+        str | None,
+        Option("File with a label a line, or JSON, in the order of the outputs.", metavar="FILE",
+               default="what the file says"),
+    ] = None  # fmt: skip
+    size: Annotated[
+        str | None,
+        Option("Size of the model's input, e.g. 224x224.", metavar="WxH", check=parse_size, default="the graph's"),
+    ] = None
+    fit: Annotated[Fit | None, Option("How a picture gets that size.", default="stretch")] = None
+    shorter_side: Annotated[
+        int | None, Option("For fit crop: resize the shorter side to this first, e.g. 256.", metavar="N")
+    ] = None
+    anchor: Annotated[Anchor | None, Option("For fit pad: where the picture lies.", default="center")] = None
+    pad_value: Annotated[
+        int | None, Option("For fit pad: grey level 0 to 255 around it.", metavar="N", default="0")
+    ] = None
+    resample: Annotated[
+        Resample | None,
+        Option("How sizes change: linear is OpenCV's usual, bilinear and bicubic are Pillow's.", default="area"),
+    ] = None
+    colour: Annotated[
+        Colour | None,
+        Option("Order of the channels.", flag="--color", old=("--colour",), default="what the file says, else rgb"),
+    ] = None
+    scale: Annotated[
+        str | None,
+        Option("Factor for pixels 0..255, e.g. 1/255.", check=_number, metavar="NUMBER",
+               default="what the file says, else 1"),
+    ] = None  # fmt: skip
+    mean: Annotated[
+        str | None,
+        Option("Subtracted after scaling: one number, or one per channel.", check=_numbers, metavar="NUMBERS",
+               default="0"),
+    ] = None  # fmt: skip
+    std: Annotated[
+        str | None,
+        Option("Divided by after that: one number, or one per channel.", check=_numbers, metavar="NUMBERS",
+               default="1"),
+    ] = None  # fmt: skip
+    layout: Annotated[
+        Layout | None, Option("Order of the axes.", default="what the graph's input shows, else NCHW")
+    ] = None
+    dtype: Annotated[Dtype | None, Option("Type of the pixels that go in.", default="the graph's")] = None
+    polarity: Annotated[Polarity | None, Option("What it was trained on.", default="any")] = None
+    input_name: Annotated[str | None, Option("The graph's input, where it has several.", metavar="NAME")] = None
+    output_name: Annotated[str | None, Option("The graph's output, where several may hold scores.", metavar="NAME")] = (
+        None
+    )
+    output_values: Annotated[
+        Values | None, Option("What the model's numbers are.", default="by the graph's end and a run")
+    ] = None
+    output_scale: Annotated[
+        str | None,
+        Option("For whole numbers: value = (number - zero point) * scale, e.g. 1/255.", check=_number,
+               metavar="NUMBER", default="the graph's"),
+    ] = None  # fmt: skip
+    output_zero_point: Annotated[
+        int | None, Option("For whole numbers: the one that stands for 0.", metavar="N", default="0")
+    ] = None
+    kind: Annotated[
+        Kind | None, Option("Which labels can be true.", default="by the graph's end and the labels, else single")
+    ] = None
+    decoder: Annotated[
+        str | None,
+        Option("For task detect: what the outputs mean.", choices=tuple(DECODERS), default="what the file says"),
+    ] = None
+    licence: Annotated[str | None, Option("Noted in the description.", metavar="NAME")] = None
+    source: Annotated[str | None, Option("Where the model comes from; noted in the description.", metavar="TEXT")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A description in the making.
+
+    Attributes:
+        description: What was given, what the file says, and what is assumed, together.
+        stated: What the file says, as options.
+        assumed: What neither says, as options.
+        sources: How it is known what the file says, where that is not plain.
+    """
+
+    description: ModelDescription
+    stated: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+
+
+def draft_description(path: str | Path, given: DescribeSettings) -> Draft:
+    """The description of an ONNX file that options and file make together; a classifier runs once for it.
+
+    Raises:
+        UsageError: An option is missing, which the message names.
+        DescriptionError: The options contradict the graph or one another.
+    """
+    return _Drafting(Path(path), given).draft()
+
+
+_USUAL: dict[str, Any] = {
+    "fit": "stretch", "shorter_side": None, "anchor": "center", "pad_value": 0, "resample": "area", "colour": "rgb",
+    "scale": "1", "mean": "0", "std": "1", "layout": "NCHW", "dtype": "float32", "polarity": "any",
+}  # fmt: skip
+"""Fields of a recipe, and what they are where neither user nor file says it."""
+
+_SCALING = ("scale", "mean", "std")
+
+_ASSUMED = ("fit", "resample", "colour", *_SCALING)
+"""Of these fields, those that change the scores of every picture: what is assumed of them is reported."""
+
+
+class _Drafting:
+    """What is gathered for a draft."""
+
+    def __init__(self, path: Path, given: DescribeSettings) -> None:
+        self.path, self.given = path, given
+        self.facts, self.hints = read_facts(path), read_hints(path, given.input_name)
+        self.own: ModelDescription | None = None
+        with suppress(DescriptionError):  # where the file says too little, the options say the rest
+            self.own = from_ultralytics(self.facts, path)
+        if self.own is not None and given.task not in (None, self.own.task):
+            self.own = None
+        own_task: ModelTask = self.own.task if self.own is not None else "detect" if given.decoder else "classify"
+        self.task: ModelTask = given.task or own_task
+        self.stated: list[str] = []
+        self.assumed: list[str] = []
+        self.sources: list[str] = []
+
+    def draft(self) -> Draft:
+        """See `draft_description`."""
+        given, own = self.given, self.own
+        picture = self._input()
+        labels, ids = self._labels()
+        provenance = {name: value for name, value in (own.provenance if own else {}).items() if name != "assumed"}
+        provenance |= {name: value for name in ("source", "licence") if (value := getattr(given, name))}
+        description = ModelDescription(
+            task=self.task, input=picture, output=self._output(), labels=labels, label_ids=ids, provenance=provenance
+        )
+        if self.task == "classify" and not (given.output_values and given.kind):
+            description = replace(description, output=self._classifier_output(description))
+        return Draft(description=description, stated=self.stated, assumed=self.assumed, sources=self.sources)
+
+    def _input(self) -> InputDescription:
+        """The recipe, field by field: as given, else as the file states it, else assumed."""
+        given, known, size = self.given, self._known(), self._size()
+        chosen: dict[str, Any] = {}
+        is_whole = (given.dtype or known["dtype"]) == "uint8"  # such pixels are not scaled
+        reported = [name for name in _ASSUMED if not (is_whole and name in _SCALING)]
+        for name, usual in _USUAL.items():
+            flag = f"--{name.replace('_', '-').replace('colour', 'color')}"
+            value, stated = getattr(given, name), known.get(name)
+            if value is None and stated not in (None, usual):
+                self.stated.append(f"{flag} {stated}")
+            elif value is None and stated is None and name in reported:
+                self.assumed.append(f"{flag} {usual}")
+            chosen[name] = next((one for one in (value, stated) if one is not None), usual)
+        if chosen["dtype"] not in ("float32", "float16", "uint8"):
+            raise DescriptionError(
+                f"{self.path}: the graph's input is of type {chosen['dtype']}; pictures go in as float32, float16 or "
+                "uint8: export the model with one of these"
+            )
+        chosen |= {"scale": _number(chosen["scale"]), **{name: _numbers(chosen[name]) for name in ("mean", "std")}}
+        return InputDescription(width=size[0], height=size[1], name=given.input_name, **chosen)
+
+    def _known(self) -> dict[str, Any]:
+        """What the file states of the recipe."""
+        given, hints, own = self.given, self.hints, self.own
+        known: dict[str, Any] = {"layout": hints.layout, "dtype": hints.dtype, "colour": hints.colour}
+        scaling = dict(zip(_SCALING, hints.scaling or (None,) * 3, strict=True))
+        if own is not None:
+            known |= {name: getattr(own.input, name) for name in ("fit", "resample", "colour", "pad_value")}
+            scaling = {"scale": f"1/{1 / own.input.scale:g}", "mean": "0", "std": "1"}
+        if not any((given.scale, given.mean, given.std)):  # half of one recipe and half of another would be neither
+            known |= scaling
+        if hints.layout == "flat" and hints.colour is None:
+            size, count = self._size(), self.facts.shapes[given.input_name or self.facts.inputs[0]][1] or 0
+            known["colour"] = {size[0] * size[1]: "gray", 3 * size[0] * size[1]: "rgb"}.get(count)
+        return known
+
+    def _size(self) -> tuple[int, int]:
+        if self.given.size is not None:
+            return parse_size(self.given.size)
+        if self.hints.size is None:
+            raise UsageError(f"{self.path}: --size is needed: the graph's input has no fixed width and height")
+        shown = f"--size {self.hints.size[0]}x{self.hints.size[1]}"
+        self.stated += [shown] if shown not in self.stated else []
+        return self.hints.size
+
+    def _labels(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        labels = self.hints.labels
+        if self.given.labels is not None:
+            return read_labels(Path(self.given.labels))
+        if labels:
+            self.stated.insert(0, f"{len(labels)} labels")
+            self.sources.append(f"labels from {self.hints.label_source}")
+        elif self.task != "embed":
+            raise DescriptionError(
+                f"{self.path}: field labels: missing, as the file names none. Type: mediasift models describe "
+                f"{self.path} {needed_options(self.path)}..."
+            )
+        return labels, ()
+
+    def _output(self) -> OutputDescription:
+        """What the numbers are, as far as options and metadata say it."""
+        given, own = self.given, self.own.output if self.own is not None else None
+        if self.task == "detect" and given.decoder is None and own is None:
+            raise UsageError(f"{self.path}: --decoder is needed for a detector: one of {', '.join(DECODERS)}")
+        if self.task == "detect" and given.decoder is None and own is not None:
+            self.stated.append(f"--decoder {own.decoder}")
+        usual: dict[ModelTask, Values] = {"classify": "logits", "detect": "boxes", "embed": "embedding"}
+        return OutputDescription(
+            values=given.output_values or usual[self.task],
+            kind=given.kind or ("multilabel" if self.task == "detect" else "single"),
+            decoder=given.decoder or (own.decoder if own is not None else None),
+            name=given.output_name,
+            scale=None if given.output_scale is None else _number(given.output_scale),
+            zero_point=given.output_zero_point or 0,
+        )
+
+    def _classifier_output(self, description: ModelDescription) -> OutputDescription:
+        """The rest of it, by the graph's end and a run."""
+        given, output, labels = self.given, description.output, len(description.labels)
+        try:
+            meaning = read_meaning(OnnxModel(self.path, description))
+        except InferenceFailed as error:
+            raise DescriptionError(f"{self.path}: does not run as described: {error}") from error
+        except DescriptionError as error:
+            raise DescriptionError(f"{self.path}: {str(error).removeprefix(f'{self.path}: ')}") from error
+        kind: Kind = "single"
+        if (labels, meaning.columns) == (2, 1):
+            kind = "binary"
+        elif meaning.ending == "sigmoid" and meaning.columns == labels:
+            kind = "multilabel"
+        if given.output_values is None:
+            (self.stated if meaning.reason else self.assumed).append(f"--output-values {meaning.values}")
+            self.sources += [f"{meaning.values}, {meaning.reason}"] if meaning.reason else []
+        if given.kind is None:
+            is_shown = kind != "single" or "softmax" in meaning.ending
+            (self.stated if is_shown else self.assumed).append(f"--kind {kind}")
+        return replace(output, values=given.output_values or meaning.values, kind=given.kind or kind)
