@@ -69,18 +69,18 @@ def test_blanks_around_labels_never_count_and_case_always_does(tmp_path: Path, c
 
 def test_a_row_that_says_nothing_was_found_is_an_answer(tmp_path: Path):
     result = "path,label,score,found,error\n1,a,0.9,1,\n2,,,0,\n3,,,,damaged: x\n"
-    found = evaluated(tmp_path, result, "path,label\n1,a\n2,a\n3,a\n")
-    assert (value(found, "accuracy"), value(found, "no_label"), found.missing) == (0.5, 1, ("3",))
+    report = evaluated(tmp_path, result, "path,label\n1,a\n2,a\n3,a\n")
+    assert (value(report, "accuracy"), value(report, "no_label"), report.missing) == (0.5, 1, ("3",))
 
 
 def test_pages_are_told_apart_by_the_reference_or_refused(tmp_path: Path):
     result = "path,page,label\ns.pdf,1,a\ns.pdf,2,b\n"
     with pytest.raises(InputError, match="rows of several pages, frames or crops; put the column"):
         evaluated(tmp_path, result, "path,label\ns.pdf,a\n")
-    found = evaluated(tmp_path, result, "path,page,label\nscans/s.pdf,1,a\nscans/s.pdf,2,a\nscans/s.pdf,3,a\n")
-    assert value(found, "accuracy") == 0.5
-    assert [one.path for one in found.mistakes] == ["scans/s.pdf, page 2"]
-    assert found.missing == ("scans/s.pdf, page 3",)
+    report = evaluated(tmp_path, result, "path,page,label\nscans/s.pdf,1,a\nscans/s.pdf,2,a\nscans/s.pdf,3,a\n")
+    assert value(report, "accuracy") == 0.5
+    assert [one.path for one in report.mistakes] == ["scans/s.pdf, page 2"]
+    assert report.missing == ("scans/s.pdf, page 3",)
 
 
 def test_a_folder_per_label_is_a_reference(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -90,8 +90,8 @@ def test_a_folder_per_label_is_a_reference(tmp_path: Path, caplog: pytest.LogCap
             save(tmp_path / "true" / label / f"{number}.png", solid(colour))
     rows = [f"work/{label}/{number}.png,red" for label in ("red", "blue") for number in range(2)]
     (tmp_path / "r.csv").write_text("\n".join(["path,label", *rows]))
-    found = ms.evaluate_labels(tmp_path / "r.csv", tmp_path / "true")
-    assert (value(found, "pictures"), value(found, "accuracy")) == (4, 0.5)
+    report = ms.evaluate_labels(tmp_path / "r.csv", tmp_path / "true")
+    assert (value(report, "pictures"), value(report, "accuracy")) == (4, 0.5)
     assert caplog.messages[0].startswith(
         "4 paths are written differently and matched by name, e.g. work/blue/0.png as "
     )
