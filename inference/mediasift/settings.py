@@ -88,8 +88,8 @@ class Declared:
     @property
     def choices(self) -> tuple[str, ...]:
         """Allowed values; empty for any."""
-        found = self.option.choices
-        return tuple(found() if callable(found) else found)
+        choices = self.option.choices
+        return tuple(choices() if callable(choices) else choices)
 
     def check(self, value: Any) -> None:
         """Raise a UsageError for a value that is not allowed."""

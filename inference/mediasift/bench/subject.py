@@ -92,7 +92,7 @@ class Subject:
     def job(self, repeats: int) -> Job:
         """The job over all pictures, so many times."""
         cost = {name: getattr(self.setup, name) for name in ("batch_size", "threads", "jobs")}
-        named = [source.path for source in self.sources] * repeats
+        named = [source.content or source.path for source in self.sources] * repeats
         return Job(task=replace(self.task, **cost), inputs=Inputs(named=named))
 
     def items(self, source: Source) -> list[Item]:

@@ -56,9 +56,9 @@ def command(
         scores = verbs.evaluate_text(result, reference, plain=plain, encoding=encoding)
         _show(scores, TextScore, output, format)
     else:
-        found = verbs.evaluate_labels(result, reference, report=report, seed=seed, encoding=encoding)
-        _show(measure_rows(found), Measure, output, format)
-        _report(found, result)
+        evaluation = verbs.evaluate_labels(result, reference, report=report, seed=seed, encoding=encoding)
+        _show(measure_rows(evaluation), Measure, output, format)
+        _report(evaluation, result)
 
 
 def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen: str | None) -> None:
@@ -72,7 +72,7 @@ def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen:
     sys.stdout.buffer.flush()
 
 
-def _report(found: Evaluation, result: Path) -> None:
-    if found.missing:
-        names = ", ".join(found.missing[:_NAMED]) + (", ..." if len(found.missing) > _NAMED else "")
-        click.echo(f"{len(found.missing)} of the reference have no label in {result}: {names}", err=True)
+def _report(evaluation: Evaluation, result: Path) -> None:
+    if evaluation.missing:
+        names = ", ".join(evaluation.missing[:_NAMED]) + (", ..." if len(evaluation.missing) > _NAMED else "")
+        click.echo(f"{len(evaluation.missing)} of the reference have no label in {result}: {names}", err=True)

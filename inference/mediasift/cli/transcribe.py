@@ -12,6 +12,7 @@ import click
 from mediasift.cli.derived import command_of, made
 from mediasift.cli.options import Showing, finish, taken
 from mediasift.errors import ConsentNeeded, UsageError
+from mediasift.sources.lists import LISTS
 from mediasift.tasks.transcribe import Transcribe
 from mediasift.verbs.verb import table_of
 
@@ -37,7 +38,7 @@ def _one_for_subtitles(inputs: tuple[str, ...], showing: Showing) -> None:
     """Before the work is done, not after it."""
     form = showing.format or ("" if showing.output is None else showing.output.suffix.lower().lstrip("."))
     single = len(inputs) == 1 and inputs[0] != "-" and not Path(inputs[0]).is_dir()
-    if form in ("srt", "vtt") and not (single and Path(inputs[0]).suffix.lower() not in (".csv", ".txt")):
+    if form in ("srt", "vtt") and not (single and Path(inputs[0]).suffix.lower() not in LISTS):
         raise UsageError(f"a .{form} holds one recording: name one file; of several make a table, or call it for each")
 
 

@@ -53,28 +53,28 @@ def evaluate_text(
     Raises:
         InputError: A table cannot be read, lacks a column, or they have no path in common.
     """
-    wanted, found = true_texts(Path(reference), encoding), true_texts(Path(result), encoding)
-    paths = matched(found, wanted)
+    wanted, texts = true_texts(Path(reference), encoding), true_texts(Path(result), encoding)
+    paths = matched(texts, wanted)
     if not paths:
         raise InputError(
-            f"{result} and {reference} have no path in common, e.g. {next(iter(found), 'nothing')} and "
+            f"{result} and {reference} have no path in common, e.g. {next(iter(texts), 'nothing')} and "
             f"{next(iter(wanted), 'nothing')}"
         )
-    return text_scores({paths[path]: text for path, text in found.items() if path in paths}, wanted, plain=plain)
+    return text_scores({paths[path]: text for path, text in texts.items() if path in paths}, wanted, plain=plain)
 
 
-def text_scores(found: Mapping[str, str], reference: Mapping[str, str], *, plain: bool = False) -> list[TextScore]:
+def text_scores(texts: Mapping[str, str], reference: Mapping[str, str], *, plain: bool = False) -> list[TextScore]:
     """A score per text of the reference, in its order, and the score of all.
 
-    White space is made single before texts are compared. A text that was not found counts as empty.
+    White space is made single before texts are compared. A text that is missing counts as empty.
 
     Args:
-        found: Path → what was read or heard.
+        texts: Path → what was read or heard.
         reference: Path → what it should be.
         plain: Compare without case and punctuation, as is usual for speech.
     """
     scores = [
-        _score(path, *(_tidy(text, plain) for text in (wanted, found.get(path, ""))))
+        _score(path, *(_tidy(text, plain) for text in (wanted, texts.get(path, ""))))
         for path, wanted in reference.items()
     ]
     names = ("words", "word_errors", "characters", "character_errors")
@@ -88,11 +88,11 @@ def _tidy(text: str, plain: bool) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def _score(path: str, wanted: str, found: str) -> TextScore:
+def _score(path: str, wanted: str, text: str) -> TextScore:
     if not wanted:
-        return _rated(path, 0, len(found.split()), 0, len(found))
+        return _rated(path, 0, len(text.split()), 0, len(text))
     jiwer = require("jiwer", extra="evaluate")
-    words, letters = jiwer.process_words(wanted, found), jiwer.process_characters(wanted, found)
+    words, letters = jiwer.process_words(wanted, text), jiwer.process_characters(wanted, text)
     errors = [counted.substitutions + counted.deletions + counted.insertions for counted in (words, letters)]
     return _rated(path, len(wanted.split()), errors[0], len(wanted), errors[1])
 

@@ -131,7 +131,7 @@ def predictions(
     column = "label_id" if in_known["label_id"] and not in_known["label"] else "label"
     rows = [record for record in records if record["path"] is not None and not record.get("error")]
     paths = matched(dict.fromkeys(str(record["path"]) for record in rows), true.paths)
-    found: dict[str, list[tuple[float, Prediction]]] = {}
+    by_key: dict[str, list[tuple[float, Prediction]]] = {}
     places: dict[str, set[str]] = defaultdict(set)
     for number, record in enumerate(rows):
         path = str(record["path"])
@@ -145,10 +145,10 @@ def predictions(
         label, score, rank = _label(record.get(column)), _score(result, record), _number(result, record, "rank")
         if label:
             order = rank if rank is not None else number if score is None else -score
-            found.setdefault(key, []).append((order, Prediction(label=label, score=score)))
+            by_key.setdefault(key, []).append((order, Prediction(label=label, score=score)))
         elif _number(result, record, "found") == 0:
-            found.setdefault(key, [])
-    ordered = {key: [one for _, one in sorted(labels, key=lambda pair: pair[0])] for key, labels in found.items()}
+            by_key.setdefault(key, [])
+    ordered = {key: [one for _, one in sorted(labels, key=lambda pair: pair[0])] for key, labels in by_key.items()}
     return ordered, _notes(paths, ordered, known)
 
 
@@ -193,11 +193,11 @@ def matched(results: Collection[str], references: Collection[str]) -> dict[str, 
     as it takes must agree. A reference without a suffix, as a text has, means a result with any.
     """
     exactly = {_parts(path): path for path in references}
-    found = {path: exactly[_parts(path)] for path in results if _parts(path) in exactly}
-    taken = set(found.values())
+    exact = {path: exactly[_parts(path)] for path in results if _parts(path) in exactly}
+    taken = set(exact.values())
     by_name: defaultdict[str, list[str]] = defaultdict(list)
     for path in results:
-        if path not in found:
+        if path not in exact:
             for name in {PurePath(composed(path)).name, PurePath(composed(path)).stem}:
                 by_name[name].append(path)
     claims: defaultdict[str, list[str]] = defaultdict(list)
@@ -205,7 +205,7 @@ def matched(results: Collection[str], references: Collection[str]) -> dict[str, 
         if reference not in taken and (one := _nearest(reference, by_name[PurePath(composed(reference)).name])):
             claims[one].append(reference)
     nearest = {path: _nearest(path, wanting) for path, wanting in claims.items()}
-    return found | {path: one for path, one in nearest.items() if one is not None}
+    return exact | {path: one for path, one in nearest.items() if one is not None}
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -48,10 +48,10 @@ def evaluate_labels(
     predicted, notes = predictions(Path(result), true, encoding)
     for note in notes:
         logging.getLogger("mediasift").warning(note)
-    found = measure_labels(predicted, true.labels, seed=seed)
+    evaluation = measure_labels(predicted, true.labels, seed=seed)
     if report is not None:
-        write_report(found, Path(report))
-    return found
+        write_report(evaluation, Path(report))
+    return evaluation
 
 
 def read_picture(path: str) -> Picture:
@@ -113,8 +113,8 @@ def _write(path: Path, row_type: type[Row], rows: Sequence[Row]) -> None:
 
 def _thumbnails(evaluation: Evaluation, picture: Callable[[str], Picture]) -> dict[str, Picture]:
     """Path → picture of the mistakes that are shown; those that can no longer be read are left out."""
-    found: dict[str, Picture] = {}
+    pictures: dict[str, Picture] = {}
     for mistake in evaluation.mistakes[:SHOWN_MISTAKES]:
         with contextlib.suppress(ItemError):
-            found[mistake.path] = picture(mistake.path)
-    return found
+            pictures[mistake.path] = picture(mistake.path)
+    return pictures

@@ -46,11 +46,11 @@ def read_labelled(data: Path) -> Labelled:
     Raises:
         InputError: There is no such folder or table, or nothing in it.
     """
-    found = _from_table(data) if data.is_file() else _from_folders(data)
-    if not found:
+    by_file = _from_table(data) if data.is_file() else _from_folders(data)
+    if not by_file:
         raise InputError(f"{data}: no pictures in it")
-    labels = tuple(tuple(dict.fromkeys(names)) for names in found.values())
-    return Labelled(name=data.resolve().name, files=tuple(found), labels=labels)
+    labels = tuple(tuple(dict.fromkeys(names)) for names in by_file.values())
+    return Labelled(name=data.resolve().name, files=tuple(by_file), labels=labels)
 
 
 def _from_folders(data: Path) -> dict[Path, list[str]]:
@@ -60,14 +60,14 @@ def _from_folders(data: Path) -> dict[Path, list[str]]:
         raise InputError(f"{data}: no folder or .csv table that can be read ({error.strerror})") from error
     if not folders:
         raise InputError(f"{data}: needs one folder per label, e.g. {data}/cats and {data}/dogs; there is none")
-    found: dict[Path, list[str]] = {}
+    by_file: dict[Path, list[str]] = {}
     for folder in folders:
         sources = find_sources(Inputs(named=[folder]))
         files = [source.content.path for source in sources if isinstance(source.content, LocalFile)]
         if not files:
             raise InputError(f"{folder}: no pictures in this label's folder; put some in, or remove the folder")
-        found.update((file, [folder.name]) for file in files)
-    return found
+        by_file.update((file, [folder.name]) for file in files)
+    return by_file
 
 
 def _from_table(data: Path) -> dict[Path, list[str]]:
@@ -75,12 +75,12 @@ def _from_table(data: Path) -> dict[Path, list[str]]:
     home, label = records.column("path"), records.column("label")
     if home is None or label is None:
         raise InputError(f"{data}: needs the columns path and label; it has {', '.join(records.names) or 'nothing'}")
-    found: dict[Path, list[str]] = {}
+    by_file: dict[Path, list[str]] = {}
     for record in records:
         if not record[home].strip():
             raise InputError(f"{data}: line {records.line} has no path")
-        found.setdefault(listed_file(record[home], data.parent), []).extend(split_labels(record[label]))
-    return found
+        by_file.setdefault(listed_file(record[home], data.parent), []).extend(split_labels(record[label]))
+    return by_file
 
 
 def split_labels(cell: str) -> list[str]:

@@ -95,8 +95,8 @@ def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextI
         if isinstance(named, Content):
             yield Source(path=named.name, content=named)
         else:
-            found = _from_stdin(stdin, inputs) if named == "-" else _from_path(os.fspath(named), inputs, skipped)
-            for source in found:
+            sources = _from_stdin(stdin, inputs) if named == "-" else _from_path(os.fspath(named), inputs, skipped)
+            for source in sources:
                 shown = shown_path(source.path)
                 yield source if shown == source.path else replace(source, path=shown)
 
@@ -177,14 +177,14 @@ class _Folder:
         levels = [(folder, self._listed(folder))]
         while levels:
             here, names = levels[-1]
-            found = next(names, None)
-            if found is None:
+            entry = next(names, None)
+            if entry is None:
                 levels.pop()
-            elif isinstance(found, Source):
-                yield found
+            elif isinstance(entry, Source):
+                yield entry
             else:
-                path = os.path.join(here, found)
-                if found.startswith(".") or found == "__MACOSX":
+                path = os.path.join(here, entry)
+                if entry.startswith(".") or entry == "__MACOSX":
                     self.skipped["hidden"] += 1
                 elif os.path.isdir(path):
                     if self.recursive and self._enter(path):

@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +29,9 @@ SHEET = "a spreadsheet; open it, save it as CSV (in Excel: File, Save As, CSV UT
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 LINE_END = re.compile(r"\r\n|\r|\n")
+_COMPARED = 20
+"""Records below the first that are looked at to find what separates cells."""
+
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """The first line by which Excel says what stands between the cells."""
 
@@ -162,17 +166,24 @@ class Records:
 
 
 def _delimiter(file: TextIO, delimiters: Sequence[str]) -> str:
-    """By which the first record has most cells, as csv reads it: what stands in quotes separates nothing."""
+    """By which the first record has most cells, as csv reads it: what stands in quotes separates nothing.
 
-    def cells(delimiter: str, *, strict: bool) -> int:
+    One that leaves quotes in names, or by which the next records have other numbers of cells, comes after the others.
+    """
+
+    def cells(delimiter: str, *, strict: bool) -> tuple[bool, bool, int]:
         file.seek(0)
-        try:
-            return len(next(csv.reader(file, delimiter=delimiter, strict=strict), ()))
-        except csv.Error:
-            return 0
+        reader = csv.reader(file, delimiter=delimiter, strict=strict)
+        names: list[str] = []
+        is_even = False
+        with suppress(csv.Error):
+            names = next(reader, [])
+            is_even = all(len(one) in (0, len(names)) for one in itertools.islice(reader, _COMPARED))
+        several = len(names) > 1
+        return several and not any('"' in name for name in names), several and is_even, len(names)
 
     counts = {one: cells(one, strict=True) for one in delimiters}
-    if max(counts.values()) < 2:  # nothing between quotes separates, or the quotes are wrong
+    if max(count for *_, count in counts.values()) < 2:  # nothing between quotes separates, or the quotes are wrong
         counts = {one: cells(one, strict=False) for one in delimiters}
     return max(counts, key=counts.__getitem__)
 

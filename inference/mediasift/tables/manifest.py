@@ -108,8 +108,8 @@ def versions() -> dict[str, str]:
 
 def computing() -> dict[str, str]:
     """Versions of what decodes and computes: with others, the same settings may give other rows."""
-    found = {"mediasift": __version__}
+    packages = {"mediasift": __version__}
     for name in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            packages[name] = metadata.version(name)
+    return packages

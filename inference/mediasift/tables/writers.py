@@ -77,8 +77,8 @@ class Form:
         """The row's values in the order of `names`; None for what does not apply."""
         if isinstance(row, Stored):
             return list(row.cells)
-        found = values(row)
-        return [self.written(cell) if isinstance(cell, str) else cell for cell in map(found.get, self.names)]
+        by_name = values(row)
+        return [self.written(cell) if isinstance(cell, str) else cell for cell in map(by_name.get, self.names)]
 
     def written(self, text: str) -> str:
         """A cell of text, or a name, as it is written."""
