@@ -10,7 +10,7 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.tables.reading import read_table
+from mediasift.tables.formats import read_table
 from tests.pictures import save, solid
 from tests.tiny_models import mean_colour, write
 

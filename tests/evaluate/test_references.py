@@ -50,6 +50,21 @@ def test_rows_without_rank_are_ordered_by_score(tmp_path: Path):
     assert value(evaluated(tmp_path, "path,label\n1,b\n1,a\n", reference), "accuracy") == 0  # as the rows stand
 
 
+def test_a_row_that_stands_twice_counts_once_and_two_tables_in_one_are_refused(tmp_path: Path):
+    row = "1,a,0.7,1\n"
+    measured = evaluated(tmp_path, f"path,label,score,rank\n{row}{row}2,b,0.5,1\n", "path,label\n1,a\n2,a\n")
+    assert {one.measure for one in measured.measures if one.measure.startswith("top")} == set()
+    assert value(measured, "accuracy") == 0.5
+    with pytest.raises(InputError, match="1 has two labels of rank 1"):
+        evaluated(tmp_path, f"path,label,score,rank\n{row}1,b,0.6,1\n", "path,label\n1,a\n")
+
+
+def test_labels_are_the_same_whatever_their_type(tmp_path: Path):
+    (tmp_path / "r.jsonl").write_text('{"path": "1", "label": 3.0}\n{"path": "2", "label": true}\n')
+    (tmp_path / "t.csv").write_text("path,label\n1,3\n2,true\n")
+    assert value(ms.evaluate_labels(tmp_path / "r.jsonl", tmp_path / "t.csv"), "accuracy") == 1
+
+
 @pytest.mark.parametrize(
     ("score", "message"),
     [("nan", "not from 0 to 1"), ("inf", "not from 0 to 1"), ("-0.1", "take the column out"), ("87.5", "per cent"),

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
-from mediasift.sources.content import Array, LocalFile
+from mediasift.sources.content import Array, LocalFile, given
 from mediasift.sources.naming import Inputs, Skipped, Source, find_sources, shown_path
 from tests.pictures import save, scene
 
@@ -289,6 +289,33 @@ def test_a_spreadsheet_among_the_inputs_says_how_to_save_it(folder: Path):
     assert "save it as CSV" in str(source.failure)
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "expected"),
+    [
+        ("lists/posts-u2028.csv", "image", ["a.jpg", "b.jpg", "c,d.jpg"]),
+        ("lists/bigfield.csv", "image", ["a.jpg", "b.jpg", "a.jpg"]),
+        ("lists/sep.csv", "image", ["a.jpg", "b.jpg"]),
+        ("lists/quoted-header-comma.csv", "image", ["a.jpg", "b.jpg"]),
+        ("lists/cr-only.csv", "image", ["a.jpg", "b.jpg"]),
+        ("lists/trailing-space.csv", "image", ["a.jpg ", " b.jpg"]),
+        ("nfc/posts.csv", "image", ["Caf\u00e9-Z\u00fcrich.jpg"]),
+        ("lists/dup-cols.csv", "image", "two columns have the name 'image'"),
+        ("lists/extra-cells.csv", "image", "line 2 has 4 cells"),
+        ("lists/paths-cp1252.csv", "image", "--encoding cp1252"),
+        ("lists/paths-utf16.csv", "image", "--encoding utf-16"),
+    ],
+)
+def test_lists_that_others_reported(test_data: Path, name: str, column: str, expected: list[str] | str):
+    file = test_data / "reports" / "pictures" / name
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected):
+            found(file, column=column)
+        return
+    listed = found(file, column=column)
+    assert [source.path for source in listed] == expected
+    assert all(source.content.read()[:2] == b"\xff\xd8" for source in listed)
+
+
 def test_lists_in_another_encoding(folder: Path):
     Path("ä.png").write_bytes(b"x")
     Path("list.txt").write_bytes("ä.png\n".encode("cp1252"))
@@ -310,7 +337,7 @@ def test_paths_on_stdin(folder: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_arrays():
-    (source,) = found(scene())
+    (source,) = found(given(scene(), 0))
     assert source.path == "array[0]"
     assert isinstance(source.content, Array)
 

@@ -14,7 +14,7 @@ from mediasift.errors import InputError, UsageError
 from mediasift.sources.labelled import read_labelled
 from mediasift.sources.lists import listed_paths
 from mediasift.sources.records import Records, read_records
-from mediasift.tables.reading import read_table
+from mediasift.tables.formats import read_table
 
 ROWS = [("a.png", "tench, Tinca tinca"), ("b;.png", 'a "dog"\nand\u2028a\x0bcat'), ("ü.png", "")]
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from mediasift.errors import OutputError, UsageError
 from mediasift.rows import Finding, Row, from_json, to_json, values
 from mediasift.system.files import write_atomically
-from mediasift.tables.formats import FORMATS, format_of, formats_for
-from mediasift.tables.reading import read_table
+from mediasift.tables.formats import FORMATS, format_of, formats_for, read_table
 from mediasift.tables.stored import Stored
 from mediasift.tables.writers import Form
 

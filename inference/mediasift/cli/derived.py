@@ -110,20 +110,15 @@ def _parsed(declared: Declared) -> Callable[[click.Context, click.Parameter, Any
     return callback
 
 
-def former_name(field: str, flag: str, parse: Callable[..., Any] | None = None) -> Callable[..., None]:
-    """What makes an option another one's former name: its value goes there, with a warning."""
+def _old(declared: Declared) -> list[click.Option]:
+    """Former names of an option, each accepted with a warning."""
+    parse = _parsed(declared)
 
     def forward(context: click.Context, parameter: click.Parameter, given: Any) -> None:
         if given is not None:
-            click.echo(f"Warning: {parameter.opts[0]} is now {flag}; the old name will go", err=True)
-            context.params[field] = given if parse is None else parse(context, parameter, given)
+            click.echo(f"Warning: {parameter.opts[0]} is now {declared.flag}; the old name will go", err=True)
+            context.params[declared.name] = given if parse is None else parse(context, parameter, given)
 
-    return forward
-
-
-def _old(declared: Declared) -> list[click.Option]:
-    """Former names of an option."""
-    forward = former_name(declared.name, declared.flag, _parsed(declared))
     return [
         click.Option([name, f"{declared.name}_{number}"], type=_kind(declared), hidden=True, expose_value=False,
                      callback=forward, help=f"Former name of {declared.flag}.")

@@ -98,12 +98,11 @@ def _score(path: str, wanted: str, text: str) -> TextScore:
 
 
 def _rated(path: str, words: int, word_errors: int, characters: int, character_errors: int) -> TextScore:
-    return TextScore(
-        path=path,
-        words=words,
-        word_errors=word_errors,
-        word_error_rate=round(word_errors / words, 6) if words else None,
-        characters=characters,
-        character_errors=character_errors,
-        character_error_rate=round(character_errors / characters, 6) if characters else None,
+    word_rate, character_rate = (
+        round(errors / count, 6) if count else None
+        for errors, count in ((word_errors, words), (character_errors, characters))
     )
+    return TextScore(
+        path=path, words=words, word_errors=word_errors, word_error_rate=word_rate, characters=characters,
+        character_errors=character_errors, character_error_rate=character_rate,
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from mediasift.errors import InputError
 from mediasift.evaluate.labels import Prediction
 from mediasift.sources.labelled import read_labelled, split_labels
 from mediasift.sources.records import bytes_of, composed, decoded
-from mediasift.tables.reading import need_columns, read_table
+from mediasift.tables.formats import need_columns, read_table
 from mediasift.tables.stored import Record
 
 _PLACE = ("page", "frame", "crop")
@@ -71,8 +71,7 @@ def true_labels(reference: Path, encoding: str | None = None) -> Truth:
         if record["path"] is None:
             raise InputError(f"{reference}: row {number} has no path")
         names = labels.setdefault(_key(str(record["path"]), record, place), [])
-        cell = composed("" if record["label"] is None else str(record["label"]))
-        names += [name for name in split_labels(cell) if name not in names]
+        names += [name for name in split_labels(_label(record["label"])) if name not in names]
     return Truth(labels, tuple(dict.fromkeys(str(record["path"]) for record in records)), place)
 
 
@@ -144,8 +143,15 @@ def predictions(
             )
         label, score, rank = _label(record.get(column)), _score(result, record), _number(result, record, "rank")
         if label:
-            order = rank if rank is not None else number if score is None else -score
-            by_key.setdefault(key, []).append((order, Prediction(label=label, score=score)))
+            one = (
+                rank if rank is not None else number if score is None else -score,
+                Prediction(label=label, score=score),
+            )
+            same = [other for other in by_key.get(key, ()) if rank is not None and other[0] == rank]
+            if any(other != one for other in same):
+                raise InputError(f"{result}: {path} has two labels of rank {rank:g}; is it two tables in one?")
+            if not same:
+                by_key.setdefault(key, []).append(one)
         elif _number(result, record, "found") == 0:
             by_key.setdefault(key, [])
     ordered = {key: [one for _, one in sorted(labels, key=lambda pair: pair[0])] for key, labels in by_key.items()}
@@ -153,7 +159,10 @@ def predictions(
 
 
 def _label(cell: object) -> str:
-    return "" if cell is None else composed(str(cell)).strip()
+    """A label, whatever type a table gives it: 3 and 3.0 are one, so are True and true."""
+    if isinstance(cell, float):
+        return f"{cell:g}"
+    return "" if cell is None else composed(str(cell).lower() if isinstance(cell, bool) else str(cell)).strip()
 
 
 def _number(path: Path, record: Record, column: str) -> float | None:

@@ -23,7 +23,7 @@ from mediasift.media.timelines import FilmEnd, FilmShot, LostSound
 from mediasift.media.video.webvtt import webvtt
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.system.files import make_folder, path_below, write_file
+from mediasift.system.files import fitting, make_folder, path_below, write_file
 from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Started
 from mediasift.tasks.timeline_parts import (
     END,
@@ -179,7 +179,7 @@ def _write_vtt(folder: str, path: str, moments: Sequence[Moment]) -> None:
         texts = ", ".join(_cue(moment) for moment in together)
         cues.append((start, together[0].end_s or start, f"{kind} {texts}".strip()))
     source = path_below(folder, path)
-    write_file(source.with_name(f"{source.name}.vtt"), webvtt(cues).encode("utf-8", "surrogateescape"))
+    write_file(fitting(source.with_name(f"{source.name}.vtt")), webvtt(cues).encode("utf-8", "surrogateescape"))
 
 
 def _cue(moment: Moment) -> str:
