@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
-from mediasift.sources.content import Array, LocalFile, given
+from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Inputs, Skipped, Source, find_sources, shown_path
 from tests.pictures import save, scene
 
@@ -337,7 +337,7 @@ def test_paths_on_stdin(folder: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_arrays():
-    (source,) = found(given(scene(), 0))
+    (source,) = found(Array("array[0]", scene()))
     assert source.path == "array[0]"
     assert isinstance(source.content, Array)
 
