@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import mediasift as ms
+from mediasift.cli import main
 from mediasift.media.video.shots import Shot as MediaShot
 from mediasift.tasks.shots import summarised
 from tests.pictures import scene
@@ -77,3 +79,13 @@ def test_every_video_ends_as_rows(clip: Path, test_data: Path, tmp_path: Path):
 def test_a_clip_without_any_frame_is_an_error(test_data: Path):
     (row,) = ms.shots(test_data / "malformed" / "video" / "mp4parse" / "test_case_1185230.mp4")
     assert row.error.startswith("damaged: 3 of 3 frames do not decode")
+
+
+def test_on_the_command_line_a_row_per_shot_or_per_video(clip: Path):
+    shots, summary = (
+        list(csv.DictReader(CliRunner().invoke(main, ["shots", str(clip), *options]).stdout.splitlines()))
+        for options in ([], ["--summary"])
+    )
+    assert [row["start_s"] for row in shots] == [str(row.start_s) for row in ms.shots(clip)]
+    assert [(row["shots"], row["duration_s"]) for row in summary] == [("3", "6.0")]
+    assert "shots" not in shots[0]
