@@ -62,23 +62,17 @@ class Clip(Place):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextWord:
-    """A word of a text layer: `line` counts from 0 within its page; the box is in pixels of the rendered page."""
+    """A word of a text layer; its box (left, top, width, height) is in pixels of the rendered page."""
 
     text: str
-    line: int
-    left_px: int
-    top_px: int
-    width_px: int
-    height_px: int
+    box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextPage(Place):
     """A page whose text is in the file already, so that no picture was made of it."""
 
-    words: tuple[TextWord, ...]
-    width_px: int
-    height_px: int
+    lines: tuple[tuple[TextWord, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,12 +140,9 @@ class StartedOcr(Started):
         return self._rows(parts, text.lines, self.settings.engine)
 
     def _from_layer(self, page: TextPage) -> list[Row]:
-        words = [
-            (w.line, Region(text=w.text, confidence=None, box=(w.left_px, w.top_px, w.width_px, w.height_px)))
-            for w in page.words
-        ]
-        by_line = itertools.groupby(words, key=lambda word: word[0])
-        lines = tuple(line_of([word for _, word in group]) for _, group in by_line)
+        lines = tuple(
+            line_of([Region(text=word.text, confidence=None, box=word.box) for word in line]) for line in page.lines
+        )
         self._write(page, PageText(lines=lines, files={}))
         return self._rows(regions(lines, self.settings.level), lines, "text-layer")
 

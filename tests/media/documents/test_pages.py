@@ -69,7 +69,11 @@ def test_classify_reads_the_pages_of_a_pdf(tmp_path: Path):
 
 def test_a_text_layer_is_taken_as_it_is_when_the_task_wants_it(test_data: Path):
     pages = read(test_data / "pdf" / "multipage.pdf", text_layer=True)
-    assert [" ".join(word.text for word in page.words) for page in pages] == ["Page 1", "Page 2", "Page 3"]
+    assert [" ".join(word.text for line in page.lines for word in line) for page in pages] == [
+        "Page 1",
+        "Page 2",
+        "Page 3",
+    ]
     assert all(isinstance(page, Item) for page in read(test_data / "pdf" / "multipage.pdf"))
 
 
@@ -77,11 +81,11 @@ def test_the_boxes_of_a_text_layer_hold_its_ink(test_data: Path):
     """Where the words are said to be, the rendered page has ink; elsewhere it has none."""
     layer, page = (read(test_data / "pdf" / "multipage.pdf", text_layer=flag, dpi=150)[0] for flag in (True, False))
     assert isinstance(layer, TextPage)
-    assert (layer.width_px, layer.height_px) == page.original_size
     dark = (page.image.min(axis=2) < 128)[120:1600, 120:1120]  # inside the frame that is drawn on the page
-    for word in layer.words:
-        left, top = word.left_px - 120, word.top_px - 120
-        box = slice(top - 2, top + word.height_px + 3), slice(left - 2, left + word.width_px + 3)
+    for word in (word for line in layer.lines for word in line):
+        left, top, width, height = map(int, word.box)
+        left, top = left - 120, top - 120
+        box = slice(top - 2, top + height + 3), slice(left - 2, left + width + 3)
         assert dark[box].any()
         dark[box] = False
     assert not dark.any()

@@ -63,24 +63,22 @@ class Tesseract(OcrEngine):
         self.facts = {"engine": "tesseract", "version": version, "language": self._language}
 
     def _version(self) -> str:
-        program = self._tesseract.tesseract_cmd
-        if shutil.which(program) is None:
+        name = self._tesseract.tesseract_cmd
+        program, advice = shutil.which(name), "type: apt-get install tesseract-ocr (macOS: brew install tesseract)"
+        if program is None:
             raise EngineError(
-                f"the program {program} was looked for on PATH and is not there; type: apt-get install tesseract-ocr "
-                "(macOS: brew install tesseract), or use --engine rapidocr"
+                f"the program {name} was looked for on PATH and is not there; {advice}, or use --engine rapidocr"
             )
         try:
-            found = str(self._tesseract.get_tesseract_version())
+            version = self._tesseract.get_tesseract_version()
         except (self._tesseract.TesseractNotFoundError, SystemExit, OSError) as error:
-            raise EngineError(f"{shutil.which(program)} does not report its version ({error})") from error
-        numbers = re.match(r"(\d+)\.(\d+)", found)
-        if not numbers or (int(numbers[1]), int(numbers[2])) < OLDEST:
+            raise EngineError(f"{program} does not report its version ({error})") from error
+        if version.release < OLDEST:
             wanted = ".".join(map(str, OLDEST))
             raise EngineError(
-                f"{shutil.which(program)} is Tesseract {found}; {wanted} or newer is needed; type: apt-get install "
-                "tesseract-ocr, or use --engine rapidocr"
+                f"{program} is Tesseract {version}; {wanted} or newer is needed; {advice}, or use --engine rapidocr"
             )
-        return found
+        return str(version)
 
     def _check_languages(self, more: Sequence[str]) -> None:
         here = set(self._tesseract.get_languages())

@@ -6,13 +6,21 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 from mediasift.engines.engine import Paid, PaidSettings, Resources
-from mediasift.engines.speech.phrases import ModelSettings, Phrase, SpeechEngine, Spoken, is_silent, linear16
+from mediasift.engines.speech.phrases import (
+    ModelSettings,
+    Phrase,
+    SpeechEngine,
+    Spoken,
+    is_silent,
+    linear16,
+    phrase_of,
+)
 from mediasift.errors import EngineError, InferenceFailed, TryAgain, UsageError
 from mediasift.items import Clip, RemoteSound
 from mediasift.settings import Option
@@ -186,32 +194,22 @@ class GoogleSpeech(SpeechEngine, Paid):
 
 def _phrases(results: Sequence[Any], end_s: float | None) -> list[Phrase]:
     phrases: list[Phrase] = []
-    before = 0.0
+    before_s = 0.0
     for result in results:
-        if not result.alternatives or not result.alternatives[0].transcript.strip():
+        if not result.alternatives or not (text := result.alternatives[0].transcript.strip()):
             continue
         best = result.alternatives[0]
-        words = tuple(
-            Spoken(
-                text=word.word,
-                start_s=word.start_offset.total_seconds(),
-                end_s=word.end_offset.total_seconds(),
-                confidence=word.confidence or None,
-                speaker=word.speaker_label or None,
-            )
-            for word in best.words
-        )
-        end = result.result_end_offset.total_seconds() or end_s or before
+        words = tuple(map(_spoken, best.words))
+        after_s = result.result_end_offset.total_seconds() or end_s or before_s
+        whole = phrase_of(words, text) if words else Phrase(text=text, start_s=before_s, end_s=after_s)
         speakers = {word.speaker for word in words}
-        phrases.append(
-            Phrase(
-                text=best.transcript.strip(),
-                start_s=words[0].start_s if words else before,
-                end_s=words[-1].end_s if words else end,
-                confidence=best.confidence or None,
-                speaker=speakers.pop() if len(speakers) == 1 else None,
-                words=words,
-            )
-        )
-        before = end
+        speaker = speakers.pop() if len(speakers) == 1 else None
+        phrases.append(replace(whole, confidence=best.confidence or None, speaker=speaker))
+        before_s = after_s
     return phrases
+
+
+def _spoken(word: Any) -> Spoken:
+    start_s, end_s = word.start_offset.total_seconds(), word.end_offset.total_seconds()
+    return Spoken(text=word.word, start_s=start_s, end_s=end_s, confidence=word.confidence or None,
+                  speaker=word.speaker_label or None)  # fmt: skip

@@ -84,7 +84,7 @@ class SpeechEngine(Engine):
 
 def is_silent(clip: Clip) -> bool:
     """Whether it is too short for a word, or digital silence, which some engines take for noise."""
-    return clip.waveform.size < clip.sample_rate // 10 or not clip.waveform.any()
+    return clip.waveform.size < clip.sample_rate // 10 or not any(linear16(clip))
 
 
 def linear16(clip: Clip) -> bytes:

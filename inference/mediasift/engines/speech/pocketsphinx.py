@@ -37,14 +37,11 @@ class PocketSphinx(SpeechEngine):
 
     def phrases(self, clip: Clip) -> list[Phrase]:
         """See `SpeechEngine`. Each clip is decoded on its own: what came before does not change it."""
-        samples = linear16(clip)
-        if not any(samples):
-            return []
         decoder = self._decoder
         decoder.reinit_feat()
         decoder.set_cmn(self._cmn)
         decoder.start_utt()
-        decoder.process_raw(samples, no_search=False, full_utt=True)
+        decoder.process_raw(linear16(clip), no_search=False, full_utt=True)
         decoder.end_utt()
         groups: list[list[Spoken]] = []
         for part in decoder.seg() or ():

@@ -86,11 +86,11 @@ def read_pages(
             try:
                 with _loaded(document, number) as page:
                     width, height, scale = _size(page, options.dpi, options.max_megapixels)
-                    words = _words(page, width, height) if options.text_layer else ()
-                    if not words:
+                    lines = _lines(page, width, height) if options.text_layer else ()
+                    if not lines:
                         _check_pictures(page, options.max_megapixels)
-                if words:
-                    yield TextPage(path=path, page=number, words=words, width_px=width, height_px=height)
+                if lines:
+                    yield TextPage(path=path, page=number, lines=lines)
                     continue
                 admit(width * height / 1e6)  # may wait; never with the lock
                 with _loaded(document, number) as page:
@@ -183,26 +183,21 @@ def _check_pictures(page: Any, max_megapixels: float) -> None:
             )
 
 
-def _words(page: Any, width: int, height: int) -> tuple[TextWord, ...]:
-    """The words of the page's text layer with their boxes in pixels; none when there is no visible text."""
-    words: list[TextWord] = []
-    line = 0
+def _lines(page: Any, width: int, height: int) -> tuple[tuple[TextWord, ...], ...]:
+    """The lines of words of the page's text layer, boxes in pixels; none when there is no visible text."""
+    lines: list[list[TextWord]] = [[]]
     with closing(page.get_textpage()) as text:
         letters = ((index, _letter(text, index)) for index in range(text.count_chars()))
         for is_visible, group in groupby(letters, key=lambda one: one[1].isprintable() and not one[1].isspace()):
+            indices, word = zip(*group, strict=True)
             if is_visible:
-                indices, word = zip(*group, strict=True)
                 corners = np.array([_corners(page, text, index, width, height) for index in indices]).reshape(-1, 2)
                 (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
-                words.append(
-                    TextWord(
-                        text="".join(word), line=line, left_px=left, top_px=top,
-                        width_px=max(1, right - left), height_px=max(1, bottom - top),
-                    )
-                )  # fmt: skip
-            else:
-                line += sum(letter == "\n" for _, letter in group)
-    return tuple(words)
+                box = left, top, max(1, right - left), max(1, bottom - top)
+                lines[-1].append(TextWord(text="".join(word), box=box))
+            elif "\n" in word:
+                lines.append([])
+    return tuple(tuple(line) for line in lines if line)
 
 
 def _letter(text: Any, index: int) -> str:

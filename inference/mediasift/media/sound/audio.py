@@ -78,7 +78,7 @@ class SoundTrack:
         origin, done = None, 0
         has_video = bool(picture_streams(container))
         for _, frames in itertools.groupby(self._frames(container), key=_kind):
-            planes, mono = av.AudioResampler("fltp"), av.AudioResampler("flt", "mono", self._rate)
+            planes = av.AudioResampler("fltp", None, self._rate)
             for frame in frames:
                 if frame.time is not None:
                     if origin is None:
@@ -92,9 +92,17 @@ class SoundTrack:
                         origin = frame.time - done
                 done += frame.samples / frame.sample_rate
                 frame.pts = None  # what the clock says is dealt with already
-                for part in planes.resample(frame):
-                    yield from _waveforms(mono.resample(_to_mono(part, self._channel)))
-            yield from _waveforms(mono.resample(None))
+                yield from map(self._mono, planes.resample(frame))
+            yield from map(self._mono, planes.resample(None))
+
+    def _mono(self, frame: Any) -> Waveform:
+        """One channel, or the mean of all: FFmpeg's own mix of floats is louder and clips."""
+        planes, channel = frame.to_ndarray(), self._channel
+        if channel is not None and channel > len(planes):
+            raise Unsupported(f"it has {len(planes)} channels; there is no channel {channel}")
+        mono = planes.mean(axis=0) if channel is None else planes[channel - 1]
+        waveform: Waveform = np.nan_to_num(mono.clip(-1, 1))
+        return waveform
 
     def _frames(self, container: Any) -> Iterator[Any]:
         """Decoded frames; packets that do not decode are counted and left out."""
@@ -103,32 +111,15 @@ class SoundTrack:
             try:
                 for packet in packets:
                     yield from packet.decode()
+                return
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:  # of a packet, and others follow; or of the container, which then ends
                 self.damaged += 1
-            else:
-                return
 
 
 def _kind(frame: Any) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
-
-
-def _to_mono(frame: Any, channel: int | None) -> Any:
-    """One channel, or the mean of all: FFmpeg's own mix of floats is louder and clips."""
-    planes = frame.to_ndarray()
-    if channel is not None and channel > len(planes):
-        raise Unsupported(f"it has {len(planes)} channels; there is no channel {channel}")
-    plane = planes.mean(axis=0, keepdims=True) if channel is None else planes[channel - 1 : channel]
-    mono = av.AudioFrame.from_ndarray(np.ascontiguousarray(plane, np.float32), format="fltp", layout="mono")
-    mono.sample_rate = frame.sample_rate
-    return mono
-
-
-def _waveforms(frames: Any) -> Iterator[Waveform]:
-    for frame in frames:
-        yield np.nan_to_num(np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1).clip(-1, 1))
 
 
 def read_clips(
@@ -137,11 +128,9 @@ def read_clips(
     """The sound of a file at `SAMPLE_RATE_HZ` in pieces of at most `piece_s` seconds, cut at silences.
 
     Args:
-        content: Any container with a sound track.
+        content, channel, raw_rate: See `SoundTrack`.
         path: What its rows say in the `path` column.
         piece_s: Longest piece; see `cut`.
-        channel: From 1; None mixes all.
-        raw_rate: For headerless 16-bit mono files (`.raw`): their rate.
 
     Raises:
         ItemError: The file as a whole cannot be read.
@@ -186,8 +175,13 @@ def cut(blocks: Iterable[Waveform], *, rate: int, piece_s: float) -> Iterator[tu
     detector = require("webrtcvad", extra="speech").Vad(_AGGRESSIVENESS)
     size, first = round(rate * _FRAME_S), 0
     sound, speech, energy = np.empty(0, np.float32), list[bool](), list[float]()
-    for block in _joined(blocks, 16 * size):
-        sound = np.concatenate([sound, block])
+    waiting: list[Waveform] = []
+    for block in itertools.chain(blocks, [None]):
+        if block is not None:
+            waiting.append(block)  # blocks may be tiny
+            if sum(map(len, waiting)) < 16 * size:
+                continue
+        sound, waiting = np.concatenate([sound, *waiting]), []
         while (len(speech) + 1) * size <= len(sound):
             frame = sound[len(speech) * size :][:size]
             speech.append(detector.is_speech((frame * 32767).astype("<i2").tobytes(), rate))
@@ -200,18 +194,6 @@ def cut(blocks: Iterable[Waveform], *, rate: int, piece_s: float) -> Iterator[tu
         yield first, sound
 
 
-def _joined(blocks: Iterable[Waveform], least: int) -> Iterator[Waveform]:
-    """The same sound in blocks of at least so many samples but for the last: blocks may be tiny."""
-    waiting: list[Waveform] = []
-    for block in blocks:
-        waiting.append(block)
-        if sum(map(len, waiting)) >= least:
-            yield np.concatenate(waiting)
-            waiting = []
-    if waiting:
-        yield np.concatenate(waiting)
-
-
 def _place(speech: list[bool], energy: list[float], *, longest: int) -> int | None:
     """After which frame to cut now; None to go on."""
     count, half, pause = len(speech), longest // 2, math.ceil(_PAUSE_S / _FRAME_S)
@@ -219,21 +201,13 @@ def _place(speech: list[bool], energy: list[float], *, longest: int) -> int | No
         return count - pause // 2
     if count < longest:
         return None
-    if pauses := _runs(speech, half):
-        start, end = max(pauses, key=lambda run: run[1] - run[0])
-        return (start + end) // 2
+    groups = itertools.groupby(range(half, count), key=speech.__getitem__)
+    pauses = [run for run in (list(group) for is_speech, group in groups if not is_speech) if len(run) >= 3]
+    if pauses:
+        longest_pause = max(pauses, key=len)
+        return (longest_pause[0] + longest_pause[-1] + 1) // 2
     loudness = np.convolve(energy[half:], np.ones(5), mode="valid")
     return half + int(loudness.argmin()) + 2
-
-
-def _runs(speech: list[bool], start: int) -> list[tuple[int, int]]:
-    """(first, one past the last) of runs of at least three frames without speech, from `start` on."""
-    runs = []
-    for is_speech, group in itertools.groupby(range(start, len(speech)), key=speech.__getitem__):
-        run = list(group)
-        if not is_speech and len(run) >= 3:
-            runs.append((run[0], run[-1] + 1))
-    return runs
 
 
 def duration_s(content: Content, *, raw_rate: int | None = None) -> float | None:
