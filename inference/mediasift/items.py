@@ -43,19 +43,31 @@ class Item(Place):
             decoding; equal to the array's own size when nothing was reduced.
         shot: For a frame that stands for a shot of a video: the shot's number, from 1.
         content: What it was read from; None for a caller's array.
+        note: How it was read, where a reader of the table should know.
     """
 
     image: NDArray[np.uint8]
     original_size: tuple[int, int]
     shot: int | None = None
     content: Content | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clip(Place):
-    """A piece of sound: float32 (N,), mono, -1..1, beginning `start_s` seconds into its file."""
+    """A piece of sound: float32 (N,), mono, -1..1.
+
+    Attributes:
+        start_s: Where it begins, on the container's clock.
+        origin_s: Where that clock begins.
+        has_speech: Whether anybody speaks in it, as far as the voice detector knows.
+        note: How it was read, where a reader of the table should know.
+    """
 
     start_s: float
+    origin_s: float = 0.0
+    has_speech: bool = True
+    note: str = ""
     waveform: NDArray[np.float32] = field(repr=False)
     sample_rate: int
 
@@ -70,9 +82,10 @@ class TextWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextPage(Place):
-    """A page whose text is in the file already, so that no picture was made of it."""
+    """A page whose text is in the file already; `picture` is what else it shows, where that may hold more text."""
 
     lines: tuple[tuple[TextWord, ...], ...]
+    picture: Item | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,8 +71,8 @@ def _read(
 
             return read_timeline(content, path, options, admit)
         case "sound", "sound" | "video":
-            how = {"piece_s": options.piece_s, "channel": options.channel, "raw_rate": options.raw_rate}
-            return read_clips(content, path, **how)
+            how = ("piece_s", "channel", "stream", "raw_rate")
+            return read_clips(content, path, **{name: getattr(options, name) for name in how})
         case ("video", "picture" | "video") | ("files", _):
             return iter([MediaFile(path=path, content=content, alive=alive)])
     wanted = "video" if reads == "timeline" else reads

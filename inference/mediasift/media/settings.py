@@ -102,7 +102,13 @@ class PictureSettings(LockedSettings, FrameSettings):
 class SoundSettings(ListSettings):
     """Sound, also that of videos."""
 
-    channel: Annotated[int | None, Option("Only this channel, from 1.", least=1, default="the mean of all")] = None
+    channel: Annotated[
+        int | None,
+        Option("Only this channel, from 1.", least=1, default="the mean of all, or the best where they cancel"),
+    ] = None
+    stream: Annotated[
+        int | None, Option("Which of several sound tracks, from 1.", least=1, default="the file's default")
+    ] = None
     raw_rate: Annotated[
         int | None,
         Option("Samples per second of headerless 16-bit mono .raw files.", least=4000, most=192_000, metavar="HZ"),

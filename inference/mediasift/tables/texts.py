@@ -25,7 +25,7 @@ def write_txt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:  # noqa
 def write_srt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:  # noqa: ARG001  (as every writer)
     """SubRip: numbered, times with a comma. One recording."""
     for number, row in enumerate(_one_recording(rows, "srt"), 1):
-        start, end = (clock(time_s, ":", ",") for time_s in (row.start_s, max(row.end_s, row.start_s)))
+        start, end = (clock(time_s, ":", ",") for time_s in _shown(row))
         file.write(f"{number}\n{start} --> {end}\n{' '.join(row.text.split())}\n\n".encode())
 
 
@@ -33,7 +33,14 @@ def write_vtt(rows: Iterable[Any], form: Form, file: IO[bytes]) -> None:  # noqa
     """WebVTT: speakers as voices. One recording."""
     file.write(b"WEBVTT\n")
     for row in _one_recording(rows, "vtt"):
-        file.write(b"\n" + cue(row.start_s, row.end_s, row.text, speaker=getattr(row, "speaker", None)).encode())
+        file.write(b"\n" + cue(*_shown(row), row.text, speaker=getattr(row, "speaker", None)).encode())
+
+
+def _shown(row: Any) -> tuple[float, float]:
+    """From when to when, counted from the beginning of the recording as players count, never negative."""
+    origin_s = getattr(row, "origin_s", None) or 0.0
+    start_s = max(0.0, row.start_s - origin_s)
+    return start_s, max(start_s, row.end_s - origin_s)
 
 
 def _with_text(rows: Iterable[Any]) -> Iterator[Any]:

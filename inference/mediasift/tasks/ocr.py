@@ -9,10 +9,22 @@ from typing import Annotated, ClassVar
 
 from mediasift.engines.engine import Resources, check_options
 from mediasift.engines.ocr import ENGINES, OcrEngines
-from mediasift.engines.ocr.page import Line, OcrEngine, PageRequest, PageText, Region, line_of, page_text, regions
+from mediasift.engines.ocr.page import (
+    Line,
+    OcrEngine,
+    PageRequest,
+    PageText,
+    Picture,
+    Region,
+    is_doubtful,
+    line_of,
+    page_text,
+    regions,
+    sure,
+)
 from mediasift.errors import UsageError
 from mediasift.items import Item, Place, TextPage
-from mediasift.media.pictures.cleaning import STEPS, clean, map_box
+from mediasift.media.pictures.cleaning import STEPS, Matrix, clean, map_box
 from mediasift.media.settings import DPI_OPTION, PictureSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
@@ -44,7 +56,8 @@ class TextRegion(Finding):
         confidence: 0..1, the engine's own, averaged over characters; None for a text layer.
         left_px, top_px, width_px, height_px: Its box in the picture, or in the page rendered at `dpi`.
         engine: What read it; `text-layer` when it was in the file.
-        found: How many lines the page has, at level word how many words; 0 for a picture without text.
+        note: How it was read, where that is not as usual.
+        found: How many lines the engine read on the page, at level word how many words; 0 for a picture without text.
     """
 
     level: str | None = None
@@ -55,6 +68,7 @@ class TextRegion(Finding):
     width_px: int | None = None
     height_px: int | None = None
     engine: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +88,9 @@ class Ocr(OcrEngines, PictureSettings, EngineRunSettings):
     level: Annotated[str, Option("A row for each of these.", choices=LEVELS)] = "page"
     clean: Annotated[bool, Option(f"Before reading: {', '.join(HELPFUL)}.")] = False
     clean_steps: Annotated[Sequence[str], Option("Just these steps.", choices=CLEANING, metavar="A,B")] = ()
+    min_confidence: Annotated[
+        float, Option("Leave out lines, or words at level word, read with less.", least=0, most=1)
+    ] = 0.0
     force_ocr: Annotated[bool, Option("Read PDF pages even where the text is in the file.")] = False
     files: Annotated[
         Sequence[str], Option("Make files of each page; pdf is searchable.", choices=tuple(FILES), metavar="A,B")
@@ -119,42 +136,62 @@ class StartedOcr(Started):
         self.facts, self.concurrency = engine.facts, engine.concurrency
 
     def prepare(self, item: Item | TextPage) -> Item | Fork:
-        """The picture; of a page that is text already, the rows."""
-        return Fork(rows=self._from_layer(item)) if isinstance(item, TextPage) else item
+        """The picture; of a page that is text already, the rows, and its picture where that may hold more text."""
+        if isinstance(item, Item):
+            return item
+        lines = _lines_of(item)
+        if item.picture is None:
+            self._write(item, PageText(lines=lines, files={}))
+        rows = self._rows(regions(lines, self.settings.level), lines, "text-layer")
+        return Fork(rows=rows, prepared={} if item.picture is None else {"": item})
 
-    def infer(self, batch: Sequence[Item]) -> list[list[Row]]:
-        """The rows of each page."""
+    def infer(self, batch: Sequence[Item | TextPage]) -> list[list[Row]]:
+        """The rows of each page, without those of its text layer."""
         return [self._read(item) for item in batch]
 
-    def _read(self, item: Item) -> list[Row]:
-        steps, level, image = self.settings.steps, self.settings.level, item.image
-        height, width = image.shape[:2]
-        turn = self.engine.upright_deg(image) if "rotate" in steps else 0
-        cleaned = clean(image, steps, clockwise_deg=turn) if steps else None
+    def _read(self, item: Item | TextPage) -> list[Row]:
+        picture, known = (item, ()) if isinstance(item, Item) else (item.picture, _lines_of(item))
+        if picture is None:
+            return []
+        text, back = self._upright(picture)
+        height, width = picture.image.shape[:2]
+        lines = sure(text.lines, self.settings.min_confidence, by_word=self.settings.level == "word")
+        parts = regions(lines, self.settings.level)
+        if back is not None:
+            parts = [replace(part, box=map_box(part.box, back, width, height)) for part in parts]
+        self._write(item, replace(text, lines=(*known, *lines)))
+        note = "; ".join(part for part in (picture.note, text.note) if part)
+        return self._rows(parts, lines, self.settings.engine, note) if parts or not known else []
+
+    def _upright(self, item: Item) -> tuple[PageText, Matrix | None]:
+        """What is read, also where the page lies on its side or head; and the map from its boxes to the original's."""
+        asked = "rotate" in self.settings.steps
+        text, back = self._text(item.image, self.engine.upright_deg(item.image) if asked else 0)
+        is_page = item.frame is None  # of a film nobody turns single frames
+        if asked or not is_page or not is_doubtful(text.lines) or not (turn := self.engine.upright_deg(item.image)):
+            return text, back
+        turned, turned_back = self._text(item.image, turn)
+        if is_doubtful(turned.lines):
+            return text, back
+        return replace(turned, note=f"{turned.note} the page was turned by {turn} degrees".strip()), turned_back
+
+    def _text(self, image: Picture, turn: int) -> tuple[PageText, Matrix | None]:
+        """What is read in a picture, turned clockwise by so many degrees, and cleaned."""
+        cleaned = clean(image, self.settings.steps, clockwise_deg=turn) if self.settings.steps or turn else None
         request = PageRequest(image=image if cleaned is None else cleaned.image, files=self.settings.files)
         (text,) = self.engine.run([request])
-        parts = regions(text.lines, level)
-        if cleaned is not None:
-            parts = [replace(part, box=map_box(part.box, cleaned.to_original, width, height)) for part in parts]
-        self._write(item, text)
-        return self._rows(parts, text.lines, self.settings.engine)
+        return text, None if cleaned is None else cleaned.to_original
 
-    def _from_layer(self, page: TextPage) -> list[Row]:
-        lines = tuple(
-            line_of([Region(text=word.text, confidence=None, box=word.box) for word in line]) for line in page.lines
-        )
-        self._write(page, PageText(lines=lines, files={}))
-        return self._rows(regions(lines, self.settings.level), lines, "text-layer")
-
-    def _rows(self, parts: Sequence[Region], lines: Sequence[Line], engine: str) -> list[Row]:
+    def _rows(self, parts: Sequence[Region], lines: Sequence[Line], engine: str, note: str = "") -> list[Row]:
         level, rows = self.settings.level, list[Row]()
         count = len(parts if level == "word" else lines)
         for part in parts:
             left, top, width, height = map(round, part.box)
             confidence = None if part.confidence is None else round(part.confidence, 4)
             rows.append(TextRegion(level=level, text=part.text, confidence=confidence, left_px=left, top_px=top,
-                                   width_px=width, height_px=height, engine=engine, found=count))  # fmt: skip
-        return rows or [TextRegion(level=level, text="", engine=engine, found=0)]
+                                   width_px=width, height_px=height, engine=engine, note=note or None,
+                                   found=count))  # fmt: skip
+        return rows or [TextRegion(level=level, text="", engine=engine, note=note or None, found=0)]
 
     def _write(self, place: Place, page: PageText) -> None:
         """The page's files, each at once and whole; done again, they are the same."""
@@ -162,6 +199,11 @@ class StartedOcr(Started):
             text = f"{page_text(page.lines)}\n" if page.lines else ""
             data = text.encode() if name == "txt" else page.files[name]
             write_file(page_file(self.settings.directory or ".", place, name), data)
+
+
+def _lines_of(page: TextPage) -> tuple[Line, ...]:
+    words = ([Region(text=word.text, confidence=None, box=word.box) for word in line] for line in page.lines)
+    return tuple(map(line_of, words))
 
 
 def page_file(folder: str | Path, place: Place, suffix: str) -> Path:

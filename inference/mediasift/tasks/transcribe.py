@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from mediasift.engines.engine import Resources, check_options
@@ -31,6 +31,9 @@ class Segment(Finding):
         text: The words.
         confidence: 0..1, the engine's own.
         speaker: Who speaks, where the engine distinguishes speakers.
+        language: What the engine heard it to be, or was given: a tag such as de.
+        origin_s: Where the container's clock begins, if not at 0; subtitles count from there.
+        note: How it was read, or why to doubt it.
         found: How many segments (words) there are in the same piece of the recording; 0 for one without speech.
     """
 
@@ -40,6 +43,9 @@ class Segment(Finding):
     text: str | None = None
     confidence: float | None = None
     speaker: str | None = None
+    language: str | None = None
+    origin_s: float | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,16 +110,21 @@ class StartedTranscribe(Started):
         return [self._rows(clip, phrases) for clip, phrases in zip(batch, self.engine.run(batch), strict=True)]
 
     def _rows(self, clip: Clip | RemoteSound, phrases: Sequence[Phrase]) -> list[Row]:
-        offset_s = clip.start_s if isinstance(clip, Clip) else 0.0
-        by_word = self.level == "word"
-        parts = [part for phrase in phrases for part in ((by_word and phrase.words) or (phrase,))]
-        if not parts:
-            end_s = round(offset_s + clip.waveform.size / clip.sample_rate, 3) if isinstance(clip, Clip) else None
-            return [Segment(level=self.level, start_s=round(offset_s, 3), end_s=end_s, text="", found=0)]
-        return [self._row(part, offset_s, len(parts)) for part in parts]
+        offset_s, blank = 0.0, Segment(level=self.level, start_s=0.0, text="")
+        if isinstance(clip, Clip):
+            offset_s, origin_s = clip.start_s, round(clip.origin_s, 3) or None
+            end_s = round(offset_s + clip.waveform.size / clip.sample_rate, 3)
+            blank = replace(blank, start_s=round(offset_s, 3), end_s=end_s, origin_s=origin_s, note=clip.note or None)
+        parts = [
+            (part, phrase.language)
+            for phrase in phrases
+            for part in ((self.level == "word" and phrase.words) or (phrase,))
+        ]
+        blank = replace(blank, found=len(parts))
+        return [self._row(blank, part, language, offset_s) for part, language in parts] or [blank]
 
-    def _row(self, part: Spoken, offset_s: float, count: int) -> Segment:
-        start_s = round(offset_s + part.start_s, 3)
+    def _row(self, blank: Segment, part: Spoken, language: str | None, offset_s: float) -> Segment:
+        start_s, end_s = (round(offset_s + time_s, 3) for time_s in (part.start_s, part.end_s))
         confidence = None if part.confidence is None else round(part.confidence, 4)
-        return Segment(time_s=start_s, level=self.level, start_s=start_s, end_s=round(offset_s + part.end_s, 3),
-                       text=part.text, confidence=confidence, speaker=part.speaker, found=count)  # fmt: skip
+        return replace(blank, time_s=start_s, start_s=start_s, end_s=end_s, text=part.text, confidence=confidence,
+                       speaker=part.speaker, language=language)  # fmt: skip

@@ -155,11 +155,11 @@ def test_pieces_follow_each_other_without_overlap_or_gap(lengths: list[int], see
     blocks = [block.astype(np.float32) for block in blocks]
     pieces = list(cut(iter(blocks), rate=RATE, piece_s=piece_s))
     expected = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-    joined = np.concatenate([piece for _, piece in pieces]) if pieces else np.empty(0, np.float32)
+    joined = np.concatenate([piece for _, piece, _ in pieces]) if pieces else np.empty(0, np.float32)
     assert (joined == expected).all()
-    starts = np.cumsum([0, *(piece.size for _, piece in pieces)])[:-1]
-    assert [start for start, _ in pieces] == starts.tolist()
-    assert all(0 < piece.size <= round(piece_s * RATE) + RATE * 0.03 for _, piece in pieces)
+    starts = np.cumsum([0, *(piece.size for _, piece, _ in pieces)])[:-1]
+    assert [start for start, *_ in pieces] == starts.tolist()
+    assert all(0 < piece.size <= round(piece_s * RATE) + RATE * 0.03 for _, piece, _ in pieces)
 
 
 def test_a_recording_is_cut_in_its_pause(test_data: Path):
@@ -168,7 +168,7 @@ def test_a_recording_is_cut_in_its_pause(test_data: Path):
     pause = np.zeros(RATE, np.float32)
     sound = np.concatenate([speech, pause, speech, pause, speech])
     pieces = list(cut(iter([sound]), rate=RATE, piece_s=4))
-    starts = [start / RATE for start, _ in pieces][1:]
+    starts = [start / RATE for start, *_ in pieces][1:]
     assert len(starts) == 2
     one = speech.size / RATE
     assert one < starts[0] < one + 1
@@ -179,13 +179,13 @@ def test_where_nobody_pauses_it_is_cut_at_the_quietest_point():
     rng = np.random.default_rng(0)
     hum = np.sin(2 * np.pi * 150 * np.arange(10 * RATE) / RATE) * (1 + rng.random(10 * RATE)) / 3
     hum[round(3.5 * RATE) : round(3.7 * RATE)] *= 0.5
-    (_, first), *_ = cut(iter([hum.astype(np.float32)]), rate=RATE, piece_s=4)
+    (_, first, _), *_ = cut(iter([hum.astype(np.float32)]), rate=RATE, piece_s=4)
     assert 3.5 <= first.size / RATE <= 3.75
 
 
 def test_no_piece_is_longer_than_allowed_however_long_the_silence():
     block = np.zeros(RATE, np.float32)
-    pieces = [piece.size for _, piece in cut((block for _ in range(600)), rate=RATE, piece_s=30)]
+    pieces = [piece.size for _, piece, _ in cut((block for _ in range(600)), rate=RATE, piece_s=30)]
     assert sum(pieces) == 600 * RATE
     assert max(pieces) <= 30 * RATE
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.engine import Engine, Resources
+from mediasift.errors import InferenceFailed
 
 Picture = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
@@ -44,32 +45,98 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageText:
-    """What was read: the lines in reading order, and the files that were asked for."""
+    """What was read: the lines in reading order, the files that were asked for, and what a reader should know."""
 
     lines: tuple[Line, ...]
     files: Mapping[str, bytes]
+    note: str = ""
 
 
 class OcrEngine(Engine):
-    """`run` takes `PageRequest`s and gives `PageText`s.
+    """`run` takes `PageRequest`s and gives `PageText`s; an engine's `answer` gets pictures that are not too long.
 
     Attributes:
         files: Formats of files that it makes of a page, besides the text.
+        longest_px: A picture that is longer, and also more than `most_elongated` times as long as it is wide, is read
+            in bands.
+        most_elongated: See `longest_px`.
     """
 
     files: ClassVar[tuple[str, ...]] = ()
+    longest_px: ClassVar[int] = 32_767
+    most_elongated: ClassVar[float] = 1.0
 
     def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:
-        """Make it ready; `upright`: `upright_deg` will be asked."""
+        """Make it ready; `upright`: `upright_deg` must be able to answer."""
 
-    def upright_deg(self, image: Picture) -> int:
-        """By how many degrees clockwise, 0, 90, 180 or 270, the picture must be turned to be read."""
-        raise NotImplementedError  # asked only with the cleaning step `rotate`
+    def run(self, batch: Sequence[PageRequest]) -> list[PageText]:
+        """What is read in each picture."""
+        return [self._in_bands(request) for request in batch]
+
+    def _in_bands(self, request: PageRequest) -> PageText:
+        long_px, short_px = max(request.image.shape[:2]), min(request.image.shape[:2])
+        if long_px <= self.longest_px or long_px <= self.most_elongated * short_px:
+            answer: PageText = self.answer(request)
+            return answer
+        if request.files:
+            forms = " and ".join(request.files)
+            raise InferenceFailed(
+                f"a picture of {long_px} pixels is read in bands, which make no {forms} file; leave --files out"
+            )
+        lines: list[Line] = []
+        for left, top, band in bands(request.image, self.longest_px):
+            lines += (moved(line, left, top) for line in self.answer(PageRequest(image=band)).lines)
+        return PageText(lines=tuple(lines), files={})
+
+    def upright_deg(self, image: Picture) -> int:  # noqa: ARG002  (one that can tell, looks)
+        """By how many degrees clockwise, 90, 180 or 270, the picture must be turned to be read; 0 if it is not sure."""
+        return 0
+
+
+def bands(image: Picture, longest_px: int) -> Iterator[tuple[int, int, Picture]]:
+    """(left, top, band) of bands across the longer side, each cut where the least is to be seen."""
+    is_tall = image.shape[0] >= image.shape[1]
+    along = image if is_tall else image.swapaxes(0, 1)
+    start = 0
+    while len(along) - start > longest_px:
+        first = start + longest_px // 2
+        contrast = np.ptp(along[first : start + longest_px], axis=tuple(range(1, along.ndim)))
+        calm = _strips(contrast <= int(contrast.min()) + 8)
+        begin, end = max(calm, key=lambda strip: strip[1] - strip[0])
+        stop = first + (begin + end) // 2 + 1
+        yield (0, start, along[start:stop]) if is_tall else (start, 0, along[start:stop].swapaxes(0, 1))
+        start = stop
+    yield (0, start, along[start:]) if is_tall else (start, 0, along[start:].swapaxes(0, 1))
+
+
+def moved(line: Line, left: float, top: float) -> Line:
+    """The same line elsewhere."""
+
+    def box(region: Region) -> Box:
+        return region.box[0] + left, region.box[1] + top, region.box[2], region.box[3]
+
+    return replace(line, box=box(line), words=tuple(replace(word, box=box(word)) for word in line.words))
 
 
 def line_of(words: Sequence[Region], *, paragraph: int = 0) -> Line:
     """The line that the words make."""
     return joined(words, " ".join(word.text for word in words), paragraph=paragraph)
+
+
+def sure(lines: Sequence[Line], least: float, *, by_word: bool = False) -> tuple[Line, ...]:
+    """The lines, or the words, that were read with that confidence at least."""
+    if not least:
+        return tuple(lines)
+    if not by_word:
+        return tuple(line for line in lines if (line.confidence or 0.0) >= least)
+    kept = (([word for word in line.words if (word.confidence or 0.0) >= least], line.paragraph) for line in lines)
+    return tuple(line_of(words, paragraph=paragraph) for words, paragraph in kept if words)
+
+
+def is_doubtful(lines: Sequence[Line]) -> bool:
+    """Whether the engine itself does not believe what it has read, of a page that seems to hold some words."""
+    whole = joined(lines, page_text(lines)) if lines else None
+    return whole is not None and len(whole.text) >= _SOME_WORDS and (whole.confidence or 0.0) < _BELIEVED
 
 
 def regions(lines: Sequence[Line], level: str) -> list[Region]:
@@ -98,6 +165,11 @@ def joined(parts: Sequence[Region], text: str, *, paragraph: int = 0) -> Line:
     box = (left, top, right - left, bottom - top)
     return Line(text=text, confidence=confidence, box=box, words=tuple(parts), paragraph=paragraph)
 
+
+_BELIEVED = 0.6
+"""Mean confidence of a page; upright print has 0.85 and more, print that lies on its head 0.2 to 0.45."""
+_SOME_WORDS = 20
+"""Characters."""
 
 _STRAYS = 0.05
 """Share of lines that may run across the strip between two columns: headings, and lines read as one across it."""

@@ -15,6 +15,8 @@ from mediasift.system.network import no_telemetry
 from mediasift.system.optional import require
 
 _ORIENTATION_SIDE_PX = 960
+_LONGEST_PX = 2000
+"""Larger pictures are reduced to this side (max_side_len in its config.yaml)."""
 
 
 class RapidOcr(OcrEngine):
@@ -24,12 +26,15 @@ class RapidOcr(OcrEngine):
         MissingPackage: It is not installed.
     """
 
+    longest_px, most_elongated = _LONGEST_PX, 3.0
+
     def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:  # noqa: ARG002  (every engine)
         no_telemetry()
         rapidocr = require("rapidocr", extra="rapidocr")
         self._model = rapidocr.RapidOCR(
             params={
                 "Global.log_level": "critical",
+                "Global.max_side_len": _LONGEST_PX,
                 "EngineConfig.onnxruntime.intra_op_num_threads": resources.cores,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
@@ -45,7 +50,11 @@ class RapidOcr(OcrEngine):
             for text, score, corners, parts in columns
             if text.strip()
         ]
-        return PageText(lines=tuple(in_reading_order(lines)), files={})
+        share = _LONGEST_PX / max(request.image.shape[:2])
+        note = (
+            f"reduced to {share:.0%} for RapidOCR, which reads {_LONGEST_PX} pixels a side: small print may be missing"
+        )
+        return PageText(lines=tuple(in_reading_order(lines)), files={}, note=note if share < 0.5 else "")
 
     def upright_deg(self, image: Picture) -> int:
         """See `OcrEngine`; the turn of four at which most is read with most confidence."""

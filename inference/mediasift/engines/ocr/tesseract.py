@@ -17,7 +17,7 @@ import numpy as np
 
 from mediasift.engines.engine import Resources
 from mediasift.engines.ocr.page import Line, OcrEngine, PageRequest, PageText, Picture, Region, line_of
-from mediasift.errors import EngineError, InferenceFailed, ItemTimeout
+from mediasift.errors import EngineError, InferenceFailed, ItemTimeout, UsageError
 from mediasift.settings import Option, Settings
 from mediasift.system.optional import require
 
@@ -28,6 +28,16 @@ OLDEST = (4, 1)
 _MIN_ORIENTATION_CONFIDENCE = 1.0
 """Below it Tesseract's guess of the orientation is wrong too often to turn a page by it."""
 
+_PALE, _LARGE = 200, 0.005
+"""Luminance of a ground, and the share of the picture that it has at least."""
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+"""ITU-R BT.601."""
+
+
+def _check_psm(mode: int | None) -> None:
+    if mode == 2:
+        raise UsageError("psm 2: Tesseract finds the lines in this mode, but reads no text; those that do: 1, 3 to 13")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TesseractSettings(Settings):
@@ -36,7 +46,10 @@ class TesseractSettings(Settings):
     language: Annotated[
         str | None, Option("As Tesseract writes it, e.g. eng+deu.", metavar="LANG", default=DEFAULT_LANGUAGE)
     ] = None
-    psm: Annotated[int | None, Option("Tesseract's page segmentation mode.", least=0, most=13)] = None
+    psm: Annotated[
+        int | None,
+        Option("Tesseract's page segmentation mode; 0 and 2 read no text.", least=1, most=13, check=_check_psm),
+    ] = None
     oem: Annotated[int | None, Option("Tesseract's engine mode.", least=0, most=3)] = None
 
 
@@ -59,7 +72,9 @@ class Tesseract(OcrEngine):
         # Its OpenMP threads fight each other when several of it run; pytesseract hands our environment on.
         os.environ["OMP_THREAD_LIMIT"] = "1"
         version = self._version()
-        self._check_languages(("osd",) if upright else ())
+        self._knows_upright = "osd" in self._checked_languages(("osd",) if upright or settings.psm == 1 else ())
+        if self._modes != {"psm": None, "oem": None}:
+            self._try()
         self.facts = {"engine": "tesseract", "version": version, "language": self._language}
 
     def _version(self) -> str:
@@ -80,14 +95,29 @@ class Tesseract(OcrEngine):
             )
         return str(version)
 
-    def _check_languages(self, more: Sequence[str]) -> None:
+    def _checked_languages(self, more: Sequence[str]) -> set[str]:
+        """The languages that are here, all that are needed among them."""
         here = set(self._tesseract.get_languages())
-        if missing := [name for name in (*self._language.split("+"), *more) if name and name not in here]:
+        wanted = [name for name in (*self._language.split("+"), *more) if name]
+        if not wanted:
+            raise UsageError(f"language {self._language!r}: as Tesseract writes it, e.g. eng+deu")
+        if missing := [name for name in wanted if name not in here]:
             packages = " ".join(f"tesseract-ocr-{name.lower().replace('_', '-')}" for name in missing)
             there = ", ".join(sorted(here - {"osd"})) or "no language"
-            raise EngineError(
-                f"Tesseract has no language {', '.join(missing)}; it has {there}; type: apt-get install {packages}"
-            )
+            advice, folder = f"type: apt-get install {packages}", os.environ.get("TESSDATA_PREFIX")
+            if folder:
+                state = "has no such file" if Path(folder).is_dir() else "is no folder"
+                advice = f"it looks in {folder}, as TESSDATA_PREFIX says, which {state}; unset it, or {advice}"
+            raise EngineError(f"Tesseract has no language {', '.join(missing)}; it has {there}; {advice}")
+        return here
+
+    def _try(self) -> None:
+        """Read an empty picture: modes that do not go together, or with the language, fail early and whole."""
+        try:
+            self.answer(PageRequest(image=np.full((64, 64), 255, np.uint8)))
+        except InferenceFailed as error:
+            given = " ".join(f"--{name} {value}" for name, value in self._modes.items() if value is not None)
+            raise UsageError(f"{given} with --language {self._language}: {error}") from error
 
     def answer(self, request: PageRequest) -> PageText:
         """See `OcrEngine`."""
@@ -95,11 +125,13 @@ class Tesseract(OcrEngine):
         config = " ".join(f"-c tessedit_create_{name}=1" for name in ("tsv", *wanted))
         for option, value in self._modes.items():
             config += "" if value is None else f" --{option} {value}"
-        made = self._call(request.image, config, self._language, ("tsv", *wanted))
+        made = self._call(on_white(request.image), config, self._language, ("tsv", *wanted))
         return PageText(lines=_lines(made["tsv"].decode("utf-8")), files={name: made[name] for name in wanted})
 
     def upright_deg(self, image: Picture) -> int:
         """See `OcrEngine`; by Tesseract's own detection of orientation and script."""
+        if not self._knows_upright:
+            return 0
         try:
             found = self._call(image, "--psm 0", "osd", ("osd",))["osd"].decode()
         except InferenceFailed:  # too few characters for a guess: it stays as it is
@@ -128,7 +160,26 @@ class Tesseract(OcrEngine):
                 if "timeout" not in str(error):
                     raise
                 raise ItemTimeout(f"Tesseract took longer than {limit:g} s on it (--timeout)") from error
-            return {suffix: base.with_suffix(f".{suffix}").read_bytes() for suffix in suffixes}
+            try:
+                return {suffix: base.with_suffix(f".{suffix}").read_bytes() for suffix in suffixes}
+            except FileNotFoundError as error:
+                raise InferenceFailed("Tesseract wrote nothing for it") from error
+
+
+def on_white(image: Picture) -> Picture:
+    """Flat pale colours, as in form fields, table rows and speech bubbles, as white.
+
+    Tesseract divides a picture into two levels: of white, pale and a little black, pale would be the dark one.
+    """
+    if image.ndim == 2:
+        return image
+    sample = image[::4, ::4].reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
+    colours, counts = np.unique(sample, return_counts=True)
+    for packed in colours[counts >= _LARGE * max(1, len(sample))].tolist():
+        colour = np.array([packed >> 16, packed >> 8 & 255, packed & 255])
+        if colour @ _LUMINANCE >= _PALE and colour.min() < 255:
+            image = np.where((image == colour).all(axis=2, keepdims=True), np.uint8(255), image)
+    return image
 
 
 def _lines(table: str) -> tuple[Line, ...]:

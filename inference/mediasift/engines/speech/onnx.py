@@ -19,7 +19,8 @@ from mediasift.engines.onnx.runtime import first_line, ort_errors, session_optio
 from mediasift.engines.speech.phrases import ModelSettings, Phrase, SpeechEngine, Spoken, phrase_of
 from mediasift.errors import InferenceFailed, ModelError, ModelNotFound, UsageError
 from mediasift.items import Clip
-from mediasift.media.sound.audio import SAMPLE_RATE_HZ, Waveform
+from mediasift.media.sound.audio import SAMPLE_RATE_HZ
+from mediasift.media.sound.channels import Waveform
 from mediasift.settings import Option
 from mediasift.system.optional import require
 

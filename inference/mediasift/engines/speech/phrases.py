@@ -34,9 +34,10 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase(Spoken):
-    """What was spoken in one go, and its words where the engine knows them."""
+    """What was spoken in one go, its words where the engine knows them, and the language it heard."""
 
     words: tuple[Spoken, ...] = ()
+    language: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class SpeechEngine(Engine):
         """Make it ready."""
 
     def answer(self, request: Clip | RemoteSound) -> Sequence[Phrase]:
-        """What is spoken in a clip that is here, as far as it is long enough for a word and not digital silence.
+        """What is spoken in a clip that is here, where anybody speaks in it.
 
         Raises:
             Unsupported: It is an address.
@@ -83,8 +84,8 @@ class SpeechEngine(Engine):
 
 
 def is_silent(clip: Clip) -> bool:
-    """Whether it is too short for a word, or digital silence, which some engines take for noise."""
-    return clip.waveform.size < clip.sample_rate // 10 or not any(linear16(clip))
+    """Whether it is too short for a word, or nobody speaks: many engines hear words in silence and noise."""
+    return not clip.has_speech or clip.waveform.size < clip.sample_rate // 10 or not any(linear16(clip))
 
 
 def linear16(clip: Clip) -> bytes:

@@ -6,20 +6,25 @@ with the pages.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, UsageError
-from mediasift.items import FailedItem, Item, TextPage, TextWord
+from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, Unsupported, UsageError
+from mediasift.items import FailedItem, Item, TextPage
+from mediasift.media.documents.text_layer import (
+    Lines,
+    TextLayer,
+    leaves_pictures_unread,
+    read_text_layer,
+    without_words,
+)
 from mediasift.media.pictures.headers import check_size
 from mediasift.sources.content import Content
 from mediasift.system.optional import lazily
@@ -31,9 +36,6 @@ pdfium = lazily("pypdfium2")
 pdfium_c = lazily("pypdfium2.raw")
 
 _POINTS_PER_INCH = 72
-_HYPHEN = 0xFFFE
-"""What PDFium returns for a hyphen at the end of a line."""
-
 _LOCK = threading.RLock()
 
 
@@ -69,7 +71,8 @@ def read_pages(
         content: The PDF.
         path: What its rows say in the `path` column.
         options: Which pages, and how. A page that would have more than `max_megapixels`, which is also the limit for
-            pictures inside it, is rendered at what fits; with `text_layer`, one that has text becomes a `TextPage`.
+            pictures inside it, is rendered at what fits; with `text_layer`, one that has text becomes a `TextPage`,
+            with a picture of what else it shows where that may hold more text.
         admit: Called before each page is rendered, with its megapixels.
 
     Raises:
@@ -83,22 +86,37 @@ def read_pages(
         if not numbers:
             raise NotFound(f"the PDF has {count} pages, none of the pages {options.pages or 1}")
         for number in numbers:
-            try:
-                with _loaded(document, number) as page:
-                    width, height, scale = _size(page, options.dpi, options.max_megapixels)
-                    lines = _lines(page, width, height) if options.text_layer else ()
-                    if not lines:
-                        _check_pictures(page, options.max_megapixels)
-                if lines:
-                    yield TextPage(path=path, page=number, lines=lines)
-                    continue
-                admit(width * height / 1e6)  # may wait; never with the lock
-                with _loaded(document, number) as page:
-                    image = _render(page, scale)
-                size = image.shape[1], image.shape[0]
-                yield Item(path=path, page=number, image=image, original_size=size, content=content)
-            except ItemError as error:
-                yield FailedItem(path=path, page=number, error=error)
+            yield from _read_page(document, options, admit, {"path": path, "page": number}, content)
+
+
+def _read_page(
+    document: Any, options: PictureSettings, admit: Callable[[float], None], where: dict[str, Any], content: Content
+) -> Iterator[Item | TextPage | FailedItem]:
+    """What is to be read of a page: its text, its picture, or both."""
+    lines: Lines = ()
+    number = where["page"]
+    try:
+        with _loaded(document, number) as page:
+            width, height, scale = _size(page, options.dpi, options.max_megapixels)
+            layer = read_text_layer(page, width, height) if options.text_layer else TextLayer()
+            lines = layer.lines
+            is_text = bool(lines) and layer.is_whole and not leaves_pictures_unread(page, lines, width, height)
+            if not is_text:
+                _check_pictures(page, options.max_megapixels)
+        if is_text:
+            yield TextPage(**where, lines=lines)
+            return
+        admit(width * height / 1e6)  # may wait; never with the lock
+        with _loaded(document, number) as page:
+            image = _render(page, scale)
+    except ItemError as error:
+        if lines:
+            yield TextPage(**where, lines=lines)
+        yield FailedItem(**where, error=error)
+        return
+    size, note = (image.shape[1], image.shape[0]), _reduced(scale, options.dpi)
+    item = Item(**where, image=without_words(image, lines), original_size=size, content=content, note=note)
+    yield TextPage(**where, lines=lines, picture=item) if lines else item
 
 
 def page_sizes(content: Content, password: str | None) -> Iterator[tuple[int, float, float]]:
@@ -127,10 +145,8 @@ def _opened(content: Content, password: str | None) -> Iterator[tuple[Any, int]]
             try:
                 document = pdfium.PdfDocument(file, password=password)
             except pdfium.PdfiumError as error:
-                if "password" not in str(error).lower():
-                    raise Damaged(f"PDF does not open ({error})") from error
-                problem = "the password is wrong" if password else "the PDF is encrypted"
-                raise Unreadable(f"{problem}; give its password with --password") from error
+                raise _unopened(content, str(error).lower(), password) from error
+            document.init_forms()  # so that what is filled in is shown
             count = len(document)
         try:
             yield document, count
@@ -139,12 +155,26 @@ def _opened(content: Content, password: str | None) -> Iterator[tuple[Any, int]]
                 document.close()
 
 
+def _unopened(content: Content, reason: str, password: str | None) -> ItemError:
+    """Why a PDF does not open; the reason that PDFium gives may be left over from another PDF."""
+    if b"/Encrypt" not in content.read():
+        return Damaged("PDF does not open: no page is found in it")
+    if "security" in reason:
+        return Unsupported("the PDF is encrypted in a way that is not known here")
+    problem = "the password is wrong" if password else "the PDF is encrypted"
+    return Unreadable(f"{problem}; give its password with --password")
+
+
 @contextmanager
 def _loaded(document: Any, number: int) -> Iterator[Any]:
-    """A page, with the lock."""
+    """A page, with the lock; its form fields and annotations are part of its contents."""
     with _LOCK:
         try:
             page = document[number - 1]
+            if pdfium_c.FPDFPage_GetAnnotCount(page.raw):
+                pdfium_c.FPDFPage_Flatten(page.raw, pdfium_c.FLAT_NORMALDISPLAY)
+                page.close()
+                page = document[number - 1]
         except (pdfium.PdfiumError, IndexError) as error:
             raise Damaged(f"page {number} of the PDF does not load ({error})") from error
         with closing(page):
@@ -162,11 +192,22 @@ def _size(page: Any, dpi: float, max_megapixels: float) -> tuple[int, int, float
     return *pixels, scale
 
 
+def _reduced(scale: float, dpi: float) -> str:
+    """What a reader should know of a page that is too large for its resolution."""
+    if scale * _POINTS_PER_INCH > 0.98 * dpi:
+        return ""
+    return (
+        f"read at {scale * _POINTS_PER_INCH:.0f} instead of {dpi:g} dpi, as the page is large: small print may be "
+        "missing; --max-megapixels allows more"
+    )
+
+
 def _render(page: Any, scale: float) -> NDArray[np.uint8]:
     """uint8 (H, W, 3) RGB on white."""
     form = pdfium_c.FPDFBitmap_BGR
     try:
-        with closing(page.render(scale=scale, rev_byteorder=True, force_bitmap_format=form)) as bitmap:
+        how = {"scale": scale, "rev_byteorder": True, "force_bitmap_format": form, "may_draw_forms": False}
+        with closing(page.render(**how)) as bitmap:
             return np.array(bitmap.to_numpy(), dtype=np.uint8, order="C")
     except (pdfium.PdfiumError, MemoryError) as error:
         raise Damaged(f"the page does not render ({error or 'not enough memory'})") from error
@@ -181,38 +222,3 @@ def _check_pictures(page: Any, max_megapixels: float) -> None:
                 f"a picture of {width} x {height} is in the page, more than the limit of {max_megapixels:g} "
                 "megapixels; if you trust it: --max-megapixels"
             )
-
-
-def _lines(page: Any, width: int, height: int) -> tuple[tuple[TextWord, ...], ...]:
-    """The lines of words of the page's text layer, boxes in pixels; none when there is no visible text."""
-    lines: list[list[TextWord]] = [[]]
-    with closing(page.get_textpage()) as text:
-        letters = ((index, _letter(text, index)) for index in range(text.count_chars()))
-        for is_visible, group in groupby(letters, key=lambda one: one[1].isprintable() and not one[1].isspace()):
-            indices, word = zip(*group, strict=True)
-            if is_visible:
-                corners = np.array([_corners(page, text, index, width, height) for index in indices]).reshape(-1, 2)
-                (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
-                box = left, top, max(1, right - left), max(1, bottom - top)
-                lines[-1].append(TextWord(text="".join(word), box=box))
-            elif "\n" in word:
-                lines.append([])
-    return tuple(tuple(line) for line in lines if line)
-
-
-def _letter(text: Any, index: int) -> str:
-    code = pdfium_c.FPDFText_GetUnicode(text.raw, index)
-    if code == _HYPHEN:
-        return "-"
-    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code < 0xE000 else "�"
-
-
-def _corners(page: Any, text: Any, index: int, width: int, height: int) -> list[tuple[int, int]]:
-    """Two opposite corners (x, y) of a character's box in pixels of the upright page."""
-    left, bottom, right, top = text.get_charbox(index)
-    x, y = ctypes.c_int(), ctypes.c_int()
-    corners = []
-    for across, up in ((left, top), (right, bottom)):
-        pdfium_c.FPDF_PageToDevice(page.raw, 0, 0, width, height, 0, across, up, x, y)
-        corners.append((x.value, y.value))
-    return corners

@@ -108,7 +108,7 @@ def decode(
     pages = header.pages if is_paged else None
     ground = Background(background)
     for index, frame in enumerate(_all_frames(data, name, pages, max_megapixels, admit)):
-        place = {"page": index + 1} if is_paged else {"frame": index}
+        place: dict[str, Any] = {"page": index + 1} if is_paged else {"frame": index}
         if isinstance(frame, ItemError):
             yield FailedItem(path=path, **place, error=frame)
             continue
