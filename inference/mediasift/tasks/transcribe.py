@@ -62,8 +62,9 @@ class Transcribe(SpeechEngines, SoundSettings, EngineRunSettings):
     engine: Annotated[
         str,
         Option(
-            "pocketsphinx: English, offline, one word in four wrong on clear speech, more on telephones. onnx: a model "
-            "of yours, -m FOLDER. google: sent to Google, and paid for.",
+            "pocketsphinx: English, offline, one word in four wrong on clear speech, more on telephones. whisper: "
+            "about 100 languages, offline once its model is here. onnx: a model of yours, -m FOLDER. google: sent to "
+            "Google, and paid for.",
             choices=ENGINES.keys,
         ),
     ] = "pocketsphinx"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from mediasift.engines.onnx.onnx_file import sha256
-from mediasift.engines.onnx.registry import Entry, entries, exported_models, models_folder
+from mediasift.engines.onnx.registry import Entry, entries, exported_models, folders, models_folder
 from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError
 from mediasift.system.locks import lock, unlock
 from mediasift.system.network import refuse_if_offline
@@ -51,7 +51,8 @@ def pull_model(model: str, *, source: str | None = None, progress: TextIO | None
 
     Args:
         model: A name of the registry.
-        source: A file, or another URL than the registry's; the bytes must be the same.
+        source: A file, or another URL than the registry's; the bytes must be the same. Of a model of several files,
+            the folder.
         progress: Where to report how far it is.
 
     Raises:
@@ -59,9 +60,15 @@ def pull_model(model: str, *, source: str | None = None, progress: TextIO | None
         ModelError: It cannot be fetched, or is not the registered file; the message says what to type.
         OutputError: It cannot be written.
     """
+    if known := folders().get(model):
+        for part in known.parts:
+            place = f"{source.rstrip('/')}/{Path(part.file).name}" if source else None
+            with contextlib.closing(Transfer(progress, part.file)) as report:
+                fetch(part, models_folder(), source=place, report=report)
+        return models_folder() / model
     entry = entries().get(model)
     if entry is None:
-        raise ModelNotFound(f"no model {model!r}; there are {', '.join(entries())}")
+        raise ModelNotFound(f"no model {model!r}; there are {', '.join([*entries(), *folders()])}")
     shipped = exported_models() / entry.file
     if _is(shipped, entry):
         return shipped
@@ -98,7 +105,7 @@ def fetch(
     # The first outlives a run that is cut; a process that finds it taken fetches without it.
     shared, own = (target.with_name(f".{target.name}{mark}.part") for mark in ("", f".{secrets.token_hex(4)}"))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         part = shared if is_address and transfer.is_whole(shared) else own
         if part is shared or transfer.is_whole(own):
             part.replace(target)
@@ -236,9 +243,10 @@ class _Transfer:
 
     def _advice(self) -> str:
         entry = self.entry
+        source = "FOLDER (with all its files)" if "/" in entry.file else "FILE"
         return (
             f"Without a network here: fetch {entry.url} ({entry.bytes / 1e6:.1f} MB) elsewhere, bring the file, and "
-            f"type: mediasift models pull {entry.name} --from FILE"
+            f"type: mediasift models pull {entry.name} --from {source}"
         )
 
 

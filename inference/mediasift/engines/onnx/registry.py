@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mediasift.engines.onnx.description import METADATA_KEY, SCHEMA, ModelDescription
 from mediasift.engines.onnx.onnx_file import read_facts, sha256
@@ -56,6 +56,46 @@ class Entry:
         return {self.sha256: self.bytes, **self.copies}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A model of several files that the registry knows, as those of speech are; it never comes with mediasift.
+
+    Attributes:
+        name: What `-m` takes, and the folder's.
+        licence: SPDX name.
+        about: One line.
+        url: The address of the folder.
+        files: File name → its size and SHA-256.
+    """
+
+    name: str
+    licence: str
+    about: str
+    url: str
+    files: Mapping[str, tuple[int, str]]
+
+    @property
+    def bytes(self) -> int:
+        """Of all files."""
+        return sum(size for size, _ in self.files.values())
+
+    @property
+    def parts(self) -> tuple[Entry, ...]:
+        """Its files, each to be fetched like a model of one file."""
+        common: dict[str, Any] = {"name": self.name, "licence": self.licence, "about": self.about}
+        return tuple(
+            Entry(**common, file=f"{self.name}/{file}", bytes=size, sha256=digest, url=f"{self.url}/{file}")
+            for file, (size, digest) in self.files.items()
+        )
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is on this machine, whole."""
+        places = ((models_folder() / part.file, part.bytes) for part in self.parts)
+        is_whole = all(place.is_file() and place.stat().st_size == size for place, size in places)
+        return models_folder() / self.name if is_whole else None
+
+
 @cache
 def exported_models() -> Path:
     """The folder with the registry and the models that come with mediasift: in the wheel, or in a checkout.
@@ -83,12 +123,41 @@ def entries() -> Mapping[str, Entry]:
     Raises:
         ModelError: The registry is not what it should be.
     """
+    return cast("Mapping[str, Entry]", _listed("model", Entry))
+
+
+@cache
+def folders() -> Mapping[str, Folder]:
+    """The same for models of several files."""
+    return cast("Mapping[str, Folder]", _listed("folder", Folder))
+
+
+def _listed(table: str, kind: Any) -> Any:
     file = exported_models() / "registry.toml"
     try:
-        listed = tomllib.loads(file.read_text(encoding="utf-8"))["model"]
-        return {entry["name"]: Entry(**entry) for entry in listed}
+        listed = tomllib.loads(file.read_text(encoding="utf-8"))[table]
+        return {entry["name"]: kind(**entry) for entry in listed}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{file}: the registry cannot be read ({error})") from error
+
+
+def find_folder(model: str | Path) -> Path:
+    """The folder that a name or path means.
+
+    Raises:
+        ModelNotFound: There is none; the message says how to get it.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    if (known := folders().get(str(model))) is None:
+        raise ModelNotFound(f"{model}: no such folder, and no known model; those are {', '.join(folders())}")
+    if (path := known.path) is None:
+        raise ModelNotFound(
+            f"the model {known.name} ({known.bytes / 1e6:,.0f} MB, {known.licence}) is not whole on this machine. "
+            f"Type: mediasift models pull {known.name} (or fetch {', '.join(known.files)} from {known.url} into "
+            f"{models_folder() / known.name}), or give the path of another model with -m"
+        )
+    return path
 
 
 def find_model(model: str | Path) -> Path:
@@ -103,6 +172,8 @@ def find_model(model: str | Path) -> Path:
             raise ModelNotFound(f"{path}: no such file")
         return path
     entry = entries().get(str(model))
+    if str(model) in folders():
+        raise ModelError(f"{model} is a model for speech: mediasift transcribe --engine whisper -m {model}")
     if entry is None:
         raise ModelNotFound(
             f"no model {str(model)!r}; there are {', '.join(entries())}, or type the path of an .onnx file"

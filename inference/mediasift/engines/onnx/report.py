@@ -9,7 +9,16 @@ from pathlib import Path
 from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.foreign import read_hints
 from mediasift.engines.onnx.onnx_file import OnnxFacts, read_facts, sha256
-from mediasift.engines.onnx.registry import Entry, entries, find_description, find_model, where
+from mediasift.engines.onnx.registry import (
+    Entry,
+    Folder,
+    entries,
+    find_description,
+    find_model,
+    folders,
+    models_folder,
+    where,
+)
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import ModelError
 
@@ -28,6 +37,14 @@ def show_model(model: str, *, layers: bool = False) -> Iterator[str]:
     Raises:
         ModelError: It is not here, has no description, or is no ONNX file.
     """
+    if known := folders().get(model):
+        yield f"folder      {known.path or 'not here'} ({known.bytes:,} bytes)"
+        yield from (
+            f"file        {name} ({size:,} bytes), sha256 {digest}" for name, (size, digest) in known.files.items()
+        )
+        yield f"about       {known.about}"
+        yield f"origin      {known.url}, {known.licence}"
+        return
     path = find_model(model)
     description = find_description(path)
     facts = read_facts(path)
@@ -114,9 +131,9 @@ def _layers(facts: OnnxFacts, *, every: bool) -> Iterator[str]:
     yield f"opsets      {opsets}" + (f"; written by {facts.producer}" if facts.producer else "")
 
 
-def list_models() -> list[tuple[Entry, Path | None]]:
-    """Every model the registry knows, and its file where it is on this machine."""
-    return [(entry, where(entry)) for entry in entries().values()]
+def list_models() -> list[tuple[Entry | Folder, Path | None]]:
+    """Every model the registry knows, and its file or folder where it is on this machine."""
+    return [*((entry, where(entry)) for entry in entries().values()), *((one, one.path) for one in folders().values())]
 
 
 def verify_models() -> Iterator[tuple[str, str]]:
@@ -133,3 +150,6 @@ def verify_models() -> Iterator[tuple[str, str]]:
         except ModelError as error:
             wrong = str(error)
         yield entry.name, wrong
+    for known in (one for one in folders().values() if one.path):
+        changed = [part.file for part in known.parts if sha256(models_folder() / part.file) != part.sha256]
+        yield known.name, f"{', '.join(changed)}: another SHA-256; delete and fetch again" if changed else ""

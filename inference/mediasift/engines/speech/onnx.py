@@ -79,9 +79,10 @@ class OnnxSpeech(SpeechEngine):
         if settings.language and kind not in _ASK_LANGUAGE:
             raise UsageError(
                 f"a {kind} model has the languages it was trained on and cannot be given {settings.language}; leave "
-                "--language out; engines that can be given one: onnx with a Whisper or Canary model, google"
+                "--language out; engines that can be given one: whisper, onnx with a Whisper or Canary model, google"
             )
-        self._language = settings.language.split("-")[0].lower() if settings.language else None
+        language = (settings.language or "auto").split("-")[0].lower()
+        self._language = None if language == "auto" else language
         self._errors: tuple[type[Exception], ...] = (*ort_errors(), *_FOREIGN)
         model, precision = self._load(kind, folder, resources.cores)
         self._model = model if kind in _ASK_LANGUAGE else model.with_timestamps()

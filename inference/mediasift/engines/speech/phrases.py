@@ -44,7 +44,10 @@ class Phrase(Spoken):
 class LanguageSettings(Settings):
     """Options of an engine that is given the language."""
 
-    language: Annotated[str | None, Option("A BCP-47 tag, e.g. en-US.", metavar="TAG", default="the engine's")] = None
+    language: Annotated[
+        str | None,
+        Option("A BCP-47 tag, e.g. en-US; auto finds out, with whisper.", metavar="TAG", default="the engine's"),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,12 @@ class ModelSettings(LanguageSettings):
     """Options of an engine with several models."""
 
     model: Annotated[
-        str | None, Option("For onnx: the folder of a speech model. For google: a name, e.g. long.", short="-m")
+        str | None,
+        Option(
+            "For whisper: a folder, or a name of models list, whisper-base unless given. For onnx: the folder of a "
+            "speech model. For google: a name, e.g. long.",
+            short="-m",
+        ),
     ] = None
 
 
