@@ -20,6 +20,9 @@ from mediasift.tasks.task import EngineRunSettings, Reads, Started
 
 LEVELS = ("segment", "word")
 
+_SOME_WORDS = 3
+"""Fewer say nothing of a whole recording."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment(Finding):
@@ -104,11 +107,24 @@ class StartedTranscribe(Started):
 
     def __init__(self, settings: Transcribe, engine: SpeechEngine, patience_s: float) -> None:
         self.level, self.engine, self.patience_s = settings.level, engine, patience_s
+        self.doubts = type(engine)
         self.facts, self.concurrency = engine.facts, engine.concurrency
 
     def infer(self, batch: Sequence[Clip | RemoteSound]) -> list[list[Row]]:
         """The rows of each clip."""
         return [self._rows(clip, phrases) for clip, phrases in zip(batch, self.engine.run(batch), strict=True)]
+
+    def arranged(self, path: str, rows: Sequence[Row]) -> Sequence[Row]:  # noqa: ARG002  (as every Started)
+        """The same rows, with a warning where the engine believes little of all it has heard."""
+        segments = [row for row in rows if isinstance(row, Segment)]
+        words = [(row.confidence, len(row.text.split())) for row in segments if row.text and row.confidence is not None]
+        count = sum(number for _, number in words)
+        mean = sum(confidence * number for confidence, number in words) / max(1, count)
+        if count < _SOME_WORDS or mean >= self.doubts.doubt_below:
+            return rows
+        warning = f"{self.doubts.doubt} (confidence {mean:.2f})"
+        noted = [replace(row, note=f"{row.note}; {warning}" if row.note else warning) for row in segments if row.text]
+        return [noted.pop(0) if isinstance(row, Segment) and row.text else row for row in rows]
 
     def _rows(self, clip: Clip | RemoteSound, phrases: Sequence[Phrase]) -> list[Row]:
         offset_s, blank = 0.0, Segment(level=self.level, start_s=0.0, text="")

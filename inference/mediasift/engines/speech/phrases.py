@@ -69,9 +69,13 @@ class SpeechEngine(Engine):
 
     Attributes:
         piece_s: Longest clip that it takes, seconds.
+        doubt_below: Mean confidence of the words of a recording, below which the rows warn with `doubt`.
+        doubt: What to think of such rows.
     """
 
     piece_s: ClassVar[float]
+    doubt_below: ClassVar[float] = 0.0
+    doubt: ClassVar[str] = ""
 
     def __init__(self, settings: Any, resources: Resources) -> None:
         """Make it ready."""
