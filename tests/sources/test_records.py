@@ -165,6 +165,12 @@ def test_the_line_of_a_record_is_the_one_in_which_it_begins(tmp_path: Path):
         next(listed)
 
 
+def test_a_quote_that_is_closed_too_late_is_named_by_its_lines(tmp_path: Path):
+    (tmp_path / "a.csv").write_text('path,text\na.png,"open\nb.png,2\nc.png,"x","y"\n')
+    with pytest.raises(InputError, match=r"line 2 has 3 cells \(it goes on to line 4: is a quote closed too late\?\)"):
+        list(read_records(tmp_path / "a.csv"))
+
+
 def test_two_columns_of_one_name_are_refused_also_where_they_are_composed_otherwise(tmp_path: Path):
     (tmp_path / "a.csv").write_text("image,b,image\n1,2,3\n")
     (tmp_path / "b.csv").write_text("e\u0301,\u00e9\n1,2\n")

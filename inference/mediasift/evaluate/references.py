@@ -184,7 +184,7 @@ def _score(path: Path, record: Record) -> float | None:
 
 def _notes(paths: Mapping[str, str], ordered: Mapping[str, Sequence[Prediction]], known: set[str]) -> list[str]:
     notes = []
-    by_name = [f"{path} as {meant}" for path, meant in paths.items() if path != meant]
+    by_name = [f"{path} as {meant}" for path, meant in paths.items() if _parts(path) != _parts(meant)]
     if by_name:
         notes.append(f"{len(by_name)} paths are written differently and matched by name, e.g. {by_name[0]}")
     given = {one.label for labels in ordered.values() for one in labels}

@@ -128,9 +128,11 @@ class Records:
         count = len(self.names)
         for cells in self._checked():
             if any(cells[count:]):
+                last = self._before + self._lines.line_num
+                quotes = f" (it goes on to line {last}: is a quote closed too late?)" if last > self.line else ""
                 raise InputError(
-                    f"{self._file}: line {self.line} has {len(cells)} cells, but there are {count} columns; a cell "
-                    "that holds the sign between cells must stand in double quotes"
+                    f"{self._file}: line {self.line} has {len(cells)} cells{quotes}, but there are {count} columns; a "
+                    "cell that holds the sign between cells must stand in double quotes"
                 )
             if cells:
                 yield dict(itertools.zip_longest(self.names, cells[:count], fillvalue=""))
