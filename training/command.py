@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
+from mediasift.engines.onnx.checking import Tried
 from mediasift.errors import MediasiftError, OutputError, UsageError
 
 
@@ -56,6 +58,23 @@ def recorded(ctx: click.Context, name: str | None = None) -> str:
             value = Path(value).name
         words += [parameter.opts[0], str(value)]
     return " ".join(words)
+
+
+def warn_at_chance(answers: np.ndarray, labels: np.ndarray, classes: int) -> None:
+    """Warn where a trained model does no better on the test data than guessing.
+
+    Args:
+        answers, labels: (N,), label numbers.
+        classes: How many labels there are.
+    """
+    shares = [np.bincount(numbers, minlength=classes) / len(labels) for numbers in (answers, labels)]
+    tried = Tried(options="", right=answers == labels, chance=float(shares[0] @ shares[1]))
+    if tried.like_chance:
+        click.echo(
+            f"Warning: {tried.accuracy:.3f} right looks like chance ({tried.chance:.3f}): the model has learned "
+            "nothing; more pictures, more --epochs or another --size may help",
+            err=True,
+        )
 
 
 def check_output(output: Path) -> None:

@@ -49,6 +49,8 @@ class _Nodes:
         tree: int64 (M,), number of the tree.
         shares: float32 (M, K), share 0..1 of every class.
         samples: float64 (M,), how much of the training data came by.
+        counts: int64 (M,), how many rows of it.
+        missing_left: bool (M,), whether a missing value (NaN) goes left.
         roots: int64 (trees,), position of each tree's first node.
     """
 
@@ -59,6 +61,8 @@ class _Nodes:
     tree: np.ndarray
     shares: np.ndarray
     samples: np.ndarray
+    counts: np.ndarray
+    missing_left: np.ndarray
     roots: np.ndarray
 
 
@@ -78,8 +82,16 @@ def forest_to_onnx(
         output_name: What the graph calls its output.
 
     Raises:
-        UsageError: Several outputs, `binary` with other than two classes, or more leaves than float32 can count.
+        UsageError: Another kind of model, several outputs, `binary` with other than two classes, or more leaves than
+            float32 can count.
     """
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+    if not isinstance(forest, (RandomForestClassifier, ExtraTreesClassifier)):
+        raise UsageError(
+            f"{type(forest).__name__} is not converted here: its trees mean something else than those of a "
+            "RandomForestClassifier or ExtraTreesClassifier; skl2onnx converts it, with zipmap=False"
+        )
     if forest.n_outputs_ != 1:
         raise UsageError(f"the forest predicts {forest.n_outputs_} things at once; train one forest for each")
     if binary and forest.n_classes_ != 2:
@@ -106,11 +118,13 @@ def _flatten(forest: RandomForestClassifier) -> _Nodes:
         tree = estimator.tree_
         left, right, feature = tree.children_left, tree.children_right, tree.feature
         threshold, shares, samples = tree.threshold, tree.value[:, 0, :], tree.weighted_n_node_samples
+        missing_left, counts = np.asarray(tree.missing_go_to_left, dtype=bool), tree.n_node_samples
         if tree.node_count == 1:
             # The operator has no tree without a node: both branches of one node lead to the only leaf.
             left = right = np.array([1, -1])
             feature, threshold = np.array([0, 0]), np.zeros(2)
-            shares, samples = np.repeat(shares, 2, axis=0), np.repeat(samples, 2)
+            shares, samples, counts = np.repeat(shares, 2, axis=0), np.repeat(samples, 2), np.repeat(counts, 2)
+            missing_left = np.zeros(2, bool)
         parts["left"].append(np.where(left < 0, -1, left + offset))
         parts["right"].append(np.where(right < 0, -1, right + offset))
         parts["feature"].append(feature)
@@ -118,6 +132,8 @@ def _flatten(forest: RandomForestClassifier) -> _Nodes:
         parts["tree"].append(np.full(len(left), number))
         parts["shares"].append(shares.astype(np.float32))
         parts["samples"].append(samples)
+        parts["counts"].append(counts)
+        parts["missing_left"].append(missing_left)
         parts["roots"].append(np.array([offset]))
         offset += len(left)
     return _Nodes(**{name: np.concatenate(arrays) for name, arrays in parts.items()})
@@ -164,6 +180,8 @@ def _tree_ensemble(
     position[leaf] = leaf_number.reshape(-1)
     yes, no, question = _busy_branch_last(nodes)
     threshold = nodes.threshold[inner]
+    missing = nodes.missing_left[inner] == (question == BRANCH_LEQ)
+    tracks = {"nodes_missing_value_tracks_true": missing.astype(int).tolist()} if _knows_missing(nodes) else {}
     return helper.make_node(
         "TreeEnsemble",
         [source],
@@ -181,7 +199,16 @@ def _tree_ensemble(
         nodes_falseleafs=leaf[no].astype(int).tolist(),
         leaf_targetids=leaves[:, 0].astype(int).tolist(),
         leaf_weights=numpy_helper.from_array(leaves[:, 1].astype(np.float32), "weights"),
+        **tracks,
     )
+
+
+def _knows_missing(nodes: _Nodes) -> bool:
+    """Whether the forest saw missing values in its training: else scikit-learn sends all to where more samples went."""
+    inner = nodes.left >= 0
+    left, right = nodes.left[inner], nodes.right[inner]
+    usual = nodes.counts[left] > nodes.counts[right]
+    return bool((nodes.missing_left[inner] != usual).any() or np.isinf(nodes.threshold[inner]).any())
 
 
 def _busy_branch_last(nodes: _Nodes) -> tuple[np.ndarray, np.ndarray, int]:

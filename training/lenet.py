@@ -18,7 +18,7 @@ from mediasift.errors import UsageError
 from mediasift.sources.labelled import read_labelled
 from training.architectures import start_keras
 from training.cifar import CIFAR, load_cifar
-from training.command import TrainingCommand, check_output, output_option, recorded, seed_option
+from training.command import TrainingCommand, check_output, output_option, recorded, seed_option, warn_at_chance
 from training.datasets import SOURCES, Dataset
 from training.datasets import load as load_idx
 from training.export import export, provenance
@@ -183,6 +183,7 @@ def main(ctx: click.Context, data: Path | None, dataset: str, size: int, epochs:
     expected = model.predict(inputs, batch_size=1000, verbose=0)
     accuracy = float((expected.argmax(axis=1) == loaded.test_labels).mean())
     print(f"test accuracy {accuracy:.4f} on {len(inputs)} pictures")
+    warn_at_chance(expected.argmax(axis=1), loaded.test_labels.astype(np.int64), len(loaded.labels))
     description = ModelDescription(
         task="classify",
         labels=loaded.labels,

@@ -276,3 +276,30 @@ def test_the_question_is_the_one_that_is_usually_answered_with_no(sign: int):
     (modes,) = (numpy_helper.to_array(one.t) for one in model.graph.node[0].attribute if one.name == "nodes_modes")
     assert set(modes.tolist()) == {BRANCH_GT if sign > 0 else BRANCH_LEQ}
     assert_same(run(model.SerializeToString(), rows), forest.predict_proba(rows))
+
+
+@pytest.mark.parametrize("options", [{}, {"max_depth": 3}, {"min_samples_leaf": 5}, {"bootstrap": False}])
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_missing_values_go_where_scikit_learn_sends_them(options: dict[str, object], share: float):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(300, 5)).astype(np.float32)
+    labels = (rows[:, 0] + rows[:, 1] > 0).astype(int)
+    rows[rng.random(rows.shape) < share] = np.nan
+    forest = grow(rows, labels, trees=9, **options)
+    assert_same(converted(forest, rows), forest.predict_proba(rows))
+    assert_same(converted(forest, rows, binary=True), forest.predict_proba(rows)[:, 1:])
+
+
+def test_extra_trees_are_forests_and_other_tree_models_are_refused():
+    from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier, RandomForestRegressor
+    from sklearn.tree import DecisionTreeClassifier
+
+    from training.forest_onnx import forest_to_onnx
+
+    rows = np.random.default_rng(0).random((60, 4)).astype(np.float32)
+    labels = (rows[:, 0] > 0.5).astype(int)
+    extra = ExtraTreesClassifier(5, random_state=0).fit(rows, labels)
+    assert_same(converted(extra, rows), extra.predict_proba(rows))
+    for other in (GradientBoostingClassifier, RandomForestRegressor, DecisionTreeClassifier):
+        with pytest.raises(UsageError, match=other.__name__):
+            forest_to_onnx(other().fit(rows, labels))

@@ -45,7 +45,7 @@ def measure(settings: BenchSettings) -> dict[str, Any]:
     if output is not None and not output.parent.is_dir():
         raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
     started, began, load_before = datetime.now(UTC), time.perf_counter(), load_average()
-    profile = None if settings.tune else find_profile(settings.model, settings.device)
+    profile = None if settings.tune else find_profile(settings.model, settings.device or "cpu")
     setup = settings.setup(settings.model, profile)
     model = load(setup)
     setup = replace(setup, device=model.device)  # what `auto` came to, so that all that follows is on the same one
@@ -153,5 +153,5 @@ class _Run:
         chosen = {name: row[name] for name in _TUNED}
         facts = {"model": self.model.path.name, "per_second": round(row["per_second"], 2), "mediasift": __version__,
                  "found": datetime.now(UTC).isoformat(timespec="seconds")}  # fmt: skip
-        path = save_profile(chosen, model_sha256=self.model.sha256, device=self.settings.device, found=facts)
+        path = save_profile(chosen, model_sha256=self.model.sha256, device=self.settings.device or "cpu", found=facts)
         return {"path": str(path), **chosen, "per_second": row["per_second"]}

@@ -45,7 +45,7 @@ class MeasuringSettings(DeviceSettings):
         usual = {"batch_size": None, "threads": available_cores(), "jobs": available_cores()}
         chosen: dict[str, Any] = {name: getattr(profile, name, value) for name, value in usual.items()}
         chosen |= {name: getattr(self, name) for name in usual if getattr(self, name) is not None}
-        return Setup(model=str(model), device=self.device, **chosen)
+        return Setup(model=str(model), device=self.device or "cpu", **chosen)
 
     @contextmanager
     def shown(self, inputs: Named) -> Iterator[Pictures]:

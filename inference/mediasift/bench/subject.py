@@ -74,8 +74,7 @@ class Subject:
         self.readers = ThreadPoolExecutor(max(1, setup.jobs))
         self._started: dict[int | None, Started] = {}
         kind = self.model.description.task
-        model = str(self.model.path) if kind == "embed" else self.model  # embed takes a model by its name only
-        self.task = TASKS[kind](model=model, device=setup.device)
+        self.task = TASKS[kind](model=self.model)
 
     def started(self, batch_size: int | None = None) -> Started:
         """The task for calls of so many pictures; None as the setup says."""

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mediasift import verbs
+from mediasift.cli import options
 from mediasift.cli.derived import own_options
 from mediasift.engines.onnx.checking import Check
 from mediasift.engines.onnx.drafting import DescribeSettings, draft_description
@@ -62,10 +63,18 @@ def verify() -> None:
 @command.command("pull")
 @click.argument("model")
 @click.option("--from", "source", metavar="FILE|URL", help="Take it from here; its bytes must be the registered ones.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Longest time for all of it; the same command goes on.  [default: a minute, and 50 kB a second]",
+)
+@options.offline_option
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def pull(model: str, source: str | None, *, quiet: bool) -> None:
+def pull(model: str, source: str | None, timeout_s: float | None, *, quiet: bool) -> None:
     """Fetch a known model: resumed when cut, its SHA-256 checked, put where -m finds it by name."""
-    click.echo(verbs.pull_model(model, source=source, progress=None if quiet else sys.stderr))
+    click.echo(verbs.pull_model(model, source=source, timeout_s=timeout_s, progress=None if quiet else sys.stderr))
 
 
 def _describe(file: Path, folder: Path | None, *, force: bool, **chosen: Any) -> None:

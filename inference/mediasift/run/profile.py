@@ -99,7 +99,7 @@ def with_profile(job: Job) -> Job:
 
     A model that is loaded already keeps its threads, and its caller has decided the rest.
     """
-    model, device = job.cost("model"), job.cost("device")
+    model, device = job.cost("model"), job.cost("device") or "cpu"
     free = [name for name in _LEAST if getattr(job.task, name, 0) is None]
     if not (free and model and isinstance(model, str) and isinstance(device, str)):
         return job

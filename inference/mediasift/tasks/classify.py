@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.meaning import check_probabilities
-from mediasift.engines.onnx.recipe import prepare
+from mediasift.engines.onnx.recipe import prepare, smallest_size
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
-from mediasift.media.pictures.transforms import Box, check_box, crop, parse_box
+from mediasift.media.pictures.transforms import Box, Fit, check_box, crop, parse_box
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
@@ -64,6 +64,11 @@ class Classify(ModelSettings, PictureSettings, ModelRunSettings):
             flag="--crop", metavar="L,T,R,B", multiple=True, parse=parse_box, check=_check_boxes,
         ),
     ] = ()  # fmt: skip
+    fit: Annotated[
+        Fit | None,
+        Option("How a picture gets the model's size, instead of the way its description says.",
+               default="as the model's description says"),
+    ] = None  # fmt: skip
     invert: Annotated[bool, Option("Swap light and dark first: ink on paper for a light-on-dark model.")] = False
 
     def start(self, resources: Resources) -> StartedClassify:
@@ -72,19 +77,32 @@ class Classify(ModelSettings, PictureSettings, ModelRunSettings):
         Raises:
             ModelError: It is not here, not a classifier, or cannot run on the device.
         """
-        started = StartedClassify(self, self.loaded("classify", resources.threads), resources)
+        model = self.loaded("classify", resources.threads)
+        started = StartedClassify(self, model, resources)
+        if self.fit not in (None, model.description.input.fit):
+            started.wanted = replace(model.description.input, fit=self.fit, shorter_side=None)
+            started.needs = smallest_size(started.wanted)
+            started.facts = {**model.facts, "fit": self.fit}
         if self.crops:  # they need every pixel they can get
             started.needs = None
         return started
 
 
 class StartedClassify(StartedModel):
-    """See `tasks.task.Started`."""
+    """See `tasks.task.Started`.
+
+    Attributes:
+        wanted: How pictures are prepared.
+    """
+
+    def __init__(self, settings: Classify, model: OnnxModel, resources: Resources) -> None:
+        super().__init__(settings, model, resources)
+        self.wanted = model.description.input
 
     def prepare(self, item: Item) -> list[NDArray[Any]]:
         """The model's input for the picture, or for each crop of it."""
         parts = [crop(item.image, box) for box in self.settings.crops] or [item.image]
-        return [prepare(part, self.model.description.input, invert=self.settings.invert) for part in parts]
+        return [prepare(part, self.wanted, invert=self.settings.invert) for part in parts]
 
     def infer(self, batch: Sequence[list[NDArray[Any]]]) -> list[list[Row]]:
         """The rows of each picture."""

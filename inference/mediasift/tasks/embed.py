@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.embedder import load_embedder
 from mediasift.engines.onnx.recipe import prepare
+from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
@@ -57,7 +58,9 @@ class Embed(ModelSettings, PictureSettings, ModelRunSettings):
         Raises:
             ModelError: It is not here, has no such layer, or cannot run on the device.
         """
-        model = load_embedder(str(self.model), layer=self.layer, device=self.device, threads=resources.threads)
+        if isinstance(self.model, OnnxModel):
+            self.check_loaded(self.model)
+        model = load_embedder(self.model, layer=self.layer, device=self.device, threads=resources.threads)
         return StartedEmbed(self, model, resources)
 
 

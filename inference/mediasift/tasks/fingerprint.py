@@ -76,7 +76,7 @@ class TakeFingerprints(PictureSettings, ModelRunSettings):
     gray: bool = True
     model: str = ""
     layer: str | None = None
-    device: str = "cpu"
+    device: str | None = None
     turns: bool = False
     sharpness: bool = False
     digest: bool = False

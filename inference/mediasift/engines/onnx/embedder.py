@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,21 +29,30 @@ class Embedder(OnnxModel):
         return np.ascontiguousarray(found.reshape(len(found), -1), dtype=np.float32)
 
 
-def load_embedder(model: str, *, layer: str | None = None, device: str = "cpu", threads: int | None = None) -> Embedder:
+def load_embedder(
+    model: str | Path | OnnxModel,
+    *,
+    layer: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+) -> Embedder:
     """A model to take vectors from.
 
     Args:
-        model: Name or path.
+        model: Name, path, or a loaded model, of which device, threads and description are taken.
         layer: A tensor or node of the graph; None takes an embedding model's output, the
             embedding that a classifier's description names, or its penultimate layer.
-        device: See `providers.DEVICES`.
+        device: See `providers.DEVICES`; None for the CPU.
         threads: Of the model; None for every core.
 
     Raises:
         ModelError: It is not here, has no such layer, or cannot run on the device.
     """
-    path = find_model(model)
-    description = find_description(path)
+    if isinstance(model, OnnxModel):
+        path, description, device, threads = model.path, model.description, model.device, model.threads
+    else:
+        path = find_model(model)
+        description = find_description(path)
     inner = None
     if layer is None and description.output.embedding is not None:
         inner = InnerTensor(name=description.output.embedding)
@@ -52,7 +62,7 @@ def load_embedder(model: str, *, layer: str | None = None, device: str = "cpu", 
             raise DescriptionError(f"{path}: a model to {description.task}; name the layer to take with --layer")
         output = description.output.name or facts.outputs[0]
         inner = named(facts, layer) if layer is not None else penultimate(facts, output)
-    loaded = Embedder(path, description, device=device, threads=threads, inner=inner)
+    loaded = Embedder(path, description, device=device or "cpu", threads=threads, inner=inner)
     name = loaded.output_name if inner is None else inner.name
     loaded.facts = {**loaded.facts, "layer": name}
     grey = np.full((1, *input_shape(description.input)), 0.5, dtype=np.float32).astype(description.input.dtype)

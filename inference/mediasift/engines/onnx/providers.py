@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -126,7 +128,8 @@ def _load_nvidia(_options: Any) -> None:
     """CUDA's and cuDNN's libraries from pip's packages, where they are (ONNX Runtime 1.21 and later)."""
     ort = runtime()
     if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
+        with redirect_stdout(sys.stderr):  # it prints what is missing
+            ort.preload_dlls()
 
 
 def _without_patterns(options: Any) -> None:
@@ -134,7 +137,10 @@ def _without_patterns(options: Any) -> None:
     options.enable_mem_pattern = False
 
 
-_GPU = "pip uninstall onnxruntime && pip install onnxruntime-gpu (one of the two, they overwrite each other)"
+_GPU = (
+    "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]' "
+    "(one of the two, they overwrite each other)"
+)
 
 DEVICES: dict[str, Provider] = {
     "cpu": Provider(name="CPUExecutionProvider", install="pip install onnxruntime"),
@@ -218,8 +224,8 @@ def open_session(
     used = session.get_providers()[0]
     if used != provider.name:
         raise ProviderUnavailable(
-            f"device {device} is installed but does not work here: ONNX Runtime would use {used} instead. "
-            "Check driver and CUDA versions with: mediasift doctor"
+            f"device {device} is installed but does not work here: ONNX Runtime would use {used} instead, as it says: "
+            f"{_reason(provider.name)}. To install all that it needs, type: {provider.install}"
         )
     if share_of_nodes(session, provider.name) == 0:
         raise ProviderUnavailable(
@@ -230,11 +236,30 @@ def open_session(
     return session
 
 
+@cache
+def _reason(name: str) -> str:
+    """Why ONNX Runtime leaves a provider out, in its own words, which it only prints: in a process of its own."""
+    code = (
+        "import sys, onnxruntime as ort\n"
+        "getattr(ort, 'preload_dlls', lambda **_: None)()\n"
+        "ort.InferenceSession(sys.stdin.buffer.read(), providers=[sys.argv[1]])"
+    )
+    try:
+        asked = [sys.executable, "-P", "-c", code, name]
+        done = subprocess.run(asked, input=_ABSOLUTE, capture_output=True, check=False, timeout=120)  # noqa: S603  (ours)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"nothing ({error})"
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", (done.stderr + done.stdout).decode("utf-8", "replace")).splitlines()
+    reasons = [line for line in lines if re.search(r"cannot open|not found|failed|error|require", line, re.IGNORECASE)]
+    return re.sub(r"^.*(?:FAIL : |\.cc:\d+ \w+\] )", "", reasons[0]).strip().rstrip(".") if reasons else "nothing"
+
+
 def _session(model: str | bytes, options: Any, provider: Provider, own: dict[str, str], device: str) -> Any:
     """The session, through the plug-in interface or with a built-in provider."""
     ort = runtime()
     if not provider.plugin:
-        return ort.InferenceSession(model, options, providers=[(provider.name, own)])
+        with redirect_stdout(sys.stderr):  # it prints what it falls back to
+            return ort.InferenceSession(model, options, providers=[(provider.name, own)])
     found = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
     processors = [one for one in found if one.device.type == ort.OrtHardwareDeviceType.CPU]
     if not processors:
@@ -246,6 +271,18 @@ def _session(model: str | bytes, options: Any, provider: Provider, own: dict[str
     return ort.InferenceSession(model, options)
 
 
+def _absolute() -> bytes:
+    kind = encode(1, encode(1, 1) + encode(2, encode(1, encode(1, 1))))
+    x, y = (encode(1, name) + encode(2, kind) for name in (b"x", b"y"))
+    node = encode(1, b"x") + encode(2, b"y") + encode(4, b"Abs")
+    graph = encode(1, node) + encode(2, b"g") + encode(11, x) + encode(12, y)
+    return encode(1, 8) + encode(7, graph) + encode(8, encode(1, b"") + encode(2, 13))
+
+
+_ABSOLUTE = _absolute()
+"""An ONNX file: y = Abs(x), float32 (1,)."""
+
+
 def check_device(device: str) -> float | None:
     """Run a graph of one node (Abs) on the device; returns the share of nodes that it took (see `share_of_nodes`).
 
@@ -254,13 +291,7 @@ def check_device(device: str) -> float | None:
     """
     import numpy as np
 
-    # An ONNX file: y = Abs(x), float32 (1,).
-    kind = encode(1, encode(1, 1) + encode(2, encode(1, encode(1, 1))))
-    x, y = (encode(1, name) + encode(2, kind) for name in (b"x", b"y"))
-    node = encode(1, b"x") + encode(2, b"y") + encode(4, b"Abs")
-    graph = encode(1, node) + encode(2, b"g") + encode(11, x) + encode(12, y)
-    file = encode(1, 8) + encode(7, graph) + encode(8, encode(1, b"") + encode(2, 13))
-    session = open_session(file, device, 1)
+    session = open_session(_ABSOLUTE, device, 1)
     try:
         (result,) = session.run(None, {"x": np.array([-2.0], dtype=np.float32)})
     except ort_errors() as error:

@@ -39,14 +39,26 @@ class Patience:
         silence_s: Without a connection or a byte.
         attempts: In a row that bring next to nothing; one that brings more starts the count again.
         pause_s: Before the second attempt, twice that before the third and so on.
+        total_s: All together; None allows a minute and 50 kB a second, so that a server that drips does not hold us.
     """
 
     silence_s: float = 30
     attempts: int = 4
     pause_s: float = 0.5
+    total_s: float | None = None
+
+    def limit_s(self, size: int) -> float:
+        """How long a file of so many bytes may take."""
+        return _LEAST_S + size / _SLOWEST if self.total_s is None else self.total_s
 
 
-def pull_model(model: str, *, source: str | None = None, progress: TextIO | None = None) -> Path:
+_LEAST_S, _SLOWEST = 60.0, 50_000
+"""Seconds, and bytes a second; what is slower is cut, and the same command goes on."""
+
+
+def pull_model(
+    model: str, *, source: str | None = None, progress: TextIO | None = None, timeout_s: float | None = None
+) -> Path:
     """The file of a known model, fetched if it is not on this machine; resumed if it was cut before.
 
     Args:
@@ -54,6 +66,7 @@ def pull_model(model: str, *, source: str | None = None, progress: TextIO | None
         source: A file, or another URL than the registry's; the bytes must be the same. Of a model of several files,
             the folder.
         progress: Where to report how far it is.
+        timeout_s: How long it may take; None allows a minute and 50 kB a second.
 
     Raises:
         ModelNotFound: No such name, or no such file or URL.
@@ -71,13 +84,14 @@ def pull_model(model: str, *, source: str | None = None, progress: TextIO | None
         raise ModelNotFound(f"no model {model!r}; there are {', '.join([*entries(), *folders()])}")
     shipped = exported_models() / entry.file
     if _is(shipped, entry):
+        _check_file(source, entry)
         return shipped
     if not (source or entry.url):
         raise ModelError(
             f"{model} comes with mediasift, but is missing or changed here; type: pip install -U mediasift"
         )
     with contextlib.closing(Transfer(progress, model)) as report:
-        return fetch(entry, models_folder(), source=source, report=report)
+        return fetch(entry, models_folder(), source=source, report=report, patience=Patience(total_s=timeout_s))
 
 
 def fetch(
@@ -94,6 +108,7 @@ def fetch(
     """
     target = folder / entry.file
     if _is(target, entry):
+        _check_file(source, entry)
         return target
     source = source or entry.url
     is_address = source.startswith(("http://", "https://"))
@@ -121,6 +136,16 @@ def fetch(
     return target
 
 
+def _check_file(source: str | None, entry: Entry) -> None:
+    """Raise a ModelError where a file was named that is not the model, though the model is here already."""
+    if source is None or "://" in source:
+        return
+    if not Path(source).is_file():
+        raise ModelNotFound(f"{source}: no such file")
+    if not _is(Path(source), entry):
+        raise ModelError(f"{source}: is not {entry.name}, which is here already; its SHA-256 is {sha256(Path(source))}")
+
+
 def _is(path: Path, entry: Entry) -> bool:
     return path.is_file() and path.stat().st_size in entry.sizes.values() and sha256(path) in entry.sizes
 
@@ -134,6 +159,8 @@ class _Transfer:
 
     def __init__(self, entry: Entry, source: str, report: Report, patience: Patience) -> None:
         self.entry, self.source, self.report, self.patience = entry, source, report, patience
+        self.total = entry.bytes
+        self.deadline_s = time.monotonic() + patience.limit_s(max(entry.sizes.values()))
 
     def is_whole(self, part: Path) -> bool:
         """Whether the file holds the model now; False where another process writes it."""
@@ -143,7 +170,7 @@ class _Transfer:
             try:
                 self._fill(file, part)
             except BaseException:
-                if not 0 < file.tell() < self.entry.bytes:  # nothing to go on with
+                if not 0 < file.tell() < self.total:  # nothing to go on with
                     file.close()
                     part.unlink(missing_ok=True)
                 raise
@@ -156,7 +183,7 @@ class _Transfer:
         while True:
             (self._from_server if "://" in self.source else self._from_file)(file)
             file.flush()
-            if sha256(part) == self.entry.sha256:
+            if sha256(part) in self.entry.sizes:
                 return
             _empty(file)
             if not resumed:
@@ -171,7 +198,7 @@ class _Transfer:
         source = Path(self.source)
         if not source.is_file():
             raise ModelNotFound(f"{source}: no such file")
-        if (size := source.stat().st_size) != self.entry.bytes:
+        if (size := source.stat().st_size) not in self.entry.sizes.values():
             raise self._other(f"{size:,}")
         with source.open("rb") as given:
             shutil.copyfileobj(given, file)
@@ -179,26 +206,31 @@ class _Transfer:
 
     def _from_server(self, file: IO[bytes]) -> None:
         """Ask until all bytes are there; what an earlier attempt brought is not fetched again."""
-        if file.tell() > self.entry.bytes:  # left by a version of us that knew another file under this name
+        if file.tell() > self.total:  # left by a version of us that knew another file under this name
             _empty(file)
         fruitless = 0
-        while (before := file.tell()) < self.entry.bytes:
+        while (before := file.tell()) < self.total:
             try:
                 self._ask(file)
             except _Cut as cut:
                 here = file.tell()
                 fruitless = 0 if here - before >= _CHUNK else fruitless + 1
                 if fruitless >= self.patience.attempts:
-                    kept = f"{here:,} of {self.entry.bytes:,} bytes are kept, the same command goes on with them. "
-                    raise ModelError(
-                        f"{self.entry.name} cannot be fetched from {self.source} ({cut}). {kept if here else ''}"
-                        f"{self._advice()}"
-                    ) from cut
+                    raise self._given_up(str(cut), here) from cut
+                self._check_time(file)
                 time.sleep(self.patience.pause_s * fruitless)
+
+    def _check_time(self, file: IO[bytes]) -> None:
+        if time.monotonic() > self.deadline_s:
+            raise self._given_up("it takes too long; more time: --timeout SECONDS", file.tell())
+
+    def _given_up(self, why: str, here: int) -> ModelError:
+        kept = f"{here:,} of {self.total:,} bytes are kept, the same command goes on with them. " if here else ""
+        return ModelError(f"{self.entry.name} cannot be fetched from {self.source} ({why}). {kept}{self._advice()}")
 
     def _ask(self, file: IO[bytes]) -> None:
         """One request: the bytes that are missing, or all of them where the server knows no ranges."""
-        here, total = file.tell(), self.entry.bytes
+        here = file.tell()
         with self._answer(here) as answer:
             if answer.status in _RETRIED:
                 raise _Cut(f"the server answers {answer.status} {answer.reason}")
@@ -214,15 +246,18 @@ class _Transfer:
                 _empty(file)
                 here = 0
             length = answer.headers.get("Content-Length", "")
-            if length.isdigit() and here + int(length) != total:
-                raise self._other(f"{here + int(length):,}")
+            if length.isdigit():
+                if here + int(length) not in self.entry.sizes.values():
+                    raise self._other(f"{here + int(length):,}")
+                self.total = here + int(length)
             while piece := _piece(answer):
-                if file.tell() + len(piece) > total:
+                if file.tell() + len(piece) > self.total:
                     _empty(file)
-                    raise self._other(f"more than {total:,}")
+                    raise self._other(f"more than {self.total:,}")
                 file.write(piece)
-                self.report(file.tell(), total)
-        if file.tell() < total:
+                self.report(file.tell(), self.total)
+                self._check_time(file)
+        if file.tell() < self.total:
             raise _Cut("the connection was cut")
 
     def _answer(self, here: int) -> Any:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from mediasift.errors import UsageError
 from mediasift.system.machine import available_cores
 from mediasift.system.network import no_telemetry
 
@@ -33,6 +34,8 @@ def session_options(threads: int | None = None, *, spin: bool = False) -> Any:
         threads: Of the model; None for every core this process may use.
         spin: Let threads without work wait by going in circles: quicker to be there again, but readers get less.
     """
+    if threads is not None and (isinstance(threads, bool) or threads < 1):
+        raise UsageError(f"threads {threads}: must be at least 1; None takes one per core")
     options = runtime().SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or available_cores()

@@ -10,7 +10,7 @@ from mediasift.engines.onnx.meaning import prove
 from mediasift.engines.onnx.providers import DEVICES, SPECS
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 from mediasift.engines.onnx.session import OnnxModel, load_model
-from mediasift.errors import DescriptionError
+from mediasift.errors import DescriptionError, UsageError
 from mediasift.settings import Option, Settings
 
 MODEL_OPTION = Option("Name of a model, or an .onnx file; in Python also a loaded model.", short="-m", metavar="MODEL")
@@ -21,14 +21,23 @@ class DeviceSettings(Settings):
     """Where a model runs."""
 
     device: Annotated[
-        str,
+        str | None,
         Option(
             f"Where the model runs: auto, {', '.join(DEVICES)}; some with a precision, as in openvino:float32. What is "
             "asked for is what runs, or the command stops; auto takes the fastest whose numbers agree with the CPU's.",
             choices=("cpu", "auto", *(spec for spec in SPECS if spec != "cpu")),
             metavar="DEVICE",
+            default="cpu, or where a loaded model is",
         ),
-    ] = "cpu"
+    ] = None
+
+    def check_loaded(self, model: OnnxModel) -> None:
+        """Raise a UsageError where a device was named beside a model that is loaded on another one."""
+        if self.device not in (None, model.device):
+            raise UsageError(
+                f"device {self.device}: the model is loaded on {model.device} already; load it there with "
+                f"load_model({model.path.name!r}, device={self.device!r}), or name no device"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +55,13 @@ class ModelSettings(DeviceSettings):
 
         Raises:
             ModelError: It is not here, for another task, or cannot run on the device.
+            UsageError: It is loaded on another device than the one that is named.
         """
         model = self.model
-        if not isinstance(model, OnnxModel):
-            model = load_model(model, device=self.device, threads=threads)
+        if isinstance(model, OnnxModel):
+            self.check_loaded(model)
+        else:
+            model = load_model(model, device=self.device or "cpu", threads=threads)
         if model.description.task != task:
             raise DescriptionError(f"{model.path}: a model to {model.description.task}, not to {task}")
         prove(model)

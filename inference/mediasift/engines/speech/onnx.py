@@ -15,7 +15,7 @@ import numpy as np
 
 from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.onnx_file import sha256
-from mediasift.engines.onnx.runtime import first_line, ort_errors, session_options
+from mediasift.engines.onnx.runtime import first_line, ort_errors, runtime, session_options
 from mediasift.engines.speech.phrases import ModelSettings, Phrase, SpeechEngine, Spoken, phrase_of
 from mediasift.errors import InferenceFailed, ModelError, ModelNotFound, UsageError
 from mediasift.items import Clip
@@ -99,7 +99,9 @@ class OnnxSpeech(SpeechEngine):
         missing: FileNotFoundError | None = None
         for precision, quantization in (("full", None), ("int8", "int8")):
             try:
-                return onnx_asr.load_model(kind, folder, quantization=quantization, **options), precision
+                model = onnx_asr.load_model(kind, folder, quantization=quantization, **options)
+                _check_sessions(model.asr)
+                return model, precision
             except FileNotFoundError as error:
                 missing = missing or error
             except self._errors as error:
@@ -134,6 +136,31 @@ class OnnxSpeech(SpeechEngine):
             if words:
                 return (phrase_of(words, text),)
         return (Phrase(text=text, start_s=0.0, end_s=end_s),)
+
+
+class _Checked:
+    """A session of ONNX Runtime whose numbers are checked: a label that follows from NaN is none."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run(self, *args: Any, **more: Any) -> Any:
+        """As the session's; raises an InferenceFailed."""
+        results = self._session.run(*args, **more)
+        for array in results:  # minus infinity is the logarithm of 0
+            if getattr(array, "dtype", np.dtype(int)).kind == "f" and not (array < np.inf).all():
+                raise InferenceFailed("the model gives numbers that are NaN or infinite")
+        return results
+
+
+def _check_sessions(model: Any) -> None:
+    """Put a check around each session that a model of onnx-asr holds."""
+    for name, value in list(vars(model).items()):
+        if isinstance(value, runtime().InferenceSession):
+            setattr(model, name, _Checked(value))
 
 
 def _sha256(folder: Path) -> str:
