@@ -15,7 +15,15 @@ import numpy as np
 
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.system.optional import require
-from training.command import TrainingCommand, check_output, data_option, output_option, recorded, seed_option
+from training.command import (
+    TrainingCommand,
+    check_output,
+    data_option,
+    output_option,
+    recorded,
+    seed_option,
+    warn_at_chance,
+)
 from training.datasets import Dataset, load
 from training.export import export, provenance, to_input
 
@@ -113,6 +121,7 @@ def main(ctx: click.Context, data: Path | None, epochs: int, optimizer: str, see
     expected = model.predict(inputs, batch_size=1000, verbose=0)
     accuracy = float((expected.argmax(axis=1) == dataset.test_labels).mean())
     print(f"test accuracy {accuracy:.4f} on {len(inputs)} pictures")
+    warn_at_chance(expected.argmax(axis=1), dataset.test_labels.astype(np.int64), len(dataset.labels))
 
     agreement = export(
         keras_to_onnx(model, input_name="pixels"),

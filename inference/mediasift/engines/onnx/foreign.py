@@ -71,7 +71,8 @@ def read_hints(path: Path, input_name: str | None = None) -> Hints:
         ModelError: It is no usable ONNX file.
     """
     facts = read_facts(path)
-    name = input_name or (facts.inputs[0] if len(facts.inputs) == 1 else "")
+    pictures = facts.inputs if len(facts.inputs) == 1 else [one for one in facts.inputs if len(facts.shapes[one]) == 4]
+    name = input_name or (pictures[0] if len(pictures) == 1 else "")
     layout, size, gray = _from_shape(facts.shapes.get(name, ()))
     colour = _PIXEL_FORMATS.get(facts.metadata.get("Image.BitmapPixelFormat", ""))
     labels, source = _labels_in(facts)

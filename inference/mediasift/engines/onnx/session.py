@@ -81,7 +81,10 @@ class OnnxModel(Engine):
             raise ModelError(f"{path}: ONNX Runtime refuses the model: {first_line(error)}") from error
         self.provider: str = self._session.get_providers()[0]
         self.share_of_nodes = share_of_nodes(self._session, self.provider)
-        self._input = self._pick(self._session.get_inputs(), description.input.name, "input.name")
+        inputs = self._session.get_inputs()
+        if description.output.decoder in SIZED:  # the size that they also want is no picture
+            inputs = [one for one in inputs if len(one.shape) == 4] or inputs
+        self._input = self._pick(inputs, description.input.name, "input.name")
         outputs = self._session.get_outputs()
         if description.task == "detect" and output is None:
             self._outputs = [one.name for one in outputs]
