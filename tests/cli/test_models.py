@@ -6,7 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from mediasift.cli import main
+from mediasift.engines.onnx.protobuf import encode
 from mediasift.engines.onnx.session import load_model
+from tests.pictures import save, solid
 from tests.tiny_models import mean_colour, write
 
 
@@ -75,3 +77,34 @@ def test_describe_refuses_what_does_not_fit(tmp_path: Path, options, code, messa
     assert done.exit_code == code
     assert message in done.stderr
     assert not (tmp_path / "tiny.json").exists()
+
+
+def test_layers_are_shown_on_request_and_any_file_can_be_inspected(tmp_path: Path):
+    assert "784x300" not in call("show", "fashion-mlp").stdout
+    assert "784x300" in call("show", "fashion-mlp", "--layers").stdout
+    done = call("inspect", str(write(tmp_path, mean_colour(None))))
+    assert done.exit_code == 0
+    assert "ends in     ReduceMean" in done.stdout
+    assert call("inspect", str(tmp_path / "nothing.onnx")).exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("right", "code"), [(("red", "green", "blue"), 0), (("green", "blue", "red"), 4)], ids=["all three", "none"]
+)
+def test_three_of_three_right_are_no_chance_and_none_is(tmp_path: Path, right: tuple[str, ...], code: int):
+    colours = ((250, 0, 0), (0, 250, 0), (0, 0, 250))
+    for name, colour in zip(right, colours, strict=True):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        save(tmp_path / "photos" / name / "a.png", solid(colour))
+    (tmp_path / "l.txt").write_text("red\ngreen\nblue\n")
+    path = write(tmp_path, mean_colour(None))
+    done = call("describe", str(path), "--labels", str(tmp_path / "l.txt"), "--check", str(tmp_path / "photos"))
+    assert done.exit_code == code, done.output
+    assert ("looks like chance" in done.stderr) == (code == 4)
+
+
+def test_paddles_labels_are_read(tmp_path: Path):
+    data = mean_colour(None) + encode(14, encode(1, b"character") + encode(2, b"text\ntitle, large\nfigure"))
+    done = call("describe", str(write(tmp_path, data)))
+    assert done.exit_code == 0, done.output
+    assert load_model(tmp_path / "tiny.onnx").description.labels == ("text", "title, large", "figure")

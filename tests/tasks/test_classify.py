@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import mediasift as ms
+from mediasift.cli import main
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import DescriptionError, ModelNotFound, UsageError
@@ -236,3 +239,24 @@ def test_png_and_array_of_the_same_picture_agree(tmp_path: Path, mobilenet: Path
     (from_file,) = ms.classify(path, model=mobilenet)
     (from_array,) = ms.classify(scene(300, 300), model=mobilenet)
     assert (from_file.label, from_file.score) == (from_array.label, from_array.score)
+
+
+@pytest.mark.parametrize("how", ["stretch", "crop", "pad"])
+def test_fit_for_a_run_overrides_the_description_and_stands_in_the_manifest(tmp_path: Path, how: str):
+    """Green left and right of a red middle: the middle alone is red, the whole is green."""
+    recipe = replace(
+        COLOURS.input, fit="crop" if how != "crop" else "stretch", shorter_side=10 if how != "crop" else None
+    )
+    model = write(tmp_path, mean_colour(replace(COLOURS, input=recipe)))
+    picture = np.zeros((20, 60, 3), np.uint8)
+    picture[:, :, 1], picture[:, 20:40] = 250, (250, 0, 0)
+    save(tmp_path / "a.png", picture)
+    (usual,), (chosen,) = (ms.classify(tmp_path / "a.png", model=model, **more) for more in ({}, {"fit": how}))
+    assert (usual.label, chosen.label) == (("green", "red") if how == "crop" else ("red", "green"))
+    done = CliRunner().invoke(
+        main, ["classify", str(tmp_path / "a.png"), "-m", str(model), "--fit", how, "-o", str(tmp_path / "t.csv")]
+    )
+    assert done.exit_code == 0, done.output
+    manifest = json.loads((tmp_path / "t.csv.run.json").read_text())
+    assert manifest["settings"]["fit"] == how
+    assert manifest["model"]["fit"] == how

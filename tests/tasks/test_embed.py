@@ -191,3 +191,9 @@ def test_near_duplicates_by_a_models_eye_also_turned(mobilenet: Path, test_data:
     assert by_name["ukbench00120_hflip.jpg"].group == original
     assert by_name["ukbench00120_hflip.jpg"].turn == "mirror"
     assert by_name["ukbench09268.jpg"].group is None
+
+
+def test_a_loaded_model_gives_the_vectors_of_its_file(tmp_path: Path):
+    picture = scene(40, 30)
+    by_name, by_model = (list(ms.embed(picture, model=one)) for one in ("fashion-mlp", ms.load_model("fashion-mlp")))
+    assert (by_name[0].embedding == by_model[0].embedding).all()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mediasift.engines.onnx.providers import DEVICES, SPECS, Setting, engine_fol
 from mediasift.engines.onnx.runtime import placed_nodes
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import InferenceFailed, ProviderUnavailable
+from mediasift.run import doctor as doctoring
 from tests.pictures import save, scene
 from tests.tiny_models import COLOURS, mean_colour, write
 
@@ -181,3 +183,44 @@ def test_accelerators_give_the_cpus_numbers(tmp_path: Path, monkeypatch: pytest.
     assert model.facts["share_of_nodes"] > 0
     if device == "tensorrt":
         assert list((tmp_path / "cache" / "mediasift" / "tensorrt").glob("*/*.engine"))
+
+
+FAKE = """
+import sys
+
+class InferenceSession:
+    def __init__(self, *args, **more):
+        print("2026-11-27 [E:onnxruntime:Default, provider_bridge_ort.cc:2458 operator()] /onnxruntime_src/x.cc:2043 "
+              "Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library libonnx_cuda.so with error: "
+              "libcublasLt.so.13: cannot open shared object file: No such file or directory", file=sys.stderr)
+"""
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_fails_says_onnx_runtimes_own_reason_and_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A stand-in for the module prints what onnxruntime-gpu 1.31 prints on a machine without CUDA."""
+    (tmp_path / "onnxruntime.py").write_text(FAKE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(providers, "provider_is_here", lambda device: device in ("cpu", "cuda"))
+    providers._reason.cache_clear()
+    with pytest.raises(ProviderUnavailable) as refused:
+        load_model(write(tmp_path, mean_colour()), device="cuda")
+    providers._reason.cache_clear()
+    assert "libcublasLt.so.13: cannot open shared object file" in str(refused.value)
+    assert "onnxruntime_src" not in str(refused.value)
+    assert "pip install 'onnxruntime-gpu[cuda,cudnn]'" in str(refused.value)
+
+
+def test_doctor_repeats_the_reason_and_fails(monkeypatch: pytest.MonkeyPatch):
+    def check(device: str) -> float:
+        if device == "cuda":
+            raise ProviderUnavailable("device cuda: libcublasLt.so.13: cannot open")
+        return 1.0
+
+    monkeypatch.setattr(doctoring, "provider_is_here", lambda device: device in ("cpu", "cuda"))
+    monkeypatch.setattr(doctoring, "check_device", check)
+    done = CliRunner().invoke(main, ["doctor"])
+    assert done.exit_code == 1
+    assert re.search(r"^broken +device cuda +.*libcublasLt", done.stdout, re.MULTILINE)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import http.server
 import multiprocessing
+import os
+import stat
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,11 @@ from click.testing import CliRunner
 
 from mediasift.cli import main
 from mediasift.engines.onnx import pull as pulling
+from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.pull import Patience, fetch, pull_model
 from mediasift.engines.onnx.registry import Entry
 from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError
+from tests.tiny_models import COLOURS, mean_colour, write
 
 CONTENT = np.random.default_rng(0).bytes(400_000)
 QUICK = Patience(silence_s=0.5, attempts=3, pause_s=0.01)
@@ -58,6 +63,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, value in more.items():
             self.send_header(name, value)
         self.end_headers()
+
+    def serve_copy(self, start: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(COPY)))
+        self.end_headers()
+        self.wfile.write(COPY)
+
+    def serve_drip(self, start: int) -> None:
+        self.head(start)
+        for at in range(start, len(CONTENT), 100):
+            self.wfile.write(CONTENT[at : at + 100])
+            time.sleep(0.05)
 
     def serve_whole(self, start: int) -> None:
         self.head(start)
@@ -292,6 +309,59 @@ def test_from_a_file(tmp_path: Path):
     assert alone(models)
 
 
+COPY = np.random.default_rng(1).bytes(300_000)
+
+
+def with_copy(url: str = "") -> Entry:
+    return replace(entry(url), copies={hashlib.sha256(COPY).hexdigest(): len(COPY)})
+
+
+def test_a_copy_that_the_registry_accepts_is_as_good_from_a_file_and_from_an_address(tmp_path: Path, server: Server):
+    usb = tmp_path / "usb.onnx"
+    usb.write_bytes(COPY)
+    assert fetch(with_copy(), tmp_path / "a", source=str(usb)).read_bytes() == COPY
+    assert fetch(with_copy(), tmp_path / "b", source=server.url("copy"), patience=QUICK).read_bytes() == COPY
+    with pytest.raises(ModelError, match="300,000 bytes, but net has 400,000"):
+        fetch(entry(), tmp_path / "c", source=server.url("copy"), patience=QUICK)
+
+
+def test_a_file_that_is_named_is_looked_at_even_when_the_model_is_here(tmp_path: Path):
+    usb = tmp_path / "usb.onnx"
+    usb.write_bytes(CONTENT)
+    path = fetch(entry(), tmp_path / "models", source=str(usb))
+    assert fetch(entry(), tmp_path / "models", source=str(usb)) == path
+    usb.write_bytes(CONTENT[:-1] + b"!")
+    with pytest.raises(ModelError, match="is not net, which is here already"):
+        fetch(entry(), tmp_path / "models", source=str(usb))
+    with pytest.raises(ModelNotFound, match="no such file"):
+        fetch(entry(), tmp_path / "models", source=str(tmp_path / "nothing"))
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_server_that_drips_is_cut_off_and_what_came_is_kept(tmp_path: Path, server: Server):
+    began = time.monotonic()
+    with pytest.raises(ModelError, match=r"takes too long.*--timeout.*bytes are kept"):
+        fetch(entry(server.url("drip")), tmp_path, patience=replace(QUICK, total_s=0.5))
+    assert time.monotonic() - began < 5
+    assert 0 < (tmp_path / ".net.onnx.part").stat().st_size < len(CONTENT)
+    assert fetch(entry(server.url("whole")), tmp_path, patience=QUICK).read_bytes() == CONTENT
+    assert Patience().limit_s(100_000_000) == 2060
+    assert Patience(total_s=7).limit_s(1) == 7
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_fetched_files_and_descriptions_obey_the_umask(tmp_path: Path, server: Server, mask: int):
+    before = os.umask(mask)
+    try:
+        (tmp_path / "usb.onnx").write_bytes(CONTENT)
+        made = [fetch(entry(server.url("whole")), tmp_path / "a", patience=QUICK),
+                fetch(entry(), tmp_path / "b", source=str(tmp_path / "usb.onnx"))]  # fmt: skip
+        made.append(describe_model(write(tmp_path, mean_colour()), COLOURS))
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o666 & ~mask}
+
+
 def test_a_good_file_is_left_alone_and_a_wrong_one_replaced(tmp_path: Path, server: Server):
     path = fetch(entry(server.url("whole")), tmp_path)
     assert fetch(entry("http://example.invalid"), tmp_path) == path
@@ -338,6 +408,14 @@ def test_the_commands_errors(tmp_path: Path, server: Server, monkeypatch: pytest
     done = call("squeezenet1.1-7", "--from", server.url("whole"))
     assert (done.exit_code, "400,000 bytes, but squeezenet1.1-7 has 4,956,208" in done.stderr) == (4, True)
     assert call("squeezenet1.1-7", "--from", "ftp://x").exit_code == 2
+
+
+def test_offline_is_an_option_of_the_command(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEDIASIFT_MODELS", str(tmp_path / "cache"))
+    monkeypatch.setattr(pulling, "entries", lambda: {"net": entry(server.url("whole"))})
+    done = call("net", "--offline")
+    assert (done.exit_code, server.asked) == (2, []), done.output
+    assert call("net").exit_code == 0
 
 
 def test_models_that_come_along_need_no_network():

@@ -6,10 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mediasift as ms
 from mediasift.engines.onnx.description import OutputDescription
 from mediasift.engines.onnx.providers import DEVICES, check_device, open_session, provider_is_here
 from mediasift.engines.onnx.session import load_model
-from mediasift.errors import DescriptionError, InferenceFailed, ModelError, ModelNotFound, ProviderUnavailable
+from mediasift.errors import (
+    DescriptionError,
+    InferenceFailed,
+    ModelError,
+    ModelNotFound,
+    ProviderUnavailable,
+    UsageError,
+)
 from mediasift.system.machine import available_cores
 from tests.tiny_models import COLOURS, mean_colour, model, node, value_info, write
 
@@ -104,3 +112,24 @@ def test_threads_stay_within_what_the_process_may_use():
 def test_sessions_come_from_bytes_too():
     session = open_session(mean_colour(), "cpu", 1)
     assert session.get_inputs()[0].name == "x"
+
+
+def test_a_device_beside_a_loaded_model_is_its_own_or_refused(tmp_path: Path):
+    model = load_model(write(tmp_path, mean_colour()))
+    picture = np.full((8, 8, 3), (250, 3, 3), np.uint8)
+    for verb in (ms.classify, ms.embed):
+        options = {} if verb is ms.classify else {"layer": "y"}
+        assert [row.error for row in verb(picture, model=model, device="cpu", **options)] == [""]
+        with pytest.raises(UsageError, match="loaded on cpu already"):
+            list(verb(picture, model=model, device="openvino", **options))
+    model.device = "openvino"  # as if it were loaded there
+    with pytest.raises(UsageError, match="loaded on openvino already"):
+        list(ms.classify(picture, model=model, device="cpu"))
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_no_threads_are_refused(tmp_path: Path, threads: int):
+    with pytest.raises(UsageError, match="at least 1"):
+        load_model(write(tmp_path, mean_colour()), threads=threads)
+    with pytest.raises(UsageError, match="at least 1"):
+        list(ms.classify(np.zeros((8, 8, 3), np.uint8), model=write(tmp_path, mean_colour()), threads=threads))

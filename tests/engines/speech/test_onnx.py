@@ -168,3 +168,30 @@ def test_words_begin_at_their_first_letter_and_end_with_their_last():
     assert (second.text, second.start_s, second.end_s) == ("you", 2.0, pytest.approx(2.6))
     assert first.confidence is None
     assert _words([" "], [1.0], None, 2.0) == ()
+
+
+def test_numbers_that_are_none_are_an_error_row(tmp_path: Path, model: Path, talk: Path):
+    """The first weight is NaN once a tone is loud: silence, which is tried first, does not show it."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    graph = onnx.load(model / "model.onnx")
+    last = graph.graph.node[-1]
+    result, last.output[0] = last.output[0], "inner"
+    graph.graph.initializer.append(numpy_helper.from_array(np.array(0, np.float32), "zero"))
+    graph.graph.node.extend([
+        helper.make_node("ReduceMax", ["scores"], ["loudest"], keepdims=0),
+        helper.make_node("Sub", ["loudest", "twenty"], ["over"]),
+        helper.make_node("Relu", ["over"], ["loud"]),
+        helper.make_node("Div", ["loud", "loud"], ["ratio"]),
+        helper.make_node("Greater", ["loud", "zero"], ["is_loud"]),
+        helper.make_node("Sub", ["loud", "loud"], ["none"]),
+        helper.make_node("Div", ["none", "none"], ["nan"]),
+        helper.make_node("Where", ["is_loud", "nan", "inner"], [result]),
+    ])  # fmt: skip
+    graph.graph.initializer.append(numpy_helper.from_array(np.array(20, np.float32), "twenty"))
+    onnx.save(graph, model / "model.onnx")
+    rows = list(ms.transcribe(talk, engine="onnx", model=model))
+    assert rows
+    assert any("NaN or infinite" in row.error for row in rows)
+    assert not any(row.text for row in rows if row.error)

@@ -34,8 +34,7 @@ def session_options(threads: int | None = None, *, spin: bool = False) -> Any:
         threads: Of the model; None for every core this process may use.
         spin: Let threads without work wait by going in circles: quicker to be there again, but readers get less.
     """
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise UsageError(f"threads {threads}: must be at least 1; None takes one per core")
+    check_threads(threads)
     options = runtime().SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or available_cores()
@@ -44,6 +43,12 @@ def session_options(threads: int | None = None, *, spin: bool = False) -> Any:
     options.add_session_config_entry("session.x64quantprecision", _EXACT_INT8)
     options.add_session_config_entry(_RECORD, "1")
     return options
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise a UsageError for a number of threads that none can work with."""
+    if threads is not None and (isinstance(threads, bool) or threads < 1):
+        raise UsageError(f"threads {threads}: must be at least 1; None takes one per core")
 
 
 def placed_nodes(session: Any) -> dict[str, int] | None:

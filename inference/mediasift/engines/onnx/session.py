@@ -18,7 +18,7 @@ from mediasift.engines.onnx.onnx_file import OnnxFacts, check_external_data, rea
 from mediasift.engines.onnx.providers import open_session, precision_of, provider_is_here
 from mediasift.engines.onnx.recipe import input_shape, smallest_size
 from mediasift.engines.onnx.registry import find_description, find_model
-from mediasift.engines.onnx.runtime import first_line, ort_errors, share_of_nodes
+from mediasift.engines.onnx.runtime import check_threads, first_line, ort_errors, share_of_nodes
 from mediasift.errors import DescriptionError, InferenceFailed, ModelError
 
 _NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
@@ -51,6 +51,7 @@ class OnnxModel(Engine):
         threads: int | None = None,
         inner: InnerTensor | None = None,
     ) -> None:
+        check_threads(threads)
         facts = read_facts(path)
         check_external_data(path, facts)
         self.path, self.description, self.sha256, self.threads = path, description, sha256(path), threads
