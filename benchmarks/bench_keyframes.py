@@ -71,7 +71,8 @@ def frames_in(video: Path) -> int:
 
 def our_cuts(video: Path) -> list[int]:
     with open_footage(LocalFile(video)) as footage:
-        shots = find_shots(measured_cells(footage, colours=False, keyframes=True), fades=False)
+        cells = measured_cells(footage, colours=False, keyframes=True)
+        shots = find_shots(cells, detector="content", fades=False)
         return [shot.first for shot in shots][1:]
 
 

@@ -93,7 +93,7 @@ def _frames(content: Content, path: str, options: Any, admit: Admit) -> Iterator
 
     every = parse_every(options.every or DEFAULT_EVERY)
     with open_footage(content, options.viewing, alive=partial(admit, 0.0)) as footage:
-        for frame, shot in chosen_frames(footage, every, detector=options.detector, fades=options.fades):
+        for frame, shot in chosen_frames(footage, every, **options.editing):
             yield frame_item(frame, path, admit, content=content, shot=shot)
         if complaint := footage.complaint():
             yield FailedItem(path=path, error=complaint)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from mediasift.media.documents.pages import parse_pages
 from mediasift.media.pictures.colors import check_background
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.sound.audio import PIECE_S
-from mediasift.media.video.cuts import DETECTORS
+from mediasift.media.video.cuts import DEFAULT_DETECTOR, DETECTORS, MIN_SHOT_S
 from mediasift.media.video.decoder import Viewing
-from mediasift.media.video.every import parse_every
+from mediasift.media.video.every import parse_every, parse_s
 from mediasift.settings import Option
 from mediasift.sources.settings import ListSettings
 
@@ -51,10 +51,13 @@ class FilmSettings(ListSettings):
     detector: Annotated[
         str,
         Option(
-            "What finds hard cuts: content compares neighbouring frames; adaptive also those around.",
+            "What finds hard cuts: content compares neighbouring frames; adaptive also those around; combined is both.",
             choices=tuple(DETECTORS),
         ),
-    ] = "content"
+    ] = DEFAULT_DETECTOR
+    min_shot: Annotated[
+        str, Option("Shortest shot; what is shorter is a flash or one of several cuts.", metavar="0.3s", check=parse_s)
+    ] = f"{MIN_SHOT_S:g}s"
     fades: Annotated[bool, Option("Whether black or white between two shots separates them, too.")] = True
     stream: Annotated[
         int | None, Option("Which video stream of a file that has several, from 1.", least=1, default="its default one")
@@ -62,6 +65,11 @@ class FilmSettings(ListSettings):
     as_stored: Annotated[
         bool, Option("Frames as they are coded: no square pixels, no fields put together, HDR not mapped to sRGB.")
     ] = False
+
+    @property
+    def editing(self) -> dict[str, Any]:
+        """How shots are found; see `media.video.shots.find_shots`."""
+        return {"detector": self.detector, "fades": self.fades, "min_shot_s": parse_s(self.min_shot)}
 
     @property
     def viewing(self) -> Viewing:

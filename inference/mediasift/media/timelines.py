@@ -105,7 +105,7 @@ class _Film:
     def _with_shots(self) -> Iterator[Place]:
         passing: deque[Frame] = deque()
         chosen = set(self._chosen()) if self._wanted.looks else set()
-        finder = ShotFinder(detector=self._wanted.detector, fades=self._wanted.fades)
+        finder = ShotFinder(**self._wanted.editing)
         wants_keyframes = self._wanted.keyframes or self._by_shot
         frames = _tapped(self._footage.frames(), chosen, passing)
         for cell in measured(frames, colours=False, keyframes=wants_keyframes):

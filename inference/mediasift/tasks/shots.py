@@ -80,7 +80,7 @@ class Shots(FilmSettings, RowsTask):
         """The rows of a video. Frames that did not decode leave an error on the last of them."""
         with open_footage(item.content, self.viewing, alive=item.alive) as footage:
             cells = measured_cells(footage)
-            found = list(media_shots.find_shots(cells, detector=self.detector, fades=self.fades))
+            found = list(media_shots.find_shots(cells, **self.editing))
             complaint = footage.complaint()
         if complaint is not None and not found:
             raise complaint

@@ -4,17 +4,17 @@ import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mediasift as ms
 from mediasift.media.pictures.transforms import sharpness
-from mediasift.media.video.cuts import AdaptiveRule, ContentRule, Cut, Cuts, FadeRule
+from mediasift.media.video.cuts import DETECTORS, AdaptiveRule, ContentRule, Cut, CutRule, Cuts, FadeRule, Glance
 from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.media.video.frames import PictureFrame, small_bgr
 from mediasift.media.video.shots import Candidates, colourfulness, find_shots, measured
@@ -49,10 +49,14 @@ def numbers_of(path: Path) -> list[tuple[float, float]]:
     return numbers
 
 
+PEERS_SHORTEST = {"testvideo.mp4": 15, "counter.mp4": 15}
+"""Frames of PySceneDetect's own shortest shot, which is counted in frames; within it, its lists decide nothing."""
+
+
 @pytest.mark.parametrize("video", ["testvideo.mp4", "counter.mp4"])
 def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str):
     numbers = numbers_of(test_data / "video" / video)
-    rules: dict[str, Any] = {
+    rules: dict[str, CutRule] = {
         "ContentDetector.default": ContentRule(),
         "ContentDetector.t30": ContentRule(threshold=30),
         "AdaptiveDetector.default": AdaptiveRule(),
@@ -60,17 +64,24 @@ def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str
     }
     for name, rule in rules.items():
         cuts = [cut for number, (change, _) in enumerate(numbers) for cut in rule.add(number, change)]
-        assert cuts == golden(test_data, video, name), name
-    fades = FadeRule()
-    middles = [fade.middle for number, (_, mean) in enumerate(numbers) for fade in fades.add(number, mean)]
+        expected = golden(test_data, video, name)
+        assert set(expected) <= set(cuts), name
+        for cut in set(cuts) - set(expected):  # the peer leaves out what its shortest shot forbids
+            assert min(abs(cut - one) for one in (0, *cuts) if one != cut) <= PEERS_SHORTEST[video], name
+    fades, found = FadeRule(), []
+    plain = np.zeros((12, 16, 3), np.uint8)
+    for number, (_, mean) in enumerate(numbers):
+        found += [fade.middle for fade in fades.add(Glance(number, number / 30, 0.0, mean, plain))]
     expected = golden(test_data, video, "ThresholdDetector.default")
-    assert len(middles) == len(expected)
-    assert all(abs(a - b) <= 1 for a, b in zip(middles, expected, strict=True))
+    assert len(found) == len(expected)
+    assert all(abs(a - b) <= 1 for a, b in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize(("video", "detector", "cuts"), [
-    ("testvideo.mp4", "content", [30, 180, 394]), ("counter.mp4", "content", []),
-    ("testvideo.mp4", "adaptive", [30, 180, 394, 691]), ("counter.mp4", "adaptive", [20]),
+    ("testvideo.mp4", "content", [30, 180, 394]), ("testvideo.mp4", "adaptive", [30, 180, 394, 691]),
+    ("testvideo.mp4", "combined", [30, 180, 394]),
+    # Ten frames a second of three grounds, one after the other: PySceneDetect's 15 frames hide what is to be seen.
+    ("counter.mp4", "content", [10, 20]), ("counter.mp4", "adaptive", [10, 20]), ("counter.mp4", "combined", [10, 20]),
 ])  # fmt: skip
 def test_shots_of_the_clips_begin_at_the_golden_cuts(test_data: Path, video: str, detector: str, cuts: list[int]):
     with open_footage(LocalFile(test_data / "video" / video)) as footage:
@@ -79,6 +90,23 @@ def test_shots_of_the_clips_begin_at_the_golden_cuts(test_data: Path, video: str
     assert [shot.begins for shot in shots] == ["start"] + ["cut"] * len(cuts)
     assert sum(shot.frames for shot in shots) == len(footage.timetable.ticks)
     assert all(a.end_s == b.start_s for a, b in pairwise(shots))
+
+
+@pytest.mark.parametrize(("name", "first"), [
+    ("montage8.mp4", [0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88]), ("flash.mp4", [0]),
+    ("s14_vfr.mkv", [0, 10, 26, 34, 67, 166]),
+    ("fade_white.mp4", [0, 88]),
+])  # fmt: skip
+def test_public_reports(test_data: Path, name: str, first: list[int]):
+    rows = list(ms.shots(test_data / "reports" / "av" / name))
+    assert [row.frame for row in rows] == first
+    assert not any(row.error for row in rows)
+    if name == "s14_vfr.mkv":
+        assert [row.start_s for row in rows] == [0.0, 1.2, 3.12, 4.08, 8.04, 12.0]
+    if name == "montage8.mp4":
+        (summary,) = ms.shot_summary(test_data / "reports" / "av" / name)
+        assert (summary.shots, round(summary.cuts_per_minute)) == (12, 172)
+        assert len(list(ms.shots(test_data / "reports" / "av" / name, min_shot="0.5s"))) == 2
 
 
 @pytest.mark.parametrize(("codec", "pixels", "size"), [
@@ -106,53 +134,102 @@ def test_small_frames_are_those_of_converting_whole_and_shrinking(
     assert difference.mean() <= (0.7 if blended else 0)
 
 
-def test_a_flash_is_no_shot_and_a_burst_of_cuts_is_one():
-    rule = ContentRule()
-    changes = [0.0] * 200
-    changes[50] = 90  # the first cut
-    for number in (100, 104, 108, 112, 116, 120):  # a burst, after the first cut
-        changes[number] = 90
-    assert [cut for number, change in enumerate(changes) for cut in rule.add(number, change)] == [50, 100, 120]
+def glances(pictures: list[np.ndarray], fps: int = 25) -> list[Glance]:
+    """What decides of plain or patterned uint8 (12, 16, 3) pictures."""
+    changes = [0.0, *(float(np.abs(b.astype(int) - a).mean()) for a, b in pairwise(pictures))]
+    return [
+        Glance(number, number / fps, change, float(picture.mean()), picture)
+        for number, (picture, change) in enumerate(zip(pictures, changes, strict=True))
+    ]
 
 
+def cuts_of(pictures: list[np.ndarray], **how) -> list[Cut]:
+    cuts = Cuts(**how)
+    return [cut for glance in glances(pictures) for cut in cuts.add(glance)] + cuts.finish()
+
+
+def still(seed: int) -> np.ndarray:
+    return scene(16, 12, seed)
+
+
+WHITE = np.full((12, 16, 3), 255, np.uint8)
+
+
+@pytest.mark.parametrize("detector", list(DETECTORS))
+@pytest.mark.parametrize("light", [(1.0,), (1.0, 1.0, 1.0), (1.0, 0.6, 0.3), (0.7, 1.0, 0.7)])
+def test_a_flash_that_returns_to_the_same_picture_is_no_cut(detector: str, light: tuple[float, ...]):
+    flashed = [(still(1) * (1 - share) + WHITE * share).astype(np.uint8) for share in light]
+    assert cuts_of([still(1)] * 40 + flashed + [still(1)] * 40, detector=detector) == []
+    (cut,) = cuts_of([still(1)] * 40 + flashed + [still(2)] * 40, detector=detector)
+    assert abs(cut.number - 41) <= len(light)
+
+
+def test_changes_that_follow_each_other_within_the_shortest_shot_are_one_cut():
+    short = [still(1)] * 40 + [still(2)] * 5 + [still(3)] * 40
+    assert len(cuts_of(short)) == 1
+    assert [cut.number for cut in cuts_of(short, min_shot_s=0.2)] == [40, 45]
+    assert [cut.number for cut in cuts_of([still(1)] * 40 + [still(2)] * 8 + [still(3)] * 40)] == [40, 48]
+
+
+def test_another_picture_that_lasts_as_long_as_a_shot_is_one_although_the_first_returns():
+    there_and_back = [still(1)] * 40 + [still(2)] * 10 + [still(1)] * 40
+    assert [cut.number for cut in cuts_of(there_and_back)] == [40, 50]
+
+
+@settings(deadline=None)
 @given(
-    st.lists(st.sampled_from([0.0, 5.0, 26.9, 27.0, 80.0]), max_size=300), st.sampled_from([ContentRule, AdaptiveRule])
-)
-def test_cuts_ascend_and_shots_are_never_too_short(changes: list[float], kind):
-    rule = kind()
-    cuts = [cut for number, change in enumerate(changes) for cut in rule.add(number, change)]
-    assert cuts == sorted(set(cuts))
-    if kind is AdaptiveRule:
-        assert all(b - a >= 15 for a, b in zip([0, *cuts], cuts, strict=False))
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=20), detector=st.sampled_from(list(DETECTORS)),
+    min_shot_s=st.sampled_from([0.0, 0.2, 0.3, 1.0]),
+)  # fmt: skip
+def test_cuts_ascend_and_shots_are_never_too_short(lengths: list[int], detector: str, min_shot_s: float):
+    pictures = [still(seed % 7) for seed, length in enumerate(lengths) for _ in range(length)]
+    numbers = [cut.number for cut in cuts_of(pictures, detector=detector, min_shot_s=min_shot_s)]
+    assert numbers == sorted(set(numbers))
+    assert all((b - a) / 25 >= min_shot_s - 1e-9 for a, b in pairwise([0, *numbers]))
 
 
-def faded(length: int, dark_from: int, dark_to: int) -> list[tuple[float, float]]:
-    """(change, brightness) of a picture that fades out, stays black and fades in, without any hard cut."""
-    bright = np.interp(range(length), [0, dark_from - 20, dark_from, dark_to, dark_to + 20], [120, 120, 0, 0, 120])
-    return [(float(abs(b - a)), float(b)) for a, b in zip([bright[0], *bright], bright, strict=False)]
+def faded(ground: int, *, out: int, stays: int, back: int, to: int = 2) -> list[np.ndarray]:
+    """A picture that becomes a ground, which stays, and becomes another picture, without any hard cut."""
+
+    def mixed(seed: int, share: float) -> np.ndarray:
+        return (still(seed) * (1 - share) + ground * share).astype(np.uint8)
+
+    return [
+        *[still(1)] * 30, *(mixed(1, (step + 1) / out) for step in range(out)), *[mixed(1, 1)] * stays,
+        *(mixed(to, 1 - (step + 1) / back) for step in range(back)), *[still(to)] * 30,
+    ]  # fmt: skip
 
 
-def cuts_of(cuts: Cuts, numbers: list[tuple[float, float]]) -> list[Cut]:
-    places = [cut for number, (change, mean) in enumerate(numbers) for cut in cuts.add(number, change, mean)]
-    return places + cuts.finish()
-
-
-def test_a_fade_through_black_parts_two_shots():
-    numbers = faded(150, 60, 80)
-    (cut,) = cuts_of(Cuts(), numbers)
+@pytest.mark.parametrize("ground", [0, 255])
+def test_a_fade_through_black_or_white_parts_two_shots(ground: int):
+    pictures = faded(ground, out=25, stays=10, back=25)
+    (cut,) = cuts_of(pictures)
     assert cut.how == "fade"
-    assert abs(cut.number - 70) <= 1
-    assert cuts_of(Cuts(fades=False), numbers) == []
+    assert 53 <= cut.number <= 67
+    assert cuts_of(pictures, fades=False) == []
+
+
+def test_a_bright_page_of_text_is_no_fade():
+    page = np.full((12, 16, 3), 255, np.uint8)
+    page[::4, ::3] = 130
+    assert page.mean() > 243
+    shade = [(page * (0.9 + 0.1 * step / 20)).astype(np.uint8) for step in range(20)]
+    assert cuts_of([*shade, *[page] * 30, *shade[::-1]]) == []
 
 
 def test_black_that_begins_or_ends_with_a_hard_cut_is_that_cut():
-    numbers = faded(150, 60, 80)
-    numbers[80] = (70.0, 120.0)
-    assert cuts_of(Cuts(), numbers) == [Cut(80, "cut")]
+    pictures = faded(0, out=25, stays=10, back=1)
+    assert [cut.how for cut in cuts_of(pictures)] == ["cut"]
+
+
+def test_a_moment_of_black_between_two_hard_cuts_is_one_boundary_and_a_long_one_a_shot():
+    black = np.zeros((12, 16, 3), np.uint8)
+    assert len(cuts_of([still(1)] * 40 + [black] * 15 + [still(2)] * 40)) == 1
+    assert [cut.number for cut in cuts_of([still(1)] * 40 + [black] * 50 + [still(2)] * 40)] == [40, 90]
 
 
 def test_a_fade_at_the_very_end_is_found():
-    assert [cut.how for cut in cuts_of(Cuts(), faded(95, 60, 80))] == ["fade"]
+    assert [cut.how for cut in cuts_of(faded(0, out=25, stays=10, back=25)[:-28])] == ["fade"]
 
 
 def test_measures_of_known_pictures():

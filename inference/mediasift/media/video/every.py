@@ -83,6 +83,18 @@ class Timetable:
         return bisect_right(self.keys, number) - 1
 
 
+def parse_s(text: str) -> float:
+    """The seconds that `0.3s` names.
+
+    Raises:
+        UsageError: It names none.
+    """
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", text, re.ASCII)
+    if match is None:
+        raise UsageError(f"{text!r}: needs seconds, such as 0.3s")
+    return float(match[1])
+
+
 def chosen_numbers(every: Every, ticks: Sequence[int], time_base: Fraction) -> list[int]:
     """Numbers of the frames that a rule in seconds or frames chooses, ascending.
 

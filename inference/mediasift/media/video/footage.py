@@ -11,6 +11,7 @@ from mediasift.errors import ItemError, Unsupported
 from mediasift.items import FailedItem, Item
 from mediasift.media.pictures.images import Admit, ground_of
 from mediasift.media.video.animation import Animation
+from mediasift.media.video.cuts import DEFAULT_DETECTOR, MIN_SHOT_S
 from mediasift.media.video.decoder import Viewing
 from mediasift.media.video.every import Every, Timetable, chosen_numbers
 from mediasift.media.video.frames import Frame
@@ -60,12 +61,17 @@ def open_footage(
 
 
 def chosen_frames(
-    footage: Footage, every: Every, *, detector: str = "content", fades: bool = True
+    footage: Footage,
+    every: Every,
+    *,
+    detector: str = DEFAULT_DETECTOR,
+    fades: bool = True,
+    min_shot_s: float = MIN_SHOT_S,
 ) -> Iterator[tuple[Frame, int | None]]:
     """The frames that a rule chooses, each with the number of its shot where it stands for one."""
     if every.unit == "shot":
         cells = measured_cells(footage, colours=False, keyframes=True)
-        for shot in find_shots(cells, detector=detector, fades=fades):
+        for shot in find_shots(cells, detector=detector, fades=fades, min_shot_s=min_shot_s):
             # A short shot after a fade may have no key frame; then it is fetched.
             found = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.middle])
             yield from ((frame, shot.number) for frame in found)

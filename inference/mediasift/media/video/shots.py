@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from mediasift.media.libraries import cv2
 from mediasift.media.pictures.transforms import Picture, sharpness
-from mediasift.media.video.cuts import ADAPTIVE_MIN_CHANGE, Cut, Cuts
+from mediasift.media.video.cuts import ADAPTIVE_MIN_CHANGE, DEFAULT_DETECTOR, MIN_SHOT_S, Cut, Cuts, Glance
 from mediasift.media.video.frames import Frame
 
 _CELL_FRAMES = 12
 """Frames of up to a megapixel of which only the sharpest may become a key frame: half a second, which is less than most
 shots."""
+
+_TINY_SIZE = (16, 12)
 
 _HELD_MEGAPIXELS = 24.0
 """Frames held as candidates for a shot's key frame: a dozen of full HD, three of 4K."""
@@ -83,6 +85,7 @@ class Look(NamedTuple):
         mean: Of all channels, 0..255.
         brightness, colourfulness: See `Shot`.
         change, motion: From the frame before it: of hue, saturation and value, 0..255; of luma, 0..1.
+        tiny: uint8 (12, 16, 3), the picture so small that movement does not show.
     """
 
     number: int
@@ -92,6 +95,7 @@ class Look(NamedTuple):
     colourfulness: float
     change: float
     motion: float
+    tiny: Picture
 
 
 @dataclass(slots=True, eq=False)
@@ -149,6 +153,7 @@ def measured(frames: Iterable[Frame], *, colours: bool = True, keyframes: bool =
                 colourfulness=colourfulness(bgr) if colours else 0.0,
                 change=change,
                 motion=motion,
+                tiny=np.asarray(cv2.resize(bgr, _TINY_SIZE, interpolation=cv2.INTER_AREA), dtype=np.uint8),
             )
         )
         if keyframes and (sharp := sharpness(gray)) > cell.sharpness:
@@ -157,15 +162,18 @@ def measured(frames: Iterable[Frame], *, colours: bool = True, keyframes: bool =
         yield cell
 
 
-def find_shots(cells: Iterable[Cell], *, detector: str = "content", fades: bool = True) -> Iterator[Shot]:
+def find_shots(
+    cells: Iterable[Cell], *, detector: str = DEFAULT_DETECTOR, fades: bool = True, min_shot_s: float = MIN_SHOT_S
+) -> Iterator[Shot]:
     """Each shot as soon as its end is known. One pass, memory for a few frames.
 
     Args:
         cells: Of all frames of a video, in order; see `measured`.
         detector: Key of `cuts.DETECTORS`.
-        fades: Whether black between two shots parts them, too.
+        fades: Whether black or white between two shots parts them, too.
+        min_shot_s: Shortest shot, seconds.
     """
-    finder = ShotFinder(detector=detector, fades=fades)
+    finder = ShotFinder(detector=detector, fades=fades, min_shot_s=min_shot_s)
     for cell in cells:
         yield from finder.add(cell)
     yield from finder.finish()
@@ -174,8 +182,8 @@ def find_shots(cells: Iterable[Cell], *, detector: str = "content", fades: bool 
 class ShotFinder:
     """The same for somebody who has one cell after the other."""
 
-    def __init__(self, *, detector: str = "content", fades: bool = True) -> None:
-        self._cuts = Cuts(detector, fades=fades)
+    def __init__(self, *, detector: str = DEFAULT_DETECTOR, fades: bool = True, min_shot_s: float = MIN_SHOT_S) -> None:
+        self._cuts = Cuts(detector, fades=fades, min_shot_s=min_shot_s)
         self._candidates = Candidates()
         self._before: Cell | None = None
         # The shot that is going on, and what came after a boundary that is not decided yet:
@@ -193,12 +201,13 @@ class ShotFinder:
         for look in cell.looks:
             self._numbers.append(look.number)
             self._values.extend((look.time_s, look.brightness, look.colourfulness, look.motion))
-            for cut in self._cuts.add(look.number, look.change, look.mean):
+            for cut in self._cuts.add(Glance(look.number, look.time_s, look.change, look.mean, look.tiny)):
                 yield from self._end_at(cut)
         if cell.sharpest is not None:
             # Stretches may divide a cell; where there may be a cut, two cells have the same number.
-            goes_on = before is not None and before.number == cell.number and cell.looks[0].change < ADAPTIVE_MIN_CHANGE
-            self._candidates.add(cell.sharpest, cell.sharpness, goes_on=goes_on)
+            is_apart = cell.looks[0].change >= ADAPTIVE_MIN_CHANGE
+            goes_on = before is not None and before.number == cell.number and not is_apart
+            self._candidates.add(cell.sharpest, cell.sharpness, goes_on=goes_on, is_apart=is_apart)
 
     def finish(self) -> Iterator[Shot]:
         """The shots that are left. The last one lasts until its last frame has been shown as long as the one before."""
@@ -266,10 +275,10 @@ class Candidates:
     _slots: list[_Slot] = field(default_factory=list)
     _stretch: int = 1
 
-    def add(self, frame: Frame, sharp: float, *, goes_on: bool = False) -> None:
-        """Consider the sharpest frame of a cell; of a part of one where the cell before goes on."""
+    def add(self, frame: Frame, sharp: float, *, goes_on: bool = False, is_apart: bool = False) -> None:
+        """Consider the sharpest frame of a cell; of a part of one where the cell before goes on, or after a cut."""
         slots = self._slots
-        if slots and (goes_on or slots[-1].cells < self._stretch):
+        if slots and not is_apart and (goes_on or slots[-1].cells < self._stretch):
             slots[-1].cells += not goes_on
             if sharp > slots[-1].sharpness:
                 slots[-1].frame, slots[-1].sharpness = frame, sharp
