@@ -50,6 +50,11 @@ def test_rows_without_rank_are_ordered_by_score(tmp_path: Path):
     assert value(evaluated(tmp_path, "path,label\n1,b\n1,a\n", reference), "accuracy") == 0  # as the rows stand
 
 
+def test_a_rank_that_is_none_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="column rank: 'nan' is no number"):
+        evaluated(tmp_path, "path,label,rank\n1,a,1\n1,b,nan\n", "path,label\n1,a\n")
+
+
 def test_a_row_that_stands_twice_counts_once_and_two_tables_in_one_are_refused(tmp_path: Path):
     row = "1,a,0.7,1\n"
     measured = evaluated(tmp_path, f"path,label,score,rank\n{row}{row}2,b,0.5,1\n", "path,label\n1,a\n2,a\n")

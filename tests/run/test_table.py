@@ -92,7 +92,7 @@ def test_lists_carry_columns_along(photos: Path, model: Path, tmp_path: Path):
     rows = ms.classify(tmp_path / "posts.csv", model=model, column="image", keep=["id", "label"])
     rows.write(tmp_path / "out.csv")
     header, first, second = (tmp_path / "out.csv").read_text().splitlines()
-    assert header.endswith("label,label_id,score,id,input_label,error")
+    assert header.endswith("label,label_id,score,id,input_label,found,error")
     assert first.startswith("photos/1.png,")
     assert ",x1,mine," in first
     assert ",x2,theirs,not-found: " in second

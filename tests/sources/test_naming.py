@@ -330,6 +330,11 @@ def test_paths_on_stdin(folder: Path, monkeypatch: pytest.MonkeyPatch):
     assert paths("-", stdin="p/a.png\0p/new\nline.png\0") == ["p/a.png", "p/new\nline.png"]
     monkeypatch.setattr("sys.stdin", io.StringIO("p/b.png\n"))
     assert paths("-") == ["p/b.png"]
+    table = "id,image\n1,p/a.png\n"
+    assert [source.kept for source in found("-", stdin=table, column="image", keep=("id",))] == [(("id", "1"),)]
+    assert paths("-", stdin='{"post": {"image": "p/a.png"}}\n', column="post.image") == ["p/a.png"]
+    with pytest.raises(UsageError, match="standard input: no column 'img'; it has id, image"):
+        paths("-", stdin=table, column="img")
     bytes_in = io.TextIOWrapper(io.BytesIO(b"p/\xff.png\np/a.png\n"), "utf-8")  # as in most shells: errors are errors
     monkeypatch.setattr("sys.stdin", bytes_in)
     with pytest.raises(InputError, match="standard input: not UTF-8 text"):

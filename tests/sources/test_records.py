@@ -232,7 +232,12 @@ def test_objects_in_json_lines_have_dotted_columns(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [('{"path": "a"}\n{', "line 2 is not JSON"), ("\n[1]\n", "line 2 is no JSON object"), ("[" * 99_999, "not JSON")],
+    [
+        ('{"path": "a"}\n{', "line 2 is not JSON"),
+        ('{"path": "a", "path": "b"}', "two values have one name"),
+        ("\n[1]\n", "line 2 is no JSON object"),
+        ("[" * 99_999, "not JSON"),
+    ],
 )
 def test_what_is_no_json_lines_says_where(tmp_path: Path, text: str, message: str):
     (tmp_path / "a.jsonl").write_text(text)

@@ -15,7 +15,9 @@ from mediasift.settings import Declared, comma_separated, options
 from mediasift.verbs import VERBS
 from mediasift.verbs.verb import table_of
 
-_INPUTS = """INPUT is a file, a folder, a glob, a list of paths (.txt, .csv, .tsv, .jsonl), or - for paths on stdin."""
+_INPUTS = (
+    """INPUT is a file, a folder, a glob, a list of paths (.txt, .csv, .tsv, .jsonl), or - for such a list on stdin."""
+)
 
 
 def command_of(name: str) -> click.Command:

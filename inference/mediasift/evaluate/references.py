@@ -168,7 +168,10 @@ def _label(cell: object) -> str:
 def _number(path: Path, record: Record, column: str) -> float | None:
     cell = record.get(column)
     try:
-        return None if cell is None else float(cell)
+        number = None if cell is None else float(cell)
+        if column == "score" or number is None or math.isfinite(number):
+            return number
+        raise ValueError
     except (TypeError, ValueError):
         raise InputError(f"{path}: column {column}: {cell!r} is no number") from None
 

@@ -48,15 +48,17 @@ def listed_lines(data: bytes, name: str | Path, encoding: str | None) -> list[st
 
 
 def listed_paths(
-    file: Path, column: str | None, keep: Sequence[str], encoding: str | None = None
+    file: Path, column: str | None, keep: Sequence[str], encoding: str | None = None, data: bytes | None = None
 ) -> Iterator[tuple[str, Kept, int]]:
     """(path, columns of `keep`, line) of each record of a list, with `column` as in `Inputs`; the path may be empty.
+
+    `data` is what the list holds, if that was read already.
 
     Raises:
         InputError: It cannot be read, or is empty.
         UsageError: It has no such column.
     """
-    records = read_records(file, encoding)
+    records = read_records(file, encoding, data=data)
     if not records.names:
         raise InputError(f"{file}: the list is empty; its first line must name the columns")
     wanted = column or ("path" if "path" in records.names else records.names[0] if len(records.names) == 1 else None)

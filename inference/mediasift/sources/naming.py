@@ -116,9 +116,11 @@ _STRANGE = re.compile(r"[\udc80-\udcff]|\\x[89a-f][0-9a-f]")
 
 def _from_stdin(stdin: TextIO | None, inputs: Inputs) -> Iterator[Source]:
     stream = stdin or sys.stdin
-    binary = getattr(stream, "buffer", None)
-    data = stream.read().encode("utf-8", "surrogateescape") if binary is None else binary.read()
-    yield from _from_lines(listed_lines(data, "standard input", inputs.encoding), Path())
+    data = stream.buffer.read() if hasattr(stream, "buffer") else stream.read().encode("utf-8", "surrogateescape")
+    if inputs.column is not None or inputs.keep:
+        yield from _from_table(Path("standard input"), inputs, data)
+    else:
+        yield from _from_lines(listed_lines(data, "standard input", inputs.encoding), Path())
 
 
 def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
@@ -278,8 +280,8 @@ def _names(folder: str, _changed_ns: int) -> dict[str, list[str]]:
     return names
 
 
-def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
-    for path, kept, line in listed_paths(file, inputs.column, inputs.keep, inputs.encoding):
+def _from_table(file: Path, inputs: Inputs, data: bytes | None = None) -> Iterator[Source]:
+    for path, kept, line in listed_paths(file, inputs.column, inputs.keep, inputs.encoding, data):
         if path.strip():
             yield Source(path=path, content=_listed(path, file.parent), kept=kept)
         else:
@@ -288,7 +290,7 @@ def _from_table(file: Path, inputs: Inputs) -> Iterator[Source]:
 
 def common_folder(named: Sequence[str | Path | Content]) -> str:
     """The folder in which all named files and folders lie, as typed; empty where there is none, or for lists."""
-    folders: list[str] = []
+    folders = []
     for name in named:
         if isinstance(name, Content) or not Path(name).exists() or Path(name).suffix.lower() in LISTS:
             return ""

@@ -251,12 +251,19 @@ class JsonRecords:
             self.line = number
             if line.strip():
                 try:
-                    value = json.loads(line)
+                    value = json.loads(line, object_pairs_hook=_unique)
                 except (ValueError, RecursionError) as error:
                     raise InputError(f"{self._file}: line {self.line} is not JSON ({error})") from error
                 if not isinstance(value, dict):
                     raise InputError(f"{self._file}: line {self.line} is no JSON object; each line must be one")
                 yield value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError(f"two values have one name, one of {', '.join(value)}")
+    return value
 
 
 def _leaves(value: dict[str, Any]) -> Iterator[str]:
@@ -267,17 +274,25 @@ def _leaves(value: dict[str, Any]) -> Iterator[str]:
             yield composed(key)
 
 
-def read_records(file: Path, encoding: str | None = None, *, can_choose: bool = True) -> Records | JsonRecords:
-    """The records of a file of CSV or JSON Lines, by how its name ends; arguments as for `decoded`.
+def read_records(
+    file: Path, encoding: str | None = None, *, data: bytes | None = None, can_choose: bool = True
+) -> Records | JsonRecords:
+    """The records of a file of CSV or JSON Lines, by how its name ends; other arguments as for `decoded`.
+
+    Args:
+        file: Its path, or what messages call it.
+        encoding: As for `decoded`.
+        data: What it holds, if that was read already; then its first character says which of both it is.
+        can_choose: As for `decoded`.
 
     Raises:
         InputError: It cannot be read, is in another encoding, or is a spreadsheet.
         UsageError: There is no such encoding.
     """
-    suffix = file.suffix.lower()
+    suffix = file.suffix.lower() if data is None else JSON_LINES[0] if data.lstrip()[:1] == b"{" else ".csv"
     if suffix in SHEETS:
         raise InputError(f"{file}: {SHEET}")
-    data = bytes_of(file)
+    data = bytes_of(file) if data is None else data
     decoded(data, file, encoding, can_choose=can_choose)  # as a whole, before anything comes of its first lines
     is_json = suffix in JSON_LINES
     text = io.TextIOWrapper(io.BytesIO(data), _codec(data, encoding), newline="\n" if is_json else "")
