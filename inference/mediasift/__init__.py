@@ -8,7 +8,10 @@ One function per verb of the `mediasift` program; the one list of public names i
 imported until one of them is called.
 """
 
-from __future__ import annotations
+# ruff: noqa: E402  (no module may be imported from the current folder, so that is forgotten first)
+from mediasift.system.trust import forget_current_folder
+
+forget_current_folder()
 
 import sys
 from importlib import import_module

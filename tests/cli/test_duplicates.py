@@ -173,17 +173,17 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from mediasift.run.stream import Stream
 
     seen: list[str] = []
-    original = Stream.read
+    original = Stream._read
 
-    def noted(self, sources, progress=None):
+    def noted(self, sources, shown):
         def listed():
             for source in sources:
                 seen.append(source.content.path.name)
                 yield source
 
-        return original(self, listed(), progress)
+        return original(self, listed(), shown)
 
-    monkeypatch.setattr(Stream, "read", noted)
+    monkeypatch.setattr(Stream, "_read", noted)
     return seen
 
 
@@ -275,6 +275,6 @@ def test_options_that_exclude_each_other(tmp_path: Path):
                     {"method": "pixels", "size": 0}, {"method": "phash", "layer": "x"}):  # fmt: skip
         with pytest.raises(UsageError):
             ms.duplicates(tmp_path, **options)
-    assert call(tmp_path / "empty", "--method", "no-such-model").exit_code == 4
     (tmp_path / "empty").mkdir()
+    assert call(tmp_path / "empty", "--method", "no-such-model").exit_code == 4
     assert call(tmp_path / "empty").exit_code == 3

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import socket
+import sys
+import time
+import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediasift.errors import NotFound, OutputError
-from mediasift.run.journal import Journal, journal_path
+from mediasift.errors import NotFound, OutputError, UsageError
+from mediasift.run.journal import VERSION, Journal, journal_path
+from mediasift.run.resume import plan
 from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.system import locks
@@ -39,7 +44,7 @@ def test_what_was_appended_is_found_again(tmp_path: Path):
     output = tmp_path / "out.csv"
     places = filled(output)
     with Journal(output) as journal:
-        assert journal.header == {"mediasift_journal": 1, **HEADER, "crc": journal.header["crc"]}
+        assert journal.header == {"mediasift_journal": VERSION, **HEADER, "crc": journal.header["crc"]}
         assert len(journal) == 5
         assert [journal.find(source(f"{i}.png", post=f"p{i}")) for i in range(5)] == places
         assert journal.find(source("0.png", post="other")) is None
@@ -76,7 +81,7 @@ def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, da
     try:
         journal = Journal(output)
     except OutputError as error:
-        assert at < len(b'{"mediasift_journal":'), error
+        assert at < len(whole.partition(b"\n")[0]) + 1, error  # nothing is dropped in silence
         return
     with journal:
         for i, place in enumerate(places):
@@ -151,10 +156,51 @@ def test_a_lock_file_where_the_file_system_has_no_locks(tmp_path: Path, monkeypa
     beside.write_text("another-host 1")
     with pytest.raises(OutputError, match="another run"):
         Journal(tmp_path / "out.csv")
+    with pytest.raises(OutputError, match=r"process 1 on another-host, by .*\.lock"):
+        Journal(tmp_path / "out.csv")
+    long_ago = time.time() - 2 * locks.STALE_S
+    os.utime(beside, (long_ago, long_ago))  # as a process leaves it that was killed on another machine
+    with Journal(tmp_path / "out.csv"):
+        assert beside.read_text() == locks._owner()
+        beside.write_text("another-host 1")  # as if we had slept for so long that it was taken over
+        assert not locks.is_ours(journal_path(tmp_path / "out.csv"))
     beside.write_text(f"{socket.gethostname()} 4194400")  # larger than any process number of Linux
     with Journal(tmp_path / "out.csv"):
         assert beside.read_text() == locks._owner()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_file_is_touched_while_it_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(locks, "BEAT_S", 0.01)
+    path = tmp_path / "a"
+    assert locks._take_lock_file(locks._lock_file(path))
+    os.utime(locks._lock_file(path), (0, 0))
+    until = time.monotonic() + 10
+    while locks._lock_file(path).stat().st_mtime == 0 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert locks._lock_file(path).stat().st_mtime > 0
+    locks.unlock(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock")
+def test_who_writes_the_table_is_named(tmp_path: Path):
+    with Journal(tmp_path / "out.csv"), pytest.raises(OutputError, match=f"another run.*process {os.getpid()} on this"):
+        Journal(tmp_path / "out.csv")
+
+
+def test_a_journal_of_another_version_keeps_what_it_has(tmp_path: Path):
+    filled(tmp_path / "out.csv")
+    path = journal_path(tmp_path / "out.csv")
+    head = json.dumps({"mediasift_journal": 99, **HEADER}, separators=(",", ":"))[:-1].encode()
+    first = head + b',"crc":"%08x"}\n' % zlib.crc32(head)
+    path.write_bytes(first + path.read_bytes().partition(b"\n")[2])
+    before = path.read_bytes()
+    with Journal(tmp_path / "out.csv") as journal:
+        assert journal.is_of_another_version
+        with pytest.raises(UsageError, match=r"another version.*--restart"):
+            plan(tmp_path / "out.csv", None, {}, journal, {}, restart=False, update=False, retry_errors=False)
+    assert path.read_bytes() == before
 
 
 def test_somebody_elses_file_of_that_name_stays(tmp_path: Path):

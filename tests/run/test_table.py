@@ -111,9 +111,10 @@ def test_progress_in_plain_lines(monkeypatch: pytest.MonkeyPatch):
     progress = Progress(stream, 100)
     for _ in range(20):
         now[0] += 1
-        progress.advance(errors=1)
+        progress.advance(1, errors=1)
     progress.close()
     assert stream.getvalue().splitlines() == [
+        "0 of 100 files",
         "10 of 100 files, 1.0 per second, 1:30 left, 10 errors",
         "20 of 100 files, 1.0 per second, 1:20 left, 20 errors",
     ]
@@ -127,7 +128,7 @@ def test_progress_on_a_terminal():
     stream = Terminal()
     progress = Progress(stream, 3)
     for _ in range(3):
-        progress.advance(errors=0)
+        progress.advance(1, errors=0)
     progress.close()
     assert "file" in stream.getvalue()
 

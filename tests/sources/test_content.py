@@ -19,6 +19,7 @@ from mediasift.media.information import information
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings, SoundSettings
 from mediasift.media.video.footage import open_footage
+from mediasift.rows import Row
 from mediasift.run.job import source_from_json, source_to_json
 from mediasift.sources.content import SCHEMES, Array, Bytes, Content, LocalFile, RemoteRecording, content_at
 from mediasift.sources.formats import HEAD_BYTES
@@ -192,8 +193,8 @@ def test_sources_travel_by_address(tmp_path: Path):
     save(tmp_path / "a.png", solid((1, 2, 3)))
     here = Source(path="a.png", content=LocalFile(tmp_path / "a.png"))
     for source in (here, Source(path="gs://b/a", content=RemoteRecording("gs://b/a"))):
-        assert source_from_json(source_to_json(source)) == source
-    failed = source_from_json(source_to_json(Source(path="x", failure=NotFound("no such file or folder"))))
+        assert source_from_json(source_to_json(source), Row) == source
+    failed = source_from_json(source_to_json(Source(path="x", failure=NotFound("no such file or folder"))), Row)
     assert (type(failed.failure), str(failed.failure)) == (NotFound, "no such file or folder")
     for content in (Bytes("a.png", b""), Array("array[0]", solid((1, 2, 3)))):
         with pytest.raises(UsageError, match="stay in their process"):

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mediasift.errors import OutputError
-from mediasift.items import Place
+from mediasift.items import Item, Place
+from mediasift.media.pictures.encode import still_path
+from mediasift.sources.content import LocalFile
 from mediasift.system.files import clock, make_folder, path_below, place_suffix, write_atomically, write_file
+from mediasift.tasks.convert import Convert, output_path
+from mediasift.tasks.ocr import page_file
 
 
 def test_bytes_and_what_writes_them(tmp_path: Path):
@@ -90,19 +94,52 @@ def test_refusals_are_output_errors(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("path", "expected"), [
-    ("a/x.png", "a/x.png"), ("/a/x.png", "a/x.png"), ("../x.png", "_up/x.png"), ("a/../../x.png", "a/_up/_up/x.png"),
-    ("./a//x.png", "a/x.png"), ("_up/x.png", "__up/x.png"), ("up/x.png", "up/x.png"), ("/", "unnamed"), ("", "unnamed"),
-    (PureWindowsPath("C:\\a\\x.png"), "C/a/x.png"), (PureWindowsPath("\\\\server\\share\\x.png"), "server_share/x.png"),
+    ("a/x.png", "a/x.png"), ("/a/x.png", "_root/a/x.png"), ("../x.png", "_up/x.png"),
+    ("a/../../x.png", "a/_up/_up/x.png"),
+    ("./a//x.png", "a/x.png"), ("_up/x.png", "__up/x.png"), ("up/x.png", "up/x.png"), ("/", "_root"), ("", "_unnamed"),
+    (PureWindowsPath("C:\\a\\x.png"), "_rootC%3a/a/x.png"),
+    (PureWindowsPath("\\\\server\\share\\x.png"), "_rootserver%5cshare/x.png"),
     (PureWindowsPath("..\\x.png"), "_up/x.png"), ("12:30.jpg", "12:30.jpg"),
 ])  # fmt: skip
 def test_written_files_stay_inside_their_folder(path: str, expected: str):
     assert path_below("out", path) == Path("out", expected)
 
 
-@given(st.lists(st.lists(st.sampled_from(["..", "_up", "__up", "up", "a"]), min_size=1, max_size=4), min_size=2))
-def test_no_two_relative_paths_share_a_place(paths: list[list[str]]):
-    different = {tuple(path) for path in paths}
-    assert len({path_below("out", "/".join(path)) for path in different}) == len(different)
+def some_paths(count: int, *endings: str) -> list[str]:
+    """Different paths that look like one another, absolute and relative, as few pieces as possible in them."""
+    chance, paths = random.Random(1), set[str]()
+    while len(paths) < count:
+        folders = chance.choices(["..", "_up", "__up", "up", "a", "_root", "_rootb", "_unnamed"], k=chance.randrange(4))
+        name = "".join(chance.choices(["x", "_", ".png", ".tif", ".page2", "_p2", ".page-2", "array[0]", "_f1"], k=3))
+        path = chance.choice(["", "", "/"]) + "/".join([*folders, name + chance.choice(endings)])
+        paths.add(str(PurePosixPath(path)))  # which is one path for `a//x` and `a/./x`, that are one file
+    return sorted(paths)
+
+
+def test_no_two_paths_share_a_place():
+    paths = some_paths(10_000, "", ".png")
+    assert len({path_below("out", path) for path in paths}) == len(paths)
+
+
+def test_no_two_places_in_no_two_sources_share_a_file():
+    """Copies, stills and texts: each picture, page and frame of 10,000 sources has a file of its own."""
+    content, image, pages, frames = (
+        LocalFile(Path("x")),
+        np.zeros((1, 1, 3), np.uint8),
+        (None, 2),
+        ((None, None), (1, 0.0), (2, 61.5)),
+    )
+    paths = some_paths(10_000, "", ".png", ".jpg")
+    places = [
+        Item(path=path, page=page, frame=frame, time_s=time, image=image, original_size=(1, 1), content=content)
+        for path in paths for page in pages for frame, time in (frames if page is None else frames[:1])
+    ]  # fmt: skip
+    for where in (
+        lambda place: output_path(place, Convert("out")),
+        lambda place: still_path("out", place, "jpeg"),
+        lambda place: page_file("out", place, "txt"),
+    ):
+        assert len({where(place) for place in places}) == len(places)
 
 
 def test_what_tells_files_of_one_source_apart():

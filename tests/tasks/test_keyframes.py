@@ -84,7 +84,7 @@ def test_settings_are_checked_before_the_first_file(clip: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(("path", "expected"), [
-    ("a/film.mp4", "a/film.mp4"), ("/a/film.mp4", "a/film.mp4"), ("../film.mp4", "_up/film.mp4"),
+    ("a/film.mp4", "a/film.mp4"), ("/a/film.mp4", "_root/a/film.mp4"), ("../film.mp4", "_up/film.mp4"),
     ("./a//b.mkv", "a/b.mkv"),
 ])  # fmt: skip
 def test_stills_stay_inside_their_folder(path: str, expected: str):

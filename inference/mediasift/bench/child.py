@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import mediasift
 from mediasift.bench import SCHEMA
 from mediasift.errors import EngineError, MediasiftError
+from mediasift.system.trust import trusted_environment
 
 if TYPE_CHECKING:
     from mediasift.bench.subject import Setup
@@ -47,7 +48,7 @@ def ask(
         EngineError: It ended without an answer.
     """
     root = Path(mediasift.__file__).parents[1] if python is None else Path(python) / "inference"
-    environment = {**os.environ, "OPENCV_LOG_LEVEL": "SILENT"}
+    environment = {**trusted_environment(), "OPENCV_LOG_LEVEL": "SILENT"}
     inherited = environment.pop("PYTHONPATH", "")  # another interpreter measures what it finds by itself
     program = sys.executable if python is None or root.is_dir() else python
     if root.is_dir():

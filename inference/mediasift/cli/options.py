@@ -44,6 +44,7 @@ class Showing:
     spreadsheet_safe: bool
     restart: bool
     update: bool
+    retry_errors: bool
     quiet: bool
 
 
@@ -56,6 +57,7 @@ def table_options(row: type[Row]) -> list[click.Parameter]:
         click.Option(["--spreadsheet-safe"], is_flag=True, help="Put a ' before text cells that begin with = + - @."),
         click.Option(["--restart"], is_flag=True, help="Begin the table of -o again instead of continuing it."),
         click.Option(["--update"], is_flag=True, help="Add inputs that are not in the finished table of -o."),
+        click.Option(["--retry-errors"], is_flag=True, help="Read inputs again whose rows in -o carry an error."),
         click.Option(["--offline"], **_OFFLINE),
         click.Option(["--quiet"], is_flag=True, help="No progress on stderr."),
     ]  # fmt: skip
@@ -68,8 +70,10 @@ def taken(chosen: dict[str, Any]) -> Showing:
         UsageError: Options that make no sense together.
     """
     showing = Showing(**{name: chosen.pop(name) for name in Showing.__slots__})
-    if showing.output is None and (showing.restart or showing.update):
-        raise UsageError("--restart and --update are about the table of -o; name it")
+    if showing.output is None and (showing.restart or showing.update or showing.retry_errors):
+        raise UsageError("--restart, --update and --retry-errors are about the table of -o; name it")
+    if showing.restart and (showing.update or showing.retry_errors):
+        raise UsageError("--restart begins the table again; --update and --retry-errors keep what it has: choose one")
     return showing
 
 
@@ -83,7 +87,7 @@ def finish(rows: Table[Any], showing: Showing) -> None:
     if showing.output is not None:
         rows.write(
             showing.output, format=showing.format, spreadsheet_safe=showing.spreadsheet_safe, progress=progress,
-            restart=showing.restart, update=showing.update,
+            restart=showing.restart, update=showing.update, retry_errors=showing.retry_errors,
         )  # fmt: skip
         if progress is not None:
             click.echo(_summary(rows, showing.output), err=True)
@@ -108,7 +112,7 @@ def _summary(rows: Table[Any], output: Path) -> str:
     if rows.left_alone:
         return (
             f"{output}: is finished ({summary.rows:,} rows from {summary.sources:,} files); nothing was done. "
-            "To add new files: --update; to begin again: --restart"
+            "To add new files: --update; to read failed ones again: --retry-errors; to begin again: --restart"
         )
     errors = "".join(f", {count:,} {code}" for code, count in summary.errors.items())
     skipped = sum(summary.skipped.values())

@@ -43,6 +43,10 @@ class Index:
             path.resolve(),
             begins=b'{"mediasift_index":',
             foreign=UsageError(f"{path}: no index of mediasift; name another file"),
+            damaged=UsageError(
+                f"{path}: was made by an older version of mediasift, or its first line is damaged; delete it, or name "
+                "another file"
+            ),
             busy=OutputError(f"{path}: another run has this index open; wait for it, or name another file"),
         )
         try:
@@ -56,12 +60,6 @@ class Index:
         lines = self._lines.read()
         _, header = next(lines, (0, None))
         if header is None:
-            with self._lines.path.open("rb") as file:
-                if file.readline().endswith(b"\n"):  # whole, but unchecked: no torn line of ours
-                    raise UsageError(
-                        f"{self.path}: was made by an older version of mediasift, or its first line is damaged; "
-                        "delete it, or name another file"
-                    )
             self._lines.cut(everything=True)
             self._lines.append({"mediasift_index": _VERSION, "made_by": made_by})
             return

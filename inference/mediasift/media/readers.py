@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ Size = tuple[int, int]
 def read_source(
     source: Source, reads: str, options: Any, *, needs: Size | None = None, admit: Admit = admit_all
 ) -> Iterator[AnyItem]:
-    """The items of a source, each yielded as soon as it is decoded.
+    """The items of a source, each yielded as soon as it is decoded, without those that are done.
 
     Args:
         source: What to read.
@@ -47,17 +48,21 @@ def read_source(
     elif isinstance(content, RemoteRecording) and reads == "sound":
         yield RemoteSound(path=source.path)
     else:
-        yield from _read(content, source.path, reads, options, needs=needs, admit=admit)
+        first, rows = source.done
+        whole = 0 if any(row.error for row in rows) else first  # a page that failed may be two items
+        items = _read(content, source.path, reads, options, needs=needs, admit=admit, first=whole)
+        yield from islice(items, first, None)
 
 
 def _read(
-    content: Content, path: str, reads: str, options: Any, *, needs: Size | None, admit: Admit
+    content: Content, path: str, reads: str, options: Any, *, needs: Size | None, admit: Admit, first: int
 ) -> Iterator[AnyItem]:
+    """All items; of those before number `first`, which are not wanted, where reading them costs little."""
     head, alive = content.head(), partial(admit, 0.0)
     form = _format(head, content.suffix, reads)
     match reads, form.kind:
         case "pictures", "document":
-            return read_pages(content, path, options, admit)
+            return read_pages(content, path, options, admit, first=first)
         case "pictures", "picture" if options.every is None or options.every_frame or not moves(form.name, head):
             return decode(
                 content.read(), path=path, content=content, suffix=content.suffix, needs=needs,

@@ -117,7 +117,12 @@ def _extras() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    for subject, folder in (("disk here", Path.cwd()), ("disk for models", models_folder())):
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        free = shutil.disk_usage(existing).free / 1e9
-        yield Finding(subject, "ok" if free >= _LITTLE_DISK_GB else "broken", f"{free:,.1f} GB free at {folder}")
+    for subject, folder in (("disk here", Path()), ("disk for models", models_folder())):
+        try:
+            shown = folder.resolve()
+            existing = next(path for path in (shown, *shown.parents) if path.exists())
+            free = shutil.disk_usage(existing).free / 1e9
+        except OSError as error:
+            yield Finding(subject, "broken", f"cannot be found out ({error.strerror}); go to a folder that exists")
+        else:
+            yield Finding(subject, "ok" if free >= _LITTLE_DISK_GB else "broken", f"{free:,.1f} GB free at {shown}")

@@ -6,13 +6,16 @@ The JSON form goes to the worker process; what may not change goes into journal 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import Any
 
 from mediasift import errors
 from mediasift.engines.engine import PaidSettings, Resources
 from mediasift.errors import MediasiftError, UsageError
+from mediasift.rows import Row
+from mediasift.rows import from_json as row_from_json
+from mediasift.rows import to_json as row_to_json
 from mediasift.settings import from_json, options, to_json
 from mediasift.sources.content import content_at
 from mediasift.sources.naming import Inputs, Source
@@ -77,12 +80,18 @@ def source_to_json(source: Source) -> dict[str, Any]:
     content, failure = source.content, source.failure
     if content is not None and content.address is None:
         raise UsageError("bytes and arrays stay in their process; do without isolate")
-    return {"path": source.path, "content": content and content.address, "failure": failure and error_to_json(failure)}
+    items, rows = source.done
+    return {
+        "path": source.path, "content": content and content.address, "failure": failure and error_to_json(failure),
+        "done": [items, [row_to_json(replace(row, kept=())) for row in rows]],
+    }  # fmt: skip
 
 
-def source_from_json(data: Mapping[str, Any]) -> Source:
+def source_from_json(data: Mapping[str, Any], row_type: type[Row]) -> Source:
     """The source that `source_to_json` wrote; other keys of `data` are left alone."""
+    items, rows = data["done"]
     return Source(
+        done=(items, tuple(row_from_json(row_type, row) for row in rows)),
         path=data["path"],
         content=data["content"] and content_at(data["content"]),
         failure=data["failure"] and error_from_json(data["failure"]),

@@ -7,6 +7,7 @@ on are dropped, and their sources are done again (see `mediasift.system.lines`).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,17 +21,45 @@ from mediasift.sources.naming import Source
 from mediasift.system.lines import Lines
 from mediasift.tables.stored import Stored
 
+VERSION = 2
+
 _BEGUN = {"begun": True}
 """The line behind the header, and behind the rows that were taken over from a finished table."""
+
+_UNKNOWN = -1
+"""The place of a source whose rows cannot be taken over."""
+
+Stock = Iterable[tuple[str, Mapping[str, str], list[Stored]]]
+"""Rows of a finished table: path, carried-along columns, neighbouring rows of these."""
 
 
 @dataclass(slots=True)
 class _Done:
-    """A finished source: where its line begins, the file's state when it was read, and whether an input named it."""
+    """A finished source.
+
+    Attributes:
+        place: Where its line begins.
+        state: The file's when it was read; of nothing, for rows of a finished table.
+        failed: Whether one of its rows carries an error.
+        named: How often an input named it in this run.
+        rows: Taken over from a finished table, in which it was named so many `times`.
+    """
 
     place: int
     state: bytes
-    named: bool = False
+    failed: bool
+    named: int = 0
+    rows: int = 0
+    times: int = 1
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A source of which an earlier run finished the first items: how many, and where their rows are."""
+
+    state: bytes
+    items: int
+    places: list[int]
 
 
 def journal_path(output: Path) -> Path:
@@ -48,22 +77,29 @@ class Journal(AbstractContextManager["Journal"]):
         path: The journal's file.
         header: What an earlier, unfinished run wrote first; None when there was none.
         table_sha256: Of the finished table, when the earlier run came so far; empty else.
-        has_grown: Whether a source was finished in this run.
+        has_grown: Whether a source, or an item of one, was finished in this run.
+        retry_errors: Whether sources with an error row count as not finished.
+        repeated: [path, carried-along columns, how often] of each source that this run named more than once.
 
     Raises:
-        OutputError: It cannot be opened; another run holds it; or a file of that name is something else.
+        OutputError: It cannot be opened; another run holds it; it is damaged; or it is something else.
     """
 
     def __init__(self, output: Path) -> None:
         self.path = path = journal_path(output)
         self.header: dict[str, Any] | None = None
         self.table_sha256 = ""
-        self.has_grown = False
+        self.has_grown = self.retry_errors = False
         self._done: dict[bytes, _Done] = {}
+        self._begun: dict[bytes, _Begun] = {}
+        self._named: Counter[bytes] = Counter()
+        self._repeated: dict[bytes, tuple[str, dict[str, str]]] = {}
+        self._each: dict[int, int] = {}  # place of rows of a finished table → how many of them are one source's
         self._lines = Lines(
             path,
             begins=b'{"mediasift_journal":',
             foreign=OutputError(f"{path}: is not a journal of mediasift; move it away"),
+            damaged=OutputError(f"{path}: its first line is damaged; move it away, and the same command begins again"),
             busy=OutputError(f"{path}: another run is writing this table; wait for it, or choose another name"),
         )
         try:
@@ -79,45 +115,91 @@ class Journal(AbstractContextManager["Journal"]):
         """How many finished sources an earlier run left."""
         return len(self._done)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything stands there that is not in a finished table."""
+        return bool(self._begun) or any(done.state != _NOTHING for done in self._done.values())
+
+    @property
+    def is_of_another_version(self) -> bool:
+        """Whether another version of mediasift began it, so that nothing but its first line is known."""
+        return self.header is not None and self.header["mediasift_journal"] != VERSION
+
     def _read(self) -> None:
         """Take in what an earlier run wrote."""
         begun = False
         for place, data in self._lines.read():
             if place == 0:
                 self.header = data
+                if self.is_of_another_version:
+                    return
             elif "table_sha256" in data:
                 self.table_sha256 = data["table_sha256"]
             elif "begun" in data:
                 begun = True
             else:
-                self._done[_key(data["path"], data["kept"])] = _Done(place, _digest(data["state"]))
+                self._take_in(place, data)
         if begun:
             self._lines.cut()
+            self._divide()
         else:  # killed while the rows of a finished table were taken over; that table is still there
             self.forget()
 
+    def _take_in(self, place: int, data: Mapping[str, Any]) -> None:
+        """A line about a source."""
+        key, state = _key(data["path"], data["kept"]), _digest(data["state"])
+        if "first" in data:
+            begun = self._begun.get(key)
+            if begun is None or begun.state != state or begun.items != data["first"]:
+                begun = self._begun[key] = _Begun(state, 0, [])
+            if begun.items == data["first"]:
+                begun.items += data["items"]
+                begun.places.append(place)
+            return
+        cells = data.get("cells", ())
+        old = self._done.get(key)
+        if cells and old is not None and old.rows:  # more rows of the same source, from further down the table
+            old.rows += len(cells)
+            old.failed |= any(row[-1] for row in cells)
+            return
+        failed = any(row[-1] for row in cells) or any(row.get("error") for row in data.get("rows", ()))
+        self._done[key] = _Done(place, state, failed, rows=len(cells))
+        self._begun.pop(key, None)
+
+    def _divide(self) -> None:
+        """Of sources that a finished table has several times, find which rows are those of one of them."""
+        for path, kept, times in (self.header or {}).get("repeated", ()):
+            done = self._done.get(_key(path, kept))
+            if done is not None and done.rows:
+                done.times = times
+                if done.rows % times:
+                    done.place = _UNKNOWN
+                self._each[done.place] = done.rows // times
+
     def forget(self) -> None:
         """Drop everything: as if the run had not begun."""
-        self.header, self._done, self.table_sha256 = None, {}, ""
+        self.header, self._done, self._begun, self.table_sha256 = None, {}, {}, ""
         self._lines.cut(everything=True)
 
-    def begin(
-        self, header: Mapping[str, Any], stored: Iterable[tuple[str, Mapping[str, str], list[Stored]]] = ()
-    ) -> None:
-        """Start again, whatever an earlier run left, with rows of a finished table: path, carried-along columns, rows.
+    def begin(self, header: Mapping[str, Any], stock: Stock = ()) -> None:
+        """Start again, whatever an earlier run left, with rows of a finished table.
+
+        Args:
+            header: JSON values; `repeated` are those of the manifest of that table.
+            stock: Its rows.
 
         Raises:
             OutputError: It cannot be written.
         """
         self.forget()
-        self.header = {"mediasift_journal": 1, **header}
+        self.header = {"mediasift_journal": VERSION, **header}
         self._lines.append(self.header)
-        for path, kept, rows in stored:
-            cells = [list(row.cells) for row in rows]
-            place = self._lines.append({"path": path, "kept": kept, "state": None, "cells": cells})
-            self._done[_key(path, kept)] = _Done(place, _digest(None))
+        for path, kept, rows in stock:
+            data = {"path": path, "kept": kept, "state": None, "cells": [list(row.cells) for row in rows]}
+            self._take_in(self._lines.append(data), data)
         self._lines.append(_BEGUN)
         self._lines.sync()
+        self._divide()
 
     @staticmethod
     def state(source: Source) -> Any:
@@ -130,31 +212,68 @@ class Journal(AbstractContextManager["Journal"]):
 
     def find(self, source: Source) -> int | None:
         """Where the rows of a source that is finished stand; None if it is not, or if its file has changed since."""
-        done = self._done.get(_key(printable(source.path), dict(source.kept)))
-        if done is None:
+        path, kept = printable(source.path), dict(source.kept)
+        key = _key(path, kept)
+        self._named[key] += 1
+        if self._named[key] > 1:
+            self._repeated[key] = path, kept
+        done = self._done.get(key)
+        if done is None or done.place == _UNKNOWN:
             return None
-        done.named = True
-        return done.place if done.state in (_digest(None), _digest(self.state(source))) else None
+        done.named += 1
+        if done.failed and self.retry_errors:
+            return None
+        return done.place if done.state in (_NOTHING, _digest(self.state(source))) else None
+
+    def begun(self, source: Source, row_type: type[RowType]) -> tuple[int, list[RowType]]:
+        """How many items of a source an earlier run finished, and their rows; they are given once."""
+        begun = self._begun.pop(_key(printable(source.path), dict(source.kept)), None)
+        if begun is None or begun.state != _digest(self.state(source)):
+            return 0, []
+        return begun.items, [row for place in begun.places for row in self._made(place, row_type)]
 
     def vanished(self) -> list[int]:
-        """Finished sources that `find` was not asked for: inputs that are no longer there."""
-        return [done.place for done in self._done.values() if not done.named]
+        """Finished sources that `find` was not asked for, as often as they were named: inputs no longer there."""
+        gone = [(key, done) for key, done in self._done.items() if not done.named and done.place != _UNKNOWN]
+        for key, done in gone:
+            if done.times > 1:
+                self._named[key] = done.times
+                data = self._lines.at(done.place)
+                self._repeated[key] = data["path"], data["kept"]
+        return [done.place for _, done in gone for _ in range(done.times)]
 
-    def append(self, source: Source, state: Any, rows: Sequence[Row]) -> int:
+    @property
+    def repeated(self) -> list[list[Any]]:
+        """See the class."""
+        return [[path, kept, self._named[key]] for key, (path, kept) in self._repeated.items()]
+
+    def append(self, source: Source, state: Any, rows: Sequence[Row], items: tuple[int, int] | None = None) -> int:
         """Write down a finished source, which was in that state before it was read; returns where its rows stand.
+
+        Args:
+            source: The source.
+            state: See `state`.
+            rows: Its rows.
+            items: Where it is not finished: number of the first item that these are the rows of, and how many.
 
         Raises:
             OutputError: The disk is full, or gone; what was written before stays.
         """
         data = {"path": printable(source.path), "kept": dict(source.kept), "state": state}
+        part = {} if items is None else {"first": items[0], "items": items[1]}
         self.has_grown = True
-        return self._lines.append({**data, "rows": [to_json(row) for row in rows]})
+        return self._lines.append({**data, **part, "rows": [to_json(row) for row in rows]})
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:
         """The rows of the finished source at `place`."""
+        yield from (
+            Stored(cells=tuple(cells)) for cells in self._lines.at(place).get("cells", ())[: self._each.get(place)]
+        )
+        yield from self._made(place, row_type)
+
+    def _made(self, place: int, row_type: type[RowType]) -> Iterator[RowType]:
         data = self._lines.at(place)
         kept = list(data["kept"].items())
-        yield from (Stored(cells=tuple(cells)) for cells in data.get("cells", ()))
         yield from (from_json(row_type, {**row, "kept": kept}) for row in data.get("rows", ()))
 
     def path_at(self, place: int) -> str:
@@ -177,8 +296,11 @@ class Journal(AbstractContextManager["Journal"]):
 
 
 def _key(path: str, kept: Mapping[str, str]) -> bytes:
-    return _digest([path, dict(kept)])
+    return _digest([path, {name: value for name, value in kept.items() if value}])  # as in a table, empty is missing
 
 
 def _digest(value: Any) -> bytes:
     return blake2b(json.dumps(value).encode(), digest_size=12).digest()
+
+
+_NOTHING = _digest(None)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import mediasift
+from mediasift.system.trust import trusted_environment
 
 _ahead: list[subprocess.Popen[bytes]] = []
 """A worker that waits for its job; at most one."""
@@ -39,12 +40,13 @@ def take() -> subprocess.Popen[bytes]:
 
 
 def _start(*task: str) -> subprocess.Popen[bytes]:
-    paths = [str(Path(mediasift.__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = trusted_environment()
+    paths = [str(Path(mediasift.__file__).resolve().parents[1]), *filter(None, [environment.get("PYTHONPATH")])]
     return subprocess.Popen(  # noqa: S603  (our own interpreter, and the name of a task)
-        [sys.executable, "-m", "mediasift.run.worker", *task],
+        [sys.executable, "-P", "-m", "mediasift.run.worker", *task],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENCV_LOG_LEVEL": "SILENT"},
+        env={**environment, "PYTHONPATH": os.pathsep.join(paths), "OPENCV_LOG_LEVEL": "SILENT"},
         start_new_session=True,  # Ctrl-C in the terminal is for the supervisor, which asks the worker to stop
     )

@@ -7,6 +7,8 @@ each source's rows when the source is done. Nothing grows with the number of inp
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +30,23 @@ from mediasift.tasks.task import Reads, Started
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A source and all its rows."""
+    """A source and all its rows; or, of one that takes long and goes on, its next rows.
+
+    Attributes:
+        source: The source.
+        rows: The rows.
+        items: How many of its pages or frames these are; with those an earlier run finished if it has ended.
+        ended: Whether nothing more comes of this source.
+    """
 
     source: Source
     rows: list[Row]
+    items: int = 0
+    ended: bool = True
+
+
+PART_S = 0.5
+"""Of a source that goes on, what is done is handed out about so often."""
 
 
 def readers(jobs: int | None) -> int:
@@ -49,8 +64,9 @@ def started(job: Job, watch: Watch | None = None) -> Pipeline:
     if isinstance(job.task, PaidSettings) and job.task.is_paid:
         task.engine = Ledger(task.engine, job.task)
     return Pipeline(
-        task, row_type=job.task.row, reads=job.task.reads, options=job.task, jobs=readers(job.cost("jobs")), watch=watch
-    )
+        task, row_type=job.task.row, reads=job.task.reads, options=job.task, jobs=readers(job.cost("jobs")),
+        watch=watch, in_parts=True,
+    )  # fmt: skip
 
 
 class Pipeline:
@@ -63,6 +79,7 @@ class Pipeline:
         options: The task's settings, which say how to read.
         jobs: Reader threads; 0 reads in the calling thread.
         watch: Learns what is being worked on.
+        in_parts: Hand out what is done of a source that takes long and goes on.
 
     Attributes:
         facts, batch_size: The task's.
@@ -75,11 +92,12 @@ class Pipeline:
     restarts = peak_bytes = 0
 
     def __init__(
-        self, task: Started, *, row_type: type[Row], reads: Reads, options: Any, jobs: int, watch: Watch | None = None
-    ) -> None:
+        self, task: Started, *, row_type: type[Row], reads: Reads, options: Any, jobs: int, watch: Watch | None = None,
+        in_parts: bool = False,
+    ) -> None:  # fmt: skip
         self.task, self.facts, self.batch_size = task, task.facts, task.batch_size
         self.seconds = Seconds()
-        self._row_type, self._jobs, self._is_open = row_type, jobs, True
+        self._row_type, self._jobs, self._is_open, self._in_parts = row_type, jobs, True, in_parts
         self._watch = watch or (lambda *_: None)
         self._readers = Readers(task, reads=reads, options=options, watch=self._watch, seconds=self.seconds)
         self._stop = self._readers.stop
@@ -95,14 +113,13 @@ class Pipeline:
             self._is_open = False
             self.task.close()
 
-    def run_singly(self, number: int, source: Source, troubles: Iterable[Trouble]) -> Finished:
+    def run_singly(self, number: int, source: Source, troubles: Iterable[Trouble]) -> Iterator[Finished]:
         """One source alone, item by item, with what is known of its items from attempts that failed."""
         self._readers.troubles = {trouble.item: trouble for trouble in troubles}
         try:
-            (finished,) = self._answered(self._readers.here([source], first=number), singly=True)
+            yield from self._answered(self._readers.here([source], first=number), singly=True)
         finally:
             self._readers.troubles = {}
-        return finished
 
     def run(self, sources: Iterable[Source], *, first: int = 0) -> Iterator[Finished]:
         """Each source with its rows, in the order of `sources`; they are numbered from `first` for the watch."""
@@ -160,13 +177,21 @@ class Pipeline:
             lane.finish()
 
     def _finished(self, works: deque[Work]) -> Iterator[Finished]:
-        """Sources at the front that have ended and wait for no engine."""
+        """Sources at the front that have ended and wait for no engine; of the next one, perhaps what is done."""
         while works and works[0].ended and all(entry.is_done for entry in works[0].entries):
             work = works.popleft()
-            path = work.source.path
-            rows = self.task.arranged(path, [row for entry in work.entries for row in self._rows(work, entry)])
+            path, (items, before) = work.source.path, work.source.done
+            new = (row for entry in work.entries for row in self._rows(work, entry))
+            rows = self.task.arranged(path, [*before, *new])
             nothing = placed(self._row_type(), Place(path=path), work.source.kept)
-            yield Finished(source=work.source, rows=list(rows) or [nothing])
+            yield Finished(source=work.source, rows=list(rows) or [nothing], items=items + len(work.entries))
+        if works and self._in_parts and time.monotonic() - works[0].handed_out >= PART_S:
+            work = works[0]
+            part = list(itertools.takewhile(lambda entry: entry.is_done, work.entries[work.given :]))
+            work.handed_out, work.given = time.monotonic(), work.given + len(part)
+            rows = [row for entry in part for row in self._rows(work, entry)]
+            if part:
+                yield Finished(source=work.source, rows=rows, items=len(part), ended=False)
 
     def _rows(self, work: Work, entry: Entry) -> list[Row]:
         rows = list(entry.rows)

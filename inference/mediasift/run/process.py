@@ -17,6 +17,7 @@ from mediasift.run import launch
 from mediasift.run.job import source_to_json
 from mediasift.run.lanes import Culprit
 from mediasift.sources.naming import Source
+from mediasift.system.machine import FairClock
 from mediasift.system.network import is_offline
 
 _LULL_S = 0.001
@@ -30,6 +31,7 @@ class Worker:
         self.active: dict[int, tuple[int, bool, float]] = {}  # source → item, whether it is being read, since when
         self.inferring: dict[str, tuple[list[Culprit], float]] = {}  # slot → items, since when
         self.longest_item_s = 0.0
+        self.clock = FairClock()
         self.stderr: deque[str] = deque(maxlen=20)
         self._process = process = launch.take()
         self._inbox: queue.Queue[bytes] = queue.Queue()
@@ -91,7 +93,7 @@ class Worker:
         if kind not in ("R", "P", "W", "I"):
             return False
         slot, *names = text.split()
-        items, now = [_culprit(name) for name in names], time.monotonic()
+        items, now = [_culprit(name) for name in names], self.clock()
         if kind == "I":
             self.inferring.pop(slot, None)
             if items:

@@ -87,7 +87,7 @@ _END = object()
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A source, the queue its reader fills, and what has become of its items."""
+    """A source, the queue its reader fills, and what has become of its items: so many are `given`, lately then."""
 
     number: int
     source: Source
@@ -95,6 +95,8 @@ class Work:
     queue: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     entries: list[Entry] = field(default_factory=list)
     ended: bool = False
+    given: int = 0
+    handed_out: float = field(default_factory=time.monotonic)
 
 
 class Readers:
@@ -169,7 +171,8 @@ class Readers:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
         held = 0.0  # of the budget: from before a decode until its item is prepared, never while it waits
         started = time.perf_counter()
-        name: Culprit = (work.number, 0)
+        first, _ = work.source.done
+        name: Culprit = (work.number, first)
         place = Place(path=work.source.path)
 
         def hold(megapixels: float) -> None:
@@ -191,7 +194,7 @@ class Readers:
 
         try:
             items = read_source(work.source, self._reads, self._options, needs=self._task.needs, admit=admit)
-            for index in itertools.count():
+            for index in itertools.count(first):
                 name = (work.number, index)
                 trouble = self.troubles.get(index)
                 if trouble is not None and trouble.reading:

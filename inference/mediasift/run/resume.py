@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from mediasift.errors import OutputError, UsageError
-from mediasift.run.journal import Journal
-from mediasift.system.files import faults
+from mediasift.run.journal import Journal, Stock
+from mediasift.system.files import faults, refuse_special
 from mediasift.tables.manifest import manifest_path
 from mediasift.tables.stored import Reader, Stored
 from mediasift.tables.writers import Form
@@ -25,24 +24,30 @@ def look(output: Path) -> tuple[str | None, Mapping[str, Any]]:
     """What earlier runs left at the output: the SHA-256 of the table, None if there is none; the manifest's JSON.
 
     Raises:
-        OutputError: Something is there that cannot be read.
+        OutputError: Something is there that cannot be read, or is no file; the manifest there is not ours.
     """
     beside, table = manifest_path(output), None
+    for file in (output, beside):
+        refuse_special(file)
     with faults(output):
         if output.exists():
-            with output.open("rb") as file:
-                table = hashlib.file_digest(file, "sha256").hexdigest()
-        text = beside.read_text(encoding="utf-8") if beside.exists() else "{}"
+            with output.open("rb") as opened:
+                table = hashlib.file_digest(opened, "sha256").hexdigest()
+        text = beside.read_bytes() if beside.exists() else b'{"mediasift": ""}'
     try:
         manifest = json.loads(text)
-    except ValueError:
-        manifest = {}
-    return table, manifest if isinstance(manifest, dict) else {}
+        manifest["mediasift"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise OutputError(
+            f"{beside}: was not written by mediasift, or is damaged; it is never overwritten. Move it away, or choose "
+            "another name with -o"
+        ) from error
+    return table, manifest
 
 
 def plan(
     output: Path, table: str | None, manifest: Mapping[str, Any], journal: Journal, now: Mapping[str, Any], *,
-    restart: bool, update: bool,
+    restart: bool, update: bool, retry_errors: bool,
 ) -> Plan:  # fmt: skip
     """What is to be done.
 
@@ -53,6 +58,7 @@ def plan(
         now: What this run would compute, and how: JSON objects under `settings`, `model`, `versions`, `table`.
         restart: Start again, whatever is there; but never over a table that was changed since.
         update: Add inputs that are not in the finished table.
+        retry_errors: Read inputs again whose rows carry an error.
 
     Raises:
         OutputError: The table there was not written by us, or was changed since.
@@ -65,7 +71,16 @@ def plan(
             f"{output}: was changed since mediasift wrote it, or was written by something else; it is never "
             "overwritten. Move it away, or choose another name with -o"
         )
-    if restart or not (header or table):
+    if restart:
+        return "begin"
+    if journal.is_of_another_version:
+        raise UsageError(
+            f"{journal.path}: was begun by another version of mediasift, which may go on with it; to begin again here: "
+            "--restart"
+        )
+    if header and not journal.has_news and not journal.table_sha256:
+        header = {}  # killed before anything was finished: a mistake may be corrected
+    if not (header or table):
         return "begin"
     begun, before = ("begun", header["what"]) if header else ("written", manifest)
     sections = ("settings", "model", "table", *(["versions"] if header or update else []))  # a finished table stays
@@ -74,7 +89,10 @@ def plan(
             f"{output}: was {begun} with other settings: {'; '.join(different)}. Repeat them, choose another name with "
             "-o, or start again with --restart"
         )
-    return "continue" if header else "extend" if update else "finished"
+    if header:
+        return "continue"
+    again = update or (retry_errors and manifest["counts"]["error_rows"] > 0)
+    return "extend" if again else "finished"
 
 
 def differences(
@@ -91,11 +109,14 @@ def differences(
     return found
 
 
-def stored_rows(output: Path, read: Reader, form: Form) -> Iterator[tuple[str, dict[str, str], list[Stored]]]:
-    """(path, carried-along values, rows) of each input in a finished table: neighbouring rows of the same path."""
-    kept = {name: form.written(column) for name, column in zip(form.kept, form.kept_columns, strict=True)}
+def stored_rows(output: Path, read: Reader, form: Form) -> Stock:
+    """(path, carried-along values, rows) of each input in a finished table: neighbouring rows with the same of both."""
+    names = ("path", *map(form.written, form.kept_columns))
+
+    def key(record: Mapping[str, Any]) -> list[str]:
+        return [form.read(record[name] or "") for name in names]
+
     with output.open("rb") as file:
-        for path, records in itertools.groupby(read(file), key=itemgetter("path")):
-            group = list(records)
-            values = {name: form.read(group[0][column] or "") for name, column in kept.items()}
-            yield form.read(path), values, [Stored(cells=tuple(record.values())) for record in group]
+        for (path, *kept), records in itertools.groupby(read(file), key=key):
+            rows = [Stored(cells=tuple(record.values())) for record in records]
+            yield path, dict(zip(form.kept, kept, strict=True)), rows

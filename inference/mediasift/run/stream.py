@@ -8,6 +8,7 @@ import weakref
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import IO, Any, Generic, Protocol, TextIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import InputError, Interrupted, UsageError
+from mediasift.errors import InputError, Interrupted, SetupError, UsageError
 from mediasift.rows import Row, RowType
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal
@@ -25,7 +26,7 @@ from mediasift.run.pipeline import Finished, Pipeline, readers, started
 from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
 from mediasift.sources.content import Content, PillowPicture, given
-from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
+from mediasift.sources.naming import Inputs, Skipped, Source, check_inputs, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary, computing
@@ -57,7 +58,13 @@ _TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file op
 def stream_of(task: Any, inputs: Named) -> Stream[Any]:
     """The started task over inputs; what is missing fails here, before the first file is read."""
     named = named_inputs(inputs)
-    return Stream(with_profile(Job(task=task.for_inputs(named), inputs=Inputs.of(task, named))))
+    stream: Stream[Any] = Stream(with_profile(Job(task=task.for_inputs(named), inputs=Inputs.of(task, named))))
+    try:
+        check_inputs(stream.job.inputs)
+    except SetupError:
+        stream.close()
+        raise
+    return stream
 
 
 class Store(Protocol):
@@ -129,11 +136,14 @@ class Stream(Generic[RowType]):
 
     def read(self, sources: Iterable[Source], progress: Progress | None = None) -> Iterator[Finished]:
         """Each of the given sources with its rows, once."""
-        shown = progress or Progress()
+        return (one for one in self._read(sources, progress or Progress()) if one.ended)
+
+    def _read(self, sources: Iterable[Source], shown: Progress) -> Iterator[Finished]:
+        """The same, with what is done of sources that go on."""
         try:
             for finished in self._runner.run(sources):
                 yield finished
-                shown.advance(sum(1 for row in finished.rows if row.error))
+                shown.advance(finished.items, sum(1 for row in finished.rows if row.error), ended=finished.ended)
         finally:
             shown.close()
             self._runner.close()
@@ -146,21 +156,29 @@ class Stream(Generic[RowType]):
         Raises:
             Interrupted: Somebody wants to stop; what was read is in the store.
         """
-        places, states, given = array("q"), deque[Any](), 0
+        places, begun, given = array("q"), deque[tuple[Any, int]](), 0
+        journal = store if isinstance(store, Journal) else None
 
         def missing() -> Iterator[Source]:
             for source in sources:
                 place = store.find(source)
                 places.append(-1 if place is None else place)
                 if place is None:
-                    states.append(store.state(source))
-                    yield source
+                    done = (0, ()) if journal is None else journal.begun(source, self.row_type)
+                    begun.append((store.state(source), done[0]))
+                    yield replace(source, done=done)
                 else:
                     progress.take_over()
 
         try:
-            for finished in self.read(missing(), progress):
-                place = store.append(finished.source, states.popleft(), finished.rows)
+            for finished in self._read(missing(), progress):
+                state, items = begun.popleft()
+                if not finished.ended:
+                    begun.appendleft((state, items + finished.items))
+                    if journal is not None:
+                        journal.append(finished.source, state, finished.rows, (items, finished.items))
+                    continue
+                place = store.append(finished.source, state, finished.rows)
                 while places[given] >= 0:
                     yield places[given], None
                     given += 1
@@ -168,7 +186,7 @@ class Stream(Generic[RowType]):
                 yield place, finished.rows
         except Interrupted as error:
             raise Interrupted(
-                f"interrupted; {progress.done:,} inputs are done and kept in {store.path.name}. "
+                f"interrupted; {progress.done:,} inputs{progress.of_next} are done and kept in {store.path.name}. "
                 "To go on, type the same command again"
             ) from error
         yield from ((place, None) for place in places[given:])
@@ -199,20 +217,11 @@ class Stream(Generic[RowType]):
             raise InputError(f"nothing to read in {', '.join(self.job.inputs.names) or 'no input'}{other}")
         if journal is not None:
             vanished = journal.vanished()
-            summary.vanished = [journal.path_at(place) for place in vanished]
+            summary.vanished = [journal.path_at(place) for place in dict.fromkeys(vanished)]
+            summary.repeated = journal.repeated
             order.extend(vanished)
-            yield from self._journaled(journal, order)
-
-    def _journaled(self, journal: Journal, order: Iterable[int]) -> Iterator[RowType | Stored]:
-        """All rows. Those taken from an older table stand there once, however often their input is named."""
-        taken: set[int] = set()
-        for place in order:
-            if place in taken:
-                continue
-            for row in journal.rows(place, self.row_type):
-                if isinstance(row, Stored):
-                    taken.add(place)
-                yield row
+            for place in order:
+                yield from journal.rows(place, self.row_type)
 
     def tell(self, summary: Summary) -> None:
         """Put what the engine knows of the run into the summary."""

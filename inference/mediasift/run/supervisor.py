@@ -12,6 +12,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
@@ -177,12 +178,8 @@ class Supervisor:
             if self._worker.note(kind, text):
                 if look:
                     return None
-            elif kind == "F":
-                number, _, rows = text.partition(" ")
-                first, source = pending.popleft()
-                if first != int(number):
-                    raise RuntimeError(f"the worker finished source {number} before {first}")
-                return self._finished(source, rows)
+            elif kind in ("F", "Q"):
+                return self._finished(pending, kind, text)
             elif kind == "E":
                 self.seconds = json.loads(text)
                 if self._signals.requested:
@@ -192,14 +189,22 @@ class Supervisor:
             else:
                 self._raise_if_failed(self._worker, kind, text)
 
-    def _finished(self, source: Source, rows: str) -> Finished:
-        made = [from_json(self._row_type, {**row, "kept": source.kept}) for row in json.loads(rows)]
-        return Finished(source=source, rows=made)
+    def _finished(self, pending: deque[tuple[int, Source]], kind: str, text: str) -> Finished:
+        """What the worker finished of the first source; it stays pending while that goes on."""
+        number, items, text = text.split(" ", 2)
+        first, source = pending.popleft()
+        if first != int(number):
+            raise RuntimeError(f"the worker finished source {number} before {first}")
+        rows = [from_json(self._row_type, {**row, "kept": source.kept}) for row in json.loads(text)]
+        if kind == "Q":
+            done = source.done[0] + int(items), [*source.done[1], *rows]
+            pending.appendleft((first, replace(source, done=done)))
+        return Finished(source=source, rows=rows, items=int(items), ended=kind == "F")
 
     def _look(self, *, quiet: bool) -> None:
         """Whether the worker keeps within the limits. Time is judged only when all it said was heard."""
-        self._looked = now = time.monotonic()
-        worker = self._worker
+        self._looked = time.monotonic()
+        worker, now = self._worker, self._worker.clock()
         self.peak_bytes = max(self.peak_bytes, peak_bytes(worker.pid))
         if resident_bytes(worker.pid) > self._max_bytes:
             worker.close()
@@ -225,14 +230,14 @@ class Supervisor:
         """After a death: everything up to the last suspect one by one, the rest from the start."""
         suspects = death.certain or self._worker.suspects()
         while (message := self._worker.message(0)) is not None and message[0]:  # what it had finished before
-            if message[0] == "F" and pending:
-                yield self._finished(pending.popleft()[1], message[1].partition(" ")[2])
+            if message[0] in ("F", "Q") and pending:
+                yield self._finished(pending, *message)
         self._restart()
         last = max((number for number, _ in pending if number in suspects), default=-1)
         while pending and pending[0][0] <= last and not self._signals.requested:
             number, source = pending.popleft()
             certain = [Trouble(*death.certain[number], death.reason)] if number in death.certain else []
-            yield self._singly(number, source, certain)
+            yield from self._singly(number, source, certain)
         self._worker.read(pending)
 
     def _restart(self) -> None:
@@ -241,23 +246,26 @@ class Supervisor:
         self.restarts += 1
         self._worker = self._start()
 
-    def _singly(self, number: int, source: Source, troubles: list[Trouble]) -> Finished:
+    def _singly(self, number: int, source: Source, troubles: list[Trouble]) -> Iterator[Finished]:
         """One source alone; each item that kills the worker is left out in the next attempt."""
         while True:
             if troubles and troubles[-1].reading and troubles[-1].item == 0:
                 row = self._row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
-                return Finished(source=source, rows=[row])
+                yield Finished(source=source, rows=[row])
+                return
             known = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
             self._worker.send({"order": "singly", "number": number, "troubles": known, **source_to_json(source)})
+            alone = deque([(number, source)])
             try:
-                alone = deque([(number, source)])
                 while alone:
                     if (finished := self._next(alone)) is not None:
-                        return finished
-                    if self._signals.requested:
+                        yield finished
+                    elif self._signals.requested:
                         raise Interrupted("interrupted")
+                return
             except _Died as death:
-                item, reading = self._worker.suspects().get(number, (0, True))
+                number, source = alone[0]
+                item, reading = self._worker.suspects().get(number, (source.done[0], True))
                 self._restart()
                 troubles = [*troubles, Trouble(item, reading or len(troubles) >= _ATTEMPTS, death.reason)]
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Generic, Protocol, TextIO
 
-from mediasift.errors import InputError, OutputError, UsageError
+from mediasift.errors import Interrupted, OutputError, UsageError
 from mediasift.rows import Row, RowType, values
 from mediasift.run.journal import Journal
 from mediasift.run.resume import look, plan, stored_rows
@@ -124,7 +124,7 @@ class Table(Generic[RowType]):
 
     def write(
         self, output: str | Path, *, format: str | None = None, spreadsheet_safe: bool = False,
-        progress: TextIO | None = None, restart: bool = False, update: bool = False,
+        progress: TextIO | None = None, restart: bool = False, update: bool = False, retry_errors: bool = False,
     ) -> None:  # fmt: skip
         """Write the table and its manifest, each at once and whole, when all inputs are done.
 
@@ -139,6 +139,7 @@ class Table(Generic[RowType]):
             restart: Start again. A table that was changed since it was written is not overwritten even then.
             update: Add inputs that are not in the finished table; rows of inputs that are gone stay. Where every row
                 depends on all inputs, make the table of those that are there now instead.
+            retry_errors: Read inputs again whose rows carry an error, of a finished table or of one that was begun.
 
         Raises:
             UsageError: The name says no format; or the table was begun, or written, with other settings.
@@ -149,9 +150,9 @@ class Table(Generic[RowType]):
         output, form = Path(output), self._form(spreadsheet_safe)
         name = format_of(output, format, form.row_type)
         read = FORMATS[name].read if self._rows.extends else None
-        if update and self._rows.extends and read is None:
+        if (update or retry_errors) and self._rows.extends and read is None:
             able = ", ".join(other for other, one in FORMATS.items() if one.read is not None)
-            raise UsageError(f"{output}: a .{name} cannot be added to; --update is for {able}")
+            raise UsageError(f"{output}: a .{name} cannot be added to; --update and --retry-errors are for {able}")
         if not output.parent.is_dir():
             raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
         self._take()
@@ -159,21 +160,30 @@ class Table(Generic[RowType]):
         try:
             with Journal(output) as journal:
                 before, manifest_before = look(output)
-                todo = plan(output, before, manifest_before, journal, what, restart=restart, update=update)
+                todo = plan(
+                    output, before, manifest_before, journal, what,
+                    restart=restart, update=update, retry_errors=retry_errors,
+                )  # fmt: skip
+                journal.retry_errors = retry_errors
                 if todo == "finished":
                     self.left_alone = True
                     self.summary = Summary.of(manifest_before)
                     return
                 if todo != "continue":
                     stored = stored_rows(output, read, form) if todo == "extend" and read is not None else ()
-                    journal.begin({"what": what, "replaces": before}, stored)
+                    repeated = manifest_before.get("counts", {}).get("repeated", [])
+                    journal.begin({"what": what, "replaces": before, "repeated": repeated}, stored)
                 try:
                     rows = _begun(self._counted(journal, progress))
-                except (InputError, UsageError):
+                except BaseException:
                     if todo != "continue" and not journal.has_grown:
                         journal.forget()  # so that the corrected call just runs
                     raise
                 self._publish(rows, form, output, journal, what)
+        except (Interrupted, OutputError) as error:
+            if not restart:
+                raise
+            raise type(error)(f"{error} (but without --restart, which would begin again)") from error
         finally:
             self.close()
 

@@ -5,7 +5,8 @@ It takes JSON lines on standard input: the job, then sources. It answers on what
 
     started   the task's facts, or the error that stops the run
     R, P, W 0 n:i   a reader reads item i of source n, prepares it, waits    I s n:i ..   see `lanes.Watch`
-    F n {..}  the rows of source n                           E {..}  no more sources; seconds per stage
+    F n k [..]  source n is finished: its k items, its rows    E {..}  no more sources; seconds per stage
+    Q n k [..]  the next k items of source n are finished, which goes on
 
 When standard input ends, it ends at once: its results would reach no one.
 """
@@ -26,7 +27,7 @@ from typing import Any
 from mediasift.engines.onnx.providers import runtime
 from mediasift.errors import SetupError
 from mediasift.media.pictures.images import get_ready
-from mediasift.rows import to_json
+from mediasift.rows import Row, to_json
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
 from mediasift.run.lanes import Culprit
 from mediasift.run.pipeline import Finished, started
@@ -57,16 +58,17 @@ class Channel:
         self.send(doing, " ".join([str(slot), *(f"{source}:{item}" for source, item in items)]))
 
     def finished(self, number: int, finished: Finished) -> None:
-        """The rows of a source."""
-        rows = [to_json(row) for row in finished.rows]
-        self.send("F", f"{number} {json.dumps(rows, ensure_ascii=True, separators=(',', ':'))}")
+        """The rows of a source, or of some of its items."""
+        rows = json.dumps([to_json(row) for row in finished.rows], ensure_ascii=True, separators=(",", ":"))
+        self.send("F" if finished.ended else "Q", f"{number} {finished.items} {rows}")
 
 
 class Orders(queue.Queue[dict[str, Any]]):
     """What the supervisor wants, line by line, read in a thread of its own so that `stop` is heard at once."""
 
-    def __init__(self, lines: Iterator[bytes]) -> None:
+    def __init__(self, lines: Iterator[bytes], row_type: type[Row]) -> None:
         super().__init__()
+        self._row_type = row_type
         self._stopped = threading.Event()
         threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
 
@@ -78,10 +80,14 @@ class Orders(queue.Queue[dict[str, Any]]):
             self.put(order)
         os._exit(0)  # the supervisor is gone, or wants us gone; whatever we do now is of no use
 
+    def source(self, order: dict[str, Any]) -> Source:
+        """The source of an order."""
+        return source_from_json(order, self._row_type)
+
     def sources(self, order: dict[str, Any]) -> Iterator[Source]:
         """The sources from this order until `stop` or `end`."""
         while order["order"] == "read" and not self._stopped.is_set():
-            yield source_from_json(order)
+            yield self.source(order)
             order = self.get()
 
 
@@ -111,21 +117,24 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
     if data["offline"]:
         os.environ[VARIABLE] = "1"
         forbid_sockets()
-    pipeline = started(job_from_json(data), channel.watch)
+    job = job_from_json(data)
+    pipeline = started(job, channel.watch)
     facts = {"facts": dict(pipeline.facts), "batch_size": pipeline.batch_size, "ahead": pipeline.ahead}
     channel.send("S", json.dumps(facts))
-    orders = Orders(lines)
+    orders = Orders(lines, job.task.row)
     while True:
         order = orders.get()
         if order["order"] == "singly":
-            number, source = order["number"], source_from_json(order)
+            number, source = order["number"], orders.source(order)
             troubles = [Trouble(one["item"], one["reading"], error_from_json(one)) for one in order["troubles"]]
-            channel.finished(number, pipeline.run_singly(number, source, troubles))
+            for finished in pipeline.run_singly(number, source, troubles):
+                channel.finished(number, finished)
             continue
         if order["order"] == "read":
-            first = order["number"]
-            for number, finished in enumerate(pipeline.run(orders.sources(order), first=first), first):
+            number = order["number"]
+            for finished in pipeline.run(orders.sources(order), first=number):
                 channel.finished(number, finished)
+                number += finished.ended
         channel.send("E", json.dumps(pipeline.seconds))
 
 

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from mediasift.errors import ItemError, NotFound, Unreadable, Unsupported
+from mediasift.errors import InputError, ItemError, NotFound, Unreadable, Unsupported
 from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.formats import sniff
 from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
@@ -36,12 +36,14 @@ class Source:
         content: What it holds; None for a failure.
         kept: Values from the list it was named in, (column, value).
         failure: Why it cannot even be tried (a folder that cannot be opened, a pattern without matches).
+        done: How many of its items an earlier run finished, and their rows.
     """
 
     path: str
     content: Content | None = None
     kept: Kept = ()
     failure: ItemError | None = None
+    done: tuple[int, Sequence[Any]] = (0, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +118,42 @@ _STRANGE = re.compile(r"[\udc80-\udcff]|\\x[89a-f][0-9a-f]")
 
 def _from_stdin(stdin: TextIO | None, inputs: Inputs) -> Iterator[Source]:
     stream = stdin or sys.stdin
+    if stream is None:
+        raise InputError("-: standard input is closed; give it paths, or name files")
     data = stream.buffer.read() if hasattr(stream, "buffer") else stream.read().encode("utf-8", "surrogateescape")
     if inputs.column is not None or inputs.keep:
         yield from _from_table(Path("standard input"), inputs, data)
     else:
         yield from _from_lines(listed_lines(data, "standard input", inputs.encoding), Path())
+
+
+def check_inputs(inputs: Inputs) -> None:
+    """Find mistakes in what was named before anything is read.
+
+    Raises:
+        InputError: Nothing of what was named exists, or a list cannot be read.
+        UsageError: `column` or `keep` name a column that is not there.
+    """
+    if "-" in inputs.names:
+        return
+    for name in inputs.named:
+        next(find_sources(replace(inputs, named=[name])), None)
+    missing = None
+    for source in find_sources(inputs):
+        if _is_there(source):
+            return
+        missing = missing or source
+    if missing is not None:
+        names = ", ".join(inputs.names)
+        listed = "" if names == missing.path else f": neither {missing.path} nor any other (--column names the paths)"
+        raise InputError(f"{names[:500]}: no such file or folder{listed}")
+
+
+def _is_there(source: Source) -> bool:
+    """Whether there is something to read, or something that cannot be."""
+    if source.content is None:
+        return not isinstance(source.failure, NotFound)
+    return not isinstance(source.content, LocalFile) or os.path.lexists(source.content.path)
 
 
 def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:

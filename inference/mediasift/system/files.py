@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import re
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
@@ -40,6 +41,7 @@ def write_atomically(
     Raises:
         OutputError: The file cannot be written; nothing half-written is left.
     """
+    refuse_special(output)
     # Named after the output, so that what a killed run left behind is replaced, and goes, when it is continued.
     temporary = output.with_name(f".mediasift-{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:12]}.part")
     mine: os.stat_result | None = None
@@ -62,6 +64,18 @@ def write_atomically(
         finally:
             if mine is not None and _is_at(mine, temporary):
                 temporary.unlink()
+
+
+def refuse_special(output: Path) -> None:
+    """Raise an OutputError where something other than a file has this name: nothing may be put in its place."""
+    with faults(output):
+        try:
+            mode = output.stat().st_mode
+        except FileNotFoundError:
+            return
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
+        raise OutputError(f"{output}: is {kind}, not a file; choose another name, or leave it out to write to stdout")
 
 
 def _created(temporary: Path) -> io.BufferedRandom:
@@ -108,16 +122,29 @@ def make_folder(folder: str | Path) -> None:
 
 
 def path_below(folder: str | Path, path: str | PurePath) -> Path:
-    """Where in a folder the files of a source belong: as the source lies, and never outside.
+    """Where in a folder the files of a source belong: as the source lies, never outside, and no two in one place.
 
-    Every `..` becomes `_up` (and a name `_up` one `_` more, so that no two sources share a place), a drive or server
-    an ordinary name; the root is left out: `../a/x.png` → `DIR/_up/a/x.png`, `/a/x.png` → `DIR/a/x.png`.
+    Every `..` becomes `_up`, the root `_root` (with the drive or server), and a name such as `_up` gets one `_` more:
+    `../a/x.png` → `DIR/_up/a/x.png`, `/a/x.png` → `DIR/_root/a/x.png`, `_up/x.png` → `DIR/__up/x.png`.
     """
     pure = path if isinstance(path, PurePath) else PurePath(path)
-    anchor = re.sub(r"\W+", "_", pure.anchor).strip("_")
-    names = [anchor, *pure.parts[bool(pure.anchor) :]]
-    safe = [f"_{name}" if re.fullmatch("_+up", name) else "_up" if name == ".." else name for name in names if name]
-    return Path(folder, *(safe or ["unnamed"]))
+    anchor = re.sub(r"[^\w.-]", lambda sign: f"%{ord(sign[0]):02x}", pure.anchor.strip("/\\"))
+    names = [
+        "_up" if name == ".." else f"_{name}" if re.fullmatch("_+(up|unnamed|root.*)", name) else name
+        for name in pure.parts[bool(pure.anchor) :]
+    ]
+    return (
+        Path(folder, *([f"_root{anchor}"] if pure.anchor else []), *names) if pure.parts else Path(folder, "_unnamed")
+    )
+
+
+_MARK = r"(_\d\d+-\d\d-\d\d\.\d{3}|_f\d+|_p\d+|\.(page|frame)-?\d+|array\[\d+\])_*$"
+"""How names end that `place_suffix` and Python's arrays have given."""
+
+
+def unlike_a_place(name: str) -> str:
+    """A source's name, with a `_` behind it where it would be taken for that of a place in another source."""
+    return f"{name}_" if re.search(_MARK, name) else name
 
 
 def fitting(path: Path) -> Path:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.errors import MediasiftError, OutputError
-from mediasift.system.files import faults
-from mediasift.system.locks import lock, unlock
+from mediasift.system.files import faults, refuse_special
+from mediasift.system.locks import is_ours, lock, owner, unlock
 
 SYNC_S = 5.0
 """Seconds between two calls of fsync."""
@@ -33,6 +33,7 @@ class Lines:
         path: The file.
         begins: The first bytes of every file of this kind, without the line's end.
         foreign: Raised by `read` for a file that begins in another way.
+        damaged: Raised by `read` for a first line that is whole, but not as it was written; None drops everything.
         busy: Raised where another process has the file open.
 
     Attributes:
@@ -43,9 +44,12 @@ class Lines:
         OutputError: It cannot be opened.
     """
 
-    def __init__(self, path: Path, *, begins: bytes, foreign: MediasiftError, busy: MediasiftError) -> None:
+    def __init__(
+        self, path: Path, *, begins: bytes, foreign: MediasiftError, busy: MediasiftError,
+        damaged: MediasiftError | None = None,
+    ) -> None:  # fmt: skip
         self.path = path
-        self._begins, self._foreign, self._busy = begins, foreign, busy
+        self._begins, self._foreign, self._busy, self._damaged = begins, foreign, busy, damaged
         self.end = 0
         self._synced = time.monotonic()
         self._file = self._open()
@@ -54,11 +58,12 @@ class Lines:
         """A descriptor that is locked and still the file of that name."""
         while True:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+            refuse_special(self.path)
             with faults(self.path):
                 file = os.open(self.path, flags, 0o666)
             if not lock(file, self.path):
                 os.close(file)
-                raise self._busy
+                raise type(self._busy)(f"{self._busy}{f' (it is {by})' if (by := owner(self.path)) else ''}")
             if self._is_named(file):
                 return file
             self._release(file)  # the other process finished and removed it between our two steps
@@ -80,6 +85,8 @@ class Lines:
                     raise self._foreign
                 data = _checked(line)
                 if data is None:
+                    if self.end == 0 and line.endswith(b"\n") and self._damaged is not None:  # a torn line has no end
+                        raise self._damaged
                     return
                 place = self.end
                 self.end += len(line)
@@ -119,10 +126,10 @@ class Lines:
         with faults(self.path):
             os.fsync(self._file)
             self._synced = time.monotonic()
-            if not self._is_named(self._file):
+            if not (self._is_named(self._file) and is_ours(self.path)):
                 raise OutputError(
-                    f"{self.path}: was moved or removed while it was written; put its folder back and run the command "
-                    "again"
+                    f"{self.path}: was moved, removed or taken over while it was written; put its folder back and run "
+                    "the command again"
                 )
 
     def cut(self, *, everything: bool = False) -> None:

@@ -23,8 +23,10 @@ class _Shown:
 
             self._bar = tqdm(file=stream, leave=False, **bar)
 
-    def _report(self) -> None:
-        if self._stream is not None and time.monotonic() - self._reported >= _EVERY_S:
+    def _report(self, *, at_once: bool = False) -> None:
+        if self._stream is None or self._bar is not None:
+            return
+        if at_once or time.monotonic() - self._reported >= _EVERY_S:
             self._reported = time.monotonic()
             self._stream.write(self._line() + "\n")
             self._stream.flush()
@@ -39,22 +41,26 @@ class _Shown:
 
 
 class Progress(_Shown):
-    """Counts finished sources, of so many where that is known, and reports them to a stream."""
+    """Counts finished sources, of so many where that is known, and their pages and frames; reports to a stream."""
 
     def __init__(self, stream: TextIO | None = None, total: int | None = None) -> None:
         super().__init__(stream, total=total, unit="file", dynamic_ncols=True)
         self._total = total
-        self.done = self.errors = self._taken_over = 0
+        self.done = self.errors = self._taken_over = self._of_next = 0
+        if total:
+            self._report(at_once=True)
 
-    def advance(self, errors: int) -> None:
-        """One source is done, with so many error rows."""
-        self.done += 1
-        self.errors += errors
-        if self._bar is None:
-            self._report()
-        else:
-            self._bar.set_postfix(errors=self.errors, refresh=False)
-            self._bar.update()
+    def advance(self, items: int, errors: int, *, ended: bool = True) -> None:
+        """One source is done, of so many items, with so many error rows; or so many more items of one that goes on."""
+        self._of_next = 0 if ended else self._of_next + items
+        self.done += ended
+        self.errors += errors * ended
+        self._report()
+        if self._bar is not None:
+            self._bar.set_postfix(
+                errors=self.errors, **({"pages": self._of_next} if self._of_next else {}), refresh=not ended
+            )
+            self._bar.update(ended)
 
     def take_over(self) -> None:
         """One source was done by an earlier run: it counts, but not as speed."""
@@ -64,11 +70,19 @@ class Progress(_Shown):
             self._bar.initial += 1
             self._bar.update()
 
+    @property
+    def of_next(self) -> str:
+        """What is done of the source that goes on, to follow the number of those that are done."""
+        return f" and {self._of_next:,} pages or frames of the next" if self._of_next else ""
+
     def _line(self) -> str:
-        rate = (self.done - self._taken_over) / max(time.monotonic() - self._started, 1e-9)
         of_total = f" of {self._total:,}" if self._total is not None else ""
+        if not self.done + self._of_next:
+            return f"0{of_total} files"
+        rate = (self.done - self._taken_over) / max(time.monotonic() - self._started, 1e-9)
         left = f", {_duration((self._total - self.done) / rate)} left" if self._total is not None and rate else ""
-        return f"{self.done:,}{of_total} files, {rate:.1f} per second{left}, {self.errors:,} errors"
+        speed = f", {rate:.1f} per second" if rate else ""
+        return f"{self.done:,}{of_total} files{self.of_next}{speed}{left}, {self.errors:,} errors"
 
 
 class Transfer(_Shown):
@@ -81,8 +95,8 @@ class Transfer(_Shown):
     def __call__(self, here: int, total: int) -> None:
         """So many bytes are here."""
         self._here, self._total = here, total
+        self._report()
         if self._bar is None:
-            self._report()
             return
         if self._bar.total is None:  # what an earlier attempt fetched is no speed
             self._bar.total, self._bar.initial = total, here

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Summary:
         skipped: Files in named folders that are no rows, by reason.
         taken_over: Inputs whose rows an earlier run had computed.
         vanished: Inputs of an earlier run that are no longer there; their rows stay, at the end of the table.
+        repeated: [path, carried-along columns, how often] of each input that was named more than once.
         worker_restarts: How often the worker process died.
         worker_peak_bytes: Its largest resident memory; 0 where there was none, or the system does not tell.
         seconds: Per stage; `longest_item` is the slowest to read and prepare.
@@ -43,6 +45,7 @@ class Summary:
     skipped: dict[str, int] = field(default_factory=dict)
     taken_over: int = 0
     vanished: list[str] = field(default_factory=list)
+    repeated: list[list[Any]] = field(default_factory=list)
     worker_restarts: int = 0
     worker_peak_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -108,7 +111,12 @@ def versions() -> dict[str, str]:
 
 def computing() -> dict[str, str]:
     """Versions of what decodes and computes: with others, the same settings may give other rows."""
-    packages = {"mediasift": __version__}
+    return {"mediasift": __version__, **_installed()}
+
+
+@cache
+def _installed() -> dict[str, str]:
+    packages = {}
     for name in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             packages[name] = metadata.version(name)

@@ -25,7 +25,7 @@ from mediasift.settings import Option, parse_size
 from mediasift.sources.content import LocalFile
 from mediasift.sources.formats import HEAD_BYTES, sniff
 from mediasift.sources.naming import common_folder
-from mediasift.system.files import fitting, make_folder, path_below, place_suffix, write_file
+from mediasift.system.files import fitting, make_folder, path_below, place_suffix, unlike_a_place, write_file
 from mediasift.tasks.task import Reads, RowsTask
 
 
@@ -221,14 +221,17 @@ def output_path(item: Item, settings: Convert) -> Path:
     path = PurePath(item.path)
     if settings.base and path.is_relative_to(settings.base):
         path = path.relative_to(settings.base)
+    elif settings.base and path.is_absolute() == PurePath(settings.base).is_absolute():
+        path = PurePath(os.path.relpath(path, settings.base))
     source, ending = path_below(settings.directory, path), f".{settings.to}"
     place = place_suffix(item, page=".page{}", frame=".frame{}")
     stem, suffix = os.path.splitext(source.name)  # noqa: PTH122  (a name that pathlib would normalise must stay as typed)
     if not place and suffix.lower() == ending and not _is_media_name(stem):
-        return fitting(source)
+        return fitting(source.with_name(f"{unlike_a_place(stem)}{suffix}"))
     # A name without a suffix gets the ending twice: once would be the name of `x.png` itself.
     once = place or item.content is None or _is_media_name(source.name)
-    return fitting(source.with_name(f"{source.name}{place}{ending if once else 2 * ending}"))
+    name = source.name if item.content is None else unlike_a_place(source.name)
+    return fitting(source.with_name(f"{name}{place}{ending if once else 2 * ending}"))
 
 
 def _is_media_name(name: str) -> bool:

@@ -28,7 +28,7 @@ from mediasift.media.pictures.cleaning import STEPS, Matrix, clean, map_box
 from mediasift.media.settings import DPI_OPTION, PictureSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
-from mediasift.system.files import fitting, make_folder, path_below, place_suffix, write_file
+from mediasift.system.files import fitting, make_folder, path_below, place_suffix, unlike_a_place, write_file
 from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Started
 
 LEVELS = ("page", "line", "word")
@@ -209,4 +209,5 @@ def _lines_of(page: TextPage) -> tuple[Line, ...]:
 def page_file(folder: str | Path, place: Place, suffix: str) -> Path:
     """`scans/a.tif`, page 2 → `FOLDER/scans/a.tif.page-2.SUFFIX`; nothing ever lies outside the folder."""
     source = path_below(folder, place.path)
-    return fitting(source.with_name(f"{source.name}{place_suffix(place, frame='.frame-{}', page='.page-{}')}.{suffix}"))
+    mark = place_suffix(place, frame=".frame-{}", page=".page-{}")
+    return fitting(source.with_name(f"{unlike_a_place(source.name)}{mark}.{suffix}"))

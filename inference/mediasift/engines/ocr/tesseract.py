@@ -19,6 +19,7 @@ from mediasift.engines.engine import Resources
 from mediasift.engines.ocr.page import Line, OcrEngine, PageRequest, PageText, Picture, Region, line_of
 from mediasift.errors import EngineError, InferenceFailed, ItemTimeout, UsageError
 from mediasift.settings import Option, Settings
+from mediasift.system.machine import core_share
 from mediasift.system.optional import require
 
 DEFAULT_LANGUAGE = "eng"
@@ -152,7 +153,12 @@ class Tesseract(OcrEngine):
             picture.write_bytes(head.encode() + np.ascontiguousarray(image).tobytes())
             try:
                 self._tesseract.run_tesseract(
-                    str(picture), str(base), extension="", lang=language, config=config, timeout=limit or 0
+                    str(picture),
+                    str(base),
+                    extension="",
+                    lang=language,
+                    config=config,
+                    timeout=limit / core_share() if limit else 0,  # of its own time
                 )
             except self._tesseract.TesseractError as error:
                 raise InferenceFailed(f"Tesseract gave up on it ({' '.join(str(error.message).split())})") from error

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, Unsupported, UsageError
-from mediasift.items import FailedItem, Item, TextPage
+from mediasift.items import FailedItem, Item, Place, TextPage
 from mediasift.media.documents.text_layer import (
     Lines,
     TextLayer,
@@ -63,8 +63,8 @@ def wanted_pages(count: int, ranges: Sequence[tuple[int, int | None]]) -> list[i
 
 
 def read_pages(
-    content: Content, path: str, options: PictureSettings, admit: Callable[[float], None]
-) -> Iterator[Item | TextPage | FailedItem]:
+    content: Content, path: str, options: PictureSettings, admit: Callable[[float], None], *, first: int = 0
+) -> Iterator[Place]:
     """Each page of a PDF, in order.
 
     Args:
@@ -74,6 +74,7 @@ def read_pages(
             pictures inside it, is rendered at what fits; with `text_layer`, one that has text becomes a `TextPage`,
             with a picture of what else it shows where that may hold more text.
         admit: Called before each page is rendered, with its megapixels.
+        first: How many pages are not wanted any more; for each comes its place alone.
 
     Raises:
         Damaged: It is no PDF that can be opened.
@@ -85,7 +86,8 @@ def read_pages(
         numbers = wanted_pages(count, ranges)
         if not numbers:
             raise NotFound(f"the PDF has {count} pages, none of the pages {options.pages or 1}")
-        for number in numbers:
+        yield from (Place(path=path, page=number) for number in numbers[:first])
+        for number in numbers[first:]:
             yield from _read_page(document, options, admit, {"path": path, "page": number}, content)
 
 

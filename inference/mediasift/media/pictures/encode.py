@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mediasift.errors import EngineError, OutputError
 from mediasift.items import Place
 from mediasift.media.libraries import Image, cv2
-from mediasift.system.files import fitting, path_below, place_suffix, write_file
+from mediasift.system.files import fitting, path_below, place_suffix, unlike_a_place, write_file
 
 
 def _pillow(form: str, numbers: NDArray[np.generic], quality: int, exif: bytes, **options: Any) -> bytes:
@@ -88,4 +88,4 @@ def still_path(directory: str | Path, place: Place, format: str) -> Path:
     """
     source = path_below(directory, place.path)
     suffix = place_suffix(place, time="_{}", frame="_f{}", page="_p{}")
-    return fitting(source.with_name(f"{source.name}{suffix}{STILLS[format]}"))
+    return fitting(source.with_name(f"{unlike_a_place(source.name)}{suffix}{STILLS[format]}"))

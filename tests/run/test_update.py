@@ -1,0 +1,115 @@
+"""`--update` and `--retry-errors`: a finished table that is added to is the table of a fresh run."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mediasift.run.job import Job
+from mediasift.run.stream import Stream
+from mediasift.run.table import Table
+from mediasift.sources.naming import Inputs
+from mediasift.tables.formats import FORMATS
+from tests.pictures import save, solid
+from tests.run.planted import Planted, Red
+
+EXAMPLES = int(os.environ.get("MEDIASIFT_EXAMPLES", "8"))
+"""Lists for each format; 500 is what is promised."""
+
+NAMES = ["a.png", "b.png", "=c.png", "pages.tif", "broken.jpg", "gone.png"]
+WORDS = ["", "p1", "p2", "=1+1", "'", "ü\n,"]
+
+Lines = list[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures with one row, with three rows, with an error; one that is not there."""
+    from PIL import Image
+
+    place = tmp_path_factory.mktemp("update")
+    for number, name in enumerate(NAMES[:3]):
+        save(place / name, solid((number, 0, 0), 4, 4))
+    pages = [Image.fromarray(solid((page, 0, 0), 4, 4)) for page in range(3)]
+    pages[0].save(place / "pages.tif", save_all=True, append_images=pages[1:])
+    (place / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    return place
+
+
+def run(folder: Path, lines: Lines, out: Path, *, safe: bool = False, **how: bool) -> Table[Red]:
+    """Write the table of a list with a column that comes along."""
+    listed = folder / "list.csv"
+    with listed.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "post"), *lines])
+    inputs = Inputs(named=[str(listed), str(folder / "a.png")], keep=("post",))
+    table: Table[Red] = Table(Stream(Job(task=Planted(evil=False, jobs=0), inputs=inputs)))
+    table.write(out, spreadsheet_safe=safe, **how)
+    return table
+
+
+def rows_of(out: Path) -> Counter[str]:
+    read = FORMATS[out.suffix[1:]].read
+    assert read is not None
+    with out.open("rb") as file:
+        return Counter(repr(record) for record in read(file))
+
+
+listing = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(WORDS)), max_size=7)
+
+
+@pytest.mark.parametrize("form", [name for name, one in FORMATS.items() if one.read is not None])
+def test_an_update_is_a_fresh_run(folder: Path, tmp_path_factory: pytest.TempPathFactory, form: str):
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(first=listing, more=listing, order=st.randoms(use_true_random=False), safe=st.booleans())
+    def check(first: Lines, more: Lines, order, safe: bool) -> None:
+        place = tmp_path_factory.mktemp("tables")
+        out, fresh = place / f"out.{form}", place / f"fresh.{form}"
+        both = [*first, *more]
+        order.shuffle(both)
+        run(folder, first, out, safe=safe)
+        run(folder, both, out, safe=safe, update=True)
+        run(folder, both, fresh, safe=safe)
+        assert rows_of(out) == rows_of(fresh)
+        run(folder, [*both, *more], out, safe=safe, update=True)  # what an update wrote can be added to
+        run(folder, [*both, *more], fresh, safe=safe, update=True)
+        assert rows_of(out) == rows_of(fresh)
+
+    check()
+
+
+def test_the_same_picture_more_and_less_often(folder: Path, tmp_path: Path):
+    """As `bag dress bag` and one more: four rows, not three."""
+    out = tmp_path / "out.csv"
+    run(folder, [("b.png", ""), ("=c.png", ""), ("b.png", "")], out)
+    table = run(folder, [("b.png", ""), ("=c.png", ""), ("b.png", ""), ("pages.tif", "")], out, update=True)
+    assert table.summary.rows == 1 + 3 + 3
+    assert run(folder, [("b.png", ""), ("b.png", ""), ("b.png", "")], out, update=True).summary.rows == 1 + 3 + 1 + 3
+    assert run(folder, [("pages.tif", "")], out, update=True).summary.rows == 1 + 3 + 1 + 3
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_failed_inputs_are_tried_again(folder: Path, tmp_path: Path, form: str):
+    lines = [("a.png", "p1"), ("later.png", "p2"), ("a.png", "p1"), ("broken.jpg", "p3")]
+    out, fresh, later = tmp_path / f"out.{form}", tmp_path / f"fresh.{form}", folder / "later.png"
+    assert run(folder, lines, out).summary.error_rows == 2
+    save(later, solid((99, 0, 0), 4, 4))
+    try:
+        assert run(folder, lines, out).left_alone
+        table = run(folder, lines, out, retry_errors=True)
+        assert (table.summary.error_rows, table.summary.taken_over) == (1, 3)
+        run(folder, lines, fresh)
+        assert out.read_bytes() == fresh.read_bytes()
+    finally:
+        later.unlink()
+
+
+def test_nothing_failed_nothing_is_done(folder: Path, tmp_path: Path):
+    out = tmp_path / "out.csv"
+    run(folder, [("b.png", "")], out)
+    assert run(folder, [("b.png", "")], out, retry_errors=True).left_alone
