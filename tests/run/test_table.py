@@ -95,7 +95,7 @@ def test_lists_carry_columns_along(photos: Path, model: Path, tmp_path: Path):
     assert header.endswith("label,label_id,score,id,input_label,found,error")
     assert first.startswith("photos/1.png,")
     assert ",x1,mine," in first
-    assert ",x2,theirs,not-found: " in second
+    assert ",x2,theirs,,not-found: " in second
 
 
 def test_arrays_must_be_pictures(model: Path):
