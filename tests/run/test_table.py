@@ -111,7 +111,7 @@ def test_progress_in_plain_lines(monkeypatch: pytest.MonkeyPatch):
     progress = Progress(stream, 100)
     for _ in range(20):
         now[0] += 1
-        progress.advance(1, errors=1)
+        progress.advance(errors=1)
     progress.close()
     assert stream.getvalue().splitlines() == [
         "0 of 100 files",
@@ -128,7 +128,7 @@ def test_progress_on_a_terminal():
     stream = Terminal()
     progress = Progress(stream, 3)
     for _ in range(3):
-        progress.advance(1, errors=0)
+        progress.advance(errors=0)
     progress.close()
     assert "file" in stream.getvalue()
 

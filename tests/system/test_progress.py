@@ -16,7 +16,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_elsewhere_than_on_a_terminal_a_line_every_ten_seconds(clock: list[float]):
+def test_elsewhere_than_on_a_terminal_a_line_at_once_and_every_ten_seconds(clock: list[float]):
     out = io.StringIO()
     counted = Progress(out, 2000)
     for _ in range(1000):
@@ -25,7 +25,7 @@ def test_elsewhere_than_on_a_terminal_a_line_every_ten_seconds(clock: list[float
         clock[0] += 1
         counted.advance(errors=step == 3)
     assert out.getvalue() == (
-        "1,010 of 2,000 files, 1.0 per second, 16:30 left, 1 errors\n"
+        "0 of 2,000 files\n1,010 of 2,000 files, 1.0 per second, 16:30 left, 1 errors\n"
         "1,020 of 2,000 files, 1.0 per second, 16:20 left, 1 errors\n"
     )
     assert (counted.done, counted.errors) == (1020, 1)

@@ -143,7 +143,8 @@ class Stream(Generic[RowType]):
         try:
             for finished in self._runner.run(sources):
                 yield finished
-                shown.advance(finished.items, sum(1 for row in finished.rows if row.error), ended=finished.ended)
+                errors = sum(1 for row in finished.rows if row.error)
+                shown.advance(errors, items=finished.items, ended=finished.ended)
         finally:
             shown.close()
             self._runner.close()

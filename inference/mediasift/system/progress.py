@@ -50,8 +50,8 @@ class Progress(_Shown):
         if total:
             self._report(at_once=True)
 
-    def advance(self, items: int, errors: int, *, ended: bool = True) -> None:
-        """One source is done, of so many items, with so many error rows; or so many more items of one that goes on."""
+    def advance(self, errors: int, *, items: int = 1, ended: bool = True) -> None:
+        """One source is done, with so many error rows; or so many more items are, of one that goes on."""
         self._of_next = 0 if ended else self._of_next + items
         self.done += ended
         self.errors += errors * ended
