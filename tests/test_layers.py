@@ -55,7 +55,6 @@ OPENERS = {
     "engines/speech/": "configurations of models, paid answers",
     "tables/": "tables",
     "run/": "journal, manifest, profile, pipes to the worker",
-    "compare/index": "the index",
     "bench/": "results, and the child's pipe",
     "cli/__init__": "the null device, after a broken pipe",
 }
