@@ -68,6 +68,7 @@ def _read(
                 content.read(), path=path, content=content, suffix=content.suffix, needs=needs,
                 max_megapixels=options.max_megapixels, every_frame=options.every_frame, admit=admit,
                 background=options.background, keep_alpha=options.keeps_alpha,
+                profiles=options.color_profile == "srgb",
             )  # fmt: skip
         case "pictures" | "frames", "picture" | "video":
             return _frames(content, path, options, admit)

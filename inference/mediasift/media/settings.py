@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mediasift.media.documents.pages import parse_pages
 from mediasift.media.pictures.colors import check_background
@@ -94,6 +94,12 @@ class PictureSettings(LockedSettings, FrameSettings):
     every_frame: Annotated[bool, Option("All frames of animated pictures instead of the first.")] = False
     dpi: Annotated[float, DPI_OPTION] = 150.0
     pages: Annotated[str | None, Option("Only these pages of PDFs.", metavar="1-3,5", check=parse_pages)] = None
+    color_profile: Annotated[
+        Literal["srgb", "ignore"],
+        Option(
+            "Colours of pictures with a profile: brought to sRGB, or as stored, as OpenCV and plain Pillow have them."
+        ),
+    ] = "srgb"
 
     @property
     def keeps_alpha(self) -> bool:

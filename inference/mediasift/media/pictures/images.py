@@ -7,14 +7,15 @@ and at which scale, follows from the header and the size that is needed, never f
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import Damaged, ItemError, TooLarge, Unsupported
+from mediasift.errors import ItemError, TooLarge, Unsupported
 from mediasift.items import FailedItem, Item
 from mediasift.media.libraries import PIL, Image, cv2
 from mediasift.media.pictures.colors import WHITE, Background, array_to_srgb, profile_of_code_points, to_srgb
@@ -22,7 +23,7 @@ from mediasift.media.pictures.headers import Header, check_size, guarded, open_l
 from mediasift.media.pictures.jpeg import decode_jpeg
 from mediasift.media.pictures.png import animated_png, decode_png
 from mediasift.media.pictures.pnm import decode_pam
-from mediasift.media.pictures.probe import pillow_header, read_header
+from mediasift.media.pictures.probe import check_end, pillow_header, read_header
 from mediasift.media.pictures.tiff import CAMERA_RAW, Directory, check_tiff, is_float_rgb, tiff_numbers
 from mediasift.media.pictures.transforms import Picture
 from mediasift.sources.content import Content
@@ -65,6 +66,7 @@ def decode(
     admit: Admit = admit_all,
     background: str = "auto",
     keep_alpha: bool = False,
+    profiles: bool = True,
 ) -> Iterator[Item | FailedItem]:
     """Each page of a TIFF, each frame of an animation if `every_frame`, else the one picture.
 
@@ -78,6 +80,7 @@ def decode(
         admit: Called before each decode, with its megapixels.
         background: What lies behind transparent pixels, see `colors.Background`.
         keep_alpha: Give uint8 (H, W, 4) RGBA, on no background, instead.
+        profiles: Bring colours to sRGB by the profile of the picture; else they are as stored.
 
     Raises:
         ItemError: The file as a whole cannot be read.
@@ -93,6 +96,8 @@ def decode(
     if name not in _WITHOUT_PILLOW and not pillow_reads(name):
         raise Unsupported(f"{name.upper()} cannot be read by this installation{_ADVICE.get(name, '')}")
     header = read_header(data, name)
+    if not profiles:
+        header = replace(header, icc=_AS_STORED)
     check_size(header.width, header.height, max_megapixels)
     is_paged = len(header.pages) > 1
     if not is_paged and not (every_frame and name in _ANIMATED):
@@ -105,9 +110,8 @@ def decode(
         size = _size(image) if reduction == 1 else header.upright_size
         yield Item(path=path, image=image, original_size=size, content=content)
         return
-    pages = header.pages if is_paged else None
     ground = Background(background)
-    for index, frame in enumerate(_all_frames(data, name, pages, max_megapixels, admit)):
+    for index, frame in enumerate(_all_frames(data, name, header, max_megapixels, admit)):
         place: dict[str, Any] = {"page": index + 1} if is_paged else {"frame": index}
         if isinstance(frame, ItemError):
             yield FailedItem(path=path, **place, error=frame)
@@ -176,18 +180,23 @@ def _one(data: bytes, name: str, header: Header, reduction: int) -> _Decoded:
     if name == "hdr":
         return _Decoded(_by_opencv(data, "HDR"), None)
     if name == "tiff":
-        return _tiff_page(data, header.pages[0])
+        return _tiff_page(data, header.pages[0], header)
     if name == "avif" and not header.icc and (at := data.find(b"colrnclx")) >= 0:
         primaries, transfer = (int.from_bytes(data[at + 8 + 2 * n : at + 10 + 2 * n], "big") for n in range(2))
         icc = profile_of_code_points(primaries, transfer)
     else:
         icc = header.icc
+    check_end(data, name)
     with opened(data, name) as picture:
         picture.load()
         return _split(picture, icc, header.orientation)
 
 
-def _tiff_page(data: bytes, page: int) -> _Decoded:
+_AS_STORED = b"no profile"
+"""In the place of a profile: neither that of the file nor what else it says of its colours is followed."""
+
+
+def _tiff_page(data: bytes, page: int, header: Header) -> _Decoded:
     directory = check_tiff(data, page)
     if is_float_rgb(directory):
         return _Decoded(_by_opencv(data, "TIFF"), None)
@@ -198,14 +207,15 @@ def _tiff_page(data: bytes, page: int) -> _Decoded:
             raise Unsupported("TIFF of a kind that cannot be read here; save it with 8 or 16 bits a sample") from error
         picture.seek(page)
         picture.load()
-        return _split(picture, picture.info.get("icc_profile") or b"", 1, directory)
+        icc = header.icc if header.icc == _AS_STORED else picture.info.get("icc_profile") or b""
+        return _split(picture, icc, 1, directory)
 
 
 def _by_opencv(data: bytes, name: str) -> Picture:
     """RGB of floats that Pillow does not read."""
     image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
-        raise Damaged(f"{name} does not decode")
+        raise Unsupported(f"{name} is damaged or of a kind that cannot be read here")
     return _eight_bit(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image))
 
 
@@ -222,10 +232,10 @@ def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
 
 
 def _all_frames(
-    data: bytes, name: str, pages: Sequence[int] | None, max_megapixels: float, admit: Admit
+    data: bytes, name: str, whole: Header, max_megapixels: float, admit: Admit
 ) -> Iterator[_Decoded | ItemError]:
-    """Every page or frame by Pillow, which others may use between two of them; of an animation, `pages` is None."""
-    icc = read_header(data, name).icc
+    """Every page or frame by Pillow, which others may use between two of them."""
+    pages = whole.pages if len(whole.pages) > 1 else None
     with guarded(name):
         picture = open_lazily(animated_png(data) if name == "png" else data, name)
     for index, place in enumerate(itertools.count() if pages is None else pages):
@@ -243,11 +253,11 @@ def _all_frames(
             check_size(header.width, header.height, max_megapixels)
             admit(header.width * header.height / 1e6)
             if pages is not None:
-                yield _tiff_page(data, place)
+                yield _tiff_page(data, place, whole)
                 continue
             with guarded(name):
                 picture.load()
-                frame = _split(picture, icc, header.orientation)
+                frame = _split(picture, whole.icc, header.orientation)
         except ItemError as error:
             yield error
             if not isinstance(error, TooLarge) or index == MAX_FRAMES:

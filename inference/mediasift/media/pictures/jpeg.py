@@ -1,9 +1,9 @@
 """JPEG: its header from the markers, its pixels by libjpeg, and whether the file held all of them.
 
 libjpeg makes a picture of any file: what is missing becomes grey, what is damaged becomes noise, and it only warns,
-which neither Pillow nor OpenCV passes on. So its input is given in two parts: a sound file's last pixels need its last
-bytes. Where the picture ends in the grey that libjpeg fills in, and for files of several scans, FFmpeg's decoder, which
-is strict when asked to be, is heard as well.
+which neither Pillow nor OpenCV passes on. So its input is given in two parts: without what it looks ahead for, a sound
+file is not done, and with it, it is. Of files of several scans, FFmpeg's decoder, which is strict when asked to be, is
+heard as well.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from mediasift.media.pictures.headers import Header, exif_orientation, guarded, 
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _SCAN, _RESTART = 0xDA, 0xDD
+_LAST = 5
+"""Bytes without which a sound file cannot be done: its last one, and four that some cameras write behind it."""
+_AHEAD = b"\xff\0" * 8
+"""libjpeg fills a register of 64 bits before it goes on: what it needs behind the last pixel. Padding is ones."""
 _MANY_ZEROS = bytes(32)
-_PADDING = 4
-"""Bytes behind the last pixel that some cameras write; more are what libjpeg calls extraneous: it lost its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,64 +121,57 @@ def decode_jpeg(data: bytes, reduction: int = 1) -> Image.Image:
     if markers.depth != 8:
         raise Unsupported(f"JPEG of {markers.depth} bits per sample; save it with 8 bits, or as PNG or TIFF")
     end = data.find(_END, markers.scan)
-    body = data[:end] if end >= 0 else data.rstrip(b"\0")
+    body = data[:end] if end >= 0 else data.rstrip(b"\0") + b"\0"
     is_single = markers.process in (0, 1) and markers.in_scan == markers.components
     reduction = reduction if markers.process < 3 else 1
+    feed, is_over = _Feed(data, reduction), False
     with translated("jpeg"):
-        picture = _Feed(data, reduction, 3).picture(body, markers.scan, padded=not is_single or end < 0)
-        if picture is None:  # or a picture that ends in the very colour that tells what is not yet written
-            picture = _Feed(data, reduction, 200).picture(body, markers.scan, padded=False)
-        if picture is None:
-            raise Damaged("JPEG whose data are damaged: bytes are left over behind its last pixel")
+        if not is_single:
+            is_whole = feed.give(body + _END)
+        else:
+            is_over = feed.give(body[:-_LAST])
+            is_whole = is_over or feed.give(body + _AHEAD)
+    if is_over and end >= 0:
+        raise Damaged("JPEG whose data are damaged: bytes are left over behind its last pixel")
+    if not is_whole:
+        raise Damaged("JPEG that is cut off, or whose data are damaged: they do not reach to its last pixel")
+    picture = feed.picture
     _check_restarts(data, markers, len(body))
-    corner = picture.crop((max(0, picture.width - 8 // reduction), picture.height - 1, picture.width, picture.height))
-    levels = np.asarray(corner).reshape(corner.width, -1)
-    if body.endswith(_MANY_ZEROS) and not (is_single and (levels == levels[0]).all()):
+    corner = np.asarray(picture.crop((max(0, picture.width - 8), picture.height - 1, picture.width, picture.height)))
+    if body[:end].endswith(_MANY_ZEROS) and not (is_single and (corner == corner[0, 0]).all()):
         raise Damaged("JPEG whose data are damaged: the last of them are zeros")
-    is_filled = bool(((levels == 127) | (levels == 128)).all())
-    if (is_filled or not is_single) and _is_refused(markers.tables + body[markers.scan :] + _END):
-        raise Damaged("JPEG whose data are damaged or cut off")
+    if not is_single and _is_refused(markers.tables + body[markers.scan :] + _END):
+        raise Damaged("JPEG that is cut off, or whose data are damaged")
     return picture
 
 
 class _Feed:
-    """libjpeg, as Pillow drives it, with a canvas of one colour that shows what it has not yet written."""
+    """libjpeg, as Pillow drives it.
 
-    def __init__(self, data: bytes, reduction: int, colour: int) -> None:
+    Attributes:
+        picture: What there is of it.
+    """
+
+    def __init__(self, data: bytes, reduction: int) -> None:
         from PIL.JpegImagePlugin import JpegImageFile
 
         with guarded("jpeg"):
-            self._file = JpegImageFile(io.BytesIO(data))
-        width, height = self._file.size
-        if reduction > 1:
-            self._file.draft(None, (max(1, width // reduction), max(1, height // reduction)))
-        mode, bands = self._file.mode, len(self._file.getbands())
-        self._colour: Any = (colour,) * bands if bands > 1 else colour
-        make: Any = Image._getdecoder  # noqa: SLF001  (ImageFile.Parser, which is public, cannot reduce)
-        self._decoder = make(mode, "jpeg", self._file.tile[0].args, self._file.decoderconfig)
-        self._picture = Image.new(mode, self._file.size, self._colour)
-        self._decoder.setimage(self._picture.im, (0, 0, *self._file.size))
+            file = JpegImageFile(io.BytesIO(data))
+            if reduction > 1:
+                file.draft(None, (max(1, file.width // reduction), max(1, file.height // reduction)))
+            make: Any = Image._getdecoder  # noqa: SLF001  (ImageFile.Parser, which is public, cannot reduce)
+            self._decoder = make(file.mode, "jpeg", file.tile[0].args, file.decoderconfig)
+            self.picture = Image.new(file.mode, file.size)
+            self._decoder.setimage(self.picture.im, (0, 0, *file.size))
         self._fed = 0
 
-    def _give(self, data: bytes) -> bool:
-        """Whether it is done with the data, of which it has seen a part; raises an OSError where they are broken."""
+    def give(self, data: bytes) -> bool:
+        """Whether the picture is done with these data, of which it has seen a part; an OSError for broken ones."""
         used, error = self._decoder.decode(memoryview(data)[self._fed :])
-        self._fed += max(0, used)
         if error < 0:
             raise OSError("broken data stream")
+        self._fed += max(0, used)
         return bool(used < 0)
-
-    def picture(self, data: bytes, scan: int, *, padded: bool) -> Image.Image | None:
-        """The whole picture; None where its last row needs none of the last bytes, unless `padded`."""
-        if not padded:
-            self._give(data[: max(scan, len(data) - _PADDING)])
-            width, height = self._file.size
-            last = self._picture.crop((0, height - 1, width, height)).getcolors(1)
-            if last is None or last[0][1] != self._colour:
-                return None
-        if not self._give(data + _END):
-            raise OSError("the end is missing")
-        return self._picture
 
 
 def _check_restarts(data: bytes, markers: _Markers, end: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from mediasift.errors import Unsupported
+from mediasift.errors import Damaged, Unsupported
 from mediasift.media.libraries import Image
 from mediasift.media.pictures.headers import Header, exif_orientation, opened
 from mediasift.media.pictures.jpeg import jpeg_header
@@ -35,6 +35,29 @@ def pillow_header(picture: Image.Image) -> Header:
         width=picture.width, height=picture.height, orientation=exif_orientation(exif), mode=picture.mode,
         icc=picture.info.get("icc_profile") or b"", exif=exif.removeprefix(b"Exif\0\0"),
     )  # fmt: skip
+
+
+_MANY_ZEROS = bytes(64)
+
+
+def check_end(data: bytes, name: str) -> None:
+    """Raise Damaged for a compressed picture that ends in zeros, as a download does that was not finished.
+
+    Its decoder would take them for pixels: WebP and AVIF have no checksums.
+    """
+    end = len(data)
+    if name == "webp":
+        end = 8 + int.from_bytes(data[4:8], "little")
+    elif name in ("avif", "heif"):
+        position = 0
+        while position + 8 <= len(data):
+            length, kind = struct.unpack_from(">I4s", data, position)
+            position += length if length >= 8 else len(data)
+            end = position if kind == b"mdat" else end
+    elif name != "qoi":
+        return
+    if data[:end].endswith(_MANY_ZEROS) or (name == "qoi" and not data.endswith(b"\0\0\0\0\0\0\0\1")):
+        raise Damaged(f"{name.upper()} whose data are not all there: the last of them are zeros, or missing")
 
 
 def _webp(data: bytes) -> Header | None:
