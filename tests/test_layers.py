@@ -42,8 +42,10 @@ OWNERS = {
     "google": ("engines/speech/google",),
     "grpc": ("engines/speech/google",),
     "jiwer": ("evaluate/error_rates",),
+    "sklearn": ("train/learning", "train/settings"),
+    "threadpoolctl": ("train/learning",),
 }
-FORBIDDEN = {"tensorflow", "keras", "sklearn", "skl2onnx", "tf2onnx", "onnx", "torch", "pickle", "joblib", "training"}
+FORBIDDEN = {"tensorflow", "keras", "skl2onnx", "tf2onnx", "onnx", "torch", "pickle", "joblib", "training"}
 
 OPENERS = {
     "sources/": "content, and the lists that name inputs",
@@ -55,6 +57,7 @@ OPENERS = {
     "engines/speech/": "configurations of models, paid answers",
     "tables/": "tables",
     "run/": "journal, manifest, profile, pipes to the worker",
+    "train/": "the backbone's bytes, and the trial of what was made of them",
     "bench/": "results, and the child's pipe",
     "cli/__init__": "the null device, after a broken pipe",
 }

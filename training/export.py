@@ -117,7 +117,6 @@ def export(
     output: Path,
     inputs: np.ndarray,
     expected: np.ndarray,
-    batch: int | None = None,
 ) -> Agreement:
     """Write the model with its description, if ONNX Runtime agrees with the trained model.
 
@@ -127,7 +126,6 @@ def export(
         output: Where to; an older file of this name is replaced at once, or stays as it is.
         inputs: Held-out data as the graph takes it, (N, ...).
         expected: What the trained model says to it: float (N, labels), or (N, 1) for output kind binary.
-        batch: Batch size that a backbone from elsewhere has built in; None demands a free axis.
 
     Raises:
         ParityError: Shapes or labels differ, scores differ by more than the tolerance, or the graph fails.
@@ -140,7 +138,7 @@ def export(
             file.write(model.SerializeToString())
             file.flush()
             os.fsync(file.fileno())
-        agreement = compare(temporary, inputs=inputs, expected=expected, batch=batch)
+        agreement = compare(temporary, inputs=inputs, expected=expected)
         temporary.replace(output)
     except ParityError as error:
         raise ParityError(f"{output}: not written: {error}") from error
@@ -153,14 +151,13 @@ def export(
     return agreement
 
 
-def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray, batch: int | None = None) -> Agreement:
+def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray) -> Agreement:
     """How well an ONNX file with a description reproduces `expected`.
 
     Args:
         path: The file.
         inputs: Held-out data as the graph takes it, (N, ...).
         expected: float (N, labels), or (N, 1) for output kind binary.
-        batch: As in `export`.
 
     Raises:
         ParityError: As in `export`.
@@ -174,11 +171,11 @@ def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray, batch: int 
     columns = 1 if description.output.kind == "binary" else len(description.labels)
     if not len(inputs) or expected.shape != (len(inputs), columns):
         raise ParityError(f"{len(inputs)} inputs need scores ({len(inputs)}, {columns}), found {expected.shape}")
-    at_once = batch or max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // inputs[0].nbytes))
+    at_once = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // inputs[0].nbytes))
     starts = range(0, len(inputs), at_once)
-    scores = np.concatenate([_scores(session, inputs[i : i + at_once], description, batch) for i in starts])
+    scores = np.concatenate([_scores(session, inputs[i : i + at_once], description) for i in starts])
     # One row alone: a graph with a fixed batch axis would serve the held-out data and fail in use.
-    single = _scores(session, inputs[:1], description, batch)
+    single = _scores(session, inputs[:1], description)
     if scores.shape != expected.shape or single.shape != expected[:1].shape:
         raise ParityError(f"the graph's output is {scores.shape} for scores {expected.shape}")
     difference = max(np.abs(scores - expected).max(), np.abs(single - expected[:1]).max())
@@ -191,15 +188,12 @@ def compare(path: Path, *, inputs: np.ndarray, expected: np.ndarray, batch: int 
     return Agreement(rows=len(inputs), max_difference=float(difference))
 
 
-def _scores(session: Any, rows: np.ndarray, description: ModelDescription, batch: int | None) -> np.ndarray:
-    """The graph's output for these rows, which are filled up to a fixed batch."""
-    count = len(rows)
-    if batch is not None and count < batch:
-        rows = np.concatenate([rows, np.repeat(rows[-1:], batch - count, axis=0)])
+def _scores(session: Any, rows: np.ndarray, description: ModelDescription) -> np.ndarray:
+    """The graph's output for these rows."""
     feed = {description.input.name or session.get_inputs()[0].name: rows}
     names = [description.output.name] if description.output.name else None
     try:
-        return np.asarray(session.run(names, feed)[0])[:count]
+        return np.asarray(session.run(names, feed)[0])
     except ort_errors() as error:
         raise ParityError(f"the graph cannot take input {rows.dtype} {rows.shape}: {error}") from error
 

@@ -16,13 +16,14 @@ from mediasift.engines.onnx.description import InputDescription, ModelDescriptio
 from mediasift.engines.onnx.recipe import arrange
 from mediasift.errors import UsageError
 from mediasift.sources.labelled import read_labelled
+from mediasift.train.pictures import set_sha256
 from training.architectures import start_keras
 from training.cifar import CIFAR, load_cifar
 from training.command import TrainingCommand, check_output, output_option, recorded, seed_option, warn_at_chance
 from training.datasets import SOURCES, Dataset
 from training.datasets import load as load_idx
 from training.export import export, provenance
-from training.pictures import load, sha256_of, split
+from training.pictures import load, split
 
 if TYPE_CHECKING:
     import keras
@@ -128,7 +129,7 @@ def load_any(name: str, data: Path | None, *, size: int, seed: int) -> Dataset:
         return load_cifar(name, data)
     labelled = read_labelled(data)
     if labelled.multilabel:
-        raise UsageError(f"{data}: one label per picture is needed; for several: python -m training.head")
+        raise UsageError(f"{data}: one label per picture is needed; for several: mediasift train")
     pictures, positions = load(labelled, InputDescription(width=size, height=size, fit="stretch"))
     place = {labelled.files[position]: row for row, position in enumerate(positions)}
     halves = split(labelled, positions, test_share=0.2, seed=seed)
@@ -142,7 +143,7 @@ def load_any(name: str, data: Path | None, *, size: int, seed: int) -> Dataset:
         train_labels=train_numbers,
         test_images=test_rows,
         test_labels=test_numbers,
-        sha256={"pictures": sha256_of(labelled)},
+        sha256={"pictures": set_sha256(labelled)},
     )
 
 

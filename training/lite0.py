@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 
-from mediasift.engines.onnx.graphs import DATA_TYPES, graph, model, node, tensor, value_info
+from mediasift.engines.onnx.graphs import DATA_TYPES, graph, model, node, opset, tensor, value_info
 from training.lite0_layers import SIZE, Layer, layers
 from training.lite0_weights import PACKAGE, WEIGHTS_SHA256, LiteError, Weights, find_weights, read_weights
 
@@ -216,7 +216,8 @@ def build(
     return model(
         graph(made.nodes, made.tensors, [value_info("input", ("N", 3, SIZE, SIZE))],
               [value_info(name, shape) for name, shape in outputs.items()], "efficientnet-lite0"),
-        opset=OPSET, metadata={"mediasift": description(labels, precision)}, producer="mediasift training.lite0",
+        opsets=[opset(OPSET)], metadata={"mediasift": description(labels, precision)},
+        producer="mediasift training.lite0",
     )  # fmt: skip
 
 

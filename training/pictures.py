@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -201,15 +200,3 @@ def load(labelled: Labelled, wanted: InputDescription) -> tuple[np.ndarray, list
             pixels_at[position] = pixels
     left = readable(labelled, broken)
     return np.stack([pixels_at[position] for position in left]), left
-
-
-def sha256_of(labelled: Labelled) -> str:
-    """One SHA-256 for the whole set: of each file's path below the set, labels and content."""
-    digest = hashlib.sha256()
-    for file, labels in zip(labelled.files, labelled.labels, strict=True):
-        try:
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError:
-            content = "unreadable"
-        digest.update(f"{file.name}\0{'|'.join(labels)}\0{content}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()

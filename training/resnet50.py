@@ -13,6 +13,7 @@ from mediasift.engines.onnx.recipe import arrange
 from mediasift.engines.onnx.registry import entries, entry_description
 from mediasift.sources.labelled import read_labelled
 from mediasift.system.optional import require
+from mediasift.train.pictures import set_sha256
 from training.architectures import (
     ARCHITECTURES,
     FORMS,
@@ -24,7 +25,7 @@ from training.architectures import (
 from training.command import TrainingCommand, check_output, output_option, recorded, seed_option
 from training.export import export, origin
 from training.finetuning import Augmentation, Plan, answer, build, fit
-from training.pictures import Part, load, sha256_of, split_in_three
+from training.pictures import Part, load, split_in_three
 
 GATE_ROWS = 64
 """Held-out pictures that the written file is compared on."""
@@ -178,7 +179,7 @@ def finetune(
         print(f"{name} {value:.4f} on {len(test[0])} held-out pictures")
     description = _describe(
         labelled, parts, wanted, metrics, train[1],
-        sha256=sha256_of(labelled), architecture=architecture,
+        sha256=set_sha256(labelled), architecture=architecture,
         command=recorded(ctx, "python -m training.resnet50 finetune"), seed=given["seed"],
     )  # fmt: skip
     _write(keras_to_onnx, model, description, output, test[0][:GATE_ROWS])

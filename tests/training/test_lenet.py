@@ -13,8 +13,8 @@ import mediasift as ms
 from mediasift.engines.onnx.recipe import arrange
 from mediasift.engines.onnx.registry import find_model
 from mediasift.errors import InputError
+from tests.networks import colours
 from tests.training import idx
-from tests.training.test_head import colours
 from training.cifar import CIFAR, load_cifar
 from training.datasets import Dataset
 from training.lenet import main

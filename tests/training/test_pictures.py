@@ -8,8 +8,9 @@ import pytest
 from mediasift.engines.onnx.description import InputDescription
 from mediasift.errors import InputError, UsageError
 from mediasift.sources.labelled import Labelled, read_labelled
+from mediasift.train.pictures import set_sha256
 from tests.pictures import save, scene, solid
-from training.pictures import read_pictures, readable, sha256_of, split
+from training.pictures import read_pictures, readable, split
 
 SMALL = InputDescription(width=8, height=8, fit="stretch")
 
@@ -71,12 +72,12 @@ def test_the_hash_of_a_set_knows_its_content_and_labels(tmp_path: Path):
     save(tmp_path / "a.png", solid((1, 2, 3)))
     table = tmp_path / "l.csv"
     table.write_text("path,label\na.png,cat\n")
-    first = sha256_of(read_labelled(table))
-    assert sha256_of(read_labelled(table)) == first
+    first = set_sha256(read_labelled(table))
+    assert set_sha256(read_labelled(table)) == first
     table.write_text("path,label\na.png,dog\n")
-    second = sha256_of(read_labelled(table))
+    second = set_sha256(read_labelled(table))
     save(tmp_path / "a.png", solid((1, 2, 4)))
-    assert len({first, second, sha256_of(read_labelled(table))}) == 3
+    assert len({first, second, set_sha256(read_labelled(table))}) == 3
 
 
 def test_gray_models_get_gray_pictures(tmp_path: Path):

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.errors import ModelError
+from tests.networks import colours
 from tests.pictures import save
-from tests.training.test_head import colours
 from training.architectures import ARCHITECTURES, FORMS, plain_input
 from training.finetuning import answer, class_weights
 from training.pictures import Part

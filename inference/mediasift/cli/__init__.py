@@ -22,6 +22,7 @@ from mediasift.system.network import no_telemetry
 from mediasift.verbs import VERBS
 
 OTHERS: dict[str, tuple[str, str]] = {
+    "train": ("mediasift.cli.train", "Teach a classifier one's own labels, from labelled pictures."),
     "evaluate": ("mediasift.cli.evaluate", "Report how good a table is, against a table of what is true."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),

@@ -54,14 +54,14 @@ def command(
         format_of(output, format, Measure)  # a name that says no format, before all is computed
     if evaluated_column(reference, encoding) == "text":
         scores = verbs.evaluate_text(result, reference, plain=plain, encoding=encoding)
-        _show(scores, TextScore, output, format)
+        show(scores, TextScore, output, format)
     else:
         evaluation = verbs.evaluate_labels(result, reference, report=report, seed=seed, encoding=encoding)
-        _show(measure_rows(evaluation), Measure, output, format)
+        show(measure_rows(evaluation), Measure, output, format)
         _report(evaluation, result)
 
 
-def _show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen: str | None) -> None:
+def show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen: str | None) -> None:
     """Into the file; else aligned on the terminal, or as CSV."""
     form = Form(row_type=row_type)
     if output is not None:

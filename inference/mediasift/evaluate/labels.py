@@ -96,19 +96,25 @@ class Evaluation:
 
 
 def measure_labels(
-    predicted: Mapping[str, Sequence[Prediction]], true: Mapping[str, Sequence[str]], *, seed: int = 0
+    predicted: Mapping[str, Sequence[Prediction]],
+    true: Mapping[str, Sequence[str]],
+    *,
+    several: bool = False,
+    seed: int = 0,
 ) -> Evaluation:
     """How well predictions agree with what is true.
 
     Args:
         predicted: Path → the labels that the model gave it, best first; none where no label reached its minimum.
         true: Path → its true label; several, or none, where pictures may have several.
+        several: Every label counts on its own, even if no picture happens to have several.
         seed: Of the bootstrap.
 
     Raises:
         InputError: No path is in both; or a picture has no true label, though none has several.
     """
-    if all(len(labels) <= 1 for labels in true.values()) and (bare := [path for path in true if not true[path]]):
+    several = several or any(len(labels) > 1 for labels in true.values())
+    if not several and (bare := [path for path in true if not true[path]]):
         raise InputError(f"{bare[0]} has no label in the reference; fill it in, or take its row out")
     judged = [path for path in true if path in predicted]
     if not judged:
@@ -117,7 +123,7 @@ def measure_labels(
             f"{next(iter(true), 'nothing')!r}; they must be written alike"
         )
     missing = tuple(path for path in true if path not in predicted)
-    if any(len(labels) != 1 for labels in true.values()):
+    if several:
         return _several(predicted, true, judged, missing)
     return _single(predicted, {path: true[path][0] for path in judged}, missing, np.random.default_rng(seed))
 

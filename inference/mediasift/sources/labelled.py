@@ -37,16 +37,17 @@ class Labelled:
         return tuple(sorted({label for found in self.labels for label in found}))
 
 
-def read_labelled(data: Path) -> Labelled:
+def read_labelled(data: Path, *, path: str = "path", label: str = "label") -> Labelled:
     """The pictures of a folder with one folder per label, or of a table: CSV or JSON Lines.
 
-    The table has the columns `path` and `label`. A picture has several labels where it has several lines, or a cell
-    like `dog|cat`; one with an empty cell has none. Paths are relative to the current folder or to the table's.
+    The table has the columns `path` and `label`, or those that are named. A picture has several labels where it has
+    several lines, or a cell like `dog|cat`; one with an empty cell has none. Paths are relative to the current folder
+    or to the table's.
 
     Raises:
         InputError: There is no such folder or table, or nothing in it.
     """
-    by_file = _from_table(data) if data.is_file() else _from_folders(data)
+    by_file = _from_table(data, path, label) if data.is_file() else _from_folders(data)
     if not by_file:
         raise InputError(f"{data}: no pictures in it")
     labels = tuple(tuple(dict.fromkeys(names)) for names in by_file.values())
@@ -70,11 +71,13 @@ def _from_folders(data: Path) -> dict[Path, list[str]]:
     return by_file
 
 
-def _from_table(data: Path) -> dict[Path, list[str]]:
+def _from_table(data: Path, path: str, label_column: str) -> dict[Path, list[str]]:
     records = read_records(data, can_choose=False)
-    home, label = records.column("path"), records.column("label")
+    home, label = records.column(path), records.column(label_column)
     if home is None or label is None:
-        raise InputError(f"{data}: needs the columns path and label; it has {', '.join(records.names) or 'nothing'}")
+        raise InputError(
+            f"{data}: needs the columns {path} and {label_column}; it has {', '.join(records.names) or 'nothing'}"
+        )
     by_file: dict[Path, list[str]] = {}
     for record in records:
         if not record[home].strip():

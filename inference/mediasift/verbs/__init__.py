@@ -59,6 +59,7 @@ FUNCTIONS: dict[str, str] = {
     "show_model": "mediasift.engines.onnx.report",
     "similarity": "mediasift.verbs.functions",
     "similarity_matrix": "mediasift.verbs.functions",
+    "train": "mediasift.verbs.functions",
     "verify_models": "mediasift.engines.onnx.report",
     **dict.fromkeys(("ItemError", "MediasiftError", "SetupError"), "mediasift.errors"),
     **dict.fromkeys(
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
     from mediasift.verbs.functions import compare_bench as compare_bench
     from mediasift.verbs.functions import similarity as similarity
     from mediasift.verbs.functions import similarity_matrix as similarity_matrix
+    from mediasift.verbs.functions import train as train
     from mediasift.verbs.verb import verb
 
     classify = verb(Classify, Classification)

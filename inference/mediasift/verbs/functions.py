@@ -17,6 +17,8 @@ from mediasift.bench.settings import BenchSettings, CompareSettings
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
 from mediasift.run.stream import Named
+from mediasift.train.settings import Train, Trained
+from mediasift.train.settings import train as teach
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -68,7 +70,23 @@ def _matrix(settings: Callable[P, Compare]) -> Callable[Concatenate[Named, P], N
     return similarity_matrix
 
 
+def _taught(settings: Callable[P, Train]) -> Callable[Concatenate[str | Path, P], Trained]:
+    def train(data: str | Path, /, *args: P.args, **kwargs: P.kwargs) -> Trained:
+        """Teach a classifier one's own labels and write it as one ONNX file; the command line has the same options.
+
+        Args:
+            data: A folder with a folder for each label, or a table with the columns path and label.
+
+        Returns:
+            The file, its measures on pictures that it had not seen, and what makes them doubtful.
+        """
+        return teach(data, settings(*args, **kwargs))
+
+    return train
+
+
 bench = _of(BenchSettings, measure)
 compare_bench = _of(CompareSettings, compare)
 similarity = _pair(_Two)
 similarity_matrix = _matrix(Compare)
+train = _taught(Train)

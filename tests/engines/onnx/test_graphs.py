@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from mediasift.engines.onnx.graphs import DATA_TYPES, graph, model, node, tensor, value_info
+from mediasift.engines.onnx.graphs import DATA_TYPES, graph, model, node, opset, tensor, value_info
 from mediasift.engines.onnx.providers import open_session
 
 VALUES = st.sampled_from(sorted(DATA_TYPES)).flatmap(
@@ -35,7 +35,7 @@ def linear() -> bytes:
     bias = tensor("b", np.array([0, 0, -100], np.float32))
     nodes = [node("Gemm", ["x", "w", "b"], ["s"], alpha=1.0), node("LeakyRelu", ["s"], ["y"], alpha=0.5)]
     made = graph(nodes, [weights, bias], [value_info("x", ("N", 2))], [value_info("y", ("N", 3))])
-    return model(made, opset=13, metadata={"key": "Wärme", "": ""})
+    return model(made, opsets=[opset(13)], metadata={"key": "Wärme", "": ""})
 
 
 def test_a_model_passes_the_onnx_packages_checker():

@@ -17,7 +17,13 @@ from mediasift.errors import DescriptionError, InferenceFailed
 
 
 class Embedder(OnnxModel):
-    """A model from which vectors are taken; make one with `load_embedder`."""
+    """A model from which vectors are taken; make one with `load_embedder`.
+
+    Attributes:
+        inner: The tensor inside the graph that is taken; None for the model's output.
+    """
+
+    inner: InnerTensor | None = None
 
     def run(self, batch: NDArray[Any], *, pad_to: int | None = None) -> NDArray[np.float32]:
         """float32 (N, D). A layer with height and width is averaged over them, one with time over its steps."""
@@ -63,6 +69,7 @@ def load_embedder(
         output = description.output.name or facts.outputs[0]
         inner = named(facts, layer) if layer is not None else penultimate(facts, output)
     loaded = Embedder(path, description, device=device or "cpu", threads=threads, inner=inner)
+    loaded.inner = inner
     name = loaded.output_name if inner is None else inner.name
     loaded.facts = {**loaded.facts, "layer": name}
     grey = np.full((1, *input_shape(description.input)), 0.5, dtype=np.float32).astype(description.input.dtype)

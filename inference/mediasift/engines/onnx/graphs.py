@@ -75,12 +75,26 @@ def graph(
     return b"".join(encode(number, part) for number, parts in fields for part in parts)
 
 
-def model(graph: bytes, *, opset: int, metadata: Mapping[str, str], producer: str = "mediasift") -> bytes:
+def opset(version: int) -> bytes:
+    """An OperatorSetIdProto of ONNX's own operators."""
+    return encode(1, b"") + encode(2, version)
+
+
+def model(
+    graph: bytes,
+    *,
+    opsets: Iterable[bytes],
+    metadata: Mapping[str, str],
+    producer: str = "mediasift",
+    ir_version: int = IR_VERSION,
+    functions: Iterable[bytes] = (),
+) -> bytes:
     """A ModelProto, which is what an .onnx file holds."""
     return (
-        encode(1, IR_VERSION)
+        encode(1, ir_version)
         + encode(2, producer.encode())
         + encode(7, graph)
-        + encode(8, encode(1, b"") + encode(2, opset))
+        + b"".join(encode(8, one) for one in opsets)
         + b"".join(encode(14, encode(1, key.encode()) + encode(2, text.encode())) for key, text in metadata.items())
+        + b"".join(encode(25, one) for one in functions)
     )
