@@ -122,7 +122,9 @@ def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
             f"themselves well enough. Write a description with: mediasift models describe {path} ..."
         )
     names = _literal(metadata["names"])
-    labels = _labels({place: str(name) for place, name in names.items()}) if isinstance(names, dict) else ()
+    if isinstance(names, dict):
+        names = {place: str(name) for place, name in names.items()}
+    labels = _labels(names)
     if not labels:
         raise DescriptionError(
             f"{path}: metadata 'names' cannot be understood: it must number the labels from 0, found "
@@ -139,7 +141,9 @@ def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
     if metadata["task"] == "classify":
         softmax = bool(facts.outputs) and ending_of(facts, facts.outputs[0]) == "softmax"
         output = OutputDescription(values="probabilities" if softmax else "logits")
-        how = "the middle of the picture, bilinear"
+        if size[0] != size[1]:
+            picture = replace(picture, fit="stretch")
+        how = f"{'the middle of the picture' if picture.fit == 'crop' else 'stretched'}, bilinear"
     else:
         output = OutputDescription(values="boxes", kind="multilabel", decoder=_head(facts, len(labels), path))
         fit: Fit = "stretch" if output.decoder == "rtdetr" else "pad"

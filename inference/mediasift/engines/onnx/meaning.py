@@ -196,8 +196,14 @@ def prove(model: OnnxModel) -> None:
             check_meaning(model)
         elif model.description.task == "detect":
             decoder = DECODERS[str(model.description.output.decoder)]
-            _, scores = decoder(model.run_all(probe(model, 2)), (wanted.width, wanted.height), labels)
-            check_probabilities(scores, DescriptionError)
+            boxes, scores = decoder(model.run_all(probe(model, 2)), (wanted.width, wanted.height), labels)
+            check_probabilities(scores, DescriptionError, _OTHER_DECODER)
+            if 0 < boxes.max(initial=0) <= _FRACTIONS < min(wanted.width, wanted.height) / 8:
+                raise DescriptionError(
+                    f"field output.decoder: all boxes lie within {boxes.min():.3g} to {boxes.max():.3g}: they are "
+                    "fractions, and this decoder expects pixels; export the model with boxes in pixels, or name "
+                    "another --decoder"
+                )
         else:
             model.run(probe(model, 2))
     except InferenceFailed as error:
@@ -256,17 +262,22 @@ def _contradictions(meaning: Meaning, values: str, kind: str, labels: int) -> li
     ]  # fmt: skip
 
 
+_OTHER_DECODER = "its description needs another decoder (models describe --decoder), or an export with scores"
+
+_FRACTIONS = 1.5
+"""Boxes of pixels reach further than this in pictures that show anything."""
+
+
 def check_probabilities(
-    numbers: NDArray[Any], error: type[DescriptionError] | type[InferenceFailed] = InferenceFailed
+    numbers: NDArray[Any],
+    error: type[DescriptionError] | type[InferenceFailed] = InferenceFailed,
+    advice: str = "its description needs other output values (models describe --output-values logits)",
 ) -> None:
     """Raise an error for numbers that are declared probabilities and lie outside 0..1."""
     check_finite(numbers)
     low, high = float(numbers.min(initial=0)), float(numbers.max(initial=0))
     if low < -TOLERANCE or high > 1 + TOLERANCE:
-        raise error(
-            f"the model gives {low:.4g} to {high:.4g}, which are no probabilities: its description needs other output "
-            "values (models describe --output-values logits)"
-        )
+        raise error(f"the model gives {low:.4g} to {high:.4g}, which are no probabilities: {advice}")
 
 
 def check_finite(*arrays: NDArray[Any]) -> None:
