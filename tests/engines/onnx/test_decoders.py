@@ -266,7 +266,7 @@ def test_a_graph_of_rt_detr_that_wants_the_size_gets_width_and_height(tmp_path: 
         ({"names": "{0: 'a', 1: 'b', 2: 'c'}"}, (1, 300, 7), "rtdetr"),
         ({"names": "{0: 'a', 1: 'b', 2: 'c'}"}, (1, 300, 6), "yolo-end2end"),
         ({"names": "{0: 'a'}"}, (1, 300, 6), "yolo-end2end"),
-        ({"names": "{0: 'a'}"}, (1, 25200, 6), "yolov8"),
+        ({"names": "{0: 'a'}"}, (1, 186, 6), "yolov8"),
         ({}, (1, 6, 8400), "yolov8"),
     ],
 )

@@ -60,8 +60,7 @@ def yolov8(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
         rows = found.transpose(0, 2, 1)
         return _corners(rows[..., :4]), np.ascontiguousarray(rows[..., 4:])
     if found.ndim == 3 and found.shape[2] == 5 + labels:
-        cells = [size[0] // stride * (size[1] // stride) for stride in _STRIDES]
-        if labels == 1 and found.shape[1] not in (3 * sum(cells[:3]), 3 * sum(cells)):  # v5 has three boxes a cell
+        if labels == 1 and found.shape[1] not in anchor_boxes(*size):
             raise DescriptionError(
                 f"field output.decoder: {found.shape[1]} boxes of 6 numbers are none of YOLOv5; if the model chooses "
                 "among its boxes itself, they are corners, score and label number: --decoder yolo-end2end"
@@ -71,6 +70,12 @@ def yolov8(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
         f"decoder yolov8: the output has shape {found.shape}; for {labels} labels it must be (N, {4 + labels}, boxes) "
         f"or (N, boxes, {5 + labels}). Are the labels complete?"
     )
+
+
+def anchor_boxes(width: int, height: int) -> tuple[int, int]:
+    """How many boxes YOLOv5 gives for this size: three for each cell of three strides, or four."""
+    cells = [width // stride * (height // stride) for stride in _STRIDES]
+    return 3 * sum(cells[:3]), 3 * sum(cells)
 
 
 def yolo_end2end(outputs: Arrays, _size: tuple[int, int], labels: int) -> Boxes:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mediasift.engines.onnx.decoders import anchor_boxes
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.engines.onnx.labels import labels_from_json
 from mediasift.engines.onnx.meaning import ending_of
@@ -32,9 +33,6 @@ _PIXEL_RANGES = {
     "Normalized_1_1": ("1/127.5", "1", "1"),
 }
 _MAX_TEXT = 1_000_000
-
-_MOST_CHOSEN = 1000
-"""Boxes that a model with NMS inside keeps at most; 300 are usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +143,7 @@ def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
             picture = replace(picture, fit="stretch")
         how = f"{'the middle of the picture' if picture.fit == 'crop' else 'stretched'}, bilinear"
     else:
-        output = OutputDescription(values="boxes", kind="multilabel", decoder=_head(facts, len(labels), path))
+        output = OutputDescription(values="boxes", kind="multilabel", decoder=_head(facts, len(labels), size, path))
         fit: Fit = "stretch" if output.decoder == "rtdetr" else "pad"
         picture = replace(picture, fit=fit, pad_value=114, resample="linear")
         how = f"{'padded with grey 114' if fit == 'pad' else 'stretched'}, OpenCV's linear, decoder {output.decoder}"
@@ -162,7 +160,7 @@ def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
     )
 
 
-def _head(facts: OnnxFacts, labels: int, path: Path) -> str:
+def _head(facts: OnnxFacts, labels: int, size: tuple[int, int], path: Path) -> str:
     """The decoder of one of Ultralytics' detectors: as its metadata states, else by the shape of the output.
 
     YOLO gives (N, 4 + labels, boxes), RT-DETR (N, boxes, 4 + labels), and NMS inside, or none needed, (N, boxes, 6).
@@ -183,8 +181,8 @@ def _head(facts: OnnxFacts, labels: int, path: Path) -> str:
         )
     if shape[2] == 4 + labels:
         return "rtdetr"
-    # One label: YOLOv5's boxes have 6 numbers, too, but there are thousands of them.
-    return "yolo-end2end" if shape[2] == 6 and (labels != 1 or (shape[1] or 0) <= _MOST_CHOSEN) else "yolov8"
+    is_chosen = shape[2] == 6 and (labels != 1 or shape[1] not in anchor_boxes(*size))
+    return "yolo-end2end" if is_chosen else "yolov8"
 
 
 def _labels(data: Any) -> tuple[str, ...]:
