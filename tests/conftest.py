@@ -14,6 +14,7 @@ from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
 from mediasift.engines.onnx.labels import read_labels
 from mediasift.engines.onnx.registry import exported_models
+from tests.stand_ins import make
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("MEDIASIFT_CI", "")
@@ -44,21 +45,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class DataFolder(type(Path())):  # type: ignore[misc]
-    """The folder with the test data; asking for a part of it that is not here skips the test."""
+    """The test data, or what stands in for some of it; asking for what is not there skips the test."""
 
     def __truediv__(self, part: str) -> Path:
-        if not (Path(self) / Path(part).parts[0]).exists():
-            skip(f"no {part} among the test data: python -m tests.fetch_data {self}", lacks_data=True)
-        return Path(self) / part
+        path = Path(self) / part
+        if not path.exists():
+            skip(f"no {path.name} among the test data: python -m tests.fetch_data FOLDER", lacks_data=True)
+        return DataFolder(path) if path.is_dir() else path
 
 
 @pytest.fixture(scope="session")
-def test_data() -> Path:
-    """The folder with the test data."""
+def test_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the test data; without one, drawn stand-ins for some of it, see `tests.stand_ins`."""
     folder = DataFolder(os.environ.get("MEDIASIFT_TEST_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        skip(f"no test data at {folder}: python -m tests.fetch_data, and set MEDIASIFT_TEST_DATA", lacks_data=True)
-    return folder
+    return folder if folder.is_dir() else DataFolder(make(tmp_path_factory.mktemp("data") / "data"))
 
 
 @pytest.fixture
