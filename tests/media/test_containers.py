@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from mediasift.errors import Damaged
 from mediasift.media.containers import picture_streams, probe_container, sound_streams
 from tests.videos import numbered
 
@@ -70,3 +71,12 @@ def test_the_reports(test_data: Path):
         assert len(picture_streams(container)) == 1
     with probe_container(folder / "two_audio.mkv") as container:
         assert sound_streams(container)[0].index == 1
+
+
+@pytest.mark.parametrize("size", [0, 8, 7, 2**31, 2**63, 2**64 - 1])
+def test_a_box_that_claims_any_size_is_a_damaged_file(tmp_path: Path, size: int):
+    """The first box of an MP4 with a length of 64 bits, longer than any file."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0\0\0\1mdat" + size.to_bytes(8, "big") + bytes(64))
+    with pytest.raises(Damaged, match=r"moov|Invalid"):
+        probe_container(path)

@@ -50,14 +50,14 @@ def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[
 
 def _missing_index(file: Path) -> str:
     """What is missing in an MP4 file without its index; empty for others (ISO/IEC 14496-12, 8.2.1)."""
-    boxes, place = list[bytes](), 0
+    boxes, place, end = list[bytes](), 0, file.stat().st_size
     with file.open("rb") as opened:
         while len(head := opened.read(16)) >= 8 and len(boxes) < _MOST_BOXES:
             size = int.from_bytes(head[:4], "big")
             size = int.from_bytes(head[8:16], "big") if size == 1 else size
             boxes.append(head[4:8])
             place += size
-            if size < 8:
+            if size < 8 or place >= end:  # no size, or one that no file has
                 break
             opened.seek(place)
     if b"moov" in boxes or not {b"mdat", b"moof"} & set(boxes):
