@@ -16,12 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import mediasift as ms
 from mediasift.errors import OutputError, UsageError
 from mediasift.rows import Finding, Row, from_json, to_json, values
 from mediasift.system.files import write_atomically
 from mediasift.tables.formats import FORMATS, format_of, formats_for, read_table
 from mediasift.tables.stored import Stored
 from mediasift.tables.writers import Form
+from tests.pictures import save, scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,21 @@ def test_spreadsheet_safe_covers_names_of_columns_and_is_read_back():
         assert list(record) == ["path", "page", "frame", "time_s", "'=cmd|x", "ok", "error"]
         assert (record["path"], record["'=cmd|x"], record["ok"]) == ("'@a", "''=1", "'2")
         assert [form.read(record[column]) for column in ("path", "'=cmd|x", "ok")] == ["@a", "'=1", "'2"]
+
+
+def test_a_table_safe_for_spreadsheets_can_be_added_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "-x.png", scene())
+    save(tmp_path / "y.png", scene())
+
+    def write(lines: list[str], name: str, **options: bool) -> str:
+        Path("posts.csv").write_text("\n".join(["path,=n", *lines]))
+        ms.info("posts.csv", keep=["=n"]).write(name, spreadsheet_safe=True, **options)
+        return Path(name).read_text()
+
+    write(["-x.png,@1"], "t.csv")
+    both = ["-x.png,@1", "y.png,'=2"]
+    assert write(both, "t.csv", update=True) == write(both, "fresh.csv")
 
 
 def test_no_table_has_two_columns_of_one_name():
