@@ -17,12 +17,14 @@ import numpy as np
 import pypdfium2
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.engines.ocr import ENGINES
-from mediasift.engines.ocr.page import Line, Region, in_reading_order
+from mediasift.engines.ocr.page import Line, Region, bands, in_reading_order
 from mediasift.errors import EngineError, OutputError, UsageError
 from mediasift.items import Place
 from mediasift.tasks.ocr import CLEANING, FILES, page_file
@@ -318,3 +320,125 @@ def test_every_step_of_cleaning_can_be_chosen(test_data: Path):
     for step in CLEANING:
         (row,) = ms.ocr(test_data / "ocr" / "136.tif", clean_steps=[step])
         assert not row.error
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_very_tall_picture_is_read_in_bands(test_data: Path, engine: str):
+    """700 x 37,000 pixels: higher than Tesseract takes, and so narrow that RapidOCR would reduce it to nothing."""
+    rows = list(ms.ocr(test_data / "reports/av/tall_screenshot.png", engine=engine, level="line"))
+    assert [row.text for row in rows] == [f"Message number {number} of the chat" for number in range(1, 8)]
+    tops = [row.top_px for row in rows]
+    assert tops == sorted(tops)
+    assert tops[0] < 400
+    assert tops[-1] > 30_000
+    with Image.open(test_data / "reports/av/tall_screenshot.png") as picture:
+        ink = np.asarray(picture.convert("L")) < 128
+    for row in rows:
+        assert ink[row.top_px : row.top_px + row.height_px, row.left_px : row.left_px + row.width_px].any()
+
+
+def test_files_of_a_picture_in_bands_are_refused_for_it_alone(test_data: Path, tmp_path: Path):
+    (row,) = ms.ocr(test_data / "reports/av/tall_screenshot.png", files=["pdf"], directory=tmp_path)
+    assert row.error == (
+        "inference: a picture of 37000 pixels is read in bands, which make no pdf file; leave --files out"
+    )
+
+
+@given(st.integers(30, 400), st.integers(0, 5), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_bands_hold_the_whole_picture_once_and_cut_no_line(length: int, seed: int, wide: bool):
+    picture = np.full((length, 20), 255, np.uint8)
+    tops = range(2, length - 8, 12)
+    for top in tops:
+        picture[top : top + 6, 2:18] = np.random.default_rng(seed).integers(0, 80, (6, 16))
+    picture = picture.T if wide else picture
+    cut = list(bands(picture, 40))
+    joined = np.concatenate([band for _, _, band in cut], axis=1 if wide else 0)
+    assert (joined == picture).all()
+    for left, top, band in cut:
+        assert max(band.shape) <= 40 or len(cut) == 1
+        start = left if wide else top
+        assert not any(line < start < line + 6 for line in tops)
+
+
+def test_a_page_that_is_upside_down_is_noticed(test_data: Path, tmp_path: Path):
+    upright = Image.open(test_data / "ocr" / "phototest.tif").convert("RGB")
+    upright.rotate(180).save(tmp_path / "head.png")
+    (row,) = ms.ocr(tmp_path / "head.png")
+    assert cer((test_data / "ocr" / "phototest.gold.txt").read_text(), row.text) <= 0.01
+    assert row.note == "the page was turned by 180 degrees"
+    ink = np.asarray(upright.rotate(180).convert("L")) < 128
+    assert (
+        ink[row.top_px : row.top_px + row.height_px, row.left_px : row.left_px + row.width_px].sum() > 0.99 * ink.sum()
+    )
+    (row,) = ms.ocr(test_data / "ocr" / "phototest.tif")
+    assert row.note is None
+
+
+def test_what_is_read_at_a_lower_resolution_says_so(test_data: Path):
+    (row,) = ms.ocr(test_data / "reports/av/poster14400.pdf", max_megapixels=4)
+    assert (row.text, row.error) == ("", "")
+    assert row.note.startswith("read at 10 instead of 300 dpi")
+    assert not [row.note for row in ms.ocr(test_data / "pdf/text.pdf", force_ocr=True, pages="1", dpi=100) if row.note]
+
+
+def test_uncertain_lines_and_words_are_left_out_when_asked(test_data: Path, tmp_path: Path):
+    noise = np.random.default_rng(3).integers(0, 256, (120, 400, 3), dtype=np.uint8)
+    page = np.asarray(Image.open(test_data / "ocr" / "phototest.tif").convert("RGB"))
+    wide = np.full((120, page.shape[1], 3), 255, np.uint8)
+    wide[:, :400] = noise
+    path = save(tmp_path / "noisy.png", np.concatenate([page, wide]))
+    gold = (test_data / "ocr" / "phototest.gold.txt").read_text().split()
+    for level in ("page", "line", "word"):
+        rows = list(ms.ocr(path, level=level, min_confidence=0.6))
+        assert " ".join(row.text for row in rows).split() == gold
+        assert all(row.confidence >= 0.6 for row in rows)
+    (nothing,) = ms.ocr(path, min_confidence=1.0)
+    assert (nothing.text, nothing.found) == ("", 0)
+
+
+@pytest.mark.parametrize("options", [{"psm": 0}, {"psm": 2}, {"oem": 0}, {"language": ""}, {"language": "+"}])
+def test_modes_that_read_no_text_are_refused_before_the_first_file(test_data: Path, options: dict):
+    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    done = CliRunner().invoke(main, ["ocr", str(test_data / "reports/av/quotes.png"), *flags])
+    assert done.exit_code == 2
+    assert next(iter(options)) in done.stderr
+    with pytest.raises(UsageError):
+        ms.ocr(test_data / "reports/av/quotes.png", **options)
+
+
+@pytest.mark.parametrize("mode", [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
+def test_every_other_mode_gives_a_row(test_data: Path, mode: int):
+    (row,) = ms.ocr(test_data / "ocr" / "136.tif", psm=mode)
+    assert (row.error, row.engine) == ("", "tesseract")
+
+
+def test_a_tessdata_prefix_that_points_nowhere_is_named(
+    test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for folder, state in ((tmp_path / "nowhere", "is no folder"), (tmp_path, "has no such file")):
+        monkeypatch.setenv("TESSDATA_PREFIX", str(folder))
+        with pytest.raises(EngineError, match=f"{folder}, as TESSDATA_PREFIX says, which {state}; unset it"):
+            ms.ocr(test_data / "ocr" / "136.tif")
+
+
+def test_quotes_are_kept(test_data: Path):
+    (row,) = ms.ocr(test_data / "reports/av/quotes.png")
+    assert row.text.split("\n")[:2] == ['He said "stop" and left', '"Never again" she wrote']
+    assert '5\' 10" tall, 3" wide' in row.text
+
+
+@pytest.mark.parametrize("verb", ["info", "ocr"])
+def test_a_locked_pdf_is_not_damaged_and_a_pdf_without_pages_is_not_locked(test_data: Path, verb: str):
+    locked, empty = (test_data / "reports/av" / name for name in ("user_pw.pdf", "zero_pages.pdf"))
+    call = getattr(ms, verb)
+    for file in (locked, empty, locked):  # whatever was opened before
+        (row,) = call(file)
+        if file == locked:
+            assert row.error == "unreadable: the PDF is encrypted; give its password with --password"
+        else:
+            assert row.error == "damaged: PDF does not open: no page is found in it"
+    (row,) = call(locked, password="wrong")
+    assert row.error == "unreadable: the password is wrong; give its password with --password"
+    (row,) = call(locked, password="secret")
+    assert not row.error

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import wave
@@ -22,9 +23,10 @@ from click.testing import CliRunner
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import UsageError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, skip
 from tests.media.sound.test_audio import RATE, tone, wav
 from tests.null_speech import long_recording
+from tests.speech_models import language_teller
 from tests.words import wer
 
 JFK = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country"
@@ -142,10 +144,10 @@ def test_an_hour_of_sound_needs_no_more_memory_than_five_minutes(tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "parrot"}, "engine 'parrot': must be one of pocketsphinx, onnx, google"),
+        ({"engine": "parrot"}, "engine 'parrot': must be one of pocketsphinx, whisper, onnx, google"),
         ({"level": "letter"}, "level 'letter'"),
         ({"language": "de-DE"}, r"English only, not de-DE; engines that may have it: onnx .* google"),
-        ({"model": "folder"}, "-m is for onnx and google"),
+        ({"model": "folder"}, "-m is for whisper, onnx and google"),
         ({"diarize": True}, "--diarize is for google"),
         ({"engine": "google", "model_kind": "whisper"}, "--model-kind is for onnx"),
         ({"engine": "onnx"}, "-m FOLDER"),
@@ -203,3 +205,70 @@ def test_a_table_without_text_is_not_written_as_text(tmp_path: Path):
     done = CliRunner().invoke(main, ["classify", str(examples), "-m", "fashion-mlp", "-o", str(tmp_path / "a.txt")])
     assert done.exit_code == 2
     assert "no column text" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "starts"),
+    [
+        ("cat_speech.ts", [1.55, 4.55]), ("gap90.mkv", [0.08, 91.88]), ("late_mjpeg.mov", [4.07]),
+        ("late_h264.mp4", [4.07]), ("two_audio.mkv", [0.07]), ("wav_ffffffff.wav", [0.07]),
+        ("wav_7fffffff.wav", [0.07]), ("bwf24.wav", [0.07]), ("audio_only.mp4", [0.06]),
+        ("wrap_speech.ts", [-5.25]),
+    ],
+)  # fmt: skip
+def test_speech_is_placed_where_it_is_heard(test_data: Path, name: str, starts: list[float]):
+    """Joined streams, muted time however long, late sound, the default track, odd headers; by FFmpeg's packets."""
+    rows = [row for row in ms.transcribe(test_data / "reports/av" / name) if row.text]
+    assert [row.text for row in rows] == ["how old is the brooklyn bridge"] * len(starts)
+    assert [row.start_s for row in rows] == [pytest.approx(start, abs=0.1) for start in starts]
+    assert all(row.end_s - row.start_s < 1.8 for row in rows)
+
+
+def test_another_sound_track_is_one_option_away_and_several_are_noted(test_data: Path):
+    path = test_data / "reports/av/two_audio.mkv"
+    (chosen,) = ms.transcribe(path)
+    assert chosen.note == "sound track 2 of 2 was heard; --stream chooses"
+    (tone_alone,) = ms.transcribe(path, stream=1)
+    assert (tone_alone.text, tone_alone.note) == ("", None)
+    (missing,) = ms.transcribe(path, stream=3)
+    assert missing.error == "unsupported: it has 2 sound tracks; there is no track 3"
+
+
+def test_channels_that_cancel_give_the_speech_and_a_note(test_data: Path):
+    rows = [row for row in ms.transcribe(test_data / "reports/av/phase.flac") if row.text]
+    assert "your country can do for you" in said(rows)
+    assert all("the channels cancel each other" in row.note for row in rows)
+
+
+def test_pieces_without_speech_reach_no_engine(test_data: Path, tmp_path: Path):
+    """A stand-in Whisper that says hello to whatever it hears hears nothing in the hiss of a room."""
+    folder = language_teller(tmp_path / "model")
+    for name in ("room_hiss.flac", "silence.flac", "short50ms.wav"):
+        (row,) = ms.transcribe(test_data / "reports/av" / name, engine="onnx", model=str(folder))
+        assert (row.text, row.found) == ("", 0), name
+    (row,) = ms.transcribe(test_data / "speech/google-audio.wav", engine="onnx", model=str(folder))
+    assert row.text == "hello"
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt"])
+def test_subtitles_count_from_the_beginning_as_players_do(test_data: Path, tmp_path: Path, form: str):
+    source = test_data / "reports/av/wrap_speech.ts"  # its clock begins at -5.38 s
+    (row,) = ms.transcribe(source)
+    assert (row.start_s, row.origin_s) == (pytest.approx(-5.25, abs=0.05), pytest.approx(-5.38, abs=0.01))
+    ms.transcribe(source).write(tmp_path / f"a.{form}")
+    mark = "," if form == "srt" else "."
+    assert f"00:00:00{mark}1" in (tmp_path / f"a.{form}").read_text()
+    assert f"--> 00:00:01{mark}7" in (tmp_path / f"a.{form}").read_text()
+    assert "-5" not in (tmp_path / f"a.{form}").read_text()
+
+
+def test_a_language_that_pocketsphinx_does_not_know_is_not_passed_over(test_data: Path, tmp_path: Path):
+    if shutil.which("espeak-ng") is None:
+        skip("no espeak-ng: apt-get install espeak-ng")
+    path = tmp_path / "german.wav"
+    text = "Die Regierung hat gestern beschlossen, dass die neuen Schulen im Herbst geöffnet werden."
+    subprocess.run(["espeak-ng", "-v", "de", "-w", str(path), text], check=True)
+    for level in ("segment", "word"):
+        rows = list(ms.transcribe(path, level=level))
+        assert all("pocketsphinx knows clear English only" in (row.note or "") for row in rows)
+    assert not [row.note for row in ms.transcribe(test_data / "speech/google-audio.wav") if row.note]

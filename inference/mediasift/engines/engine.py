@@ -150,4 +150,5 @@ def check_options(settings: Settings, chosen: str, engines: Mapping[str, type[En
         names = [name for name, own in fields.items() if declared.name in own]
         if names and chosen not in names and getattr(settings, declared.name) != declared.default:
             flag = declared.option.short or declared.flag
-            raise UsageError(f"{flag} is for {' and '.join(names)}: leave {flag} out, or choose --engine {names[0]}")
+            listed = " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
+            raise UsageError(f"{flag} is for {listed}: leave {flag} out, or choose --engine {names[0]}")

@@ -34,6 +34,12 @@ _AGGRESSIVENESS = 2
 
 _SMALLEST_GAP_S = 0.1
 """Stamps are rounded, to milliseconds in many containers, and drift a little."""
+_LONGEST_GAP_S = 86_400.0
+"""A leap of more than a day is a broken stamp."""
+_COUNTING = frozenset(
+    {"aac", "ac3", "aiff", "amr", "au", "caf", "eac3", "flac", "loas", "mp3", "s16le", "tta", "w64", "wav", "wv"}
+)
+"""Formats whose stamps are counted from the samples, so that they know no gaps: one there is damage."""
 
 _VOICED, _AMONG = 5, 10
 """So many frames among so many neighbours must be speech for a piece to hold any: 0.15 of 0.3 s. The detector takes 3
@@ -102,7 +108,7 @@ class SoundTrack:
     def _blocks(self, container: Any, track: Any) -> Iterator[Waveform]:
         """Resampled blocks; where the stream changes its kind midway, so does the resampler."""
         origin, done = None, 0.0
-        pictures = picture_streams(container)[:1]
+        pictures, is_counting = picture_streams(container)[:1], container.format.name in _COUNTING
         if pictures and container.start_time is not None:
             self.origin_s = container.start_time / av.time_base
         for _, frames in itertools.groupby(self._frames(container, pictures, track), key=_kind):
@@ -118,6 +124,8 @@ class SoundTrack:
                         origin = time_s
                         self.start_s = float(time_s) if pictures else 0.0
                     gap_s = float(time_s - origin - done)
+                    if is_counting or abs(gap_s) > _LONGEST_GAP_S:
+                        origin, gap_s = time_s - done, 0.0
                     if gap_s < -_SMALLEST_GAP_S:  # parts that overlap: heard already
                         continue
                     if gap_s > _SMALLEST_GAP_S:  # nothing was recorded, however long
@@ -137,13 +145,14 @@ class SoundTrack:
     def _frames(self, container: Any, pictures: list[Any], track: Any) -> Iterator[Any]:
         """Decoded frames; packets that do not decode are counted and left out."""
         packets = clocked(container, [*pictures, track])
-        while True:
+        is_ended = False
+        while not is_ended:
             try:
                 for packet in packets:
                     if packet.stream.index == track.index:
                         yield from packet.decode()
+                is_ended = True
                 yield from track.codec_context.decode(None)
-                return
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:  # of a packet, and others follow; or of the container, which then ends
