@@ -10,6 +10,7 @@ verb reads it inherits from the settings of that kind, so no option exists where
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -112,6 +113,8 @@ class Declared:
             wanted = "a whole number" if self.kind is int else "a number"
             if isinstance(value, bool) or not isinstance(value, int if self.kind is int else (int, float)):
                 raise UsageError(f"{shown} {value!r}: must be {wanted}")
+            if not math.isfinite(value):
+                raise UsageError(f"{shown} {value:g}: must be a finite number")
             bounds = (
                 ("at least", option.least, option.least is None or value >= option.least),
                 ("at most", option.most, option.most is None or value <= option.most),

@@ -242,6 +242,7 @@ def test_channels_that_cancel_give_the_speech_and_a_note(test_data: Path):
 
 def test_pieces_without_speech_reach_no_engine(test_data: Path, tmp_path: Path):
     """A stand-in Whisper that says hello to whatever it hears hears nothing in the hiss of a room."""
+    (tmp_path / "model").mkdir()
     folder = language_teller(tmp_path / "model")
     for name in ("room_hiss.flac", "silence.flac", "short50ms.wav"):
         (row,) = ms.transcribe(test_data / "reports/av" / name, engine="onnx", model=str(folder))

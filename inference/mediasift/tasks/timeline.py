@@ -59,9 +59,14 @@ class Timeline(DeviceSettings, FrameSettings, EngineRunSettings):
     labels: Annotated[Sequence[str], Option("Only these objects.", metavar="A,B", default="all")] = ()
     ocr_engine: Annotated[str, Option("For ocr.", choices=OCR_ENGINES.keys)] = "tesseract"
     ocr_language: Annotated[str | None, Option("For ocr, e.g. eng+deu.", metavar="LANG")] = None
+    min_confidence: Annotated[
+        float,
+        Option("For ocr: leave out lines read with less; pictures hold much that looks like letters.", least=0, most=1),
+    ] = 0.6
     speech_engine: Annotated[str, Option("For transcribe.", choices=OFFLINE)] = "pocketsphinx"
     speech_model: Annotated[
-        str | Path | None, Option("For transcribe with onnx: the folder of a speech model.", metavar="DIR")
+        str | Path | None,
+        Option("For transcribe: a name, with whisper, or the folder of a speech model.", metavar="DIR"),
     ] = None
     channel: Annotated[
         int | None, Option("For transcribe: only this channel, from 1.", least=1, default="the mean of all")

@@ -28,7 +28,8 @@ PICTURE_TASKS: dict[str, tuple[str, str, Callable[[Any], dict[str, Any]]]] = {
     ),
     "ocr": (
         "text", "mediasift.tasks.ocr:Ocr",
-        lambda s: {"engine": s.ocr_engine, "language": s.ocr_language, "level": "line"},
+        lambda s: {"engine": s.ocr_engine, "language": s.ocr_language, "level": "line",
+                   "min_confidence": s.min_confidence},
     ),
 }  # fmt: skip
 """Tasks on single frames → what a moment of theirs is called; their settings, by module and name, as no timeline pays

@@ -102,6 +102,8 @@ class Tesseract(OcrEngine):
         wanted = [name for name in (*self._language.split("+"), *more) if name]
         if not wanted:
             raise UsageError(f"language {self._language!r}: as Tesseract writes it, e.g. eng+deu")
+        if "osd" in self._language.split("+"):
+            raise UsageError("language osd: it finds the orientation of pages, and reads no text; type e.g. eng")
         if missing := [name for name in wanted if name not in here]:
             packages = " ".join(f"tesseract-ocr-{name.lower().replace('_', '-')}" for name in missing)
             there = ", ".join(sorted(here - {"osd"})) or "no language"

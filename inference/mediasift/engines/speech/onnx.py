@@ -79,7 +79,7 @@ class OnnxSpeech(SpeechEngine):
         if settings.language and kind not in _ASK_LANGUAGE:
             raise UsageError(
                 f"a {kind} model has the languages it was trained on and cannot be given {settings.language}; leave "
-                "--language out; engines that can be given one: whisper, onnx with a Whisper or Canary model, google"
+                "--language out; engines that can be given one: onnx with a Whisper or Canary model, google, whisper"
             )
         language = (settings.language or "auto").split("-")[0].lower()
         self._language = None if language == "auto" else language

@@ -29,8 +29,8 @@ class PocketSphinx(SpeechEngine):
         language = settings.language or "en-US"
         if language.lower().split("-")[0] != "en":
             raise UsageError(
-                f"pocketsphinx knows English only, not {language}; engines that may have it: whisper (about 100 "
-                "languages), onnx (with a model of that language, -m FOLDER) and google"
+                f"pocketsphinx knows English only, not {language}; engines that may have it: onnx (with a model of "
+                "that language, -m FOLDER), whisper (about 100 languages) and google"
             )
         pocketsphinx = require("pocketsphinx", extra="speech")
         self._decoder = pocketsphinx.Decoder(loglevel="FATAL", samprate=16000.0)

@@ -148,6 +148,8 @@ def _opened(content: Content, password: str | None) -> Iterator[tuple[Any, int]]
                 document = pdfium.PdfDocument(file, password=password)
             except pdfium.PdfiumError as error:
                 raise _unopened(content, str(error).lower(), password) from error
+            except UnicodeEncodeError as error:
+                raise Unreadable("the password is no text; give the right one with --password") from error
             document.init_forms()  # so that what is filled in is shown
             count = len(document)
         try:

@@ -59,10 +59,13 @@ def skew_deg(image: Picture) -> float:
     The angle whose row profile has the sharpest steps (Postl 1986), found coarsely, then in tenths of a degree.
     """
     grey = to_gray(image)
+    if min(grey.shape) < _SKEW_LEAST_PX:
+        return 0.0
     factor = min(1.0, _SKEW_WIDTH_PX / max(grey.shape))
-    small = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    size = [max(1, round(side * factor)) for side in reversed(grey.shape)]
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     ink = np.asarray(cv2.threshold(small, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)[1], dtype=np.uint8)
-    if min(grey.shape) < _SKEW_LEAST_PX or not 0.002 < np.count_nonzero(ink) / ink.size < 0.5:
+    if not 0.002 < np.count_nonzero(ink) / ink.size < 0.5:
         return 0.0
     coarse = _sharpest(ink, np.arange(-MAX_SKEW_DEG, MAX_SKEW_DEG + 0.5, 1.0))
     fine = _sharpest(ink, coarse + np.arange(-1.0, 1.0 + _SKEW_STEP_DEG / 2, _SKEW_STEP_DEG))
