@@ -100,7 +100,7 @@ def _frames(content: Content, path: str, options: Any, admit: Admit) -> Iterator
     every = parse_every(options.every or DEFAULT_EVERY)
     with open_footage(content, options.viewing, alive=partial(admit, 0.0)) as footage:
         for frame, shot in chosen_frames(footage, every, **options.editing):
-            yield frame_item(frame, path, admit, content=content, shot=shot)
+            yield frame_item(frame, path, admit, content=content, shot=shot, note=footage.note)
         if complaint := footage.complaint():
             yield FailedItem(path=path, error=complaint)
 

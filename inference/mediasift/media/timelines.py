@@ -81,7 +81,7 @@ class _Film:
 
     def __init__(self, footage: Footage, path: str, wanted: Any, admit: Admit) -> None:
         self._footage, self._path, self._wanted = footage, path, wanted
-        self._item = partial(frame_item, path=path, admit=admit)
+        self._item = partial(frame_item, path=path, admit=admit, note=footage.note)
         self._every = parse_every(wanted.every or DEFAULT_EVERY)
         self._by_shot = wanted.looks and self._every.unit == "shot"
         self._without: list[Shot] = []

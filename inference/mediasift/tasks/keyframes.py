@@ -24,11 +24,13 @@ class KeyFrame(Row):
         shot: The shot it stands for, from 1; None where shots were not asked for.
         sharpness: Variance of the Laplacian of its luma; higher is sharper.
         image_path: The still, where stills were asked for.
+        note: Which video stream was seen, where there are several and none was asked for.
     """
 
     shot: int | None = None
     sharpness: float | None = None
     image_path: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,4 +66,5 @@ class KeyFrames(FrameSettings, RowsTask):
             path = still_path(self.directory, item, self.image_format)
             write_picture(path, item.image, self.image_format)
         image_path = None if path is None else str(path)
-        return [KeyFrame(shot=item.shot, sharpness=round(sharpness(item.image), 3), image_path=image_path)]
+        sharp = round(sharpness(item.image), 3)
+        return [KeyFrame(shot=item.shot, sharpness=sharp, image_path=image_path, note=item.note or None)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +30,7 @@ class Shot(Row):
         brightness: Mean luma, 0..1.
         colourfulness: Hasler and Süsstrunk's M3: 0 for grey, about 100 for the most colourful.
         motion: Mean change of luma from frame to frame, 0..1.
+        note: Which video stream was seen, where there are several and none was asked for.
     """
 
     shot: int | None = None
@@ -41,6 +42,7 @@ class Shot(Row):
     brightness: float | None = None
     colourfulness: float | None = None
     motion: float | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class ShotSummary(Row):
         mean_shot_s, median_shot_s: Length of its shots; the mean is film studies' average shot length.
         shortest_shot_s, longest_shot_s: Their extremes.
         brightness, colourfulness, motion: Means over all frames, see `Shot`.
+        note: See `Shot`.
     """
 
     duration_s: float | None = None
@@ -66,6 +69,7 @@ class ShotSummary(Row):
     brightness: float | None = None
     colourfulness: float | None = None
     motion: float | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +85,13 @@ class Shots(FilmSettings, RowsTask):
         with open_footage(item.content, self.viewing, alive=item.alive) as footage:
             cells = measured_cells(footage)
             found = list(media_shots.find_shots(cells, **self.editing))
-            complaint = footage.complaint()
+            complaint, note = footage.complaint(), footage.note or None
         if complaint is not None and not found:
             raise complaint
-        rows = self.rows_of(found) if found else []
+        rows = [replace(row, note=note) for row in self.rows_of(found)] if found else []
         return rows if complaint is None else [*rows, self.row(error=complaint.as_cell())]
 
-    def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Row]:
+    def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Any]:
         """The rows of a video with these shots, of which there is at least one."""
         return [
             Shot(
@@ -105,7 +109,7 @@ class ShotsSummary(Shots):
     name: ClassVar[str] = "shots-summary"
     row: ClassVar[type[Row]] = ShotSummary
 
-    def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Row]:
+    def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Any]:
         """One row."""
         return [summarised(shots)]
 

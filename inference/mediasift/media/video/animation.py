@@ -30,6 +30,8 @@ class Animation:
         ItemError: It cannot be read.
     """
 
+    note = ""
+
     def __init__(self, data: bytes, name: str, viewing: Viewing) -> None:
         header = read_header(data, name)
         check_size(header.width, header.height, viewing.max_megapixels)

@@ -28,7 +28,7 @@ class Viewing:
     Attributes:
         max_megapixels: Larger frames are refused.
         background: The colour behind what is transparent, see `pictures.colors.Background`.
-        stream: Which of its video streams, from 1; None for its default one.
+        stream: Which of its video streams, from 1 in the file's order; None for its default one.
         as_stored: Frames as they are coded: pixels that are no squares, fields apart, high dynamic range unmapped.
     """
 
@@ -51,6 +51,7 @@ class Decoder:
     Attributes:
         container, stream: Of PyAV.
         faults: Ordinals of the packets that did not decode.
+        note: Which stream was chosen, where there are several and nobody did.
         is_transparent: Whether frames may have an alpha channel.
 
     Raises:
@@ -60,6 +61,7 @@ class Decoder:
     def __init__(self, file: Path, demuxer: str, *, viewing: Viewing, alive: Callable[[], None], threads: int) -> None:
         self._viewing, self._alive, self._spoke = viewing, alive, time.monotonic()
         self.faults: list[int] = []
+        self.note = ""
         self._is_fresh = True
         self.container = probe_container(file, demuxer=demuxer)
         try:
@@ -77,13 +79,16 @@ class Decoder:
         self.container.close()
 
     def _chosen(self) -> Any:
-        streams, number = picture_streams(self.container), self._viewing.stream or 1
+        streams, number = picture_streams(self.container), self._viewing.stream
         if not streams:
             kinds = sorted({one.type for one in self.container.streams}) or ["nothing"]
             raise Unsupported(f"there is no video in it, only {', '.join(kinds)}")
-        if number > len(streams):
+        if number is not None and number > len(streams):
             raise Unsupported(f"it has {len(streams)} video streams; there is no stream {number}")
-        stream = streams[number - 1]
+        in_order = sorted(streams, key=lambda one: one.index)
+        stream = streams[0] if number is None else in_order[number - 1]
+        if len(streams) > 1 and number is None:
+            self.note = f"video stream {in_order.index(stream) + 1} of {len(streams)} was seen; --stream chooses"
         if stream.codec_context is None:
             raise Unsupported("its video is in a coding that cannot be read here")
         check_size(stream.codec_context.width, stream.codec_context.height, self._viewing.max_megapixels)

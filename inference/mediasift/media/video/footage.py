@@ -85,7 +85,7 @@ def chosen_frames(
 
 
 def frame_item(
-    frame: Frame, path: str, admit: Admit, *, content: Content | None = None, shot: int | None = None
+    frame: Frame, path: str, admit: Admit, *, content: Content | None = None, shot: int | None = None, note: str = ""
 ) -> Item | FailedItem:
     """A frame as a picture, for which `admit` lets its megapixels in; a failed item where it does not convert."""
     width, height = frame.size
@@ -96,7 +96,7 @@ def frame_item(
         return FailedItem(path=path, frame=frame.number, time_s=frame.time_s, error=error)
     return Item(
         path=path, frame=frame.number, time_s=frame.time_s, image=image, original_size=frame.size, shot=shot,
-        content=content,
+        content=content, note=note,
     )  # fmt: skip
 
 

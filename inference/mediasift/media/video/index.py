@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from fractions import Fraction
 from itertools import pairwise
@@ -47,6 +47,15 @@ def film_packets(container: Any, stream: Any, *, at_break: Callable[[], None] = 
     sharing = sound_streams(container)[:1] if container.format.name in _SHARING_A_CLOCK else []
     packets = clocked(container, [stream, *sharing], at_break=at_break)
     return (packet for packet in packets if packet.stream.index == stream.index)
+
+
+def noted(packets: Iterable[Any], stamps: array[int]) -> Iterator[Any]:
+    """The same packets, their stamps put aside."""
+    for packet in packets:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None and not packet.is_discard:
+            stamps.append(stamp)
+        yield packet
 
 
 def read_timetable(container: Any, stream: Any, *, alive: Callable[[], None]) -> tuple[Timetable, Way]:

@@ -18,7 +18,7 @@ from mediasift.media.video.decoder import Decoder, Viewing
 from mediasift.media.video.every import Chosen, Timetable
 from mediasift.media.video.fields import joined_fields
 from mediasift.media.video.frames import CodedFrame, View, converted, seen
-from mediasift.media.video.index import Misled, Way, film_packets, read_timetable
+from mediasift.media.video.index import Misled, Way, film_packets, noted, read_timetable
 from mediasift.media.video.stretches import Result, side_by_side
 from mediasift.system.machine import available_cores
 
@@ -30,6 +30,10 @@ _STEADY_THREADS = {Way.THROUGH: 4, Way.CAREFUL: 1, Way.COUNTED: 4}
 
 _SEEK_GAIN = 16
 """Frames by which a seek must shorten the way: it throws away the frames in flight in the decoder's threads."""
+
+
+_A_FRAME_EACH = ("h264", "hevc", "mpeg1video", "mpeg2video")
+"""Codecs whose packets hold one frame each, unless it is interlaced."""
 
 
 class Video:
@@ -100,6 +104,11 @@ class Video:
     def size(self) -> tuple[int, int]:
         """(width, height) as stored."""
         return self._decoder.stream.codec_context.width, self._decoder.stream.codec_context.height
+
+    @property
+    def note(self) -> str:
+        """Which stream was chosen, where there are several and nobody did."""
+        return self._decoder.note
 
     def frames(self) -> Iterator[CodedFrame]:
         """Every frame in order."""
@@ -237,8 +246,10 @@ class Video:
     def _count(self) -> None:
         """Make the timetable again, from the frames that the decoder gives."""
         self._reopen()
-        ticks, keys, step = array("q"), array("q"), 1
-        for raw in self._decoder.frames(self._decoder.packets(film_packets)):
+        ticks, keys, step, coded = array("q"), array("q"), 1, array("q")
+        is_whole = self._decoder.stream.codec_context.name in _A_FRAME_EACH
+        for raw in self._decoder.frames(noted(self._decoder.packets(film_packets), coded)):
+            is_whole = is_whole and not raw.interlaced_frame
             stamp = raw.pts if raw.pts is not None else raw.dts
             if ticks:  # stamps that repeat or overlap are moved as little as frames need to have an order
                 step = max(1, raw.duration or step)
@@ -250,6 +261,8 @@ class Video:
             count = len(self.timetable.ticks)
             raise Damaged(f"{count:,} of {count:,} frames do not decode and are left out")
         self.timetable = replace(self.timetable, ticks=ticks, keys=keys, seeks=())
+        silent = sum(stamp >= ticks[0] for stamp in coded) - len(ticks) - len(self._decoder.faults)
+        self.lost |= set(range(-silent, 0)) if is_whole else set()  # damage of which the decoder does not speak
 
     def _is_far(self, position: int, target: int) -> bool:
         """Whether jumping to the I-frame before `target` is shorter than decoding on from `position`."""
