@@ -185,18 +185,18 @@ def make_edit(path: Path, kind: str, seed: int) -> list[Boundary]:
     return edit.boundaries
 
 
-def matched(found: list[int], boundaries: list[Boundary], *, slack: int = 2) -> tuple[int, int, int]:
-    """(right, found, true): each boundary is found once, within its frames and so many around."""
-    left, right = sorted(found), 0
+def matched(detected: list[int], boundaries: list[Boundary], *, slack: int = 2) -> tuple[int, int, int]:
+    """(right, detected, true): each boundary is found once, within its frames and so many around."""
+    left, right = sorted(detected), 0
     for first, last in boundaries:
         near = next((number for number in left if first - slack <= number <= last + slack), None)
         if near is not None:
             left.remove(near)
             right += 1
-    return right, len(found), len(boundaries)
+    return right, len(detected), len(boundaries)
 
 
 def f1(counts: Iterator[tuple[int, int, int]] | list[tuple[int, int, int]]) -> float:
     """Of all clips together: 2 right / (found + true); 1 where there is nothing to find and nothing was."""
-    right, found, true = (sum(column) for column in zip(*counts, strict=True))
-    return 1.0 if not found + true else 2 * right / (found + true)
+    right, detected, true = (sum(column) for column in zip(*counts, strict=True))
+    return 1.0 if not detected + true else 2 * right / (detected + true)

@@ -80,9 +80,9 @@ def test_calibrated_scores_are_as_often_right_as_they_say(kind: str, classes: in
     few = whole.taken(np.arange(300))
     strengths, _, temperatures = cross_validate(few, balanced=False, seed=0)
     head = calibrated(fit(few, np.arange(300), strengths, balanced=False), temperatures)
-    found = scores(head.sums(vectors[300:, 0]), kind)
-    assert found.shape == known[300:].shape
-    assert np.abs(found - known[300:]).mean() < 0.07
+    shares = scores(head.sums(vectors[300:, 0]), kind)
+    assert shares.shape == known[300:].shape
+    assert np.abs(shares - known[300:]).mean() < 0.07
 
 
 def test_a_perfect_fit_does_not_become_certainty():

@@ -70,10 +70,10 @@ def test_nine_of_ten_unseen_photographs_are_right_after_twenty_of_each(ants_bees
     right = [row.label == Path(row.path).parent.name for row in rows]
     assert len(right) == 204
     assert np.mean(right) >= 0.90
-    found = measures(done.stdout)
-    assert found["cross_validated_pictures"] == 40
-    assert found["cross_validated_accuracy"] == pytest.approx(np.mean(right), abs=0.1)
-    assert found["accuracy_expected_with_80_pictures"] >= found["accuracy_with_32_pictures"]
+    measured = measures(done.stdout)
+    assert measured["cross_validated_pictures"] == 40
+    assert measured["cross_validated_accuracy"] == pytest.approx(np.mean(right), abs=0.1)
+    assert measured["accuracy_expected_with_80_pictures"] >= measured["accuracy_with_32_pictures"]
 
 
 def test_its_scores_are_as_often_right_as_they_say(ants_bees):

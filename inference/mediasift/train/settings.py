@@ -134,7 +134,7 @@ def train(data: str | Path, settings: Train, *, progress: TextIO | None = None) 
     if settings.report is not None:
         write_page(
             Path(settings.report), lesson.mistakes, title=f"Mistakes of {output.name}",
-            note=f"What models said that were taught with other pictures of {labelled.name} (cross-validation).",
+            note=f"Predictions of models that were trained with other pictures of {labelled.name} (cross-validation).",
         )  # fmt: skip
     return Trained(output=output, measures=lesson.measures, warnings=tuple(warnings), mistakes=lesson.mistakes)
 

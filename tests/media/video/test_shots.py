@@ -68,13 +68,13 @@ def test_rules_find_the_golden_cuts_of_pyscenedetect(test_data: Path, video: str
         assert set(expected) <= set(cuts), name
         for cut in set(cuts) - set(expected):  # the peer leaves out what its shortest shot forbids
             assert min(abs(cut - one) for one in (0, *cuts) if one != cut) <= PEERS_SHORTEST[video], name
-    fades, found = FadeRule(), []
+    fades, middles = FadeRule(), []
     plain = np.zeros((12, 16, 3), np.uint8)
     for number, (_, mean) in enumerate(numbers):
-        found += [fade.middle for fade in fades.add(Glance(number, number / 30, 0.0, mean, plain))]
+        middles += [fade.middle for fade in fades.add(Glance(number, number / 30, 0.0, mean, plain))]
     expected = golden(test_data, video, "ThresholdDetector.default")
-    assert len(found) == len(expected)
-    assert all(abs(a - b) <= 1 for a, b in zip(found, expected, strict=True))
+    assert len(middles) == len(expected)
+    assert all(abs(a - b) <= 1 for a, b in zip(middles, expected, strict=True))
 
 
 @pytest.mark.parametrize(("video", "detector", "cuts"), [
