@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import imagehash
 import numpy as np
 import pytest
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+import mediasift as ms
 from mediasift.compare.hashes import HASHES, cosine_transform, to_hashes
 from mediasift.media.pictures.images import decode
 from mediasift.media.pictures.transforms import resize, to_gray
-from tests.pictures import scene, solid
+from tests.pictures import save, scene, solid
 
 REFERENCE = {"ahash": imagehash.average_hash, "dhash": imagehash.dhash, "phash": imagehash.phash}
 
@@ -86,3 +89,18 @@ def test_the_cosine_transform_is_its_definition(half: int, seed: int):
     k, n = np.arange(count)[:, None], np.arange(count)[None, :]
     expected = values @ (2 * np.cos(np.pi * k * (2 * n + 1) / (2 * count))).T
     np.testing.assert_allclose(cosine_transform(values, axis=1), expected, atol=1e-9)
+
+
+def test_the_same_pixels_have_the_same_hash_in_every_format(tmp_path: Path):
+    noise = np.random.default_rng(4).integers(-30, 30, (1600, 2400, 3))
+    picture = np.clip(scene(2400, 1600).astype(int) + noise, 0, 255).astype(np.uint8)
+    jpeg = save(tmp_path / "a.jpg", picture, quality=60)
+    with Image.open(jpeg) as decoded:
+        save(tmp_path / "b.png", np.asarray(decoded))
+    for method in (*HASHES, "disc", "pixels"):
+        (pair,) = ms.compare([jpeg, tmp_path / "b.png"], method=method)
+        assert pair.similarity == 1, method
+        _, found = ms.duplicates([jpeg, tmp_path / "b.png"], method=method)
+        assert (found.similarity, found.match) == (1, "pixels"), method
+        (near,) = ms.search(jpeg, tmp_path / "b.png", method=method)
+        assert near.similarity == 1, method

@@ -31,6 +31,18 @@ def test_content_decides_whatever_the_suffix(form: str, name: str):
         (b"RIFF\0\0\0\0AVI LIST", "video", "avi"),
         (b"\x1a\x45\xdf\xa3", "video", "matroska"),
         (b"ID3\4\0", "sound", "mp3"),
+        (b"\xff\xfb\x90\x64" + bytes(413) + b"\xff\xfb\x92\x64", "sound", "mp3"),
+        (b"\xff\xf3\x84\xc4" + bytes(188) + b"\xff\xf3\x84\xc4", "sound", "mp3"),
+        (b"<ns0:svg xmlns:ns0='http://www.w3.org/2000/svg'>", "picture", "svg"),
+        (b"<!-- a --><?pi?>\n<!DOCTYPE svg PUBLIC 'x' 'y' [<!ENTITY a 'b'>]>\n<svg>", "picture", "svg"),
+        ("\ufeff<?xml version='1.0' encoding='UTF-16'?><svg>".encode("utf-16-le"), "picture", "svg"),
+        ("\ufeff<svg width='1'>".encode("utf-16-be"), "picture", "svg"),
+        ("<?xml version='1.0' encoding='latin-1'?><!-- \xe9 --><svg>".encode("latin-1"), "picture", "svg"),
+        (b"P5\n# GIMP\n3 2\n255\n", "picture", "pnm"),
+        (b"P7\nWIDTH 3\n", "picture", "pnm"),
+        (b"II\xbc\x01\x08\0\0\0", "picture", "jxr"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "picture", "camera-raw"),
+        (b"\0\0\0\x08wide\0\0\0\0mdat", "video", "mp4"),
         (b"\xff\xfb\x90\x64\0\0", "sound", "mp3"),
         (b"<?xml version='1.0'?><svg xmlns='x'/>", "picture", "svg"),
     ],
@@ -42,8 +54,16 @@ def test_other_kinds_of_media(head: bytes, kind: str, name: str):
 
 
 @pytest.mark.parametrize(
-    "head", [b"", b"hello, world", b"path,label\na.jpg,dog\n", b"<html><body>", b"BM is a car maker"]
-)
+    "head",
+    [
+        b"", b"hello, world", b"path,label\na.jpg,dog\n", b"<html><body>", b"BM is a car maker",
+        "\ufeffpath,label\na.jpg,dog\n".encode("utf-16-le"), "\ufeffnotes".encode("utf-16-be"),
+        "\ufeff\u0590 right to left".encode("utf-16-le"), b"P1 said that", b"P5 notes\nmore", b"ID3 decision trees",
+        b"caffeine and sleep", b"DDS notes", b"Get free stuff", b"Somewide", b"The moov",
+        b"\xff\xfb\x90\x64" + b"text" * 300,
+        b"<?xml version='1.0'?><html><body><svg></svg></body></html>", b"<rss><svg/></rss>", b"\x01\xda\x07\x07text",
+    ],
+)  # fmt: skip
 def test_other_files_are_no_media(head: bytes):
     assert sniff(head, ".txt") is None
 
@@ -74,3 +94,17 @@ def test_the_test_data_have_the_kind_of_their_folder(test_data: Path):
             sniffed = sniff(path.read_bytes()[:4096])
             assert sniffed is not None, path
             assert sniffed.kind == kind, path
+
+
+def test_reported_texts_are_left_out(test_data: Path):
+    folder = test_data / "reports" / "pictures" / "utf16folder"
+    for path in folder.iterdir():
+        head = sniff(path.read_bytes()[:4096], path.suffix)
+        assert head is None or head.kind == "picture", path
+
+
+def test_every_sound_of_the_test_data_is_still_one(test_data: Path):
+    for path in test_data.rglob("*.mp3"):
+        head = sniff(path.read_bytes()[:4096])
+        assert head is not None, path
+        assert head.name == "mp3", path

@@ -22,7 +22,7 @@ from mediasift.media.pictures.transforms import padded, resize, rotate, rotated_
 from mediasift.sources.content import LocalFile
 from mediasift.tasks.convert import Convert, output_path
 from tests.media.test_information import with_exif
-from tests.pictures import save, scene, solid
+from tests.pictures import encoded, save, scene, solid
 
 
 def call(*arguments: object):
@@ -265,3 +265,98 @@ def test_the_bytes_of_an_avif_do_not_depend_on_the_number_of_cores(tmp_path: Pat
             os.sched_setaffinity(0, before)
         made.append(Path(row.output).read_bytes())
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("stem", ["x" * 250, "é" * 125, "🙂" * 62 + "ab", "x" * 240])
+def test_names_that_are_too_long_are_cut_and_stay_apart(stem: str, tmp_path: Path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for last in "12":
+        save(folder / f"{stem}{last}.jpg", scene())  # of 255 bytes, most of them
+    save(folder / "short.png", scene())
+    for options in ({}, {"to": "npz"}):
+        rows = list(ms.convert(folder, tmp_path / "out", **options))
+        assert [row.error for row in rows] == [""] * len(rows)
+        outputs = [Path(row.output) for row in rows]
+        assert len(set(outputs)) == len(rows)
+        assert all(path.is_file() and len(os.fsencode(path.name)) <= 255 for path in outputs)
+        assert [Path(row.output) for row in ms.convert(folder, tmp_path / "out", **options)] == outputs
+
+
+def test_a_path_that_is_too_long_is_one_row(tmp_path: Path):
+    deep = tmp_path / "in"
+    for _ in range(16):
+        deep = deep / ("d" * 230)
+    descend(deep)
+    save(tmp_path / "in" / "short.png", scene())
+    rows = {Path(row.path).name: row for row in ms.convert(tmp_path / "in", tmp_path / ("o" * 200) / ("p" * 200))}
+    assert rows["short.png"].error == ""
+    assert rows["a.png"].error.startswith("too-large:")
+    assert "longer than the path" in rows["a.png"].error
+
+
+def descend(folder: Path) -> None:
+    """A picture in a folder whose path is almost as long as may be."""
+    folder.mkdir(parents=True)
+    save(folder / "a.png", scene())
+
+
+def test_transparency_is_kept_where_it_is_asked_for(tmp_path: Path):
+    picture = np.dstack([scene(), np.linspace(0, 255, 48).astype(np.uint8) * np.ones((32, 1), np.uint8)])
+    save(tmp_path / "a.png", picture)
+    for to in ("png", "webp", "avif", "npy"):
+        (row,) = ms.convert(tmp_path / "a.png", tmp_path / "out", color_model="rgba", to=to, quality=100)
+        assert row.color_model == "rgba"
+        path = Path(row.output)
+        numbers = np.load(path) if to == "npy" else np.asarray(Image.open(path))
+        assert numbers.shape == (32, 48, 4)
+        assert np.abs(numbers[..., 3].astype(int) - picture[..., 3]).max() <= 2
+    (row,) = ms.convert(tmp_path / "a.png", tmp_path / "small", color_model="rgba", size=(24, 16), rotate=180)
+    with Image.open(row.output) as small:
+        expected = Image.fromarray(picture[::-1, ::-1]).resize((24, 16), Image.Resampling.BOX)
+        assert np.abs(np.asarray(small).astype(int) - np.asarray(expected)).max() <= 2
+    (row,) = ms.convert(tmp_path / "a.png", tmp_path / "padded", color_model="rgba", size=(60, 60), fit="pad")
+    with Image.open(row.output) as padded_copy:
+        assert padded_copy.getpixel((0, 0)) == (0, 0, 0, 0)
+    with pytest.raises(UsageError, match="rgba is no colour model of jpg"):
+        ms.convert(tmp_path / "a.png", tmp_path, color_model="rgba", to="jpg")
+
+
+def test_inks(tmp_path: Path):
+    save(tmp_path / "a.png", scene())
+    expected = Image.fromarray(scene()).convert("CMYK")
+    (row,) = ms.convert(tmp_path / "a.png", tmp_path / "out", color_model="cmyk", to="npy")
+    assert np.array_equal(np.load(row.output), np.asarray(expected))
+    (row,) = ms.convert(tmp_path / "a.png", tmp_path / "out", color_model="cmyk", to="jpg", quality=100)
+    with Image.open(row.output) as copy:
+        assert copy.mode == "CMYK"
+        assert np.abs(np.asarray(copy).astype(int) - np.asarray(expected)).mean() < 3
+    with pytest.raises(UsageError, match="cmyk is no colour model of png"):
+        ms.convert(tmp_path / "a.png", tmp_path, color_model="cmyk")
+
+
+def test_white_of_5_and_6_bits_is_white(tmp_path: Path):
+    pixels = np.array([0xFFFF, 0xF800, 0x07E0, 0x001F], "<u2").tobytes()
+    masks = (0xF800).to_bytes(4, "little") + (0x07E0).to_bytes(4, "little") + (0x001F).to_bytes(4, "little")
+    size = (66 + len(pixels)).to_bytes(4, "little")
+    head = b"BM" + size + bytes(4) + (66).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    head += (4).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\1\0\x10\0\3\0\0\0" + bytes(20)
+    (tmp_path / "a.bmp").write_bytes(head + masks + pixels)
+    (row,) = ms.convert(tmp_path / "a.bmp", tmp_path / "out", to="npy")
+    assert np.load(row.output).tolist() == [[[255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]]
+
+
+def test_what_a_caller_has_in_memory(tmp_path: Path):
+    data = encoded(np.dstack([scene(), np.full((32, 48), 128, np.uint8)]))
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    picture = Image.open(io.BytesIO(data))
+    with path.open("rb") as file:
+        given = [path, data, bytearray(data), file, io.BytesIO(data), picture, np.asarray(picture)]
+        rows = list(ms.convert(given, tmp_path / "out", to="npy"))
+    arrays = [np.load(row.output) for row in rows]
+    assert all(np.array_equal(array, arrays[0]) for array in arrays)
+    assert [row.path for row in rows[1:3]] == ["bytes[1]", "bytes[2]"]
+    assert len(list(ms.convert(data, tmp_path / "one"))) == 1
+    with pytest.raises(UsageError, match="mode 'rb'"):
+        ms.convert(io.StringIO("text"), tmp_path / "out")

@@ -216,7 +216,9 @@ _SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 
 def _is_mpeg_sound(head: bytes) -> bool:
     """Whether a frame of MPEG audio stands there, and the next where it says; text in UTF-16 begins like one."""
     length = _frame_bytes(head[:4])
-    return length > 0 and (length + 4 > len(head) or _frame_bytes(head[length : length + 4]) > 0)
+    if length + 4 > len(head):  # too short to tell; FF FE is also how UTF-16 begins
+        return length > 0 and not head.startswith(codecs.BOM_UTF16_LE)
+    return length > 0 and _frame_bytes(head[length : length + 4]) > 0
 
 
 def _frame_bytes(header: bytes) -> int:

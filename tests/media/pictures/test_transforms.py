@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,34 @@ def test_gray_is_itu_601():
 def test_the_books_picture_has_the_books_shape(test_data: Path):
     data = (test_data / "book-pictures" / "259_3_32_15.jpg").read_bytes()
     assert to_gray(next(iter(decode(data))).image).shape == (453, 805)
+
+
+@pytest.mark.parametrize("resample", ["area", "linear", "nearest", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1), (3, 12_000)])
+def test_a_narrow_picture_takes_what_its_window_takes(size: tuple[int, int], resample: str):
+    width, height = size
+    colors = np.zeros((height, width, 3), np.uint8)
+    colors[height // 2 :, :] = 200
+    tracemalloc.start()
+    cut = fit(colors, 224, 224, how="crop", resample=resample, shorter_side=256)
+    fitted = fit(colors, 224, 224, how="pad", resample=resample)
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+    assert cut.shape == fitted.shape == (224, 224, 3)
+    if height > width:
+        assert cut[0, 0, 0] < 20
+        assert cut[-1, -1, 0] > 180
+
+
+def test_the_window_of_a_blown_up_picture_is_that_of_the_whole():
+    narrow = scene(2, 400)
+    for resample in ("bilinear", "bicubic", "lanczos"):
+        whole = resize(narrow, 64, 12_800, resample)
+        part = fit(narrow, 64, 64, how="crop", resample=resample)
+        assert np.abs(part.astype(int) - whole[6368:6432]).max() <= 2
+
+
+def test_reported_narrow_pictures(test_data: Path):
+    for name in ("one-pixel-wide.png", "one-pixel-wide-12000.png"):
+        (item,) = decode((test_data / "reports" / "pictures" / name).read_bytes())
+        assert fit(item.image, 224, 224, how="crop", shorter_side=256).shape == (224, 224, 3)

@@ -108,3 +108,38 @@ def test_a_row_for_each_drawing_of_the_test_data(test_data: Path):
     rows = list(ms.info(test_data / "valid-images" / "svg"))
     assert rows
     assert all(row.width for row in rows if not row.error)
+
+
+def drawn(text: str, family: str = "sans-serif", encoding: str = "utf-8") -> np.ndarray:
+    drawing = (
+        f'<?xml version="1.0" encoding="{encoding}"?><svg xmlns="http://www.w3.org/2000/svg" width="200" height="60">'
+        f'<text x="5" y="40" font-size="30" font-family="{family}">{text}</text></svg>'
+    )
+    (item,) = decode(drawing.encode(encoding))
+    return item.image
+
+
+@pytest.mark.parametrize("family", ["sans-serif", "serif", "monospace", "Arial", "No Such Font", "cursive, fantasy"])
+def test_letters_are_drawn_whatever_fonts_this_machine_has(family: str, package):
+    package("resvg_py", "svg")
+    assert np.array_equal(drawn("Größe λ Ж", family), drawn("Größe λ Ж", "Roboto"))
+    assert np.count_nonzero(drawn("Größe λ Ж", family) < 128) > 1000
+
+
+def test_letters_that_the_font_lacks_are_said(package):
+    package("resvg_py", "svg")
+    with pytest.raises(Unsupported, match="漢"):
+        drawn("漢 text")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "windows-1252"])
+def test_encodings(encoding: str, package):
+    package("resvg_py", "svg")
+    assert np.array_equal(drawn("Größe", encoding=encoding), drawn("Größe"))
+
+
+@pytest.mark.parametrize("name", ["prefixed.svg", "latin1.svg", "doctype-external.svg", "text.svg", "text-arial.svg"])
+def test_reported_drawings(name: str, test_data: Path, package):
+    package("resvg_py", "svg")
+    (item,) = decode((test_data / "reports" / "pictures" / name).read_bytes(), suffix=".svg")
+    assert np.count_nonzero(item.image[:, :, 1] < 128) > 500

@@ -58,7 +58,7 @@ def moment(text: Any, offset: Any) -> str | None:
         return None
     when = f"{found[1]}-{found[2]}-{found[3]}T{found[4]}"
     try:
-        datetime.fromisoformat(when)
+        datetime.fromisoformat(re.sub(":60$", ":59", when))  # a leap second is one that there may be
     except ValueError:
         return None
     zone = re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", str(offset or "").strip())

@@ -24,7 +24,7 @@ from mediasift.media.pictures.jpeg import decode_jpeg
 from mediasift.media.pictures.png import animated_png, decode_png
 from mediasift.media.pictures.pnm import decode_pam
 from mediasift.media.pictures.probe import check_end, pillow_header, read_header
-from mediasift.media.pictures.tiff import CAMERA_RAW, Directory, check_tiff, is_float_rgb, tiff_numbers
+from mediasift.media.pictures.tiff import CAMERA_RAW, Directory, check_tiff, familiar, is_float_rgb, tiff_numbers
 from mediasift.media.pictures.transforms import Picture
 from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, known_format
@@ -202,7 +202,7 @@ def _tiff_page(data: bytes, page: int, header: Header) -> _Decoded:
         return _Decoded(_by_opencv(data, "TIFF"), None)
     with guarded("tiff"):
         try:
-            picture = open_lazily(data, "tiff")
+            picture = open_lazily(familiar(data, directory), "tiff")
         except PIL.UnidentifiedImageError as error:
             raise Unsupported("TIFF of a kind that cannot be read here; save it with 8 or 16 bits a sample") from error
         picture.seek(page)

@@ -23,6 +23,7 @@ _MAX_PAGES = 100_000
 _SUBTYPE, _OLD_SUBTYPE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _SUB_DIRECTORIES, _FORMAT = 322, 323, 324, 325, 330, 339
+_START = -1  # no tag: where the directory is
 _JPEG_TABLES, _ICC, _DNG = 347, 34675, 50706
 _KNOWN = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000, 50001})
 _NAMES = {33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34892: "lossy JPEG", 50002: "JPEG XL"}
@@ -51,7 +52,7 @@ class _File:
         """The directory at `start`, and where the next one is; entries that lie outside the file are left out."""
         word, size, head = ("Q", 20, 8) if self.is_big else ("I", 12, 2)
         (count,) = self.numbers("Q" if self.is_big else "H", start)
-        found: Directory = {}
+        found: Directory = {_START: (start,)}
         for at in range(start + head, min(start + head + size * count, len(self.data) - size + 1), size):
             tag, kind = self.numbers("H", at, 2)
             if kind not in _TYPES:
@@ -208,6 +209,25 @@ def _unpacked(part: bytes) -> int:
         at += count + 2 if count < 128 else 1 if count == 128 else 2
         size += count + 1 if count < 128 else 0 if count == 128 else 257 - count
     return size if at == len(part) else -1
+
+
+def familiar(data: bytes, directory: Directory) -> bytes:
+    """The file with grey samples of a page called by the name under which Pillow knows them.
+
+    Of 16 bits it does not know that 0 may be white, of 32 not that they may be unsigned; `tiff_numbers` minds both.
+    """
+    file, bits = _file(data), _first(directory, _BITS, 1)
+    if file is None or _first(directory, _SAMPLES, 1) != 1 or bits < 16 or _first(directory, _PHOTOMETRIC, 9) > 1:
+        return data
+    named = {_PHOTOMETRIC: 1} | ({_FORMAT: 2} if bits == 32 and _first(directory, _FORMAT, 1) == _UNSIGNED else {})
+    head, size, place = (8, 20, 12) if file.is_big else (2, 12, 8)
+    start, changed = directory[_START][0], bytearray(data)
+    (count,) = file.numbers("Q" if file.is_big else "H", start)
+    for at in range(start + head, start + head + size * count, size):
+        tag, kind = file.numbers("H", at, 2)
+        if tag in named and kind == 3:
+            struct.pack_into(f"{file.order}H", changed, at + place, named[tag])
+    return bytes(changed)
 
 
 def tiff_numbers(numbers: NDArray[Any], directory: Directory) -> NDArray[Any]:
