@@ -103,6 +103,12 @@ def test_pages_are_told_apart_by_the_reference_or_refused(tmp_path: Path):
     assert report.missing == ("scans/s.pdf, page 3",)
 
 
+def test_frames_are_told_apart_however_their_numbers_are_written(tmp_path: Path):
+    result = "path,frame,label\nf.mp4,1234567,a\nf.mp4,1234568,b\n"
+    measured = evaluated(tmp_path, result, "path,frame,label\nf.mp4,1234567.0,a\nf.mp4,1234568.0,b\n")
+    assert (value(measured, "accuracy"), value(measured, "missing")) == (1, 0)
+
+
 def test_a_folder_per_label_is_a_reference(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     for label, colour in (("red", (250, 0, 0)), ("blue", (0, 0, 250))):
         for number in range(2):

@@ -71,15 +71,16 @@ def true_labels(reference: Path, encoding: str | None = None) -> Truth:
         if record["path"] is None:
             raise InputError(f"{reference}: row {number} has no path")
         names = labels.setdefault(_key(str(record["path"]), record, place), [])
-        names += [name for name in split_labels(_label(record["label"])) if name not in names]
+        names += [name for name in split_labels(_text(record["label"])) if name not in names]
     return Truth(labels, tuple(dict.fromkeys(str(record["path"]) for record in records)), place)
 
 
 def _key(path: str, record: Record, place: Sequence[str]) -> str:
     """A path, and where in it: `scan.pdf, page 2`."""
-    cells = {name: record.get(name) for name in place}
-    shown = {name: f"{cell:g}" if isinstance(cell, float) else cell for name, cell in cells.items()}
-    return path + "".join(f", {name} {cell}" for name, cell in shown.items() if cell is not None)
+    cells = (
+        (name, _text(record.get(name)).removesuffix(".0")) for name in place
+    )  # pandas writes 2.0 beside empty cells
+    return path + "".join(f", {name} {cell}" for name, cell in cells if cell)
 
 
 def true_texts(reference: Path, encoding: str | None = None) -> dict[str, str]:
@@ -126,7 +127,7 @@ def predictions(
     records = read_table(result, encoding)
     need_columns(result, records, "path", "label")
     known = {label for labels in true.labels.values() for label in labels}
-    in_known = {name: any(_label(record.get(name)) in known for record in records) for name in ("label", "label_id")}
+    in_known = {name: any(_text(record.get(name)) in known for record in records) for name in ("label", "label_id")}
     column = "label_id" if in_known["label_id"] and not in_known["label"] else "label"
     rows = [record for record in records if record["path"] is not None and not record.get("error")]
     paths = matched(dict.fromkeys(str(record["path"]) for record in rows), true.paths)
@@ -141,27 +142,29 @@ def predictions(
                 f"{result}: {path} has rows of several pages, frames or crops; put the column that tells them apart "
                 f"({', '.join(_PLACE)}) into the reference"
             )
-        label, score, rank = _label(record.get(column)), _score(result, record), _number(result, record, "rank")
-        if label:
-            one = (
-                rank if rank is not None else number if score is None else -score,
-                Prediction(label=label, score=score),
-            )
-            same = [other for other in by_key.get(key, ()) if rank is not None and other[0] == rank]
-            if any(other != one for other in same):
-                raise InputError(f"{result}: {path} has two labels of rank {rank:g}; is it two tables in one?")
-            if not same:
-                by_key.setdefault(key, []).append(one)
+        if label := _text(record.get(column)):
+            _add(by_key.setdefault(key, []), result, record, number, label)
         elif _number(result, record, "found") == 0:
             by_key.setdefault(key, [])
     ordered = {key: [one for _, one in sorted(labels, key=lambda pair: pair[0])] for key, labels in by_key.items()}
     return ordered, _notes(paths, ordered, known)
 
 
-def _label(cell: object) -> str:
-    """A label, whatever type a table gives it: 3 and 3.0 are one, so are True and true."""
-    if isinstance(cell, float):
-        return f"{cell:g}"
+def _add(labels: list[tuple[float, Prediction]], result: Path, record: Record, number: int, label: str) -> None:
+    """Put one label of a picture among its others, with what orders them; a row that stands twice counts once."""
+    score, rank = _score(result, record), _number(result, record, "rank")
+    one = Prediction(label=label, score=score)
+    same = [other for order, other in labels if rank is not None and order == rank]
+    if any(other != one for other in same):
+        raise InputError(f"{result}: {record['path']} has two labels of rank {rank:g}; is it two tables in one?")
+    if not same:
+        labels.append((rank if rank is not None else number if score is None else -score, one))
+
+
+def _text(cell: object) -> str:
+    """A cell, whatever type a table gives it: 3 and 3.0 are one, so are True and true; without blanks around it."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
     return "" if cell is None else composed(str(cell).lower() if isinstance(cell, bool) else str(cell)).strip()
 
 
@@ -202,7 +205,7 @@ def matched(results: Collection[str], references: Collection[str]) -> dict[str, 
     """Path of a result → the path in the reference that is meant.
 
     It is the same path; else the one with the same name, if there is one only, in which case as many folders above it
-    as it takes must agree. A reference without a suffix, as a text has, means a result with any.
+    as it takes must agree. The name in the reference may lack the last suffix, as that of a text does.
     """
     exactly = {_parts(path): path for path in references}
     exact = {path: exactly[_parts(path)] for path in results if _parts(path) in exactly}

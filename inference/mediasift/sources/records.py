@@ -216,7 +216,7 @@ def _at(value: Any, name: str) -> Any:
         for dot, sign in enumerate(name)
         if sign == "." and name[:dot] in inside
     )
-    return next((found for found in ways if found is not None), None)
+    return next((cell for cell in ways if cell is not None), None)
 
 
 class JsonRecords:
