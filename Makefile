@@ -14,6 +14,7 @@ demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/garments -m fashion-mlp --format aligned
 	$(BIN)/mediasift classify examples/garments -m fashion-lenet --format aligned
 	$(BIN)/mediasift classify examples/paper -m digits-forest --invert --format aligned
+	$(BIN)/mediasift classify examples/scenes --top 2 --format aligned
 
 test: $(VENV)/.dev
 	$(MAKE) check

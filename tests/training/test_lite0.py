@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 import mediasift as ms
 from mediasift.engines.onnx.meaning import prove
 from mediasift.engines.onnx.registry import entries, exported_models
-from tests.conftest import skip
+from tests.conftest import ROOT, skip
 from training import lite0, lite0_weights
 from training.lite0_layers import layers
 from training.lite0_weights import LiteError, Weights, find_weights, read_weights
@@ -59,6 +59,13 @@ def test_the_books_second_picture_is_a_lifeboat(file: Path, test_data: Path):
     (row,) = ms.classify(test_data / "book-pictures" / "298_5_52_15.png", model=file)
     assert row.label == "lifeboat"
     assert row.score == pytest.approx(0.43, abs=0.05)
+
+
+def test_the_rendered_examples_are_recognised(photo_model: Path):
+    rows = list(ms.classify(ROOT / "examples" / "scenes"))
+    labels = {Path(row.path).stem: row.label for row in rows}
+    assert labels.pop("clock") in ("analog clock", "wall clock")
+    assert labels == {"balloon": "balloon", "orange": "orange", "traffic-light": "traffic light"}
 
 
 def test_the_file_describes_itself_and_has_an_embedding(file: Path, test_data: Path):

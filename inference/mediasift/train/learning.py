@@ -101,17 +101,22 @@ def one_thread() -> AbstractContextManager[Any]:
 
 
 class _Fitter:
-    """Pictures to learn from, standardised once for all strengths and questions."""
+    """Pictures to learn from, scaled once for all strengths and questions.
+
+    All numbers of the embedding by one factor: to scale each by its own deviation blows up those that hardly vary. On
+    ants and bees that costs 12 points of accuracy with 5 pictures of each, 2 with 20 and 1 with 98.
+    """
 
     def __init__(self, examples: Examples, rows: Rows, *, balanced: bool) -> None:
         vectors = examples.vectors[rows]
         self.copies = vectors.shape[1]
         flat = vectors.reshape(-1, vectors.shape[2]).astype(np.float64)
-        self.scaler = require("sklearn.preprocessing", extra="train").StandardScaler().fit(flat)
-        self.scaled, self.balanced = self.scaler.transform(flat), balanced
+        self.mean = flat.mean(axis=0)
+        self.factor = 1 / max(float(np.sqrt(flat.var(axis=0).mean())), 1e-12)
+        self.scaled, self.balanced = (flat - self.mean) * self.factor, balanced
 
     def fit(self, answers: Rows, count: int, strength: float) -> tuple[Floats, Floats]:
-        """Weights (D, columns) and bias of one question, standardisation folded in."""
+        """Weights (D, columns) and bias of one question, for embeddings as they are."""
         columns = 1 if count == 2 else count
         known = np.unique(answers)
         weights, bias = np.zeros((self.scaled.shape[1], columns)), np.full(columns, _NEVER)
@@ -122,8 +127,8 @@ class _Fitter:
             C=strength, max_iter=5000, class_weight="balanced" if self.balanced else None
         )
         model.fit(self.scaled, np.repeat(answers, self.copies), np.full(len(self.scaled), 1 / self.copies))
-        found = model.coef_ / self.scaler.scale_
-        shift = model.intercept_ - found @ self.scaler.mean_
+        found = model.coef_ * self.factor
+        shift = model.intercept_ - found @ self.mean
         if count > 2 and len(known) == 2:  # of two labels scikit-learn gives one number
             found, shift = np.concatenate([-found, found]) / 2, np.array([-shift[0], shift[0]]) / 2
         places = [0] if count == 2 else known
