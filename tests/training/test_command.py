@@ -5,13 +5,22 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from mediasift.errors import InputError, MediasiftError, ModelError, OutputError, UsageError
 from tests.training.conftest import needs
 from training import digits_forest, fashion_mlp
-from training.command import TrainingCommand, check_output, data_option, output_option, recorded, seed_option
+from training.command import (
+    TrainingCommand,
+    check_output,
+    data_option,
+    output_option,
+    recorded,
+    seed_option,
+    warn_at_chance,
+)
 from training.export import ParityError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,3 +168,12 @@ def test_help_says_what_the_script_trains_and_imports_no_training_library(name: 
     assert "and write it as an ONNX file" in done.stdout
     assert "[default: 42]" in done.stdout
     assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(("right", "warned"), [(500, False), (230, False), (100, True), (55, True)])
+def test_a_model_that_has_learned_nothing_is_reported(capsys: pytest.CaptureFixture[str], right: int, warned: bool):
+    """Ten labels, evenly spread over 1,000 pictures: by chance a hundred are right."""
+    labels = np.arange(1000) % 10
+    answers = np.where(np.arange(1000) < right * 10 / 10, labels, (labels + 1 + np.arange(1000) // 10 % 9) % 10)
+    warn_at_chance(answers, labels, 10)
+    assert ("looks like chance" in capsys.readouterr().err) == warned

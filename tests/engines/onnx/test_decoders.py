@@ -288,6 +288,19 @@ def test_a_head_that_may_be_two_things_is_refused_with_the_option(tmp_path: Path
         main, ["models", "describe", str(path), "--task", "detect", "--decoder", "yolo-end2end", "--scale", "1/255"]
     )
     assert done.exit_code == 0, done.output
+    assert "assumed, as neither you nor the file says it: --fit stretch" in done.stderr
+
+
+def test_describing_a_file_of_ultralytics_says_what_is_assumed_of_it(tmp_path: Path):
+    head = np.hstack([CENTRES, SCORES]).T[None]
+    path = write(tmp_path, constants({"output0": head}, size=(64, 48), metadata=NAMES))
+    done = CliRunner().invoke(main, ["models", "describe", str(path)])
+    assert done.exit_code == 0, done.output
+    stated, assumed = done.stderr.splitlines()[:2]
+    assert "2 labels" in stated
+    assert "--decoder yolov8" in stated
+    assert "--fit pad, --pad-value 114, --resample linear, --scale 1/255" in assumed
+    assert load_model(path).description.input.resample == "linear"
 
 
 def test_a_classifier_of_ultralytics_has_its_own_recipe(tmp_path: Path):

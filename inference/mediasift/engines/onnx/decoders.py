@@ -224,7 +224,7 @@ def _by_number(scores: NDArray[Any], numbers: NDArray[Any], labels: int) -> NDAr
     if not ((np.abs(numbers - whole) <= 1e-3) & (whole >= 0) & (whole < labels))[scores > 0].all():
         raise InferenceFailed(
             f"the model gives label numbers from {numbers.min():g} to {numbers.max():g}, but its description has "
-            f"{labels} labels"
+            f"{labels} labels. Are they complete?"
         )
     spread = np.zeros((*scores.shape, labels), dtype=np.float32)
     places = whole.clip(0, labels - 1).astype(np.int64)[..., None]

@@ -166,6 +166,10 @@ _ASSUMED = ("fit", "resample", "colour", *_SCALING)
 """Of these fields, those that change the scores of every picture: what is assumed of them is reported."""
 
 
+_THEIRS = ("fit", "resample", "pad_value", *_SCALING)
+"""Fields that no file of Ultralytics states: they are assumed to be as Ultralytics prepares pictures."""
+
+
 class _Drafting:
     """What is gathered for a draft."""
 
@@ -207,7 +211,8 @@ class _Drafting:
             flag = f"--{name.replace('_', '-').replace('colour', 'color')}"
             value, stated = getattr(given, name), known.get(name)
             if value is None and stated not in (None, usual):
-                self.stated.append(f"{flag} {stated}")
+                is_theirs = self.own is not None and name in _THEIRS
+                (self.assumed if is_theirs else self.stated).append(f"{flag} {stated}")
             elif value is None and stated is None and name in reported:
                 self.assumed.append(f"{flag} {usual}")
             chosen[name] = next((one for one in (value, stated) if one is not None), usual)
