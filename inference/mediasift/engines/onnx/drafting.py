@@ -145,11 +145,10 @@ class Draft:
 
 
 def draft_description(path: str | Path, given: DescribeSettings) -> Draft:
-    """The description of an ONNX file that options and file make together; a classifier runs once for it.
+    """The description that options and file make together; a classifier runs once for it.
 
     Raises:
-        UsageError: An option is missing, which the message names.
-        DescriptionError: The options contradict the graph or one another.
+        UsageError, DescriptionError: An option is missing, which the message names, or contradicts the graph.
     """
     return _Drafting(Path(path), given).draft()
 

@@ -130,23 +130,7 @@ def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
         )
     if (size := _imgsz(metadata["imgsz"])) is None:
         raise DescriptionError(f"{path}: metadata 'imgsz' must be [height, width], found {metadata['imgsz']!r:.80}")
-    given = facts.inputs[0] if facts.inputs else ""
-    gray = metadata.get("channels") == "1" or _from_shape(facts.shapes.get(given, ()))[2]
-    picture = InputDescription(
-        width=size[0], height=size[1], fit="crop", resample="bilinear", scale=1 / 255, colour="gray" if gray else "rgb",
-        dtype="float16" if facts.types.get(given) == "float16" else "float32",
-    )  # fmt: skip
-    if metadata["task"] == "classify":
-        softmax = bool(facts.outputs) and ending_of(facts, facts.outputs[0]) == "softmax"
-        output = OutputDescription(values="probabilities" if softmax else "logits")
-        if size[0] != size[1]:
-            picture = replace(picture, fit="stretch")
-        how = f"{'the middle of the picture' if picture.fit == 'crop' else 'stretched'}, bilinear"
-    else:
-        output = OutputDescription(values="boxes", kind="multilabel", decoder=_head(facts, len(labels), size, path))
-        fit: Fit = "stretch" if output.decoder == "rtdetr" else "pad"
-        picture = replace(picture, fit=fit, pad_value=114, resample="linear")
-        how = f"{'padded with grey 114' if fit == 'pad' else 'stretched'}, OpenCV's linear, decoder {output.decoder}"
+    picture, output, how = _preparation(facts, len(labels), size, path)
     kept = ("description", "author", "license", "version", "date")
     return ModelDescription(
         task="detect" if output.decoder else "classify",
@@ -158,6 +142,30 @@ def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
             "assumed": f"prepared as Ultralytics does: {how}, {picture.colour}, pixels / 255",
         },
     )
+
+
+def _preparation(
+    facts: OnnxFacts, labels: int, size: tuple[int, int], path: Path
+) -> tuple[InputDescription, OutputDescription, str]:
+    """How Ultralytics prepares pictures for such a model, what the numbers are, and both in words."""
+    given = facts.inputs[0] if facts.inputs else ""
+    gray = facts.metadata.get("channels") == "1" or _from_shape(facts.shapes.get(given, ()))[2]
+    picture = InputDescription(
+        width=size[0], height=size[1], fit="crop", resample="bilinear", scale=1 / 255, colour="gray" if gray else "rgb",
+        dtype="float16" if facts.types.get(given) == "float16" else "float32",
+    )  # fmt: skip
+    if facts.metadata["task"] == "classify":
+        softmax = bool(facts.outputs) and ending_of(facts, facts.outputs[0]) == "softmax"
+        output = OutputDescription(values="probabilities" if softmax else "logits")
+        if size[0] != size[1]:
+            picture = replace(picture, fit="stretch")
+        how = f"{'the middle of the picture' if picture.fit == 'crop' else 'stretched'}, bilinear"
+    else:
+        output = OutputDescription(values="boxes", kind="multilabel", decoder=_head(facts, labels, size, path))
+        fit: Fit = "stretch" if output.decoder == "rtdetr" else "pad"
+        picture = replace(picture, fit=fit, pad_value=114, resample="linear")
+        how = f"{'padded with grey 114' if fit == 'pad' else 'stretched'}, OpenCV's linear, decoder {output.decoder}"
+    return picture, output, how
 
 
 def _head(facts: OnnxFacts, labels: int, size: tuple[int, int], path: Path) -> str:

@@ -137,10 +137,7 @@ def _without_patterns(options: Any) -> None:
     options.enable_mem_pattern = False
 
 
-_GPU = (
-    "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]' "
-    "(one of the two, they overwrite each other)"
-)
+_GPU = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]' (the two overwrite each other)"
 
 DEVICES: dict[str, Provider] = {
     "cpu": Provider(name="CPUExecutionProvider", install="pip install onnxruntime"),

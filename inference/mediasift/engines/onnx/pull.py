@@ -39,21 +39,13 @@ class Patience:
         silence_s: Without a connection or a byte.
         attempts: In a row that bring next to nothing; one that brings more starts the count again.
         pause_s: Before the second attempt, twice that before the third and so on.
-        total_s: All together; None allows a minute and 50 kB a second, so that a server that drips does not hold us.
+        total_s: All together; None allows a minute and 50 kB a second: a server may drip.
     """
 
     silence_s: float = 30
     attempts: int = 4
     pause_s: float = 0.5
     total_s: float | None = None
-
-    def limit_s(self, size: int) -> float:
-        """How long a file of so many bytes may take."""
-        return _LEAST_S + size / _SLOWEST if self.total_s is None else self.total_s
-
-
-_LEAST_S, _SLOWEST = 60.0, 50_000
-"""Seconds, and bytes a second; what is slower is cut, and the same command goes on."""
 
 
 def pull_model(
@@ -102,10 +94,7 @@ def fetch(
     report: Report | None = None,
     patience: Patience | None = None,
 ) -> Path:
-    """As `pull_model`, of any entry, into any folder.
-
-    Several processes may do so at once: each sees the whole file or none.
-    """
+    """As `pull_model`, of any entry, into any folder; of several processes each sees the whole file or none."""
     target = folder / entry.file
     if _is(target, entry):
         _check_file(source, entry)
@@ -138,12 +127,12 @@ def fetch(
 
 def _check_file(source: str | None, entry: Entry) -> None:
     """Raise a ModelError where a file was named that is not the model, though the model is here already."""
-    if source is None or "://" in source:
+    file = Path(source or "")
+    if source is None or "://" in source or _is(file, entry):
         return
-    if not Path(source).is_file():
-        raise ModelNotFound(f"{source}: no such file")
-    if not _is(Path(source), entry):
-        raise ModelError(f"{source}: is not {entry.name}, which is here already; its SHA-256 is {sha256(Path(source))}")
+    if not file.is_file():
+        raise ModelNotFound(f"{file}: no such file")
+    raise ModelError(f"{file}: is not {entry.name}, which is here already; its SHA-256 is {sha256(file)}")
 
 
 def _is(path: Path, entry: Entry) -> bool:
@@ -160,7 +149,7 @@ class _Transfer:
     def __init__(self, entry: Entry, source: str, report: Report, patience: Patience) -> None:
         self.entry, self.source, self.report, self.patience = entry, source, report, patience
         self.total = entry.bytes
-        self.deadline_s = time.monotonic() + patience.limit_s(max(entry.sizes.values()))
+        self.deadline_s = time.monotonic() + (patience.total_s or 60 + max(entry.sizes.values()) / 50_000)
 
     def is_whole(self, part: Path) -> bool:
         """Whether the file holds the model now; False where another process writes it."""

@@ -63,23 +63,7 @@ class OnnxModel(Engine):
                 [one for one in CANDIDATES if provider_is_here(one)],
             )
         self.device = device
-        graph: str | bytes = str(path)
-        output = description.output.name if inner is None else inner.name
-        self._scaling = description.output if inner is None and description.output.scale is not None else None
-        if inner is None and description.task != "detect":
-            output = output or self._only_score(facts)
-            self.ending = ending_of(facts, output)
-            if self._scaling is None and (inner := readable(facts, output)) is not None:
-                output = inner.name
-        if inner is not None and (inner.scale or inner.name not in facts.outputs):
-            graph, output = with_output(path.read_bytes(), inner)
-        try:
-            key = self.sha256[:16] if inner is None else None
-            # Forests are over in microseconds: threads that sleep between two calls cost a third of their speed.
-            spin = any(node.op_type.startswith("TreeEnsemble") for node in facts.nodes)
-            self._session = open_session(graph, device, threads, data_folder=path.resolve().parent, key=key, spin=spin)
-        except ort_errors() as error:
-            raise ModelError(f"{path}: ONNX Runtime refuses the model: {first_line(error)}") from error
+        output = self._open(facts, inner)
         self.provider: str = self._session.get_providers()[0]
         self.share_of_nodes = share_of_nodes(self._session, self.provider)
         inputs = self._session.get_inputs()
@@ -100,6 +84,29 @@ class OnnxModel(Engine):
         }  # fmt: skip
         if assumed := description.provenance.get("assumed"):
             self.facts["assumed"] = assumed
+
+    def _open(self, facts: OnnxFacts, inner: InnerTensor | None) -> str | None:
+        """Open the session; the name of the output to read there."""
+        path, own = self.path, self.description.output
+        graph: str | bytes = str(path)
+        output = own.name if inner is None else inner.name
+        self._scaling = own if inner is None and own.scale is not None else None
+        if inner is None and self.description.task != "detect":
+            output = output or self._only_score(facts)
+            self.ending = ending_of(facts, output)
+            if self._scaling is None and (inner := readable(facts, output)) is not None:
+                output = inner.name
+        if inner is not None and (inner.scale or inner.name not in facts.outputs):
+            graph, output = with_output(path.read_bytes(), inner)
+        key = self.sha256[:16] if inner is None else None
+        # Forests are over in microseconds: threads that sleep between two calls cost a third of their speed.
+        spin = any(node.op_type.startswith("TreeEnsemble") for node in facts.nodes)
+        folder = path.resolve().parent
+        try:
+            self._session = open_session(graph, self.device, self.threads, data_folder=folder, key=key, spin=spin)
+        except ort_errors() as error:
+            raise ModelError(f"{path}: ONNX Runtime refuses the model: {first_line(error)}") from error
+        return output
 
     def _size_inputs(self) -> dict[str, NDArray[Any]]:
         """Some detectors also want the picture's size; ours is that of the input itself."""
