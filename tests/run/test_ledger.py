@@ -18,7 +18,7 @@ from mediasift.cli import main
 from mediasift.errors import ConsentNeeded, UsageError
 from mediasift.run.ledger import BOOK, Book
 from tests.conftest import ROOT
-from tests.media.sound.test_audio import tone, wav
+from tests.media.sound.test_audio import voice, wav
 
 grpc = pytest.importorskip("grpc")
 serving = pytest.importorskip("tests.speech_server").serving
@@ -42,7 +42,7 @@ def talks(tmp_path: Path) -> Path:
     folder = tmp_path / "talks"
     folder.mkdir()
     for number in range(3):
-        wav(folder / f"{number}.wav", tone(1, hertz=200 + 50 * number))
+        wav(folder / f"{number}.wav", voice(1, hertz=200 + 50 * number))
     return folder
 
 
@@ -108,7 +108,7 @@ def test_on_a_terminal_the_question_is_asked(google, talks: Path, answer: bytes,
 
 def test_above_the_limit_nothing_more_is_sent_and_what_was_answered_is_kept(google, talks: Path, tmp_path: Path):
     server, options = google
-    list(ms.transcribe(wav(tmp_path / "before.wav", tone(2, hertz=990)), **options))
+    list(ms.transcribe(wav(tmp_path / "before.wav", voice(2, hertz=990)), **options))
     limited = {**options, "max_cost": 4.0, "parallel": 1}
     with pytest.raises(UsageError, match=r"4\.0000 USD are spent or reserved.*up to 1\.0000 USD"):
         list(ms.transcribe(talks, **limited))
@@ -121,7 +121,7 @@ def test_above_the_limit_nothing_more_is_sent_and_what_was_answered_is_kept(goog
 
 def test_with_a_higher_limit_the_same_table_goes_on(google, talks: Path, tmp_path: Path):
     server, options = google
-    list(ms.transcribe(wav(tmp_path / "before.wav", tone(2, hertz=990)), **options))
+    list(ms.transcribe(wav(tmp_path / "before.wav", voice(2, hertz=990)), **options))
     limited = {**options, "max_cost": 4.0, "parallel": 1}
     with pytest.raises(UsageError, match="more than --max-cost 4 allows"):
         ms.transcribe(talks, **limited).write(tmp_path / "out.csv")
@@ -164,7 +164,7 @@ def test_killed_between_reservation_and_answer_it_counts_as_paid(google, talks: 
     assert subprocess.run(full, env=environment, check=False).returncode == 0
     assert spent(options["paid"]) == pytest.approx(4 * SECOND_USD)
     with pytest.raises(UsageError, match=r"4\.0000 USD are spent or reserved"):
-        list(ms.transcribe(wav(talks.parent / "one.wav", tone(1, hertz=700)), **{**options, "max_cost": 4}))
+        list(ms.transcribe(wav(talks.parent / "one.wav", voice(1, hertz=700)), **{**options, "max_cost": 4}))
 
 
 def free(folder: Path) -> bool:
@@ -187,7 +187,7 @@ def test_answers_of_the_time_before_the_book_are_found(google, talks: Path):
 def test_the_same_piece_at_the_same_time_is_sent_once(google, tmp_path: Path):
     server, options = google
     server.delay_s = 0.3
-    paths = [wav(tmp_path / f"{number}.wav", tone(1)) for number in range(4)]
+    paths = [wav(tmp_path / f"{number}.wav", voice(1)) for number in range(4)]
     assert [row.text for row in ms.transcribe(paths, **options)] == ["Hello world."] * 4
     assert len(server.requests) == 1
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -275,3 +276,16 @@ def test_several_films_and_the_command_line_give_the_same(clip: Path, models: di
     other = make_video(tmp_path / "b.mp4", [solid(BLUE, 64, 48)] * 60, range(60), time_base=Fraction(1, 25))
     one_by_one = [row for path in (clip, other) for row in ms.timeline(path, parts=SEEN, every="5f", **models)]
     assert list(ms.timeline([clip, other], parts=SEEN, every="5f", isolate=True, **models)) == one_by_one
+
+
+def test_subtitles_of_a_timeline_count_from_the_beginning(test_data: Path, tmp_path: Path):
+    source = test_data / "reports/av/wrap_speech.ts"  # its clock begins at -5.38 s
+    moments = list(ms.timeline(source, parts=["shots", "transcribe"], vtt=tmp_path))
+    assert min(moment.start_s for moment in moments) < -5
+    (written,) = tmp_path.rglob("*.vtt")
+    cues = [line for line in written.read_text().splitlines() if "-->" in line]
+    assert len(cues) == len(moments)
+    assert all(
+        re.fullmatch(r"00:0\d\.\d{3} --> 00:0\d\.\d{3}|00:00:0\d\.\d{3} --> 00:00:0\d\.\d{3}", cue) for cue in cues
+    )
+    assert any(".1" in cue.split(" --> ")[0] and "01.7" in cue for cue in cues)  # the speech: 0.13 to 1.77 s

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mediasift.errors import Damaged, Unreadable
+from mediasift.errors import Damaged, ItemError, Unreadable
 from mediasift.media.libraries import av
+from mediasift.sources.content import Content
 
 _CLOSED = (
     "3gp,aac,ac3,aiff,amr,apng,asf,au,avi,caf,eac3,flac,flv,gif,loas,matroska,mov,mp3,mp4,mpeg,mpegts,mpegvideo,nut,ogg,tta,"
@@ -90,6 +91,15 @@ def _default_first(streams: Iterable[Any]) -> list[Any]:
 def _is_picture(stream: Any) -> bool:
     """Whether its codec is that of single pictures, as covers have; some cameras film in it, too."""
     return getattr(stream.codec_context, "name", "") in ("mjpeg", "png", "bmp", "gif", "tiff", "webp")
+
+
+def container_start_s(content: Content) -> float:
+    """Where the container's clock begins, which is where players count from; 0 where that is not known."""
+    try:
+        with content.local() as file, probe_container(file) as container:
+            return (container.start_time or 0) / av.time_base
+    except (av.FFmpegError, ValueError, ItemError):
+        return 0.0
 
 
 def reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mediasift.errors import ItemError
 from mediasift.items import FailedItem, Item, Place
+from mediasift.media.containers import container_start_s
 from mediasift.media.pictures.images import Admit
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, chosen_numbers, parse_every
@@ -28,7 +29,9 @@ class FilmShot(Place):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmEnd(Place):
-    """The end of the pictures, at `time_s`."""
+    """The end of the pictures, at `time_s`; the container's clock begins at `origin_s`."""
+
+    origin_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ def read_timeline(content: Content, path: str, wanted: Any, admit: Admit) -> Ite
     with open_footage(content, wanted.viewing, alive=lambda: admit(0.0)) as footage:
         film = _Film(footage, path, wanted, admit)
         yield from film.pictures()
-        yield FilmEnd(path=path, time_s=film.end_s)
+        yield FilmEnd(path=path, time_s=film.end_s, origin_s=container_start_s(content))
         complaint = footage.complaint()
     if wanted.piece_s is not None:
         yield from _sound(content, path, wanted, admit)

@@ -119,8 +119,8 @@ class StartedTimeline(Started):
             case FilmShot(shot=shot):
                 moment = Moment(kind=SHOT, start_s=shot.start_s, end_s=shot.end_s, label=shot.begins)
                 return Fork(rows=[moment])
-            case FilmEnd():
-                return Fork(rows=[Moment(kind=END)])
+            case FilmEnd(origin_s=origin_s):
+                return Fork(rows=[Moment(kind=END, start_s=origin_s)])
             case Item() if item.shot is not None:
                 return Fork(rows=[Moment(kind=KEYFRAME, score=round(sharpness(item.image), 3))])
             case LostSound(error=error):
@@ -140,10 +140,11 @@ class StartedTimeline(Started):
     def arranged(self, path: str, rows: Sequence[Row]) -> Sequence[Row]:
         """The moments of a film by time, with their ends and the shots they fall into; its WebVTT file is written."""
         moments = cast("Sequence[Moment]", rows)
-        ended = [one.time_s or 0.0 for one in moments if one.kind == END]
-        arranged = self._arranged(moments, ended[0] if ended else 0.0)
+        ended = [(one.time_s or 0.0, one.start_s or 0.0) for one in moments if one.kind == END]
+        end_s, origin_s = ended[0] if ended else (0.0, 0.0)
+        arranged = self._arranged(moments, end_s)
         if self.settings.vtt is not None and ended:
-            _write_vtt(str(self.settings.vtt), path, arranged)
+            _write_vtt(str(self.settings.vtt), path, arranged, origin_s)
         return arranged
 
     def _arranged(self, moments: Sequence[Moment], end_s: float) -> list[Moment]:
@@ -175,14 +176,15 @@ def _order(moment: Moment) -> tuple[bool, float, int, str]:
     return is_last, _start(moment), {SHOT: 0, KEYFRAME: 1}.get(str(moment.kind), 2), str(moment.kind)
 
 
-def _write_vtt(folder: str, path: str, moments: Sequence[Moment]) -> None:
-    """A cue for all moments of a kind that begin together."""
+def _write_vtt(folder: str, path: str, moments: Sequence[Moment], origin_s: float) -> None:
+    """A cue for all moments of a kind that begin together, counted from the beginning as players do."""
     shown = [one for one in moments if one.label is not None or one.text is not None or one.kind == KEYFRAME]
     cues = []
     for (start, kind), group in groupby(shown, key=lambda one: (_start(one), str(one.kind))):
         together = list(group)
         texts = ", ".join(_cue(moment) for moment in together)
-        cues.append((start, together[0].end_s or start, f"{kind} {texts}".strip()))
+        end = together[0].end_s or start
+        cues.append((start - origin_s, end - origin_s, f"{kind} {texts}".strip()))
     source = path_below(folder, path)
     write_file(fitting(source.with_name(f"{source.name}.vtt")), webvtt(cues).encode("utf-8", "surrogateescape"))
 

@@ -20,7 +20,7 @@ import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import EngineError, UsageError
 from tests.conftest import ROOT
-from tests.media.sound.test_audio import RATE, tone, wav
+from tests.media.sound.test_audio import RATE, voice, wav
 
 grpc = pytest.importorskip("grpc")
 speech_server = pytest.importorskip("tests.speech_server")
@@ -39,7 +39,7 @@ def google(package, tmp_path: Path):
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:
-    return wav(tmp_path / "talk.wav", tone(1))
+    return wav(tmp_path / "talk.wav", voice(1))
 
 
 def test_a_recording_is_sent_as_it_should_be_and_comes_back_with_times(google, talk: Path):
@@ -56,12 +56,12 @@ def test_a_recording_is_sent_as_it_should_be_and_comes_back_with_times(google, t
     assert features.enable_word_time_offsets
     assert features.enable_automatic_punctuation
     assert features.diarization_config.max_speaker_count > 1
-    assert request.content == tone(1).tobytes()
+    assert request.content == voice(1).tobytes()
 
 
 def test_long_recordings_go_in_pieces_below_one_minute_and_ten_megabytes(google, tmp_path: Path):
     server, options = google
-    sound = np.tile(np.concatenate([tone(4), np.zeros(RATE)]), 30)
+    sound = np.concatenate([np.tile(np.concatenate([voice(4), np.zeros(RATE)]), 29), voice(5)])
     sound += np.random.default_rng(0).integers(-2, 3, sound.size)  # pieces alike would be sent once
     path = wav(tmp_path / "long.wav", sound)
     rows = list(ms.transcribe(path, **options))
@@ -152,7 +152,7 @@ def test_requests_go_in_parallel_within_the_quota(google, tmp_path: Path):
     server, options = google
     server.delay_s = 0.3
     for number in range(6):
-        wav(tmp_path / f"{number}.wav", tone(1, hertz=200 + 50 * number))
+        wav(tmp_path / f"{number}.wav", voice(1, hertz=200 + 50 * number))
     list(ms.transcribe(sorted(tmp_path.glob("*.wav")), parallel=2, **options))
     assert server.busiest == 2
 
@@ -179,7 +179,7 @@ def test_a_killed_run_continued_sends_nothing_again_that_was_paid(google, tmp_pa
     folder = tmp_path / "talks"
     folder.mkdir()
     for number in range(8):
-        wav(folder / f"{number}.wav", tone(1, hertz=200 + 50 * number))
+        wav(folder / f"{number}.wav", voice(1, hertz=200 + 50 * number))
     out, paid = tmp_path / "out.csv", options["paid"]
     command = [sys.executable, "-m", "mediasift", "transcribe", str(folder), "--engine", "google", "--project", "p",
                "--language", "de-DE", "--endpoint", options["endpoint"], "--paid", str(paid), "--parallel", "1",

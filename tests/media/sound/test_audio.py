@@ -38,6 +38,12 @@ def tone(seconds: float, rate: int = RATE, hertz: float = 440) -> np.ndarray:
     return (8000 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype("<i2")
 
 
+def voice(seconds: float, hertz: float = 200) -> NDArray[np.int16]:
+    """A vowel that never ends: a tone and its harmonics, which the voice detector takes for speech, unlike a tone."""
+    time_s = np.arange(round(seconds * RATE)) / RATE
+    return (4000 * sum(np.sin(2 * np.pi * hertz * k * time_s) / k for k in range(1, 12))).astype("<i2")
+
+
 def clips(path: Path, **options) -> list[Clip]:
     items = list(read_clips(LocalFile(path), path.name, **options))
     read = [item for item in items if isinstance(item, Clip)]
