@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,7 +117,7 @@ def stored_rows(output: Path, read: Reader, form: Form) -> Stock:
     def key(record: Mapping[str, Any]) -> list[str]:
         return [form.read(record[name] or "") for name in names]
 
-    with output.open("rb") as file:
-        for (path, *kept), records in itertools.groupby(read(file), key=key):
+    with output.open("rb") as file, closing(read(file)) as stored:
+        for (path, *kept), records in itertools.groupby(stored, key=key):
             rows = [Stored(cells=tuple(record.values())) for record in records]
             yield path, dict(zip(form.kept, kept, strict=True)), rows

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -31,11 +31,11 @@ class Stored:
         return self.cells[-1] or ""
 
 
-Reader = Callable[[IO[bytes]], Iterator[Record]]
+Reader = Callable[[IO[bytes]], Generator[Record]]
 """Reads each row that the writer of the same format wrote."""
 
 
-def read_csv(file: IO[bytes]) -> Iterator[Record]:
+def read_csv(file: IO[bytes]) -> Generator[Record]:
     """Each row; empty cells are empty text."""
     text = io.TextIOWrapper(file, "utf-8", newline="")
     try:
@@ -44,7 +44,7 @@ def read_csv(file: IO[bytes]) -> Iterator[Record]:
         text.detach()
 
 
-def read_jsonl(file: IO[bytes]) -> Iterator[Record]:
+def read_jsonl(file: IO[bytes]) -> Generator[Record]:
     """Each row: an object on a line of its own."""
     for line in file:
         if line.strip():
@@ -54,14 +54,14 @@ def read_jsonl(file: IO[bytes]) -> Iterator[Record]:
             yield record
 
 
-def read_parquet(file: IO[bytes]) -> Iterator[Record]:
+def read_parquet(file: IO[bytes]) -> Generator[Record]:
     """Each row."""
     parquet = require("pyarrow.parquet", extra="parquet")
     for batch in parquet.ParquetFile(file).iter_batches():
         yield from batch.to_pylist()
 
 
-def read_npz(file: IO[bytes]) -> Iterator[Record]:
+def read_npz(file: IO[bytes]) -> Generator[Record]:
     """Each row; of vectors only one at a time is in memory."""
     with zipfile.ZipFile(file) as archive, contextlib.ExitStack() as stack:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
