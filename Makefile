@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Processes that run the tests, a file of tests in each at a time.
 WORKERS ?= 2
 
-.PHONY: demo test check format reference oldest bench clean
+.PHONY: demo test check format reference oldest bench crash kills mutants fuzz audit clean
 
 demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
@@ -66,6 +66,21 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench_memory
 	$(BIN)/python -m benchmarks.bench_install
 	$(BIN)/python -m benchmarks.report
+
+# What ends a run at any moment, whole; the suite tries a sample of each. Each takes minutes to hours.
+crash:
+	$(BIN)/python -m tests.crash
+kills:
+	$(BIN)/python -m tests.kills --kills 1000
+mutants:
+	$(BIN)/python -m tests.memory --count 100000
+	$(BIN)/python -m benchmarks.bench_mutants --count 100000
+fuzz:
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m tests.fuzz --seconds 60
+audit:
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip_audit --skip-editable
 
 clean:
 	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -85,3 +85,19 @@ def test_the_supervising_process_imports_nothing_that_decodes_or_computes(tmp_pa
     imported = {name.partition(".")[0] for name in names}
     assert "click" in imported
     assert imported & HEAVY == set()
+
+
+def test_reading_text_with_rapidocr_binds_no_address(package):
+    package("rapidocr", "rapidocr")
+    code = (
+        "import sys\n"
+        "def hook(event, arguments):\n"
+        "    if event.startswith('socket.') and event != 'socket.__new__': print(event, arguments[1:])\n"
+        "sys.addaudithook(hook)\n"
+        "from mediasift.engines.engine import Resources\n"
+        "from mediasift.engines.ocr.rapidocr import RapidOcr\n"
+        "RapidOcr(None, Resources())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "inference")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == ""

@@ -104,8 +104,10 @@ class Journal(AbstractContextManager["Journal"]):
         )
         try:
             self._read()
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, (KeyError, TypeError, ValueError, AttributeError)):
+                raise OutputError(f"{path}: holds lines that no run writes; move it away") from error
             raise
 
     def __exit__(self, *_: object) -> None:

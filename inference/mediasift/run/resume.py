@@ -79,13 +79,16 @@ def plan(
             f"{journal.path}: was begun by another version of mediasift, which may go on with it; to begin again here: "
             "--restart"
         )
-    if header and not journal.has_news and not journal.table_sha256:
-        header = {}  # killed before anything was finished: a mistake may be corrected
     if not (header or table):
         return "begin"
     begun, before = ("begun", header["what"]) if header else ("written", manifest)
     sections = ("settings", "model", "table", *(["versions"] if header or update else []))  # a finished table stays
     if different := differences(before, now, sections, () if update else ("inputs",)):
+        if header and not journal.has_news and not journal.table_sha256:
+            journal.forget()  # it ended before anything was done: a mistake may be corrected
+            return plan(
+                output, table, manifest, journal, now, restart=restart, update=update, retry_errors=retry_errors
+            )
         raise UsageError(
             f"{output}: was {begun} with other settings: {'; '.join(different)}. Repeat them, choose another name with "
             "-o, or start again with --restart"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mediasift.errors import UsageError
@@ -31,6 +33,18 @@ def no_telemetry() -> None:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
+@contextmanager
+def no_address_tried() -> Iterator[None]:
+    """For an import of what imports urllib3, which else binds to `::1` to learn whether there is IPv6."""
+    import socket
+
+    known, socket.has_ipv6 = socket.has_ipv6, False
+    try:
+        yield
+    finally:
+        socket.has_ipv6 = known
+
+
 def forbid_sockets() -> None:
     """From now on, for the rest of this process, Python code that opens a connection fails: for the worker only."""
 
@@ -41,4 +55,4 @@ def forbid_sockets() -> None:
     import socket
 
     sys.addaudithook(hook)
-    socket.has_ipv6 = False  # urllib3, which RapidOCR imports, would try out a local address
+    socket.has_ipv6 = False  # see `no_address_tried`

@@ -11,7 +11,7 @@ from mediasift.engines.engine import Resources
 from mediasift.engines.ocr.page import Line, OcrEngine, PageRequest, PageText, Picture, Region, in_reading_order
 from mediasift.media.pictures.cleaning import rotated
 from mediasift.media.pictures.transforms import resize
-from mediasift.system.network import no_telemetry
+from mediasift.system.network import no_address_tried, no_telemetry
 from mediasift.system.optional import require
 
 _ORIENTATION_SIDE_PX = 960
@@ -30,15 +30,16 @@ class RapidOcr(OcrEngine):
 
     def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:  # noqa: ARG002  (every engine)
         no_telemetry()
-        rapidocr = require("rapidocr", extra="rapidocr")
-        self._model = rapidocr.RapidOCR(
-            params={
-                "Global.log_level": "critical",
-                "Global.max_side_len": _LONGEST_PX,
-                "EngineConfig.onnxruntime.intra_op_num_threads": resources.cores,
-                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            }
-        )
+        with no_address_tried():
+            rapidocr = require("rapidocr", extra="rapidocr")
+            self._model = rapidocr.RapidOCR(
+                params={
+                    "Global.log_level": "critical",
+                    "Global.max_side_len": _LONGEST_PX,
+                    "EngineConfig.onnxruntime.intra_op_num_threads": resources.cores,
+                    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                }
+            )
         self.facts = {"engine": "rapidocr", "version": metadata.version("rapidocr")}
 
     def answer(self, request: PageRequest) -> PageText:
