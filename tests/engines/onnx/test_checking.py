@@ -11,11 +11,12 @@ from click.testing import CliRunner
 
 from mediasift.cli import main
 from mediasift.engines.onnx.checking import check_description
+from mediasift.engines.onnx.description import METADATA_KEY
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError
 from mediasift.sources.labelled import Labelled, read_labelled
 from tests.pictures import save, solid
-from tests.tiny_models import COLOURS, mean_colour, write
+from tests.tiny_models import COLOURS, integer, integers, mean_colour, model, node, value_info, write
 
 
 @pytest.fixture
@@ -102,3 +103,14 @@ def test_labels_in_another_order_look_like_chance(tmp_path: Path, photos: Path):
     assert not np.any(report.given.right)
     assert report.given.like_chance
     assert report.better is None or report.better.accuracy < 0.5
+
+
+def test_a_recipe_that_drives_the_model_out_of_its_range_is_passed_over(tmp_path: Path, photos: Path):
+    """e to the power of the means: right for 0..1, infinite for 0..255, which is tried as well."""
+    means = node("ReduceMean", ("x",), ("m",), attributes=integers("axes", (2, 3)) + integer("keepdims", 0))
+    metadata = {METADATA_KEY: COLOURS.to_json()}
+    nodes = [means, node("Exp", ("m",), ("y",))]
+    data = model(nodes, [value_info("x", ("N", 3, 8, 8))], [value_info("y", ("N", 3))], metadata=metadata)
+    report = check_description(load_model(write(tmp_path, data)), read_labelled(photos))
+    assert report.given.accuracy == 1
+    assert report.better is None

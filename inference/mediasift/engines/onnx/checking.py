@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mediasift.engines.onnx.description import Colour, InputDescription, ModelDescription
 from mediasift.engines.onnx.recipe import arrange, fitted, smallest_size
 from mediasift.engines.onnx.session import OnnxModel, load_model
-from mediasift.errors import InputError, ItemError
+from mediasift.errors import DescriptionError, InferenceFailed, InputError, ItemError
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import decode
 from mediasift.sources.content import LocalFile
@@ -90,12 +90,19 @@ def check_description(model: OnnxModel, labelled: Labelled, *, seed: int = 0) ->
 
     Raises:
         InputError: No picture can be read, the labels are not the model's, or a picture has several.
+        DescriptionError: The model gives no numbers for them.
     """
     description = model.description
     numbers = _numbers(description, labelled)
     order = np.random.default_rng(seed).permutation(len(labelled.files))[:PICTURES]
     pictures, true = _read([labelled.files[position] for position in order], numbers[order], description.input)
-    tried = [_try(model, pictures, true, wanted, options) for options, wanted in _variants(description.input)]
+    tried: list[Tried] = []
+    for options, wanted in _variants(description.input):
+        try:
+            tried.append(_try(model, pictures, true, wanted, options))
+        except InferenceFailed as error:  # another recipe may drive it out of its range
+            if not options:
+                raise DescriptionError(f"{model.path}: does not run on these pictures: {error}") from error
     given, others = tried[0], tried[1:]
     best = max(others, key=lambda one: one.accuracy, default=None)
     if best is not None:  # McNemar's exact test on the pictures that only one of them has right (McNemar, 1947)
