@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 VERBS = {
     "classify": ["classify", "in", "-m", "tiny.onnx", "-o", "out.csv"],
-    "embed": ["embed", "in", "-m", "tiny.onnx", "-o", "out.npz"],
+    "embed": ["embed", "in", "-m", "digits-lenet", "-o", "out.npz"],
     "info": ["info", "in", "film.mp4", "-o", "out.jsonl"],
     "convert": ["convert", "in", "-d", "made", "--to", "jpg", "-o", "out.csv"],
     "keyframes": ["keyframes", "film.mp4", "-d", "made", "--every", "5f", "-o", "out.parquet"],

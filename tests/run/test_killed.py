@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests import kills
 from tests.pictures import encoded, save, scene, solid
 from tests.tiny_models import mean_colour, write
 from tests.videos import make_video, numbered
@@ -205,3 +206,9 @@ def test_asked_twice_it_stops_at_once(tmp_path: Path):
     child.communicate(timeout=30)
     assert time.monotonic() - asked < 1
     assert child.returncode != 0
+
+
+@pytest.mark.parametrize("verb", ["convert", "keyframes", "duplicates"])
+def test_other_verbs_killed_at_random_moments(tmp_path: Path, verb: str):
+    """A sample of `make kills`."""
+    assert kills.killed(verb, tmp_path, 2, random.Random(3)) == []

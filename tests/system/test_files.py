@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 import pytest
 
+import mediasift as ms
 from mediasift.errors import OutputError
 from mediasift.items import Item, Place
 from mediasift.media.pictures.encode import still_path
@@ -16,6 +17,7 @@ from mediasift.sources.content import LocalFile
 from mediasift.system.files import clock, make_folder, path_below, place_suffix, write_atomically, write_file
 from mediasift.tasks.convert import Convert, output_path
 from mediasift.tasks.ocr import page_file
+from tests.pictures import save, scene
 
 
 def test_bytes_and_what_writes_them(tmp_path: Path):
@@ -160,3 +162,11 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path):
     (tmp_path / "plain").touch()
     write_atomically(tmp_path / "a", b"")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_file_that_is_named_a_hundred_times_is_no_error(tmp_path: Path):
+    picture = save(tmp_path / "a.png", scene(40, 30))
+    rows = list(ms.convert([picture] * 100, tmp_path / "made", to="jpg", jobs=16))
+    assert {(row.error, row.output) for row in rows} == {("", str(tmp_path / "made" / "a.png.jpg"))}
+    assert len(rows) == 100
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["a.png.jpg"]

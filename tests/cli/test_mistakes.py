@@ -1,0 +1,115 @@
+"""A mistake leaves nothing behind, and no environment gives a traceback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.pictures import save, scene
+from tests.tiny_models import mean_colour, write
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="special files and closed descriptors of POSIX systems")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with two pictures, a list of them, and a model."""
+    for number in range(2):
+        save(tmp_path / f"{number}.png", scene(8, 8, seed=number))
+    (tmp_path / "list.csv").write_text("path,post\n0.png,p1\n1.png,p2\n")
+    (tmp_path / "other.csv").write_text("file,post\n0.png,p1\n1.png,p2\n")
+    write(tmp_path, mean_colour())
+    return tmp_path
+
+
+def info(place: Path, *words: str, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """`mediasift info` in the folder; `before` is what a shell does first, redirections stand in `words`."""
+    command = f"{before} exec {sys.executable} -m mediasift info --quiet {' '.join(words)}"
+    clean = {**os.environ, "PYTHONPATH": str(ROOT / "inference"), **environment}
+    return subprocess.run(["sh", "-c", command], cwd=place, capture_output=True, text=True, check=False,
+                          env={name: value for name, value in clean.items() if value != "UNSET"})  # fmt: skip
+
+
+MISTAKES = {
+    "an option": (["0.png", "--pages", "x"], 2),
+    "a name": (["nope.png"], 3),
+    "all names": (["nope.png", "neither.png"], 3),
+    "a pattern": (["'*.nope'"], 3),
+    "a column that is not there": (["list.csv", "--column", "file"], 2),
+    "another column": (["list.csv", "--column", "post"], 3),
+    "a column of the second list": (["list.csv", "other.csv", "--column", "path"], 2),
+    "a column to keep": (["list.csv", "--keep", "nope"], 2),
+    "an empty folder": (["empty"], 3),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_after_a_mistake_the_corrected_command_runs(place: Path, mistake: str):
+    (place / "empty").mkdir()
+    words, code = MISTAKES[mistake]
+    before = sorted(path.name for path in place.iterdir())
+    done = info(place, *words, "-o", "out.csv")
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in place.iterdir()) == before
+    assert info(place, "0.png", "1.png", "-o", "out.csv").returncode == 0
+    assert (place / "out.csv").read_text().count("\n") == 3
+
+
+ENVIRONMENTS = {
+    "no home": ("", ["0.png"], {"HOME": "UNSET"}, 0),
+    "a home that is not there": ("", ["0.png"], {"HOME": "/nowhere", "XDG_CACHE_HOME": "UNSET"}, 0),
+    "language C": ("", ["0.png"], {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, 0),
+    "no folder for temporary files": ("", ["0.png"], {"TMPDIR": "/nowhere"}, 0),
+    "the folder was deleted": ("mkdir gone; cd gone; rmdir ../gone;", ["{place}/0.png"], {}, 0),
+    "the folder was deleted, and is to be written": (
+        "mkdir gone; cd gone; rmdir ../gone;", ["{place}/0.png", "-o", "out.csv"], {}, 6
+    ),
+    "no standard input": ("", ["0.png", "<&-"], {}, 0),
+    "no standard input to read": ("", ["-", "<&-"], {}, 3),
+    "no standard error": ("", ["0.png", "2>&-"], {}, 0),
+    "a full standard output": ("", ["0.png", ">/dev/full"], {}, 6),
+    "a pipe to write": ("mkfifo out.csv;", ["0.png", "-o", "out.csv"], {}, 6),
+    "a device to write": ("", ["0.png", "--format", "csv", "-o", "/dev/null"], {}, 6),
+    "a folder to write": ("mkdir out.csv;", ["0.png", "-o", "out.csv"], {}, 6),
+    "a pipe for a journal": ("mkfifo out.csv.journal.jsonl;", ["0.png", "-o", "out.csv"], {}, 6),
+    "another's journal": ("echo notes > out.csv.journal.jsonl;", ["0.png", "-o", "out.csv"], {}, 6),
+    "another's manifest": ("echo '{{}}' > out.csv.run.json;", ["0.png", "-o", "out.csv"], {}, 6),
+    "another's table": ("echo a,b > out.csv;", ["0.png", "-o", "out.csv", "--restart"], {}, 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_no_environment_gives_a_traceback(place: Path, name: str):
+    before, words, environment, code = ENVIRONMENTS[name]
+    done = info(place, *(word.format(place=place) for word in words), before=before.format(), **environment)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stderr) == (code != 0 and "2>&-" not in words)
+    assert Path("/dev/null").is_char_device()
+
+
+def test_after_a_restart_the_message_names_what_continues(place: Path):
+    """Interrupted with --restart, the same command would begin again."""
+    shutil.copy(place / "0.png", place / "2.png")
+    code = (
+        "import sys\nfrom mediasift.errors import Interrupted\nimport mediasift as ms\n"
+        "table = ms.info(['0.png', '1.png', '2.png'], jobs=0)\nrun = table._rows._runner.run\n"
+        "def stopped(sources):\n    yield next(run(sources))\n    raise Interrupted('interrupted')\n"
+        "table._rows._runner.run = stopped\n"
+        "try:\n    table.write('out.csv', restart=True)\nexcept Interrupted as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "inference")})  # fmt: skip
+    assert "1 inputs are done and kept" in done.stdout
+    assert "without --restart" in done.stdout
+    again = info(place, "0.png", "1.png", "2.png", "-o", "out.csv")
+    assert again.returncode == 0
+    assert '"taken_over": 1' in (place / "out.csv.run.json").read_text()
