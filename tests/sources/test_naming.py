@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
 from mediasift.sources.content import Array, LocalFile
-from mediasift.sources.naming import Inputs, Skipped, Source, find_sources, shown_path
+from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
 from tests.pictures import save, scene
 
 
@@ -245,21 +243,6 @@ def test_a_list_with_a_name_that_is_not_utf8_is_read_as_find_wrote_it(folder: Pa
     Path("list.txt").write_bytes(b"p/a.png\n" + raw + b"\np/\xfe.png\n")
     assert paths("list.txt") == ["p/a.png", "p/\\xff.png", "p/\\xfe.png"]  # of three names one is not there
     assert found("list.txt")[1].content.read() == b"x"
-
-
-def test_no_two_names_are_shown_alike(folder: Path):
-    names = ["\udcff.png", "\\xff.png", "\\\\xff.png", "\\udcff.png", "\\xFF.png", "\\x7f.png", "\\\udcff.png"]
-    shown = [shown_path(name) for name in names]
-    assert len(set(shown)) == len(names)
-    assert shown[0] == "\\xff.png"
-    assert shown[3:6] == names[3:6]  # what looks like no byte stays as it is
-
-
-@given(st.lists(st.text("\udc80\udcff\\xf8a/", max_size=12), max_size=20, unique=True))
-def test_any_two_names_are_shown_differently(names: list[str]):
-    shown = {shown_path(name) for name in names}
-    assert len(shown) == len(names)
-    assert all(one.encode() for one in shown if one)
 
 
 def test_names_that_are_composed_otherwise_or_follow_a_blank_are_found(folder: Path):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mediasift.errors import InputError
 from mediasift.sources.content import LocalFile
-from mediasift.sources.naming import Inputs, find_sources, listed_file
+from mediasift.sources.naming import Inputs, find_sources
 from mediasift.sources.records import read_records
+from mediasift.sources.spellings import listed_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

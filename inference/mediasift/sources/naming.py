@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import re
 import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,8 +21,9 @@ from mediasift.errors import InputError, ItemError, NotFound, Unreadable, Unsupp
 from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.formats import sniff
 from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
-from mediasift.sources.records import SHEET, SHEETS, bytes_of, composed
+from mediasift.sources.records import SHEET, SHEETS, bytes_of
 from mediasift.sources.settings import ListSettings
+from mediasift.sources.spellings import listed_file, otherwise_composed, shown_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +102,6 @@ def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextI
                 yield source if shown == source.path else replace(source, path=shown)
 
 
-def shown_path(path: str) -> str:
-    """A path as tables show it, no two alike: a byte that is not UTF-8 as a backslash, x and two digits.
-
-    Where a name has such a byte, or holds these four characters itself, each backslash of its own is doubled.
-    """
-    if _STRANGE.search(path) is None:
-        return path
-    return path.replace("\\", "\\\\").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-_STRANGE = re.compile(r"[\udc80-\udcff]|\\x[89a-f][0-9a-f]")
-
-
 def _from_stdin(stdin: TextIO | None, inputs: Inputs) -> Iterator[Source]:
     stream = stdin or sys.stdin
     if stream is None:
@@ -182,7 +168,7 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
 def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | ValueError) -> Iterator[Source]:
     """A name that cannot be looked up: a glob, or a failure of its own."""
     if not glob.has_magic(name):
-        if (file := _otherwise_composed(Path(name))) is not None:
+        if (file := otherwise_composed(Path(name))) is not None:
             yield from _from_path(str(file), inputs, skipped)
         elif isinstance(error, FileNotFoundError):
             yield Source(path=name, failure=NotFound("no such file or folder"))
@@ -273,44 +259,6 @@ def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:
 def _listed(name: str, folder: Path) -> Content:
     """What a list names."""
     return addressed(name) or LocalFile(listed_file(name, folder))
-
-
-def listed_file(name: str, folder: Path) -> Path:
-    """The file that a list in this folder means: from the current folder, if it is not there, from the list's own.
-
-    If it is in neither: without the blanks around it, as many write them behind commas; or with the same letters,
-    otherwise composed.
-    """
-    ways = [Path(part, one) for one in dict.fromkeys((name, name.strip())) for part in ("", folder)]
-    there = next((way for way in ways if os.path.lexists(way)), None)
-    return there or next((file for way in ways if (file := _otherwise_composed(way))), ways[0])
-
-
-def _otherwise_composed(path: Path) -> Path | None:
-    """The file whose name differs in nothing but how its letters are composed (NFC, NFD); None for none, or several."""
-    if str(path).isascii():
-        return None
-    here = Path(path.anchor)
-    for part in path.parts[bool(path.anchor) :]:
-        names = [part]
-        if not os.path.lexists(here / part):
-            try:
-                names = _names(str(here), here.stat().st_mtime_ns).get(composed(part), [])
-            except OSError:
-                return None
-        if len(names) != 1:
-            return None
-        here /= names[0]
-    return here
-
-
-@lru_cache(maxsize=8)
-def _names(folder: str, _changed_ns: int) -> dict[str, list[str]]:
-    """The names in a folder by their composed form; a folder is listed once, however many files a list misses there."""
-    names: dict[str, list[str]] = {}
-    for name in os.listdir(folder):
-        names.setdefault(composed(name), []).append(name)
-    return names
 
 
 def _from_table(file: Path, inputs: Inputs, data: bytes | None = None) -> Iterator[Source]:

@@ -1,0 +1,62 @@
+"""Names of files as lists and tables write them: with blanks, composed otherwise, with bytes that are no text."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from mediasift.rows import printable
+from mediasift.sources.records import composed
+
+
+def shown_path(path: str) -> str:
+    """A path as tables show it, no two alike: a byte that is not UTF-8 as a backslash, x and two digits.
+
+    Where a name has such a byte, or holds these four characters itself, each backslash of its own is doubled.
+    """
+    if _STRANGE.search(path) is None:
+        return path
+    return printable(path.replace("\\", "\\\\"))
+
+
+_STRANGE = re.compile(r"[\ud800-\udfff]|\\x[89a-f][0-9a-f]")
+
+
+def listed_file(name: str, folder: Path) -> Path:
+    """The file that a list in this folder means: from the current folder, if it is not there, from the list's own.
+
+    If it is in neither: without the blanks around it, as many write them behind commas; or with the same letters,
+    otherwise composed.
+    """
+    ways = [Path(part, one) for one in dict.fromkeys((name, name.strip())) for part in ("", folder)]
+    there = next((way for way in ways if os.path.lexists(way)), None)
+    return there or next((file for way in ways if (file := otherwise_composed(way))), ways[0])
+
+
+def otherwise_composed(path: Path) -> Path | None:
+    """The file whose name differs in nothing but how its letters are composed (NFC, NFD); None for none, or several."""
+    if str(path).isascii():
+        return None
+    here = Path(path.anchor)
+    for part in path.parts[bool(path.anchor) :]:
+        names = [part]
+        if not os.path.lexists(here / part):
+            try:
+                names = _names(str(here), here.stat().st_mtime_ns).get(composed(part), [])
+            except OSError:
+                return None
+        if len(names) != 1:
+            return None
+        here /= names[0]
+    return here
+
+
+@lru_cache(maxsize=8)
+def _names(folder: str, _changed_ns: int) -> dict[str, list[str]]:
+    """The names in a folder by their composed form; a folder is listed once, however many files a list misses there."""
+    names: dict[str, list[str]] = {}
+    for name in os.listdir(folder):  # noqa: PTH208  (names alone)
+        names.setdefault(composed(name), []).append(name)
+    return names
