@@ -12,7 +12,8 @@ from mediasift import verbs
 from mediasift.cli import options
 from mediasift.cli.derived import own_options
 from mediasift.engines.onnx.checking import Check
-from mediasift.engines.onnx.drafting import DescribeSettings, draft_description
+from mediasift.engines.onnx.describe_settings import DescribeSettings
+from mediasift.engines.onnx.drafting import draft_description
 
 
 @click.group()

@@ -174,6 +174,20 @@ def test_the_labels_and_scores_of_a_dictionary_are_read(tmp_path: Path, test_dat
     assert score_outputs(read_facts(path)) == ["output_probability"]
 
 
+def test_texts_are_no_scores_and_a_row_of_pixels_needs_a_size(tmp_path: Path, test_data: Path):
+    path = shutil.copyfile(test_data / "reports" / "pictures" / "onnx" / "skl-nozipmap.onnx", tmp_path / "z.onnx")
+    sized = ["models", "describe", str(path), "--size", "4x4"]
+    done = CliRunner().invoke(main, [*sized, "--output-name", "label"])
+    assert (done.exit_code, "gives texts, no scores; name another output: --output-name prob" in done.stderr) == (
+        4,
+        True,
+    )
+    done = CliRunner().invoke(main, sized[:3])
+    assert (done.exit_code, "(?, 48) has no fixed width and height; a row of pixels" in done.stderr) == (2, True)
+    assert CliRunner().invoke(main, sized).exit_code == 0
+    assert {row.label for row in ms.classify([RED, GREEN], model=path)} <= {"cat", "dog"}
+
+
 def test_whole_numbers_need_a_scale(tmp_path: Path):
     """Shares of 255 without a word of it in the graph; with a QuantizeLinear the scale stands there."""
     scaled = (node("Softmax", ("m",), ("p",)), node("Mul", ("p", "c"), ("q",)))

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from mediasift.engines.onnx.decoders import DECODERS
+from mediasift.engines.onnx.describe_settings import DescribeSettings, number, numbers
 from mediasift.engines.onnx.description import (
-    Colour,
-    Dtype,
     InputDescription,
     Kind,
-    Layout,
     ModelDescription,
     ModelTask,
     OutputDescription,
-    Polarity,
     Values,
 )
 from mediasift.engines.onnx.foreign import from_ultralytics, needed_options, read_hints
@@ -27,104 +23,7 @@ from mediasift.engines.onnx.meaning import read_meaning
 from mediasift.engines.onnx.onnx_file import read_facts
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import DescriptionError, InferenceFailed, UsageError
-from mediasift.media.pictures.transforms import Anchor, Fit, Resample
-from mediasift.settings import Option, Settings, parse_size
-
-
-def _number(text: str) -> float:
-    """A number or a fraction such as 1/255."""
-    above, _, below = text.partition("/")
-    try:
-        number = float(above) / float(below or 1)
-    except (ValueError, ZeroDivisionError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"{text!r}: must be a number, or a fraction such as 1/255")
-    return number
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(_number(part) for part in text.split(","))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DescribeSettings(Settings):
-    """What a user says of a model; None leaves it to the file."""
-
-    task: Annotated[ModelTask | None, Option("What the model is for.", default="what the file says, else classify")] = (
-        None
-    )
-    labels: Annotated[
-        str | None,
-        Option("File with a label a line, or JSON, in the order of the outputs.", metavar="FILE",
-               default="what the file says"),
-    ] = None  # fmt: skip
-    size: Annotated[
-        str | None,
-        Option("Size of the model's input, e.g. 224x224.", metavar="WxH", check=parse_size, default="the graph's"),
-    ] = None
-    fit: Annotated[Fit | None, Option("How a picture gets that size.", default="stretch")] = None
-    shorter_side: Annotated[
-        int | None, Option("For fit crop: resize the shorter side to this first, e.g. 256.", metavar="N")
-    ] = None
-    anchor: Annotated[Anchor | None, Option("For fit pad: where the picture lies.", default="center")] = None
-    pad_value: Annotated[
-        int | None, Option("For fit pad: grey level 0 to 255 around it.", metavar="N", default="0")
-    ] = None
-    resample: Annotated[
-        Resample | None,
-        Option("How sizes change: linear is OpenCV's usual, bilinear and bicubic are Pillow's.", default="area"),
-    ] = None
-    colour: Annotated[
-        Colour | None,
-        Option("Order of the channels.", flag="--color", old=("--colour",), default="what the file says, else rgb"),
-    ] = None
-    scale: Annotated[
-        str | None,
-        Option("Factor for pixels 0..255, e.g. 1/255.", check=_number, metavar="NUMBER",
-               default="what the file says, else 1"),
-    ] = None  # fmt: skip
-    mean: Annotated[
-        str | None,
-        Option("Subtracted after scaling: one number, or one per channel.", check=_numbers, metavar="NUMBERS",
-               default="0"),
-    ] = None  # fmt: skip
-    std: Annotated[
-        str | None,
-        Option("Divided by after that: one number, or one per channel.", check=_numbers, metavar="NUMBERS",
-               default="1"),
-    ] = None  # fmt: skip
-    layout: Annotated[
-        Layout | None, Option("Order of the axes.", default="what the graph's input shows, else NCHW")
-    ] = None
-    dtype: Annotated[Dtype | None, Option("Type of the pixels that go in.", default="the graph's")] = None
-    polarity: Annotated[Polarity | None, Option("What it was trained on.", default="any")] = None
-    input_name: Annotated[str | None, Option("The graph's input, where it has several.", metavar="NAME")] = None
-    output_name: Annotated[str | None, Option("The graph's output, where several may hold scores.", metavar="NAME")] = (
-        None
-    )
-    output_values: Annotated[
-        Values | None, Option("What the model's numbers are.", default="by the graph's end and a run")
-    ] = None
-    output_scale: Annotated[
-        str | None,
-        Option("For whole numbers: value = (number - zero point) * scale, e.g. 1/255.", check=_number,
-               metavar="NUMBER", default="the graph's"),
-    ] = None  # fmt: skip
-    output_zero_point: Annotated[
-        int | None, Option("For whole numbers: the one that stands for 0.", metavar="N", default="0")
-    ] = None
-    kind: Annotated[
-        Kind | None, Option("Which labels can be true.", default="by the graph's end and the labels, else single")
-    ] = None
-    decoder: Annotated[
-        str | None,
-        Option("For task detect: what the outputs mean.", choices=tuple(DECODERS), default="what the file says"),
-    ] = None
-    licence: Annotated[str | None, Option("Noted in the description.", metavar="NAME")] = None
-    source: Annotated[str | None, Option("Where the model comes from; noted in the description.", metavar="TEXT")] = (
-        None
-    )
+from mediasift.settings import parse_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +119,7 @@ class _Drafting:
                 f"{self.path}: the graph's input is of type {chosen['dtype']}; pictures go in as float32, float16 or "
                 "uint8: export the model with one of these"
             )
-        chosen |= {"scale": _number(chosen["scale"]), **{name: _numbers(chosen[name]) for name in ("mean", "std")}}
+        chosen |= {"scale": number(chosen["scale"]), **{name: numbers(chosen[name]) for name in ("mean", "std")}}
         return InputDescription(width=size[0], height=size[1], name=given.input_name, **chosen)
 
     def _known(self) -> dict[str, Any]:
@@ -242,7 +141,14 @@ class _Drafting:
         if self.given.size is not None:
             return parse_size(self.given.size)
         if self.hints.size is None:
-            raise UsageError(f"{self.path}: --size is needed: the graph's input has no fixed width and height")
+            shape = ", ".join("?" if side is None else str(side) for side in self.facts.shapes[self.facts.inputs[0]])
+            raise UsageError(
+                f"{self.path}: --size is needed: the graph's input ({shape}) has no fixed width and height"
+                + (
+                    "; a row of pixels has width * height numbers, in colour three times as many"
+                    * (self.hints.layout == "flat")
+                )
+            )
         shown = f"--size {self.hints.size[0]}x{self.hints.size[1]}"
         self.stated += [shown] if shown not in self.stated else []
         return self.hints.size
@@ -274,7 +180,7 @@ class _Drafting:
             kind=given.kind or ("multilabel" if self.task == "detect" else "single"),
             decoder=given.decoder or (own.decoder if own is not None else None),
             name=given.output_name,
-            scale=None if given.output_scale is None else _number(given.output_scale),
+            scale=None if given.output_scale is None else number(given.output_scale),
             zero_point=given.output_zero_point or 0,
         )
 

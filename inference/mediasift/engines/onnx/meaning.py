@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.onnx.decoders import DECODERS
+from mediasift.engines.onnx.inner import score_outputs
 from mediasift.engines.onnx.onnx_file import Node, OnnxFacts, read_facts
 from mediasift.engines.onnx.recipe import arrange
 from mediasift.errors import DescriptionError, InferenceFailed
@@ -129,11 +130,16 @@ def read_meaning(model: OnnxModel) -> Meaning:
     """
     batch = probe(model)
     numbers = model.run(batch)
+    others = [name for name in score_outputs(read_facts(model.path)) if name != model.output_name]
+    another = f"name another output: --output-name {' or '.join(others)}" if others else "the graph has no other output"
+    if numbers.dtype.kind not in "fiu":
+        kind = "yes or no" if numbers.dtype.kind == "b" else "texts"
+        raise DescriptionError(f"field output.name: {model.output_name!r} gives {kind}, no scores; {another}")
     if numbers.dtype.kind != "f":
         raise DescriptionError(
             f"field output.scale: the output {model.output_name!r} gives whole numbers ({numbers.dtype}) without a "
             "scale. If they are scores, their factor settles it, for example --output-scale 1/255; if they are label "
-            f"numbers, name another output with --output-name ({', '.join(read_facts(model.path).outputs)})"
+            f"numbers, {another}"
         )
     rows = numbers.reshape(len(batch), -1).astype(np.float64)
     if not rows.shape[1]:
