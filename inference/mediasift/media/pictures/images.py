@@ -21,10 +21,11 @@ from mediasift.media.libraries import PIL, Image, cv2
 from mediasift.media.pictures.colors import WHITE, Background, array_to_srgb, profile_of_code_points, to_srgb
 from mediasift.media.pictures.headers import Header, check_size, guarded, open_lazily, opened, pillow_reads
 from mediasift.media.pictures.jpeg import decode_jpeg
+from mediasift.media.pictures.levels import eight_bit, levels
 from mediasift.media.pictures.png import animated_png, decode_png
 from mediasift.media.pictures.pnm import decode_pam
-from mediasift.media.pictures.probe import check_end, pillow_header, read_header
-from mediasift.media.pictures.tiff import CAMERA_RAW, Directory, check_tiff, familiar, is_float_rgb, tiff_numbers
+from mediasift.media.pictures.probe import ADVICE, check_end, pillow_header, read_header
+from mediasift.media.pictures.tiff import Directory, check_tiff, familiar, is_float_rgb, tiff_numbers
 from mediasift.media.pictures.transforms import Picture
 from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, known_format
@@ -94,7 +95,7 @@ def decode(
 
         data, name, every_frame = rasterised(data, max_megapixels=max_megapixels), "png", False
     if name not in _WITHOUT_PILLOW and not pillow_reads(name):
-        raise Unsupported(f"{name.upper()} cannot be read by this installation{_ADVICE.get(name, '')}")
+        raise Unsupported(f"{name.upper()} cannot be read by this installation{ADVICE.get(name, '')}")
     header = read_header(data, name)
     if not profiles:
         header = replace(header, icc=_AS_STORED)
@@ -118,16 +119,6 @@ def decode(
             continue
         image = _finished(frame, Background(background) if is_paged else ground, keep_alpha)
         yield Item(path=path, **place, image=image, original_size=_size(image), content=content)
-
-
-_ADVICE = {
-    "eps": "; it is a program for a printer: Ghostscript (gs -sDEVICE=png16m -r150) or Inkscape makes a picture of it",
-    "jxl": "; `djxl FILE.jxl FILE.png` (libjxl) converts it",
-    "jxr": "; JPEG XR is read by Windows' own programs and by JxrDecApp: save it as PNG",
-    "exr": "; it holds light, not colours: tone-map it, for example with oiiotool, and save it as PNG",
-    "camera-raw": f"; {CAMERA_RAW}",
-    "wmf": "; LibreOffice or Inkscape saves it as PNG",
-}
 
 
 def ground_of(data: bytes, background: str) -> str:
@@ -175,8 +166,8 @@ def _one(data: bytes, name: str, header: Header, reduction: int) -> _Decoded:
         return _Decoded(image, None, header.orientation)
     if name == "png" or data.startswith(b"P7"):
         image, alpha = decode_png(data) if name == "png" else decode_pam(data)
-        image = array_to_srgb(_eight_bit(image), header.icc)
-        return _Decoded(image, None if alpha is None else _levels(alpha), header.orientation)
+        image = array_to_srgb(eight_bit(image), header.icc)
+        return _Decoded(image, None if alpha is None else levels(alpha), header.orientation)
     if name == "hdr":
         return _Decoded(_by_opencv(data, "HDR"), None)
     if name == "tiff":
@@ -216,7 +207,7 @@ def _by_opencv(data: bytes, name: str) -> Picture:
     image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise Unsupported(f"{name} is damaged or of a kind that cannot be read here")
-    return _eight_bit(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image))
+    return eight_bit(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image))
 
 
 def _reduction(header: Header, needs: tuple[int, int] | None) -> int:
@@ -272,7 +263,7 @@ def _split(picture: Image.Image, icc: bytes, orientation: int, directory: Direct
     if mode.startswith("I") or mode == "F":
         numbers = np.asarray(picture)
         numbers = numbers if directory is None else tiff_numbers(numbers, directory)
-        return _Decoded(_eight_bit(numbers), None, orientation)
+        return _Decoded(eight_bit(numbers), None, orientation)
     if "A" in mode.upper().removeprefix("LAB") or "transparency" in picture.info:
         rgba = _by_bands(picture)
         return _Decoded(array_to_srgb(rgba[:, :, :3], icc), rgba[:, :, 3], orientation)
@@ -290,39 +281,6 @@ def _by_bands(picture: Image.Image) -> Picture:
         band = picture.crop((0, top, picture.width, min(top + _BAND_ROWS, picture.height)))
         rgba[top : top + _BAND_ROWS] = np.asarray(band if band.mode == "RGBA" else band.convert("RGBA"))
     return rgba
-
-
-def _eight_bit(image: NDArray[Any]) -> Picture:
-    """uint8 (H, W, 3) from grey or RGB of any depth; see `_levels`."""
-    scaled = _levels(image)
-    if scaled.ndim == 2 or scaled.shape[2] == 1:
-        scaled = np.repeat(scaled.reshape(*scaled.shape[:2], 1), 3, axis=2)
-    return np.ascontiguousarray(scaled)
-
-
-_TOLERATED = 0.5 / 255
-
-
-def _levels(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Samples as levels 0..255: of 16 bits divided by 257, of 32 by 2**24, floats 0..1 times 255, all rounded.
-
-    Raises:
-        Unsupported: Floats that lie outside 0..1, or are no numbers: what is white in them is not known.
-    """
-    if image.dtype == np.uint8:
-        return image
-    if image.dtype.kind == "f":
-        least, most = float(image.min()), float(image.max())
-        if not (least >= -_TOLERATED and most <= 1 + _TOLERATED):
-            raise Unsupported(
-                f"floating-point samples from {least:g} to {most:g}: only 0 to 1 is known as black to white; scale "
-                "them to that, or save the picture with 8 or 16 bits"
-            )
-        return np.asarray(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
-    if image.dtype == np.uint32:
-        return np.asarray((image.astype(np.uint64) * 255 + 2**31) // (2**32 - 1)).astype(np.uint8)
-    depth16 = np.clip(image, 0, 65535).astype(np.uint32)  # which Pillow may keep in 32 bits
-    return np.asarray((depth16 + 128) // 257).astype(np.uint8)
 
 
 def _upright(image: Picture, orientation: int) -> Picture:

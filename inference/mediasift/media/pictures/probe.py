@@ -11,7 +11,7 @@ from mediasift.media.pictures.headers import Header, exif_orientation, opened
 from mediasift.media.pictures.jpeg import jpeg_header
 from mediasift.media.pictures.png import png_header
 from mediasift.media.pictures.pnm import pam_header
-from mediasift.media.pictures.tiff import tiff_header
+from mediasift.media.pictures.tiff import CAMERA_RAW, tiff_header
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -91,3 +91,13 @@ def _radiance(data: bytes) -> Header:
 _READERS: dict[str, Callable[[bytes], Header | None]] = {
     "jpeg": jpeg_header, "png": png_header, "tiff": tiff_header, "webp": _webp, "hdr": _radiance, "pnm": pam_header,
 }  # fmt: skip
+
+ADVICE = {
+    "eps": "; it is a program for a printer: Ghostscript (gs -sDEVICE=png16m -r150) or Inkscape makes a picture of it",
+    "jxl": "; `djxl FILE.jxl FILE.png` (libjxl) converts it",
+    "jxr": "; JPEG XR is read by Windows' own programs and by JxrDecApp: save it as PNG",
+    "exr": "; it holds light, not colours: tone-map it, for example with oiiotool, and save it as PNG",
+    "camera-raw": f"; {CAMERA_RAW}",
+    "wmf": "; LibreOffice or Inkscape saves it as PNG",
+}
+"""What reads a format that nothing here decodes: the rest of the sentence that says so."""

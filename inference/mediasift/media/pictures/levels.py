@@ -1,0 +1,44 @@
+"""Samples of any depth as levels 0..255."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediasift.errors import Unsupported
+from mediasift.media.pictures.transforms import Picture
+
+
+def eight_bit(image: NDArray[Any]) -> Picture:
+    """uint8 (H, W, 3) from grey or RGB of any depth; see `levels`."""
+    scaled = levels(image)
+    if scaled.ndim == 2 or scaled.shape[2] == 1:
+        scaled = np.repeat(scaled.reshape(*scaled.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(scaled)
+
+
+_TOLERATED = 0.5 / 255
+
+
+def levels(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Samples as levels 0..255: of 16 bits divided by 257, of 32 by 2**24, floats 0..1 times 255, all rounded.
+
+    Raises:
+        Unsupported: Floats that lie outside 0..1, or are no numbers: what is white in them is not known.
+    """
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype.kind == "f":
+        least, most = float(image.min()), float(image.max())
+        if not (least >= -_TOLERATED and most <= 1 + _TOLERATED):
+            raise Unsupported(
+                f"floating-point samples from {least:g} to {most:g}: only 0 to 1 is known as black to white; scale "
+                "them to that, or save the picture with 8 or 16 bits"
+            )
+        return np.asarray(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if image.dtype == np.uint32:
+        return np.asarray((image.astype(np.uint64) * 255 + 2**31) // (2**32 - 1)).astype(np.uint8)
+    depth16 = np.clip(image, 0, 65535).astype(np.uint32)  # which Pillow may keep in 32 bits
+    return np.asarray((depth16 + 128) // 257).astype(np.uint8)
