@@ -283,11 +283,12 @@ def test_settings_that_make_no_sense_are_refused(options: dict, message: str):
 
 
 def test_the_folder_for_files_is_made_or_the_run_does_not_start(tmp_path: Path):
-    ms.ocr("a.png", files=["txt"], directory=tmp_path / "new" / "folder")
+    page = save(tmp_path / "a.png", solid((255, 255, 255), 60, 30))
+    ms.ocr(page, files=["txt"], directory=tmp_path / "new" / "folder")
     assert (tmp_path / "new" / "folder").is_dir()
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be made"):
-        ms.ocr("a.png", files=["txt"], directory=tmp_path / "file")
+        ms.ocr(page, files=["txt"], directory=tmp_path / "file")
 
 
 def test_the_command_writes_a_table_and_the_text_alone(test_data: Path, tmp_path: Path):

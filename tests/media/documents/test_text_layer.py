@@ -201,3 +201,14 @@ def test_what_was_right_stays_right(test_data: Path):
     assert text(folder / "rot90.pdf")[0] == ("Secret footer outside\nVisible sentence inside", "text-layer")
     (row,) = ms.ocr(folder / "cut.pdf")
     assert row.error.startswith("damaged")
+
+
+def test_fields_that_bring_no_appearance_are_drawn_and_read(tmp_path: Path):
+    head = b"<</Type/Annot/Subtype/Widget/F 4/DA(/F1 14 Tf 0 g)"
+    words = head + b"/Rect[50 600 350 620]/FT/Tx/T(a)/V(Written in)>>"
+    choice = head + b"/Rect[50 500 350 520]/FT/Ch/T(b)/V(Chosen)/Opt[(Chosen)(Other)]/Ff 131072>>"
+    path = document(tmp_path / "a.pdf", line("Printed", 50, 700), page="/Annots[10 0 R 11 0 R]", more=[words, choice])
+    assert words_of(path) == ["Printed", "Written", "in", "Chosen"]
+    (item,) = read(path, dpi=72)
+    assert (item.image[180:202].min(axis=2) < 128).any()
+    assert (item.image[280:302].min(axis=2) < 128).any()
