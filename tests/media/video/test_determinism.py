@@ -171,3 +171,12 @@ def test_damage_is_the_same_everywhere(tmp_path: Path, monkeypatch, codec: str, 
 def test_malformed_videos_give_one_table(test_data: Path, monkeypatch: pytest.MonkeyPatch):
     files = [test_data / "malformed" / "video" / "corrupted.mp4", test_data / "reports" / "av" / "frag_cut.mp4"]
     assert [len(tables(path, monkeypatch)[0]) for path in files] == [48, 40]
+
+
+@pytest.mark.parametrize("joined", [1, 2])
+def test_what_is_damaged_does_not_depend_on_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joined: int):
+    """With threads, the decoder marks a frame that it mended as corrupt only now and then."""
+    data = coded(tmp_path / "a.ts", "libx264").read_bytes()
+    (tmp_path / "b.ts").write_bytes(data * (joined - 1) + data[: int(0.6 * len(data))])
+    (complaint,) = {tables(tmp_path / "b.ts", monkeypatch)[-1] for _ in range(4)}
+    assert "do not decode" in complaint

@@ -47,6 +47,8 @@ class Decoder:
         viewing: Which of its streams.
         alive: Called about once a second while packets are read and frames decoded.
         threads: That decode.
+        strict: Packets with errors do not decode, instead of being mended as well as may be. With threads, whether what
+            is mended is marked as corrupt is a matter of chance.
 
     Attributes:
         container, stream: Of PyAV.
@@ -58,7 +60,16 @@ class Decoder:
         ItemError: It cannot be read, holds no video, or is no video at all.
     """
 
-    def __init__(self, file: Path, demuxer: str, *, viewing: Viewing, alive: Callable[[], None], threads: int) -> None:
+    def __init__(
+        self,
+        file: Path,
+        demuxer: str,
+        *,
+        viewing: Viewing,
+        alive: Callable[[], None],
+        threads: int,
+        strict: bool = False,
+    ) -> None:
         self._viewing, self._alive, self._spoke = viewing, alive, time.monotonic()
         self.faults: list[int] = []
         self.note = ""
@@ -70,6 +81,8 @@ class Decoder:
             pixels = getattr(self.stream.codec_context, "pix_fmt", None)
             self.is_transparent = self._context is not self.stream.codec_context or bool(pixels and has_alpha(pixels))
             self._context.thread_count, self._context.thread_type = threads, "AUTO"
+            if strict:
+                self._context.options = {"err_detect": "explode"}
         except BaseException:
             self.close()
             raise

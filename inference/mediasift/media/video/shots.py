@@ -70,8 +70,9 @@ class _Seen(NamedTuple):
 
     def change(self, before: _Seen) -> tuple[float, float]:
         """Mean change of hue, saturation and value, 0..255, and of luma, 0..1, from an earlier frame."""
-        if before.hsv.shape != self.hsv.shape:
-            return 0.0, 0.0
+        if before.hsv.shape != self.hsv.shape:  # a film that changes its size
+            size = self.gray.shape[1], self.gray.shape[0]
+            before = _Seen(*(np.asarray(cv2.resize(one, size), dtype=np.uint8) for one in before))
         return (
             cv2.norm(self.hsv, before.hsv, cv2.NORM_L1) / self.hsv.size,
             cv2.norm(self.gray, before.gray, cv2.NORM_L1) / (255 * self.gray.size),

@@ -25,7 +25,7 @@ from mediasift.system.machine import available_cores
 _MAX_THREADS = 8
 """Of one decoder, or decoders of one video. Each holds frames in flight, so memory grows with it."""
 
-_STEADY_THREADS = {Way.THROUGH: 4, Way.CAREFUL: 1, Way.COUNTED: 4}
+_STEADY_THREADS = 4
 """Of a decoder that reads from the beginning, whatever the cores: near damage, what it gives depends on them."""
 
 _SEEK_GAIN = 16
@@ -56,6 +56,7 @@ class Video:
         way: How it is read.
         weaves: Whether its frames are interlaced, and are put together.
         missing: Frames that were wanted and did not decode, number → time_s.
+        is_damaged: Whether frames that were counted have to be read without threads.
         lost: Packets that did not decode, where frames were counted.
         reached: The frame after the last that `stretch` gave.
 
@@ -82,13 +83,15 @@ class Video:
         self._wanted = self.reached = 0
         self.lost: set[int] = set()
         self.missing: dict[int, float] = {}
+        self.is_damaged = False
         self.timetable: Timetable
         self.way: Way
         self.weaves: bool
-        self._decoder = self._opened(threads=self._threads)
+        self._decoder = self._opened(threads=self._threads, strict=True)
         try:
             if twin is not None:
-                self.timetable, self.way, self.weaves = twin.timetable, twin.way, twin.weaves
+                self.timetable, self.way = twin.timetable, twin.way
+                self.weaves, self.is_damaged = twin.weaves, twin.is_damaged
                 self.ground = twin.ground
             else:
                 self._look_through()
@@ -144,7 +147,8 @@ class Video:
 
     def learn(self, twin: Video) -> None:
         """Take over what a twin that read to the end found out, and what was missing there."""
-        self.timetable, self.way, self.weaves = twin.timetable, twin.way, twin.weaves
+        self.timetable, self.way = twin.timetable, twin.way
+        self.weaves, self.is_damaged = twin.weaves, twin.is_damaged
         self._wanted = len(self.timetable.ticks)
         self.missing |= twin.missing
         self.lost |= twin.lost
@@ -241,15 +245,18 @@ class Video:
 
     def _reopen(self) -> None:
         self.close()
-        self._decoder = self._opened(threads=_STEADY_THREADS.get(self.way, self._threads))
+        is_careful = self.way is Way.CAREFUL or self.is_damaged
+        threads = 1 if is_careful else self._threads if self.way is Way.JUMP else _STEADY_THREADS
+        self._decoder = self._opened(threads=threads, strict=not is_careful)
 
     def _count(self) -> None:
         """Make the timetable again, from the frames that the decoder gives."""
         self._reopen()
         ticks, keys, step, coded = array("q"), array("q"), 1, array("q")
-        is_whole = self._decoder.stream.codec_context.name in _A_FRAME_EACH
+        is_whole, is_sound = self._decoder.stream.codec_context.name in _A_FRAME_EACH, not self.timetable.problem
         for raw in self._decoder.frames(noted(self._decoder.packets(film_packets), coded)):
             is_whole = is_whole and not raw.interlaced_frame
+            is_sound = is_sound and not raw.interlaced_frame and not raw.is_corrupt
             stamp = raw.pts if raw.pts is not None else raw.dts
             if ticks:  # stamps that repeat or overlap are moved as little as frames need to have an order
                 step = max(1, raw.duration or step)
@@ -257,11 +264,15 @@ class Video:
             if raw.key_frame:
                 keys.append(len(ticks))
             ticks.append(stamp or 0)
+        silent = sum(stamp >= ticks[0] for stamp in coded) - len(ticks) - len(self._decoder.faults) if ticks else 0
+        if not self.is_damaged and (not ticks or not is_sound or self._decoder.faults or (is_whole and silent)):
+            self.is_damaged = True
+            self._count()
+            return
         if not ticks:
             count = len(self.timetable.ticks)
             raise Damaged(f"{count:,} of {count:,} frames do not decode and are left out")
         self.timetable = replace(self.timetable, ticks=ticks, keys=keys, seeks=())
-        silent = sum(stamp >= ticks[0] for stamp in coded) - len(ticks) - len(self._decoder.faults)
         self.lost |= set(range(-silent, 0)) if is_whole else set()  # damage of which the decoder does not speak
 
     def _is_far(self, position: int, target: int) -> bool:
