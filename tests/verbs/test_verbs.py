@@ -121,7 +121,7 @@ def test_a_former_name_is_accepted_with_a_warning(tmp_path: Path):
         ({"top": 1.5}, "top 1.5: must be a whole number"),
         ({"top": True}, "must be a whole number"),
         ({"min_score": 2}, "min score 2: must be from 0 to 1"),
-        ({"min_score": float("nan")}, "must be from 0 to 1"),
+        ({"min_score": float("nan")}, "must be a finite number"),
         ({"timeout_s": 0}, "must be more than 0"),
         ({"device": "abacus"}, "device 'abacus': must be one of cpu, auto"),
         ({"crops": [(0, 0, 2, 1)]}, "crop box"),
