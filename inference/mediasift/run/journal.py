@@ -184,11 +184,7 @@ class Journal(AbstractContextManager["Journal"]):
         self._lines.cut(everything=True)
 
     def begin(self, header: Mapping[str, Any], stock: Stock = ()) -> None:
-        """Start again, whatever an earlier run left, with rows of a finished table.
-
-        Args:
-            header: JSON values; `repeated` are those of the manifest of that table.
-            stock: Its rows.
+        """Start again, whatever an earlier run left, with rows of a finished table, whose `repeated` the header has.
 
         Raises:
             OutputError: It cannot be written.
@@ -232,7 +228,7 @@ class Journal(AbstractContextManager["Journal"]):
         begun = self._begun.pop(_key(printable(source.path), dict(source.kept)), None)
         if begun is None or begun.state != _digest(self.state(source)):
             return 0, []
-        return begun.items, [row for place in begun.places for row in self._made(place, row_type)]
+        return begun.items, [row for place in begun.places for row in _made(self._lines.at(place), row_type)]
 
     def vanished(self) -> list[int]:
         """Finished sources that `find` was not asked for, as often as they were named: inputs no longer there."""
@@ -250,13 +246,9 @@ class Journal(AbstractContextManager["Journal"]):
         return [[path, kept, self._named[key]] for key, (path, kept) in self._repeated.items()]
 
     def append(self, source: Source, state: Any, rows: Sequence[Row], items: tuple[int, int] | None = None) -> int:
-        """Write down a finished source, which was in that state before it was read; returns where its rows stand.
+        """Write down a finished source, which was in that `state` before it was read; returns where its rows stand.
 
-        Args:
-            source: The source.
-            state: See `state`.
-            rows: Its rows.
-            items: Where it is not finished: number of the first item that these are the rows of, and how many.
+        Of one that goes on, these are the rows of `items`: the number of the first, and how many.
 
         Raises:
             OutputError: The disk is full, or gone; what was written before stays.
@@ -268,15 +260,9 @@ class Journal(AbstractContextManager["Journal"]):
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:
         """The rows of the finished source at `place`."""
-        yield from (
-            Stored(cells=tuple(cells)) for cells in self._lines.at(place).get("cells", ())[: self._each.get(place)]
-        )
-        yield from self._made(place, row_type)
-
-    def _made(self, place: int, row_type: type[RowType]) -> Iterator[RowType]:
         data = self._lines.at(place)
-        kept = list(data["kept"].items())
-        yield from (from_json(row_type, {**row, "kept": kept}) for row in data.get("rows", ()))
+        yield from (Stored(cells=tuple(cells)) for cells in data.get("cells", ())[: self._each.get(place)])
+        yield from _made(data, row_type)
 
     def path_at(self, place: int) -> str:
         """The path of the finished source at `place`."""
@@ -299,6 +285,11 @@ class Journal(AbstractContextManager["Journal"]):
 
 def _key(path: str, kept: Mapping[str, str]) -> bytes:
     return _digest([path, {name: value for name, value in kept.items() if value}])  # as in a table, empty is missing
+
+
+def _made(data: Mapping[str, Any], row_type: type[RowType]) -> Iterator[RowType]:
+    kept = list(data["kept"].items())
+    return (from_json(row_type, {**row, "kept": kept}) for row in data.get("rows", ()))
 
 
 def _digest(value: Any) -> bytes:
