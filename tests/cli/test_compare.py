@@ -94,7 +94,13 @@ def test_pages_are_compared_item_by_item(tmp_path: Path):
     assert [(row.page_a, row.page_b) for row in rows] == [(1, 2), (1, 3), (2, 3)]
 
 
-def test_the_nearest_pictures(tmp_path: Path):
+def test_pictures_of_the_same_kind_are_found(photo_model: Path, test_data: Path):
+    photos = [sorted((test_data / "ants-bees" / "train" / label).iterdir())[:12] for label in ("ants", "bees")]
+    rows = list(ms.search(photos[0][0], photos[0][1:] + photos[1], top=8))
+    assert sum(Path(row.path).parent.name == "ants" for row in rows) >= 7
+
+
+def test_the_nearest_pictures(tmp_path: Path, photo_model: Path):
     for seed in range(5):
         save(tmp_path / f"{seed}.png", scene(90, 60, seed=seed))
     save(tmp_path / "3-small.jpg", scene(45, 30, seed=3), quality=80)
@@ -105,14 +111,14 @@ def test_the_nearest_pictures(tmp_path: Path):
     assert {row["query"] for row in rows} == {str(query)}
     assert [float(row["similarity"]) for row in rows] == sorted((float(r["similarity"]) for r in rows), reverse=True)
     turned = np.rot90(scene(90, 60, seed=3))
-    neighbours = list(ms.search(np.ascontiguousarray(turned), tmp_path, turns=True, min_similarity=0.9))
+    neighbours = list(ms.search(np.ascontiguousarray(turned), tmp_path, method="phash", turns=True, min_similarity=0.9))
     assert sorted(Path(row.path).name for row in neighbours) == ["3-small.jpg", "3.png"]
     assert {row.turn for row in neighbours} == {"rotate270"}  # the neighbour, so turned, looks like the query
     (row,) = ms.search(scene(seed=9), tmp_path, min_similarity=1)
     assert (row.path, row.rank, row.query) == ("", None, "array[0]")
 
 
-def test_searching_nothing(tmp_path: Path):
+def test_searching_nothing(tmp_path: Path, photo_model: Path):
     (tmp_path / "empty").mkdir()
     save(tmp_path / "a.png", scene())
     assert call("search", tmp_path / "a.png", "--in", tmp_path / "empty").exit_code == 3

@@ -27,7 +27,7 @@ MAKERS: dict[str, Any] = {
     "duplicates": ms.duplicates,
     "pixels": lambda photos, **options: ms.duplicates(photos, match="pixels", **options),
     "bytes": lambda photos, **options: ms.duplicates(photos, match="bytes", **options),
-    "search": lambda photos, **options: ms.search(photos / "0.png", photos, **options),
+    "search": lambda photos, **options: ms.search(photos / "0.png", photos, method="phash", **options),
 }
 
 
@@ -166,7 +166,7 @@ def test_asked_to_stop_it_says_how_to_go_on(tmp_path: Path):
     for number in range(1500):
         (folder / f"{number:05}.png").write_bytes(data)
     command = [sys.executable, "-m", "mediasift", "search", str(folder / "00000.png"), "--in", str(folder), "-o",
-               str(tmp_path / "out.csv")]  # fmt: skip
+               str(tmp_path / "out.csv"), "--method", "phash"]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "inference"), str(ROOT)])}
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
     journal = tmp_path / "out.csv.journal.jsonl"

@@ -29,6 +29,7 @@ from mediasift.compare.neighbours import Neighbour, neighbour_rows
 from mediasift.compare.pairs import Pair, pair_rows
 from mediasift.compare.reduction import Reduction
 from mediasift.compare.spaces import TURNS, Space
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.errors import InputError, UsageError
 from mediasift.media.settings import PictureSettings
@@ -49,6 +50,9 @@ _DEFAULTS = ", ".join(
     f"{name} {least:g}"
     for name, least in {**METHODS, "pixels --centred": CENTRED_MIN_SIMILARITY, "models": MODEL_MIN_SIMILARITY}.items()
 )
+_METHOD = Option(
+    "How to compare: phash, dhash, ahash, disc, pixels, or a model's name or .onnx file.", metavar="METHOD"
+)
 _TURNS = Option("Also mirrored and turned by 90, 180 and 270 degrees; by method disc at any angle.")
 _LEAST = Option("Leave out what is less similar.", least=-1, most=1)
 
@@ -59,10 +63,7 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
 
     row: ClassVar[type[Row]]
 
-    method: Annotated[
-        str,
-        Option("How to compare: phash, dhash, ahash, disc, pixels, or a model's name or .onnx file.", metavar="METHOD"),
-    ] = "phash"
+    method: Annotated[str, _METHOD] = "phash"
     size: Annotated[int, Option("For pixels: side of the square.", least=1, most=256)] = PIXELS_SIDE
     centred: Annotated[bool, Option("For pixels: subtract each picture's mean first.")] = False
     resample: Annotated[Literal["area", "bicubic"], Option("For pixels: how to shrink; bicubic is Pillow's.")] = "area"
@@ -248,12 +249,16 @@ class Duplicates(CompareSettings):
 class Search(CompareSettings):
     """Find the pictures of a collection that are most like QUERY: a row for each, the most similar first.
 
+    A model decides what is alike, so other pictures of the same kind of thing are found as well; --method phash finds
+    copies of the picture itself, and is faster.
+
     QUERY is a picture; a folder or list of pictures gives the neighbours of each.
     """
 
     row: ClassVar[type[Row]] = Neighbour
     metavar: ClassVar[str] = "QUERY"
 
+    method: Annotated[str, _METHOD] = DEFAULT_CLASSIFIER
     among: Annotated[
         Named, Option("Where to search; several times if need be.", flag="--in", metavar="INPUT", multiple=True)
     ] = field(kw_only=False)
