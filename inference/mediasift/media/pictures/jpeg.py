@@ -124,8 +124,9 @@ def decode_jpeg(data: bytes, reduction: int = 1) -> Image.Image:
     body = data[:end] if end >= 0 else data.rstrip(b"\0") + b"\0"
     is_single = markers.process in (0, 1) and markers.in_scan == markers.components
     reduction = reduction if markers.process < 3 else 1
-    feed, is_over = _Feed(data, reduction), False
+    is_over = False
     with translated("jpeg"):
+        feed = _Feed(data, reduction)
         if not is_single:
             is_whole = feed.give(body + _END)
         else:
@@ -159,10 +160,10 @@ class _Feed:
             file = JpegImageFile(io.BytesIO(data))
             if reduction > 1:
                 file.draft(None, (max(1, file.width // reduction), max(1, file.height // reduction)))
-            make: Any = Image._getdecoder  # noqa: SLF001  (ImageFile.Parser, which is public, cannot reduce)
-            self._decoder = make(file.mode, "jpeg", file.tile[0].args, file.decoderconfig)
-            self.picture = Image.new(file.mode, file.size)
-            self._decoder.setimage(self.picture.im, (0, 0, *file.size))
+        make: Any = Image._getdecoder  # noqa: SLF001  (ImageFile.Parser, which is public, cannot reduce)
+        self._decoder = make(file.mode, "jpeg", file.tile[0].args, file.decoderconfig)
+        self.picture = Image.new(file.mode, file.size)
+        self._decoder.setimage(self.picture.im, (0, 0, *file.size))
         self._fed = 0
 
     def give(self, data: bytes) -> bool:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, ItemError, Unsupported
 from mediasift.media.pictures.headers import ORIENTATION, Header, possible_orientation
-from mediasift.media.pictures.jpeg import decode_jpeg
+from mediasift.media.pictures.jpeg import decode_jpeg, jpeg_header
 
 _TYPES = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q", 18: "Q"}
 _MAX_PAGES = 100_000
+_FAR_TOO_LONG = 1 << 26  # bytes of a strip that are inflated to no end
 _SUBTYPE, _OLD_SUBTYPE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _SUB_DIRECTORIES, _FORMAT = 322, 323, 324, 325, 330, 339
@@ -181,9 +182,16 @@ def _wanted(directory: Directory, number: int) -> int:
 def _problem(part: bytes, directory: Directory, compression: int, wanted: int) -> str:
     """What is wrong with a strip or tile; empty for nothing."""
     if compression == _JPEG:
-        tables = bytes(directory.get(_JPEG_TABLES, b""))
+        whole = (bytes(directory.get(_JPEG_TABLES, b""))[:-2] or part[:2]) + part[2:]
+        header = jpeg_header(whole)
+        width, height = (
+            max(_first(directory, one, 0) for one in sides) + 64  # perhaps padded to whole units
+            for sides in ((_WIDTH, _TILE_WIDTH), (_HEIGHT, _TILE_HEIGHT))
+        )
+        if header is None or header.width > width or header.height > height:
+            return "it is no JPEG, or one of another size"
         try:
-            decode_jpeg((tables[:-2] or part[:2]) + part[2:])
+            decode_jpeg(whole)
         except Unsupported:
             return ""
         except ItemError as error:
@@ -193,12 +201,12 @@ def _problem(part: bytes, directory: Directory, compression: int, wanted: int) -
         return "" if not wanted or _unpacked(part) == wanted else "its length is wrong"
     inflater, size = zlib.decompressobj(), 0
     try:
-        while part and not inflater.eof:
+        while part and not inflater.eof and size <= _FAR_TOO_LONG + wanted:
             size += len(inflater.decompress(part, 1 << 20))
             part = inflater.unconsumed_tail
     except zlib.error as error:
         return str(error)
-    return "" if inflater.eof and (not wanted or size >= wanted) else "it ends too early"
+    return "" if size > _FAR_TOO_LONG + wanted or (inflater.eof and size >= wanted) else "it ends too early"
 
 
 def _unpacked(part: bytes) -> int:
