@@ -143,7 +143,7 @@ def rasterised(data: bytes, *, max_megapixels: float) -> bytes:
         Damaged: It does not render.
         TooLarge: More pixels than the limit, in the drawing or in a picture inside it.
     """
-    if not is_installed("resvg_py"):
+    if not (is_installed("resvg_py") and is_installed("font_roboto")):
         raise Unsupported("SVG needs a renderer; type: pip install 'mediasift[svg]'")
     drawing = _Drawing(data)
     if drawing.references:
