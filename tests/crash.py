@@ -144,8 +144,8 @@ def in_child(call: Callable[[], None], folder: Path, at: int = 0, how: str = "ki
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file by its path, without what says when a run was; of an index, which says where and when, the lines."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith(MANIFEST))
-    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-    return {name: b"\n" * data.count(b"\n") if name == "index.jsonl" else data for name, data in found.items()}
+    data_of = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    return {name: b"\n" * data.count(b"\n") if name == "index.jsonl" else data for name, data in data_of.items()}
 
 
 def crashes(name: str, place: Path, *, every: int = 1, first: int = 1) -> Iterator[str]:

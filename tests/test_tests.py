@@ -27,14 +27,10 @@ TESTED_IN = {
     "engines/onnx/test_providers": "engines/onnx/choice engines/onnx/runtime",
     "cli/test_models": "engines/onnx/drafting",
     "engines/onnx/test_registry": "engines/onnx/describe engines/onnx/labels engines/onnx/report engines/onnx/settings",
-    "media/documents/test_pages": "media/documents/text_layer",
-    "media/sound/test_audio": "media/sound/channels",
-    "media/pictures/test_headers": "media/pictures/probe",
-    "media/pictures/test_images": "media/libraries media/pictures/colors media/pictures/exif media/pictures/jpeg "
-    "media/pictures/png media/pictures/pnm media/pictures/tiff",
+    "media/pictures/test_images": "media/libraries",
     "media/video/test_shots": "media/video/cuts media/video/frames",
-    "media/video/test_video": "media/readers media/settings media/video/animation media/video/decoder "
-    "media/video/every media/video/facts media/video/fields media/video/footage media/video/index media/video/tones",
+    "media/video/test_video": "media/readers media/settings media/video/animation media/video/decoder media/video/every "
+    "media/video/facts media/video/fields media/video/footage media/video/index media/video/tones",
     "run/test_pipeline": "items run/lanes run/reading tasks/task",
     "run/test_supervisor": "run/job run/process run/worker",
     "run/test_table": "run/stream",
@@ -47,8 +43,7 @@ TESTED_IN = {
     "tasks/test_ocr": "engines/ocr/page engines/ocr/rapidocr engines/ocr/tesseract",
     "tasks/test_shots": "cli/shots",
     "tasks/test_timeline": "media/timelines media/video/webvtt tasks/timeline_parts",
-    "tasks/test_transcribe": "cli/transcribe engines/speech/phrases engines/speech/pocketsphinx "
-    "engines/speech/whisper tables/texts",
+    "tasks/test_transcribe": "cli/transcribe engines/speech/phrases engines/speech/pocketsphinx tables/texts",
     "cli/test_no_surprises": "system/network",
     "media/test_information": "tasks/info",
     "tasks/test_convert": "media/pictures/encode",

@@ -100,7 +100,7 @@ def test_the_same_pixels_have_the_same_hash_in_every_format(tmp_path: Path):
     for method in (*HASHES, "disc", "pixels"):
         (pair,) = ms.compare([jpeg, tmp_path / "b.png"], method=method)
         assert pair.similarity == 1, method
-        _, found = ms.duplicates([jpeg, tmp_path / "b.png"], method=method)
-        assert (found.similarity, found.match) == (1, "pixels"), method
+        _, duplicate = ms.duplicates([jpeg, tmp_path / "b.png"], method=method)
+        assert (duplicate.similarity, duplicate.match) == (1, "pixels"), method
         (near,) = ms.search(jpeg, tmp_path / "b.png", method=method)
         assert near.similarity == 1, method

@@ -184,11 +184,11 @@ def test_the_crop_box_decides_what_is_on_the_page(test_data: Path, tmp_path: Pat
 
 
 def test_invisible_characters_part_no_word_and_joiners_stay_where_they_are_spelled(test_data: Path):
-    ((found, _),) = text(test_data / "reports/av/softhyphen.pdf")
-    assert {"Staatsangehörigkeit", "joinedword", "office"} <= set(found.split())
-    assert found.split("\n")[3] == "nbsp between"
-    assert len(found.split("\n")[2].split()) == 1  # Persian, whose non-joiner is part of the word
-    assert "\u200c" in found
+    ((words, _),) = text(test_data / "reports/av/softhyphen.pdf")
+    assert {"Staatsangehörigkeit", "joinedword", "office"} <= set(words.split())
+    assert words.split("\n")[3] == "nbsp between"
+    assert len(words.split("\n")[2].split()) == 1  # Persian, whose non-joiner is part of the word
+    assert "\u200c" in words
 
 
 def test_characters_beyond_16_bits_are_whole(test_data: Path):

@@ -89,6 +89,6 @@ def test_an_extended_webp_says_what_it_holds():
     data = encoded(np.dstack([scene(), scene()[:, :, 0]]), "WEBP", exif=exif(6), icc_profile=b"profile")
     header = read_header(data, "webp")
     assert (header.width, header.height, header.orientation, header.mode, header.icc) == (48, 32, 6, "RGBA", b"profile")
-    found = sniff(data)
-    assert found is not None
-    assert found.name == "webp"
+    kind = sniff(data)
+    assert kind is not None
+    assert kind.name == "webp"

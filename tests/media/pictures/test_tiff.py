@@ -132,8 +132,8 @@ def test_reported_wholes_and_damage(test_data: Path):
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "lzma"])
-@pytest.mark.parametrize("what", ["noise", "zeros", "cut"])
-def test_damage_in_a_strip(compression: str, what: str):
+@pytest.mark.parametrize("damage", ["noise", "zeros", "cut"])
+def test_damage_in_a_strip(compression: str, damage: str):
     noise = np.random.default_rng(2).integers(-9, 9, (160, 200, 3))
     picture = np.clip(scene(200, 160).astype(int) + noise, 0, 255).astype(np.uint8)
     data = encoded(picture, "TIFF", compression=compression, strip_size=8192)
@@ -142,7 +142,7 @@ def test_damage_in_a_strip(compression: str, what: str):
     at = len(data) // 2
     rest = {"noise": np.random.default_rng(5).bytes(512) + data[at + 512 :], "zeros": bytes(512) + data[at + 512 :]}
     with pytest.raises((Damaged, Unsupported)):
-        list(decode(data[:at] + rest.get(what, b"")))
+        list(decode(data[:at] + rest.get(damage, b"")))
 
 
 def test_a_deflate_strip_is_checked_by_its_checksum():

@@ -105,12 +105,12 @@ def table(path: Path) -> tuple[Any, ...]:
 
 def tables(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, ...]:
     """The one table that 1, 2 and 5 cores give."""
-    found = []
+    read = []
     for count in (1, 2, 5):
         monkeypatch.setattr(video_module, "available_cores", lambda count=count: count)
-        found.append(table(path))
-    assert found[0] == found[1] == found[2]
-    return found[0]
+        read.append(table(path))
+    assert read[0] == read[1] == read[2]
+    return read[0]
 
 
 @pytest.mark.parametrize("name", [*encoders(), *VARIANTS])
