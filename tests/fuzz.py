@@ -121,8 +121,8 @@ def run(target: str, seconds: int, corpus: str) -> None:
 
     for number, data in enumerate(TARGETS[target][1]()):
         Path(corpus, f"seed-{number}").write_bytes(data)
-    found = f"-artifact_prefix={corpus}/found-"
-    atheris.Setup([sys.argv[0], corpus, f"-max_total_time={seconds}", found], lambda data: tried(target, data))
+    artifacts = f"-artifact_prefix={corpus}/found-"
+    atheris.Setup([sys.argv[0], corpus, f"-max_total_time={seconds}", artifacts], lambda data: tried(target, data))
     atheris.Fuzz()
 
 

@@ -66,17 +66,17 @@ def killed(verb: str, folder: Path, kills: int, chance: random.Random) -> list[s
     shutil.copytree(begin, whole)
     began = time.monotonic()
     with start(whole, verb) as child:
-        said = child.communicate()[1].decode()
+        printed = child.communicate()[1].decode()
     lasts = time.monotonic() - began
     if child.returncode not in (0, 1):
-        return [f"{verb}: the whole run ended with {child.returncode}: {said[-300:]}"]
+        return [f"{verb}: the whole run ended with {child.returncode}: {printed[-300:]}"]
     expected, wrong, done = contents(whole), [], 0
     while done <= kills:
         if not here.exists():
             shutil.copytree(begin, here)
         with start(here, verb) as child:
             try:
-                said = child.communicate(timeout=None if done == kills else chance.uniform(0.1, 1.1) * lasts)[
+                printed = child.communicate(timeout=None if done == kills else chance.uniform(0.1, 1.1) * lasts)[
                     1
                 ].decode()
             except subprocess.TimeoutExpired:
@@ -88,7 +88,7 @@ def killed(verb: str, folder: Path, kills: int, chance: random.Random) -> list[s
         now = contents(here)
         if child.returncode not in (0, 1) or now != expected:
             different = sorted(one for one in {*now, *expected} if now.get(one) != expected.get(one))
-            wrong.append(f"{verb}: ended with {child.returncode}, differs in {different}: {said[-300:]}")
+            wrong.append(f"{verb}: ended with {child.returncode}, differs in {different}: {printed[-300:]}")
         shutil.rmtree(here)
     return wrong
 

@@ -82,8 +82,8 @@ def over(first: int, count: int, seed: int) -> dict[str, tuple[int, int]]:
                               check=False)  # fmt: skip
     if done.returncode:
         return {f"process {first} ended with {done.returncode}: {done.stderr[-300:]}": (0, 0)}
-    found: dict[str, tuple[int, int]] = json.loads(done.stdout)
-    return found
+    peaks: dict[str, tuple[int, int]] = json.loads(done.stdout)
+    return peaks
 
 
 def _child(folder: str, first: int, count: int, seed: int) -> None:
@@ -101,9 +101,9 @@ def main(count: int, seed: int) -> None:
     """Measure, and leave with 1 if a file took more than it may."""
     wrong = 0
     for first in range(0, count, PER_FOLDER):
-        found = over(first, min(PER_FOLDER, count - first), seed)
-        wrong += len(found)
-        for name, (took, most) in found.items():
+        peaks = over(first, min(PER_FOLDER, count - first), seed)
+        wrong += len(peaks)
+        for name, (took, most) in peaks.items():
             click.echo(f"{name}: {took / 1e6:,.0f} MB, may take {most / 1e6:,.0f}")
         click.echo(f"{first + PER_FOLDER:,} of {count:,}: {wrong} above the bound")
     raise SystemExit(wrong > 0)
