@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mediasift as ms
 from mediasift.compare import cosine, hamming
 from mediasift.compare.cosine import matrix, unit
 from mediasift.compare.spaces import HashSpace, VectorSpace, max_distance, nearest
+from tests.pictures import save, scene
 
 
 @st.composite
@@ -169,3 +173,19 @@ def test_neighbours_of_hashes_ties_in_order():
     neighbours = nearest(space, np.array([0]), np.array([1, 2, 3, 4]), top=3)
     assert neighbours.position.tolist() == [[4, 2, 3]]
     assert neighbours.similarity.tolist() == [[1, 63 / 64, 63 / 64]]
+
+
+def test_rows_of_pairs_are_in_input_order_with_those_that_cannot_be_read_behind(tmp_path: Path):
+    for name, seed in (("b", 1), ("a", 2), ("c", 1)):
+        save(tmp_path / f"{name}.png", scene(seed=seed))
+    (tmp_path / "d.png").write_bytes(b"")
+    files = [str(tmp_path / f"{name}.png") for name in "bacd"]
+    rows = list(ms.compare(files, method="dhash"))
+    pairs = [(Path(row.path_a).stem, Path(row.path_b).stem) for row in rows if not row.error]
+    assert pairs == [("b", "a"), ("b", "c"), ("a", "c")]
+    assert [row.similarity for row in rows[:3]] == [rows[0].similarity, 1.0, rows[0].similarity]
+    assert -1 < rows[0].similarity == round(rows[0].similarity, 6) < 1
+    assert {row.method for row in rows} == {"dhash"}
+    assert (rows[3].path_a, rows[3].path_b, rows[3].error.partition(":")[0]) == (files[3], None, "empty")
+    (alike,) = (row for row in ms.compare(files, method="dhash", min_similarity=1) if not row.error)
+    assert (alike.path_a, alike.path_b, alike.similarity) == (files[0], files[2], 1.0)
