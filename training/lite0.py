@@ -42,9 +42,9 @@ OPSET = 13
 """The first with scales per channel."""
 
 
-MEASURED_PERCENTILE = 90
+MEASURED_PERCENTILE = 95
 """Of the pictures' largest values (and, from below, their smallest): on 116 other pictures the logits come nearer to
-those of float32 than with the largest value of all (mean squared error .0082 against .0087)."""
+those of float32 than with the largest value of all (mean squared error .0070 against .0076)."""
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -336,7 +336,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--precision", choices=list(FILES), default="int8")
     made.add_argument("--output", "-o", type=Path, help="the file to write [default: its own name]")
     made.add_argument("--measure", type=Path, metavar="FOLDER", help="measure the ranges again, with these pictures")
-    made.add_argument("--count", type=int, default=128, help="pictures to measure with [default: 128]")
+    made.add_argument("--count", type=int, default=244, help="pictures to measure with [default: 244]")
     made.add_argument("--seed", type=int, default=42, help="of their choice [default: 42]")
     return made
 
