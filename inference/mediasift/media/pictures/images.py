@@ -101,7 +101,8 @@ def decode(
         header = replace(header, icc=_AS_STORED)
     check_size(header.width, header.height, max_megapixels)
     is_paged = len(header.pages) > 1
-    if not is_paged and not (every_frame and name in _ANIMATED):
+    numbered = every_frame and name in _ANIMATED
+    if not is_paged and not (numbered and (name != "png" or header.mode == "animated")):
         admit(header.width * header.height / 1e6)
         reduction = _reduction(header, needs) if name == "jpeg" else 1
         decoded = _one(data, name, header, reduction)
@@ -109,7 +110,7 @@ def decode(
             raise Unsupported("SVG of which the renderer here draws nothing; save it as PNG with a browser or Inkscape")
         image = _finished(decoded, Background(background), keep_alpha)
         size = _size(image) if reduction == 1 else header.upright_size
-        yield Item(path=path, image=image, original_size=size, content=content)
+        yield Item(path=path, frame=0 if numbered else None, image=image, original_size=size, content=content)
         return
     ground = Background(background)
     for index, frame in enumerate(_all_frames(data, name, header, max_megapixels, admit)):
