@@ -1,6 +1,6 @@
 """A run that ends at any call that changes the disk: killed there, or refused by the system; then the same run again.
 
-    python -m tests.crash [--every 1] [SCENARIO...]
+    python -m tests.crash [--every 1] [--first 1] [SCENARIO...]
 
 Each scenario is run whole once, in a process of its own in which all calls that write, sync, truncate, rename, unlink,
 create or lock are counted. Then, for every one of them, a process is killed at it (a write is torn first), or is told
@@ -180,13 +180,14 @@ def crashes(name: str, place: Path, *, every: int = 1, first: int = 1) -> Iterat
 @click.command()
 @click.argument("scenarios", nargs=-1, type=click.Choice(list(SCENARIOS)))
 @click.option("--every", default=1, show_default=True, help="Try every so many-th call.")
-def main(scenarios: tuple[str, ...], every: int) -> None:
+@click.option("--first", default=1, show_default=True, help="Begin with this one.")
+def main(scenarios: tuple[str, ...], every: int, first: int) -> None:
     """Try them, and leave with 1 if anything went wrong."""
     cv2.setNumThreads(1)
     wrong = 0
     for name in scenarios or SCENARIOS:
         with tempfile.TemporaryDirectory(prefix="mediasift-crash-") as place:
-            *failures, count = crashes(name, Path(place) / name, every=every)
+            *failures, count = crashes(name, Path(place) / name, every=every, first=first)
         for failure in failures:
             click.echo(failure)
         wrong += len(failures)
