@@ -137,12 +137,15 @@ def test_black_plain_tiny_and_transparent_pictures():
     assert [row.similarity for row in centred] == [1, 0, 0]  # neither has plain white, without its mean
 
 
-def test_transparent_pictures_are_compared_by_the_colours_they_hold(tmp_path: Path):
+def test_transparent_pictures_are_compared_as_they_are_seen(tmp_path: Path):
+    """On white: hidden colours are no likeness, and what cannot be told from a white page is one."""
     picture = scene(seed=2)
     clear = np.concatenate([picture, np.zeros((*picture.shape[:2], 1), np.uint8)], axis=2)
     save(tmp_path / "clear.png", clear)
     save(tmp_path / "opaque.png", picture)
-    assert [row.match for row in ms.duplicates(tmp_path)] == [None, "pixels"]
+    assert [row.match for row in ms.duplicates(tmp_path)] == [None, None]
+    save(tmp_path / "white.png", np.full_like(picture, 255))
+    assert [row.match for row in ms.duplicates(tmp_path)] == [None, None, "pixels"]
 
 
 def test_new_pictures_against_an_old_collection(tmp_path: Path):

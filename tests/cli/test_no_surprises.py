@@ -16,7 +16,7 @@ from PIL import Image
 from mediasift.cli import COMMANDS, main
 from mediasift.errors import UsageError
 from mediasift.system.network import is_offline, refuse_if_offline
-from tests.pictures import save, scene
+from tests.pictures import save, scene, solid
 from tests.tiny_models import mean_colour, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +75,13 @@ def place(tmp_path: Path) -> Path:
     (place / "out").mkdir()
     for number in range(2):
         save(place / "photos" / f"{number}.png", scene(8, 8, seed=number))
+    for number in range(24):
+        folder = place / "labelled" / ("red" if number % 2 else "blue")
+        folder.mkdir(parents=True, exist_ok=True)
+        save(
+            folder / f"{number}.png",
+            scene(32, 32, seed=number) // 3 + solid((150, 0, 0) if number % 2 else (0, 0, 150), 32, 32),
+        )
     frames = [Image.fromarray(scene(16, 16, seed=seed)) for seed in (1, 1, 1, 2, 2, 2)]
     frames[0].save(place / "clip.gif", save_all=True, append_images=frames[1:], duration=100)
     with wave.open(str(place / "sound.wav"), "wb") as sound:
@@ -126,6 +133,9 @@ COMMAND_LINES = {
     "transcribe": [
         ["transcribe", "sound.wav"],
         ["transcribe", "sound.wav", "--engine", "google", "--project", "p", "--yes"],
+    ],
+    "train": [
+        ["train", "labelled", "-o", "out/my.onnx", "--backbone", "tiny.onnx", "--layer", "y", "--index", "out/index"]
     ],
     "evaluate": [["evaluate", "told.csv", "true.csv"]],
     "bench": [

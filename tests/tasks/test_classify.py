@@ -53,8 +53,9 @@ def test_top_and_min_score(colours: Path):
     assert (nothing.rank, nothing.label, nothing.score, nothing.error) == (None, None, None, "")
     assert nothing.found == 0
     assert [row.found for row in ms.classify(solid(RED), model=colours, top=2)] == [2, 2]
-    (failed,) = ms.classify("missing.png", model=colours)
-    assert failed.found is None  # nobody looked
+    (failed,) = ms.classify(b"\x89PNG\r\n\x1a\n", model=colours)
+    assert failed.error
+    assert failed.found is None  # it was not looked at
     parts = ms.classify(solid(RED), model=colours, top=0, min_score=0.4, crops=[(0, 0, 1, 1), (0, 0, 0.5, 1)])
     assert [row.found for row in parts] == [1, 1]  # of each crop, not of the picture
 

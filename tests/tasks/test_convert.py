@@ -231,7 +231,7 @@ def test_the_command_line(tmp_path: Path):
         (["--background", "pinkish"], "must be #rrggbb"),
         (["--background", "1,2,300"], "must be #rrggbb"),
         (["--crop", "1,0,0,1"], "crop box"),
-        (["--rotate", "nan"], "number of degrees"),
+        (["--rotate", "nan"], "must be a finite number"),
     ],
 )
 def test_options_that_cannot_be(arguments: list[str], message: str, tmp_path: Path):

@@ -74,7 +74,7 @@ def test_vectors_from_a_worker_are_the_same(photos: Path, tmp_path: Path):
 
 
 def convert(photos: Path, folder: Path, **options) -> Table:
-    every = {"size": (12, 8), "fit": "pad", "color": (1, 2, 3), "crop": (0, 0, 0.5, 1), "flip": "h", "rotate": 30}
+    every = {"size": (12, 8), "fit": "pad", "background": "1,2,3", "crop": (0, 0, 0.5, 1), "flip": "h", "rotate": 30}
     return ms.convert(photos, folder, to="npy", jobs=0, **{**every, **options})
 
 
