@@ -130,7 +130,7 @@ def test_a_video_without_sound_says_so_and_keeps_its_shots(clip: Path):
     rows = list(ms.timeline(clip, parts=("shots", "transcribe")))
     assert [row.kind for row in rows if not row.error] == ["shot", "shot"]
     assert [row.error for row in rows if row.error] == ["unsupported: it has no sound track"]
-    with pytest.raises(UsageError, match="pocketsphinx, onnx"):
+    with pytest.raises(UsageError, match="pocketsphinx, whisper, onnx"):
         ms.timeline(clip, parts=("transcribe",), speech_engine="google")
 
 
