@@ -63,7 +63,7 @@ def finished(journal: Path) -> set[str]:
     if not journal.exists():
         return set()
     lines = journal.read_bytes().split(b"\n")[:-1]
-    return {data["path"] for data in map(json.loads, lines) if "path" in data}
+    return {data["path"] for data in map(json.loads, lines) if "path" in data and "items" not in data}
 
 
 def test_killed_a_hundred_times_at_random_moments_it_gives_the_same_bytes(tmp_path: Path):
