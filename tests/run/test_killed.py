@@ -86,7 +86,7 @@ def test_killed_a_hundred_times_at_random_moments_it_gives_the_same_bytes(tmp_pa
         killed = child.wait() == -signal.SIGKILL
         kills += killed
         assert not set(_read(log)) & before, "a finished source was read again"
-        assert finished(journal) >= before or not killed
+        assert finished(journal) >= before or out.exists()  # or it was killed behind its last step
         if not killed:  # it was done before: once more, with the rest of the kills
             assert out.read_bytes() == expected.read_bytes()
             for path in (out, tmp_path / "out.csv.run.json"):

@@ -59,7 +59,7 @@ def test_compare_and_search_take_each_for_itself(media: Path):
     assert {(0, None, 2, None), (1, None, None, 2), (None, 1, None, 3)} <= places
     query = media.parent / "query.png"
     save(query, seen(2))
-    best = list(ms.search(query, media, top=2))
+    best = list(ms.search(query, media, top=2, method="phash"))
     assert sorted((Path(row.path).name, row.page, row.frame) for row in best) == [
         ("clip.mp4", None, 1), ("pages.tiff", 2, None)
     ]  # fmt: skip

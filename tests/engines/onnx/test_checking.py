@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.stats import binom
 
 from mediasift.cli import main
-from mediasift.engines.onnx.checking import check_description
+from mediasift.engines.onnx.checking import _tail, check_description
 from mediasift.engines.onnx.description import METADATA_KEY
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError
@@ -114,3 +115,10 @@ def test_a_recipe_that_drives_the_model_out_of_its_range_is_passed_over(tmp_path
     report = check_description(load_model(write(tmp_path, data)), read_labelled(photos))
     assert report.given.accuracy == 1
     assert report.better is None
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "chance"), [(3, 3, 0.5), (20, 143, 0.1), (1_100, 10_000, 0.1), (260, 50_000, 0.005), (0, 5, 0.5)]
+)
+def test_how_likely_so_many_right_are_by_chance_is_scipys_answer(hits: int, count: int, chance: float):
+    assert _tail(hits, count, chance) == pytest.approx(binom.sf(hits - 1, count, chance), rel=1e-6)

@@ -190,5 +190,11 @@ def _try(
 
 def _tail(hits: int, count: int, chance: float) -> float:
     """P(at least `hits` of `count`) where each is right with probability `chance` (binomial)."""
-    terms = (math.comb(count, k) * chance**k * (1 - chance) ** (count - k) for k in range(hits, count + 1))
+    if not 0 < chance < 1:
+        return float(hits == 0 or chance >= 1)
+    every, log_chance, log_other = math.lgamma(count + 1), math.log(chance), math.log1p(-chance)
+    terms = (
+        math.exp(every - math.lgamma(k + 1) - math.lgamma(count - k + 1) + k * log_chance + (count - k) * log_other)
+        for k in range(hits, count + 1)
+    )
     return min(1.0, math.fsum(terms))
