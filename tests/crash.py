@@ -75,15 +75,15 @@ SCENARIOS = {
 }
 
 
-def make_inputs(folder: Path) -> None:
-    """A few pictures, one of several pages, one broken, and a film."""
-    (folder / "in").mkdir()
-    for number in range(3):
-        save(folder / "in" / f"{number}.png", scene(24, 16, seed=number))
-    first, *rest = (Image.fromarray(solid((page, 0, 0), 4, 4)) for page in range(3))
+def make_inputs(folder: Path, *, pictures: int = 3, width: int = 24, pages: int = 3, frames: int = 9) -> None:
+    """Pictures of a width, in pixels, and two thirds of it; one of several pages, one broken, and a film."""
+    (folder / "in").mkdir(parents=True)
+    for number in range(pictures):
+        save(folder / "in" / f"{number}.png", scene(width, width * 2 // 3, seed=number))
+    first, *rest = (Image.fromarray(solid((page, 0, 0), 4, 4)) for page in range(pages))
     first.save(folder / "in" / "pages.tif", save_all=True, append_images=rest)
     (folder / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
-    make_video(folder / "film.mp4", numbered(9), range(0, 900, 100))
+    make_video(folder / "film.mp4", numbered(frames), range(0, frames * 100, 100))
 
 
 class Watched:

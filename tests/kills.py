@@ -1,4 +1,4 @@
-"""Runs that are killed at random moments and run again, until they end: the table is that of a run that nobody killed.
+"""Runs that are killed at random moments and run again, until they end: the table is that of a run that was not killed.
 
     python -m tests.kills [--kills 1000] [VERB...]
 
@@ -17,12 +17,9 @@ import time
 from pathlib import Path
 
 import click
-from PIL import Image
 
-from tests.crash import contents
-from tests.pictures import save, scene, solid
+from tests.crash import contents, make_inputs
 from tests.tiny_models import mean_colour, write
-from tests.videos import make_video, numbered
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,18 +37,6 @@ VERBS = {
 }
 
 
-def make_inputs(folder: Path) -> None:
-    """Pictures, one of several pages, one broken; a film; a model."""
-    (folder / "in").mkdir(parents=True)
-    for number in range(24):
-        save(folder / "in" / f"{number}.png", scene(120, 80, seed=number))
-    first, *rest = (Image.fromarray(solid((page, 0, 0), 8, 8)) for page in range(6))
-    first.save(folder / "in" / "pages.tif", save_all=True, append_images=rest)
-    (folder / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
-    make_video(folder / "film.mp4", numbered(60), range(0, 6000, 100))
-    write(folder, mean_colour())
-
-
 def start(folder: Path, verb: str) -> subprocess.Popen[bytes]:
     """The program, in the folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "inference")}
@@ -62,7 +47,8 @@ def start(folder: Path, verb: str) -> subprocess.Popen[bytes]:
 def killed(verb: str, folder: Path, kills: int, chance: random.Random) -> list[str]:
     """Kill it so often; what went wrong, a sentence each."""
     begin, whole, here = folder / "begin", folder / "whole", folder / "here"
-    make_inputs(begin)
+    make_inputs(begin, pictures=24, width=120, pages=6, frames=60)
+    write(begin, mean_colour())
     shutil.copytree(begin, whole)
     began = time.monotonic()
     with start(whole, verb) as child:

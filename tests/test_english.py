@@ -86,6 +86,12 @@ def test_messages_have_no_avoided_word():
             assert not avoided.findall(text), f"{path.name}:{line}: {text}"
 
 
+def test_no_name_comment_or_docstring_has_the_five_words_of_the_plan():
+    for path in CODE:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert not re.search(r"\b(told|anew|parted|nobody|whoever)\b", line, re.IGNORECASE), f"{path.name}:{number}"
+
+
 def assigned(tree: ast.AST) -> Iterator[ast.Name | ast.arg]:
     """Variables and arguments; not the fields of classes."""
     fields = {id(node.target) for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}

@@ -16,7 +16,7 @@ import mediasift as ms
 from mediasift.engines.onnx.meaning import prove
 from mediasift.engines.onnx.registry import entries, exported_models
 from tests.conftest import ROOT, skip
-from training import lite0, lite0_weights
+from training import lite0, lite0_graph, lite0_weights
 from training.lite0_layers import layers
 from training.lite0_weights import LiteError, Weights, find_weights, read_weights
 
@@ -160,7 +160,7 @@ WEIGHTS = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 30)), e
 @settings(deadline=None)
 @given(WEIGHTS)
 def test_rounding_keeps_the_sum_of_each_output(scaled: np.ndarray):
-    whole = lite0.rounded(scaled)
+    whole = lite0_graph.rounded(scaled)
     assert whole.dtype == np.int8
     assert np.abs(whole - scaled).max() <= 1.0 + 1e-9
     assert np.abs(whole.sum(axis=1, dtype=np.int64) - scaled.sum(axis=1)).max() <= 0.5 + 1e-9

@@ -58,7 +58,7 @@ def draw_confusion(evaluation: Evaluation, output: Path) -> None:
     points = min(10.0, 45 * side / size)
     axes.tick_params(labeltop=size > _NUMBERS_UP_TO, labelright=size > _NUMBERS_UP_TO, labelsize=points)
     axes.set(xlabel="predicted", ylabel="true")
-    if size > _NUMBERS_UP_TO:  # else nobody finds the line of a cell in the middle
+    if size > _NUMBERS_UP_TO:  # in a larger one, the line of a cell in the middle is hard to follow
         axes.set_xticks(np.arange(-0.5, size, 5), minor=True)
         axes.set_yticks(np.arange(-0.5, size, 5), minor=True)
         axes.grid(which="minor", color="lightgrey", linewidth=0.5)

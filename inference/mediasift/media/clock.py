@@ -80,7 +80,7 @@ def clocked(container: Any, streams: Sequence[Any], *, at_break: Callable[[], No
     """
     has_pictures = any(stream.type == "video" for stream in streams)
     waiting: list[tuple[Any, _Part]] = []
-    for packet, part, stamp in _parted(container, streams):
+    for packet, part, stamp in _in_parts(container, streams):
         waiting.append((packet, part))
         if part.offset_s is None and stamp is not None:
             is_first = packet.stream.type == "video" or not has_pictures
@@ -97,7 +97,7 @@ def clocked(container: Any, streams: Sequence[Any], *, at_break: Callable[[], No
         yield _placed((packet, part))
 
 
-def _parted(container: Any, streams: Sequence[Any]) -> Iterator[tuple[Any, _Part, float | None]]:
+def _in_parts(container: Any, streams: Sequence[Any]) -> Iterator[tuple[Any, _Part, float | None]]:
     """Each packet with its part and its stamp in seconds, before any offset."""
     restarts = container.format.name in _RESTARTING
     newest = _Part(offset_s=0.0)
@@ -116,9 +116,9 @@ def _parted(container: Any, streams: Sequence[Any]) -> Iterator[tuple[Any, _Part
         yield packet, parts[index], stamp
 
 
-def _placed(parted: tuple[Any, _Part]) -> Any:
+def _placed(located: tuple[Any, _Part]) -> Any:
     """The packet with its stamps on the common clock."""
-    packet, part = parted
+    packet, part = located
     if part.offset_s:
         ticks = round(part.offset_s / packet.time_base)
         packet.pts, packet.dts = (None if one is None else one + ticks for one in (packet.pts, packet.dts))

@@ -25,10 +25,14 @@ _OPTIONAL = {
     "pytesseract": ("ocr", "read text with Tesseract"),
     "rapidocr": ("rapidocr", "read text with RapidOCR"),
     "pocketsphinx": ("speech", "transcribe speech offline"),
+    "faster_whisper": ("whisper", "transcribe speech in about 100 languages"),
+    "google.cloud.speech": ("google", "let Google transcribe"),
     "onnx_asr": ("onnx-speech", "transcribe speech with ONNX models"),
     "pyarrow": ("parquet", "write Parquet tables"),
     "pillow_heif": ("heic", "read HEIC pictures"),
     "resvg_py": ("svg", "read SVG drawings"),
+    "jiwer": ("evaluate", "count the errors of words"),
+    "sklearn": ("train", "teach a classifier one's own labels"),
 }
 """Import name → (extra, what it is for)."""
 

@@ -140,7 +140,7 @@ class Worker:
 class Signals:
     """Ctrl-C and SIGTERM: the first asks to stop soon, the second to stop at once.
 
-    As a context manager it listens; outside, nobody asks.
+    As a context manager it listens; outside, signals end the process as usual.
 
     Attributes:
         requested: Once: finish what has begun.

@@ -48,7 +48,7 @@ def unlock(path: Path) -> None:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file that we locked still is, with a lock file that nobody has taken over while we slept."""
+    """Whether a file that we locked still is, with a lock file that no other process has taken over since."""
     mine = _lock_file(path)
     return mine not in _held or _read(mine) == _owner()
 
@@ -60,7 +60,7 @@ def owner(path: Path) -> str:
         return f"process {text.rpartition(' ')[2]} on {text.rpartition(' ')[0]}, by {mine}"
     with contextlib.suppress(OSError, IndexError):  # Linux tells: proc_locks(5)
         inode = str(path.stat().st_ino)
-        held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+        held = (line.split() for line in Path("/proc/locks").read_text().split("\n") if line)
         return next((f"process {words[4]} on this machine" for words in held if words[5].endswith(f":{inode}")), "")
     return ""
 

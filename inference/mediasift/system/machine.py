@@ -51,7 +51,7 @@ def instruction_sets() -> tuple[str, ...]:
 @cache
 def _cpuinfo() -> tuple[str, ...]:
     """Lines on the first core; those on the others are the same. Linux alone has them."""
-    return tuple((_read(_CPUINFO) or "").partition("\n\n")[0].splitlines())
+    return tuple((_read(_CPUINFO) or "").partition("\n\n")[0].split("\n"))
 
 
 def available_cores() -> int:
@@ -79,7 +79,7 @@ def control_groups(controller: str) -> list[Path]:
     Version 2 names one group after `0::`; version 1 one for each controller, in a tree of its own (cgroups(7)).
     """
     found: list[Path] = []
-    for line in (_read(_SELF) or "0::/").splitlines():
+    for line in (_read(_SELF) or "0::/").split("\n"):
         number, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         if number == "0" or controller in controllers.split(","):
@@ -115,7 +115,7 @@ def peak_bytes(pid: int) -> int:
 
 
 def _status_bytes(pid: int, name: str) -> int:
-    lines = (_read(Path(f"/proc/{pid}/status")) or "").splitlines()
+    lines = (_read(Path(f"/proc/{pid}/status")) or "").split("\n")
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
 
 

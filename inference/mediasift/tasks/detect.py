@@ -21,6 +21,7 @@ from mediasift.errors import UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
 from mediasift.media.pictures.encode import still_path, write_picture
+from mediasift.media.pictures.transforms import fitted_place
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
@@ -134,8 +135,9 @@ class StartedDetect(StartedModel):
         """The model's input for the picture."""
         wanted = self.model.description.input
         height, width = item.image.shape[:2]
-        place = placement(width, height, wanted.width, wanted.height, how=wanted.fit, shorter_side=wanted.shorter_side,
-                          anchor=wanted.anchor)  # fmt: skip
+        fitted = fitted_place(width, height, wanted.width, wanted.height, how=wanted.fit,
+                              shorter_side=wanted.shorter_side, anchor=wanted.anchor)  # fmt: skip
+        place = placement(width, height, fitted)
         kept = item if self.settings.draw is not None else None
         return _Prepared(prepare(item.image, wanted), place, (width, height), item.original_size, kept)
 

@@ -167,7 +167,7 @@ class StartedOcr(Started):
         """What is read, also where the page lies on its side or head; and the map from its boxes to the original's."""
         asked = "rotate" in self.settings.steps
         text, back = self._text(item.image, self.engine.upright_deg(item.image) if asked else 0)
-        is_page = item.frame is None  # of a film nobody turns single frames
+        is_page = item.frame is None  # single frames of a film are not turned
         if asked or not is_page or not is_doubtful(text.lines) or not (turn := self.engine.upright_deg(item.image)):
             return text, back
         turned, turned_back = self._text(item.image, turn)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediasift.media.pictures.boxes import draw, placement, suppress
-from mediasift.media.pictures.transforms import Anchor, Fit, fit
+from mediasift.media.pictures.transforms import Anchor, Fit, fit, fitted_place
 
 SIDES = st.integers(1, 900)
 
@@ -17,7 +17,7 @@ SIDES = st.integers(1, 900)
 def test_the_inverse_of_fitting_gives_every_pixel_back(
     width: int, height: int, target_width: int, target_height: int, how, anchor
 ):
-    place = placement(width, height, target_width, target_height, how=how, anchor=anchor)
+    place = placement(width, height, fitted_place(width, height, target_width, target_height, how=how, anchor=anchor))
     corners = np.array([[0, 0, width, height], [width // 3, height // 3, width // 2, height // 2]], np.float32)
     fitted = corners * np.array([place.scale_x, place.scale_y] * 2) + np.array([place.left, place.top] * 2)
     assert np.allclose(
@@ -37,7 +37,7 @@ def test_a_rectangle_is_where_the_placement_says(how, anchor, size: tuple[int, i
     fitted = fit(picture, 416, 416, how=how, anchor=anchor, resample="bilinear", pad_value=0)
     rows, columns = np.flatnonzero(fitted.max(1) > 127), np.flatnonzero(fitted.max(0) > 127)
     drawn = np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]], np.float32)
-    place = placement(width, height, 416, 416, how=how, anchor=anchor)
+    place = placement(width, height, fitted_place(width, height, 416, 416, how=how, anchor=anchor))
     back = place.undo(drawn, width, height)[0]
     pixel = np.array([1 / place.scale_x, 1 / place.scale_y] * 2)
     assert (np.abs(back - box) <= pixel).all()

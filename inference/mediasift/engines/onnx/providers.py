@@ -246,7 +246,7 @@ def _reason(name: str) -> str:
         done = subprocess.run(asked, input=_ABSOLUTE, capture_output=True, check=False, timeout=120)  # noqa: S603  (ours)
     except (OSError, subprocess.SubprocessError) as error:
         return f"nothing ({error})"
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", (done.stderr + done.stdout).decode("utf-8", "replace")).splitlines()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", (done.stderr + done.stdout).decode("utf-8", "replace")).split("\n")
     reasons = [line for line in lines if re.search(r"cannot open|not found|failed|error|require", line, re.IGNORECASE)]
     return re.sub(r"^.*(?:FAIL : |\.cc:\d+ \w+\] )", "", reasons[0]).strip().rstrip(".") if reasons else "nothing"
 

@@ -78,9 +78,10 @@ def inspect_model(path: str | Path) -> Iterator[str]:
     makers = {name: node for node in facts.nodes for name in node.outputs}
     for name in facts.outputs:
         chain: list[str] = []
-        while (node := makers.get(name)) is not None and len(chain) < _SHOWN_NODES:
+        node = makers.get(name)
+        while node is not None and len(chain) < _SHOWN_NODES:
             chain.append(node.op_type)
-            name = next((one for one in node.inputs if one in makers), "")  # noqa: PLW2901
+            node = next((makers[one] for one in node.inputs if one in makers), None)
         if chain:
             yield f"ends in     {' <- '.join(chain)}"
     yield from _layers(facts, every=False)

@@ -81,7 +81,7 @@ def ort_errors() -> tuple[type[Exception], ...]:
 
 def first_line(error: Exception) -> str:
     """What an error of ONNX Runtime says, without its stack and without the place in its source."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    line = (str(error).strip() or type(error).__name__).partition("\n")[0]
     return _SOURCE.sub("", line)[:300]
 
 

@@ -96,7 +96,7 @@ class SpeechEngine(Engine):
 
 
 def is_silent(clip: Clip) -> bool:
-    """Whether it is too short for a word, or nobody speaks: many engines hear words in silence and noise."""
+    """Whether it is too short for a word, or without a voice: many engines hear words in silence and noise."""
     return not clip.has_speech or clip.waveform.size < clip.sample_rate // 10 or not any(linear16(clip))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.libraries import cv2
-from mediasift.media.pictures.transforms import Anchor, Fit, Picture, fitted_place
+from mediasift.media.pictures.transforms import Picture
 
 Boxes = NDArray[np.float32]
 """(N, 4): left, top, right, bottom."""
@@ -36,20 +36,9 @@ class Placement:
         return ((boxes - shift) / scale).clip(0, np.array([width, height] * 2, dtype=np.float32)).astype(np.float32)
 
 
-def placement(
-    width: int,
-    height: int,
-    target_width: int,
-    target_height: int,
-    *,
-    how: Fit,
-    shorter_side: int | None = None,
-    anchor: Anchor = "center",
-) -> Placement:
-    """Where `transforms.fit` puts a picture of this size; same arguments."""
-    new_width, new_height, left, top = fitted_place(
-        width, height, target_width, target_height, how=how, shorter_side=shorter_side, anchor=anchor
-    )
+def placement(width: int, height: int, place: tuple[int, int, int, int]) -> Placement:
+    """Where `transforms.fit` puts a picture of this size, by the answer of `transforms.fitted_place`."""
+    new_width, new_height, left, top = place
     return Placement(new_width / width, new_height / height, left, top)
 
 

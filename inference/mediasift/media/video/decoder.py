@@ -53,7 +53,7 @@ class Decoder:
     Attributes:
         container, stream: Of PyAV.
         faults: Ordinals of the packets that did not decode.
-        note: Which stream was chosen, where there are several and nobody did.
+        note: Which stream was chosen, where there are several and `viewing` names no one.
         is_transparent: Whether frames may have an alpha channel.
 
     Raises:

@@ -43,11 +43,8 @@ class Video:
     way they are reached and on however many cores.
 
     Args:
-        file: Where it is.
-        demuxer: FFmpeg's name for its format; no other is tried.
-        viewing: Which of its streams, and how frames are shown.
-        alive: Called about once a second while packets are read and frames decoded, by several threads in
-            `side_by_side`.
+        file, demuxer, viewing: Of `Decoder`.
+        alive: The same; `side_by_side` calls it from several threads.
         threads: Of the decoder; None for one per core.
         twin: The same video, opened already.
 
@@ -110,7 +107,7 @@ class Video:
 
     @property
     def note(self) -> str:
-        """Which stream was chosen, where there are several and nobody did."""
+        """Which stream was chosen, where there are several and `viewing` names no one."""
         return self._decoder.note
 
     def frames(self) -> Iterator[CodedFrame]:
