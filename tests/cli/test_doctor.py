@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,11 @@ def test_a_wrong_model_is_broken_and_the_exit_code_1(tmp_path: Path, monkeypatch
     done = CliRunner().invoke(main, ["doctor"], catch_exceptions=False)
     assert done.exit_code == 1
     assert "broken  model squeezenet1.1-7" in done.stdout
+
+
+def test_every_extra_is_named():
+    extras = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
+    of_devices_and_groups = {"all", "training", "dev", "openvino"}
+    assert {extra for extra, _ in doctor._OPTIONAL.values()} == set(
+        extras["optional-dependencies"]
+    ) - of_devices_and_groups

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.errors import UsageError
+from mediasift.errors import InputError, UsageError
 from tests.pictures import save, scene, solid
 
 
@@ -281,3 +281,11 @@ def test_options_that_exclude_each_other(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     assert call(tmp_path / "empty", "--method", "no-such-model").exit_code == 4
     assert call(tmp_path / "empty").exit_code == 3
+
+
+def test_a_query_or_an_old_collection_that_is_not_there_is_a_mistake(tmp_path: Path):
+    save(tmp_path / "new.png", scene())
+    with pytest.raises(InputError, match=r"nope.*no such file or folder$"):
+        ms.search(tmp_path / "nope.png", tmp_path, method="phash")
+    with pytest.raises(InputError, match=r"nope.*no such file or folder$"):
+        ms.duplicates(tmp_path, against=tmp_path / "nope")

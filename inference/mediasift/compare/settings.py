@@ -37,7 +37,7 @@ from mediasift.rows import Row
 from mediasift.run.stream import Named, named_inputs, stream_of
 from mediasift.run.table import Table
 from mediasift.settings import Option, options
-from mediasift.sources.naming import Inputs, Skipped, find_sources
+from mediasift.sources.naming import Inputs, Skipped, check_inputs, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.tasks.fingerprint import TakeFingerprints
 from mediasift.tasks.info import Inform
@@ -107,8 +107,10 @@ class CompareSettings(DeviceSettings, PictureSettings, ModelRunSettings):
     def _reduced(
         self, task: Any, groups: Sequence[Named], settings: Mapping[str, Any], reduce: Callable[[Collection], Any]
     ) -> Reduction[Any]:
-        skipped = Skipped()
-        sources = [list(find_sources(Inputs.of(self, named_inputs(group)), skipped)) for group in groups]
+        skipped, inputs = Skipped(), [Inputs.of(self, named_inputs(group)) for group in groups]
+        for before in inputs[:-1]:  # the stream checks the last ones
+            check_inputs(before)
+        sources = [list(find_sources(one, skipped)) for one in inputs]
         stream = stream_of(self._shared(task), groups[-1])
         return Reduction(
             self.row, reduce, stream=stream, groups=sources, skipped=skipped, index=self.index, settings=settings

@@ -131,7 +131,9 @@ def check_inputs(inputs: Inputs) -> None:
         missing = missing or source
     if missing is not None:
         names = ", ".join(inputs.names)
-        listed = "" if names == missing.path else f": neither {missing.path} nor any other (--column names the paths)"
+        listed = (
+            "" if missing.path in inputs.names else f": neither {missing.path} nor any other (--column names the paths)"
+        )
         raise InputError(f"{names[:500]}: no such file or folder{listed}")
 
 

@@ -78,7 +78,7 @@ class Progress(_Shown):
     def _line(self) -> str:
         of_total = f" of {self._total:,}" if self._total is not None else ""
         if not self.done + self._of_next:
-            return f"0{of_total} files"
+            return f"{self._total or 0:,} file{'s' * (self._total != 1)}"
         rate = (self.done - self._taken_over) / max(time.monotonic() - self._started, 1e-9)
         left = f", {_duration((self._total - self.done) / rate)} left" if self._total is not None and rate else ""
         speed = f", {rate:.1f} per second" if rate else ""
