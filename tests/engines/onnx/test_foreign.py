@@ -73,6 +73,14 @@ def test_the_usual_forms_are_described_and_run_without_python(tmp_path: Path, ph
     assert [row.label for row in rows] == [Path(row.path).parent.name for row in rows]
 
 
+@pytest.mark.parametrize("option", [("--scale", "1/255"), ("--mean", "127"), ("--std", "2")])
+def test_whole_numbers_are_not_scaled(tmp_path: Path, photos: Path, option: tuple[str, str]):
+    path = brightest_channel(tmp_path, kind=UINT8)
+    done = call("models", "describe", path, "--labels", tmp_path / "labels.txt", *option)
+    assert (done.exit_code, f"from 0 to 255; leave out {option[0]}" in done.stderr) == (2, True)
+    assert call("models", "describe", path, "--labels", tmp_path / "labels.txt", "--scale", "1").exit_code == 0
+
+
 def test_grey_figures_of_one_channel(tmp_path: Path):
     """1x1x28x28, as MNIST models of the ONNX Model Zoo: is the upper or the lower half brighter?"""
     halves = node("Split", ("x",), ("a", "b"), attributes=integer("axis", 2))

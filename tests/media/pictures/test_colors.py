@@ -228,3 +228,39 @@ def test_lay_and_parse():
     for text in ("", "nonsense", "#12345", "1,2", "1,2,300", "#11223344"):
         with pytest.raises(UsageError, match="colour"):
             parse_color(text)
+
+
+def pq(nits: float) -> float:
+    """The signal 0..1 of so much light (SMPTE ST 2084)."""
+    power = (nits / 10_000) ** (2610 / 16384)
+    return float(((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32))
+
+
+@pytest.mark.parametrize("form", ["PNG", "AVIF"])
+@pytest.mark.parametrize(("light", "level"), [(1.0, 255), (0.18, 118), (0.0, 0), (3.0, 255)])
+def test_high_dynamic_range_is_mapped_as_in_films(form: str, light: float, level: int):
+    """Diffuse white is 203 nits (ITU-R BT.2408); 18 % of it is sRGB's 118 (IEC 61966-2-1)."""
+    grey = np.full((16, 16, 3), round(pq(203 * light) * 255), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(grey).save(out, form, **({"quality": 100, "subsampling": "4:4:4"} if form == "AVIF" else {}))
+    data = out.getvalue()
+    if form == "PNG":
+        data = data[:33] + chunk(b"cICP", bytes((9, 16, 0, 1))) + data[33:]
+    else:
+        at = data.index(b"colrnclx") + 8
+        data = data[:at] + bytes((0, 9, 0, 16)) + data[at + 4 :]
+    assert np.abs(image(data).astype(int) - level).max() <= 4
+    assert np.abs(image(data, profiles=False).astype(int) - grey).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "usual"),
+    [("colors_hdr_srgb", "colors_hdr_rec2020", "colors_sdr_srgb"),
+     ("colors_text_hdr_p3", "colors_text_hdr_rec2020", "colors_text_sdr_srgb")],
+)  # fmt: skip
+def test_one_scene_in_several_codings_is_one_picture(test_data: Path, one: str, other: str, usual: str):
+    """Of libavif's test files; the scene of ordinary range is nearer to what is mapped than to the raw numbers."""
+    files = {path.stem: path.read_bytes() for path in (test_data / "valid-images").rglob("*.avif")}
+    first, second, plain = (image(files[name]).astype(int) for name in (one, other, usual))
+    assert np.abs(first - second).mean() < 3
+    assert np.abs(first - plain).mean() < 0.6 * np.abs(image(files[one], profiles=False) - plain).mean()

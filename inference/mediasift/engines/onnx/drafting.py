@@ -120,6 +120,12 @@ class _Drafting:
                 "uint8: export the model with one of these"
             )
         chosen |= {"scale": number(chosen["scale"]), **{name: numbers(chosen[name]) for name in ("mean", "std")}}
+        scaled = [f"--{name}" for name in _SCALING if getattr(given, name) not in (None, _USUAL[name])]
+        if is_whole and scaled:
+            raise UsageError(
+                f"{self.path}: its input is of type uint8 and takes pixels as they are, from 0 to 255; leave out "
+                f"{' and '.join(scaled)}"
+            )
         return InputDescription(width=size[0], height=size[1], name=given.input_name, **chosen)
 
     def _known(self) -> dict[str, Any]:

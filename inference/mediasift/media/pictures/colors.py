@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mediasift.errors import UsageError
 from mediasift.media.libraries import Image
+from mediasift.media.pictures.tones import HLG, PQ, tone_mapped
 from mediasift.media.pictures.transforms import Picture, to_gray
 from mediasift.system.optional import lazily
 
@@ -32,6 +33,8 @@ _ALL_BUT = 0.01
 _BAND_ROWS = 256
 _SAME = 2
 """A profile that changes no colour by more levels than this is taken for sRGB."""
+_HDR = b"primaries and transfer: "
+"""What the two numbers of a picture of high dynamic range follow, where others have a profile."""
 _SPACES = {"L": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK"}
 _SRGB = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _D65, _D50 = (0.3127, 0.3290), (0.9642, 1.0, 0.8249)  # x and y; X, Y and Z
@@ -102,6 +105,8 @@ def to_srgb(picture: Image.Image, icc: bytes) -> Image.Image:
         picture: In the mode L, RGB, CMYK or LAB.
         icc: Its colour profile; one that is damaged or for other colours counts as none.
     """
+    if icc.startswith(_HDR):
+        return Image.fromarray(array_to_srgb(np.asarray(picture.convert("RGB")), icc))
     if picture.mode == "L" and icc[16:20] == b"RGB ":
         picture = picture.convert("RGB")
     transform = _transform(icc, picture.mode) if icc or picture.mode == "LAB" else None
@@ -114,6 +119,9 @@ def array_to_srgb(image: Picture, icc: bytes) -> Picture:
     """The same for uint8 (H, W, 3) RGB, of which a grey profile sees one channel."""
     if not icc:
         return image
+    if icc.startswith(_HDR):
+        bands = (image[top : top + _BAND_ROWS] for top in range(0, len(image), _BAND_ROWS))
+        return np.concatenate([tone_mapped(band.astype(np.uint16) * 257, icc[-1], icc[-2]) for band in bands])
     grey = icc[16:20] == b"GRAY"
     if _transform(icc, "L" if grey else "RGB") is None:
         return image
@@ -150,8 +158,13 @@ def _sample(mode: str) -> Image.Image:
 
 
 def profile_of_code_points(primaries: int, transfer: int) -> bytes:
-    """A profile for what a PNG's cICP or an AVIF's nclx says (ITU-T H.273); empty for sRGB, HDR and the unknown."""
-    if primaries not in _CODED or transfer in (16, 18):
+    """A profile for what a PNG's cICP or an AVIF's nclx says (ITU-T H.273); empty for sRGB and the unknown.
+
+    PQ and HLG have no ICC profile: their two numbers stand for it.
+    """
+    if transfer in (PQ, HLG):
+        return _HDR + bytes((primaries, transfer))
+    if primaries not in _CODED:
         return b""
     return _made_profile(_CODED[primaries], _D65, {4: 2.2, 5: 2.8, 8: 1.0}.get(transfer))
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mediasift.errors import ItemError, TooLarge, Unsupported
 from mediasift.items import FailedItem, Item
 from mediasift.media.libraries import PIL, Image, cv2
+from mediasift.media.pictures.avif import color_code_points
 from mediasift.media.pictures.colors import WHITE, Background, array_to_srgb, profile_of_code_points, to_srgb
 from mediasift.media.pictures.headers import Header, check_size, guarded, open_lazily, opened, pillow_reads
 from mediasift.media.pictures.jpeg import decode_jpeg
@@ -173,11 +174,9 @@ def _one(data: bytes, name: str, header: Header, reduction: int) -> _Decoded:
         return _Decoded(_by_opencv(data, "HDR"), None)
     if name == "tiff":
         return _tiff_page(data, header.pages[0], header)
-    if name == "avif" and not header.icc and (at := data.find(b"colrnclx")) >= 0:
-        primaries, transfer = (int.from_bytes(data[at + 8 + 2 * n : at + 10 + 2 * n], "big") for n in range(2))
-        icc = profile_of_code_points(primaries, transfer)
-    else:
-        icc = header.icc
+    icc = header.icc
+    if name in ("avif", "heif") and not icc and (coded := color_code_points(data)):
+        icc = profile_of_code_points(*coded)
     check_end(data, name)
     with opened(data, name) as picture:
         picture.load()

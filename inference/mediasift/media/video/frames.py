@@ -15,8 +15,8 @@ from mediasift.errors import Damaged
 from mediasift.media.libraries import av, cv2
 from mediasift.media.pictures.colors import WHITE, laid
 from mediasift.media.pictures.images import turned
+from mediasift.media.pictures.tones import HLG, PQ, tone_mapped
 from mediasift.media.pictures.transforms import Picture
-from mediasift.media.video.tones import HLG, PQ, tone_mapped
 
 SMALL_SIDE = 256
 """The longer side of small frames, for measurements; PySceneDetect's automatic downscaling has the same."""

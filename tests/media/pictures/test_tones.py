@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import mediasift as ms
+from mediasift.media.pictures.tones import HLG, PQ, tone_mapped
 from mediasift.media.video.footage import open_footage
-from mediasift.media.video.tones import HLG, PQ, tone_mapped
 from mediasift.sources.content import LocalFile
 from tests.videos import make_video
 

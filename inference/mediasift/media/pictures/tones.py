@@ -20,13 +20,14 @@ _WHITE_NITS = 203.0
 _PEAK_NITS = 1000.0
 """Of the display that HLG is made for; its system gamma is then 1.2 (ITU-R BT.2100, table 5)."""
 
-_BT2020, _UNKNOWN = 9, 2
+_BT2020, _P3, _UNKNOWN = 9, 12, 2
 _LUMA_2020 = (0.2627, 0.6780, 0.0593)
 
-_TO_BT709 = np.array(
-    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
-)  # fmt: skip
-"""Linear BT.2020 → linear BT.709 (ITU-R BT.2087, inverse)."""
+_FROM_BT2020 = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+_FROM_P3 = [[1.2249, -0.2249, 0.0], [-0.0421, 1.0421, 0.0], [-0.0196, -0.0786, 1.0983]]
+_TO_BT709 = {number: np.array(rows, np.float32)
+             for number, rows in ((_BT2020, _FROM_BT2020), (_UNKNOWN, _FROM_BT2020), (_P3, _FROM_P3))}  # fmt: skip
+"""Linear light of primaries → linear BT.709: BT.2020 (ITU-R BT.2087, inverse) and P3 with D65 (SMPTE EG 432-1)."""
 
 
 def tone_mapped(rgb: NDArray[np.uint16], transfer: int, primaries: int) -> Picture:
@@ -35,14 +36,14 @@ def tone_mapped(rgb: NDArray[np.uint16], transfer: int, primaries: int) -> Pictu
     Args:
         rgb: In the primaries' colour space, 0..65535.
         transfer: `PQ` or `HLG`.
-        primaries: ITU-T H.273, table 2; BT.2020 and unknown ones are converted to those of sRGB.
+        primaries: ITU-T H.273, table 2; BT.2020, which unknown ones count as, and P3 are converted to those of sRGB.
     """
     light = np.take(_light(transfer), rgb)
     if transfer == HLG:  # the display's own gamma, on the luminance of the scene
         luma = cv2.transform(light, np.array([_LUMA_2020], np.float32)).reshape(*rgb.shape[:2], 1)
         light *= (_PEAK_NITS / _WHITE_NITS) * np.maximum(luma, 1e-6) ** 0.2
-    if primaries in (_BT2020, _UNKNOWN):
-        light = np.asarray(cv2.transform(light, _TO_BT709), np.float32)
+    if (matrix := _TO_BT709.get(primaries)) is not None:
+        light = np.asarray(cv2.transform(light, matrix), np.float32)
     return np.asarray(np.take(_srgb(), (np.clip(light, 0, 1) * 65535 + 0.5).astype(np.uint16)))
 
 
