@@ -122,7 +122,7 @@ def test_searching_nothing(tmp_path: Path, photo_model: Path):
     (tmp_path / "empty").mkdir()
     save(tmp_path / "a.png", scene())
     assert call("search", tmp_path / "a.png", "--in", tmp_path / "empty").exit_code == 3
-    assert call("search", tmp_path / "gone.png", "--in", tmp_path / "a.png", "--quiet").exit_code == 1
+    assert call("search", tmp_path / "gone.png", "--in", tmp_path / "a.png", "--quiet").exit_code == 3
     with pytest.raises(UsageError):
         ms.search(tmp_path / "a.png", tmp_path / "a.png", top=0)
     with pytest.raises(UsageError):

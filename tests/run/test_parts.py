@@ -110,5 +110,5 @@ def test_progress_counts_pages(scan: Path, tmp_path: Path, monkeypatch: pytest.M
     stream = io.StringIO()
     table(scan).write(tmp_path / "out.csv", progress=stream)
     lines = stream.getvalue().splitlines()
-    assert lines[0] == "0 of 3 files"
+    assert lines[0] == "3 files"
     assert any("1 of 3 files and 20 pages or frames of the next" in line for line in lines)

@@ -16,7 +16,7 @@ from mediasift.train.learning import (
     right,
     scores,
     splits,
-    untold,
+    unlearnt,
 )
 
 pytest.importorskip("sklearn")
@@ -108,7 +108,7 @@ def test_labels_that_cannot_be_told_apart_are_noticed_and_those_that_can_are_not
     )
     for one, verdict in ((given, []), (shuffled, [0])):
         _, sums, temperatures = cross_validate(one, balanced=False, seed=0)
-        assert list(untold(one, sums, temperatures)) == verdict
+        assert list(unlearnt(one, sums, temperatures)) == verdict
 
 
 def test_a_label_that_a_part_lacks_is_never_the_answer_there():

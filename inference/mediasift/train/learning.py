@@ -165,15 +165,15 @@ def cross_validate(
     for train, test in splits(examples, folds_of(examples), seed):
         fitter = _Fitter(examples, train, balanced=balanced)
         unseen = examples.vectors[test, 0].astype(np.float64)
-        for (answers, count), found in zip(questions, sums, strict=True):
+        for (answers, count), sums_of in zip(questions, sums, strict=True):
             for number, strength in enumerate(STRENGTHS):
                 weights, bias = fitter.fit(answers[train], count, strength)
-                found[number, test] = unseen @ weights + bias
+                sums_of[number, test] = unseen @ weights + bias
     best = [
-        int(np.argmin([_loss(one, answers, count).mean() for one in found]))
-        for (answers, count), found in zip(questions, sums, strict=True)
+        int(np.argmin([_loss(one, answers, count).mean() for one in sums_of]))
+        for (answers, count), sums_of in zip(questions, sums, strict=True)
     ]
-    chosen = [found[number] for found, number in zip(sums, best, strict=True)]
+    chosen = [sums_of[number] for sums_of, number in zip(sums, best, strict=True)]
     temperatures = [_temperature(one, answers, count) for (answers, count), one in zip(questions, chosen, strict=True)]
     return tuple(STRENGTHS[number] for number in best), np.concatenate(chosen, axis=1), tuple(temperatures)
 
@@ -229,7 +229,7 @@ def right(sums: Floats, targets: NDArray[np.bool_], kind: Kind) -> Floats:
     return np.asarray(targets[np.arange(len(targets)), scores(sums, kind).argmax(axis=1)].astype(np.float64))
 
 
-def untold(examples: Examples, sums: Floats, temperatures: Sequence[float]) -> Iterator[int]:
+def unlearnt(examples: Examples, sums: Floats, temperatures: Sequence[float]) -> Iterator[int]:
     """The questions that unseen pictures answer no better than the labels' frequencies do (two standard errors)."""
     at = 0
     for number, ((answers, count), temperature) in enumerate(zip(examples.questions, temperatures, strict=True)):

@@ -22,7 +22,7 @@ from mediasift.train.learning import (
     learning_curve,
     scores,
     splits,
-    untold,
+    unlearnt,
 )
 from mediasift.train.pictures import label_counts
 
@@ -115,7 +115,7 @@ def about_pictures(labelled: Labelled, left_out: Sequence[str], same: Sequence[S
 
 
 def _about_chance(labelled: Labelled, examples: Examples, sums: Floats, temperatures: Sequence[float]) -> list[str]:
-    numbers = list(untold(examples, sums, temperatures))
+    numbers = list(unlearnt(examples, sums, temperatures))
     if not numbers:
         return []
     names = [labelled.classes[number] for number in numbers] if examples.kind == "multilabel" else labelled.classes

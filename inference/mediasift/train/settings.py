@@ -163,8 +163,8 @@ def _shared(settings: Train, task: Any) -> Any:
 def _readable(
     labelled: Labelled, vectors: NDArray[np.float32], broken: dict[int, str]
 ) -> tuple[Labelled, NDArray[np.float32]]:
-    left = [position for position in range(len(labelled.files)) if position not in broken]
     """Those that can be read. Raises an InputError where none of a label can."""
+    left = [position for position in range(len(labelled.files)) if position not in broken]
     kept = replace(
         labelled,
         files=tuple(labelled.files[position] for position in left),
