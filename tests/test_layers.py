@@ -42,6 +42,7 @@ OWNERS = {
     "google": ("engines/speech/google",),
     "grpc": ("engines/speech/google",),
     "jiwer": ("evaluate/error_rates",),
+    "yaml": ("evaluate/codebook",),
     "sklearn": ("train/learning", "train/settings"),
     "threadpoolctl": ("train/learning",),
 }
