@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -52,6 +53,8 @@ def make_video(
             frame.pts, frame.time_base = ticks, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    if codec == "libsvtav1":  # run as root, it makes its caller a process of real time, which starves all others
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 

@@ -12,6 +12,7 @@ from mediasift.engines.onnx.onnx_file import OnnxFacts
 from mediasift.engines.onnx.providers import DEVICES, check_device
 from mediasift.engines.onnx.registry import entries
 from mediasift.errors import ProviderUnavailable
+from mediasift.system.optional import install_line
 
 _WORTH = 1.05
 """A row of a sweep is worth naming from so many times as fast on."""
@@ -59,4 +60,4 @@ def _other_model(setup: Setup, facts: OnnxFacts) -> str:
         name = f"{setup.model}-int8"
         known = f"-m {name} (mediasift models pull {name})" if name in entries() else "an 8-bit form of the model"
         return f"{known}; python -m training.quantize makes one"
-    return "a smaller model; on Intel processors also --device openvino: pip install 'mediasift[openvino]'"
+    return f"a smaller model; on Intel processors also --device openvino: {install_line('openvino')}"

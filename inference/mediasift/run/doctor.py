@@ -15,7 +15,7 @@ from mediasift.engines.onnx.providers import DEVICES, check_device, provider_is_
 from mediasift.engines.onnx.registry import models_folder
 from mediasift.errors import ModelError, ProviderUnavailable
 from mediasift.system.machine import available_cores
-from mediasift.system.optional import is_installed
+from mediasift.system.optional import install_line, is_installed
 from mediasift.tables.manifest import versions
 
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
@@ -113,7 +113,7 @@ def _models() -> Iterator[Finding]:
 def _extras() -> Iterator[Finding]:
     for module, (extra, purpose) in _OPTIONAL.items():
         here = is_installed(module)
-        text = f"{module} is installed" if here else f"to {purpose}, type: pip install 'mediasift[{extra}]'"
+        text = f"{module} is installed" if here else f"to {purpose}, type: {install_line(extra)}"
         yield Finding(f"extra {extra}", "ok" if here else "info", text)
     program = shutil.which("tesseract")
     missing = "not found; to read text with it: apt-get install tesseract-ocr, or brew install tesseract"

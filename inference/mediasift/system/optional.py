@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 from mediasift.errors import MissingPackage
@@ -21,9 +24,35 @@ def require(module: str, *, extra: str | None = None) -> Any:
     """
     top = module.partition(".")[0]
     if not is_installed(top):
-        wanted = top if extra is None else f"'mediasift[{extra}]'"
-        raise MissingPackage(f"the package {top} is not installed; type: pip install {wanted}")
+        line = f"pip install {top}" if extra is None else install_line(extra)
+        raise MissingPackage(f"the package {top} is not installed; type: {line}")
     return importlib.import_module(module)
+
+
+def install_line(extra: str = "") -> str:
+    """What to type to install mediasift again, with an extra, from where it was installed: a folder, a file, an index.
+
+    Installers record a direct address in `direct_url.json` (PEP 610); what came from an index has none.
+    """
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    wanted = f"[{extra}]" if extra else ""
+    try:
+        direct = json.loads(distribution("mediasift").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        direct = {}
+    address = str(direct.get("url", ""))
+    place = Path(url2pathname(urlsplit(address).path)) if address.startswith("file:") else None
+    if place is not None and not place.exists():  # a checkout or a wheel that was removed since
+        address = ""
+    if place is not None and place.is_dir():
+        editable = "-e " if direct.get("dir_info", {}).get("editable") else ""
+        return f"pip install {editable}{shlex.quote(f'{place}{wanted}')}"
+    if "vcs_info" in direct:
+        address = f"{direct['vcs_info']['vcs']}+{address}@{direct['vcs_info']['commit_id']}"
+    return f"pip install {shlex.quote(f'mediasift{wanted}' + (f' @ {address}' if address else ''))}"
 
 
 def is_installed(top_level: str) -> bool:

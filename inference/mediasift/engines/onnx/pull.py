@@ -20,6 +20,7 @@ from mediasift.engines.onnx.registry import Entry, entries, exported_models, fol
 from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError
 from mediasift.system.locks import lock, unlock
 from mediasift.system.network import refuse_if_offline
+from mediasift.system.optional import install_line
 from mediasift.system.progress import Transfer
 
 Report = Callable[[int, int], object]
@@ -80,7 +81,7 @@ def pull_model(
         return shipped
     if not (source or entry.url):
         raise ModelError(
-            f"{model} comes with mediasift, but is missing or changed here; type: pip install -U mediasift"
+            f"{model} comes with mediasift, but is missing or changed here; type: {install_line()} --force-reinstall"
         )
     with contextlib.closing(Transfer(progress, model)) as report:
         return fetch(entry, models_folder(), source=source, report=report, patience=Patience(total_s=timeout_s))

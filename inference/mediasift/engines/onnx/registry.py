@@ -19,6 +19,7 @@ from mediasift.engines.onnx.description import METADATA_KEY, SCHEMA, ModelDescri
 from mediasift.engines.onnx.onnx_file import read_facts, sha256
 from mediasift.errors import DescriptionError, ModelError, ModelNotFound
 from mediasift.system.machine import cache_folder
+from mediasift.system.optional import install_line
 
 DEFAULT_CLASSIFIER = "efficientnet-lite0-int8"
 DEFAULT_DETECTOR = "yolox-nano"
@@ -107,7 +108,9 @@ def exported_models() -> Path:
     for folder in (package / "exported_models", package.parent.parent / "exported_models"):
         if (folder / "registry.toml").is_file():
             return folder
-    raise ModelError("exported_models/registry.toml is missing from this installation; type: pip install -U mediasift")
+    raise ModelError(
+        f"exported_models/registry.toml is missing from this installation; type: {install_line()} --force-reinstall"
+    )
 
 
 def models_folder() -> Path:
@@ -187,9 +190,8 @@ def find_model(model: str | Path) -> Path:
         return found
     if not entry.url:
         raise ModelNotFound(
-            f"the model {entry.name} comes with mediasift, but this installation was made without it. In a checkout, "
-            "type: pip install -e . (it makes the file); else: pip install --force-reinstall mediasift; or give "
-            "another model with -m (mediasift models list)"
+            f"the model {entry.name} comes with mediasift, but this installation was made without it. To make "
+            f"the file, type: {install_line()} --force-reinstall; or give another model with -m (mediasift models list)"
         )
     raise ModelNotFound(
         f"the model {entry.name} ({entry.bytes / 1e6:.1f} MB, {entry.licence}) is not on this machine. "
