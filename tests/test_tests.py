@@ -22,6 +22,7 @@ TESTED_IN = {
     "cli/test_main": "__main__ cli/derived cli/options",
     "compare/test_grouping": "compare/groups compare/methods compare/spaces",
     "compare/test_pairs": "compare/cosine compare/hamming compare/neighbours",
+    "evaluate/test_coded": "evaluate/units",
     "engines/onnx/test_meaning": "engines/onnx/inner",
     "engines/onnx/test_onnx_file": "engines/onnx/protobuf",
     "engines/onnx/test_providers": "engines/onnx/choice engines/onnx/runtime",

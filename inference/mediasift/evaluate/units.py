@@ -1,0 +1,90 @@
+"""What a row of a table is about, so that rows of several tables are known to be about the same thing.
+
+A unit is an item (a picture, a page, a frame, a recording) or a part of one (a box, a stretch of time). Numbers are
+compared as numbers: page 2 and 2.0 are one, as spreadsheets and pandas write them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from mediasift.errors import InputError
+
+PLACE = ("path", "page", "frame", "time_s")
+"""Columns that say which item it is; every table has them."""
+CROP = "crop"
+"""A box that the user asked for, as `L,T,R,B`: an item of its own."""
+STRETCH = ("start_s", "end_s")
+BOX = ("left", "top", "right", "bottom")
+"""In fractions of width and height."""
+BOX_PX = ("left_px", "top_px", "width_px", "height_px")
+UNIT_COLUMNS = (*PLACE, CROP, *STRETCH, *BOX, *BOX_PX)
+
+Unit = tuple[str, ...]
+"""The cells of a unit's columns, each as one text whatever wrote it; empty where it does not apply."""
+
+Per = Literal["item", "part"]
+
+
+def part_columns(names: Collection[str]) -> tuple[str, ...]:
+    """The columns, of those a table has, that say which part of an item a row is about; empty for items alone."""
+    boxes = [box for box in (BOX, BOX_PX) if set(box) <= set(names)]
+    stretch = STRETCH if set(STRETCH) <= set(names) else ()
+    return (*stretch, *(boxes[0] if boxes else ()))
+
+
+def unit_columns(names: Collection[str], per: Per) -> tuple[str, ...]:
+    """The columns by which the units of a table are known.
+
+    Args:
+        names: The table's columns.
+        per: Whether items or their parts are meant.
+    """
+    crop = (CROP,) if CROP in names else ()
+    return (*PLACE, *crop, *(part_columns(names) if per == "part" else ()))
+
+
+def unit_of(record: Mapping[str, Any], columns: Sequence[str], where: str | Path) -> Unit:
+    """The unit that a row is about.
+
+    Args:
+        record: The row; a column that it lacks is empty.
+        columns: See `unit_columns`.
+        where: The table and its row, for messages.
+
+    Raises:
+        InputError: It has no path, or a cell is no number where there should be one.
+    """
+    unit = tuple(_cell(record.get(name), name, where) for name in columns)
+    if not unit[0]:
+        raise InputError(f"{where}: has no path")
+    return unit
+
+
+def _cell(cell: Any, name: str, where: str | Path) -> str:
+    if cell is None or cell == "":
+        return ""
+    if name in ("path", CROP):
+        return str(cell)
+    return number_text(cell, f"{where}: column {name}")
+
+
+def number_text(cell: Any, where: str) -> str:
+    """The shortest text of a number, the same however it is written; empty for NaN, as numpy archives have it.
+
+    Raises:
+        InputError: It is no number, or infinite.
+    """
+    try:
+        number = float(cell)
+    except (TypeError, ValueError):
+        comma = "; write a point instead of the comma" if isinstance(cell, str) and "," in cell else ""
+        raise InputError(f"{where}: {cell!r} is no number{comma}") from None
+    if math.isinf(number):
+        raise InputError(f"{where}: {cell!r} is no finite number")
+    if math.isnan(number):
+        return ""
+    return str(int(number)) if number.is_integer() else repr(number)
