@@ -25,7 +25,7 @@ TESTED_IN = {
     "evaluate/test_coded": "evaluate/units",
     "engines/onnx/test_meaning": "engines/onnx/inner",
     "engines/onnx/test_onnx_file": "engines/onnx/protobuf",
-    "engines/onnx/test_providers": "engines/onnx/choice engines/onnx/runtime",
+    "engines/onnx/test_providers": "engines/onnx/choice",
     "cli/test_models": "engines/onnx/describe_settings engines/onnx/drafting",
     "engines/onnx/test_registry": "engines/onnx/describe engines/onnx/labels engines/onnx/report engines/onnx/settings",
     "media/pictures/test_images": "media/libraries media/pictures/levels",

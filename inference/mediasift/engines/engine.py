@@ -48,7 +48,8 @@ class Engine:
 
     Attributes:
         settings: Its options.
-        facts: What it is: name, version, model; for journal and manifest.
+        facts: What it is: name, version, model; for journal and manifest. Under `cost`: how it computes the same
+            numbers on this machine, for the manifest alone.
         concurrency: How many calls of `run` it serves at a time; a model uses all the threads by itself.
     """
 

@@ -110,7 +110,9 @@ class Stream(Generic[RowType]):
         except UsageError:
             self.close()
             raise
-        self.facts: Mapping[str, Any] = dict(self._runner.facts)
+        facts = dict(self._runner.facts)
+        self._cost: Mapping[str, Any] = facts.pop("cost", {})
+        self.facts: Mapping[str, Any] = facts
         for note in self.facts.get("notes", ()):
             logging.getLogger("mediasift").warning(note)
         self.what: Mapping[str, Any] = {"settings": decides, "model": self.facts, "versions": versions}
@@ -132,6 +134,7 @@ class Stream(Generic[RowType]):
             "threads": self.job.cost("threads") or available_cores(),
             "profile": self.job.profile or None,
             "limits": limits if self.job.cost("isolate") else None,
+            **self._cost,
         }
 
     def read(self, sources: Iterable[Source], progress: Progress | None = None) -> Iterator[Finished]:

@@ -60,6 +60,7 @@ class OnnxFacts:
         shapes: Input or output → its shape, None where an axis is free.
         types: Input or output → its type, as `float32`; what is no tensor has the name of its kind.
         external: Places of external data, as written in the file.
+        is_quantized: Whether any node, inner graphs and functions among them, computes with whole numbers.
         producer: Name and version of the exporter.
     """
 
@@ -72,6 +73,7 @@ class OnnxFacts:
     shapes: dict[str, Axes]
     types: dict[str, str]
     external: tuple[str, ...]
+    is_quantized: bool
     producer: str
 
     @property
@@ -82,6 +84,9 @@ class OnnxFacts:
 
 _LISTED_NUMBERS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x3d[\x00-\xff]{4})++")
 """Fields `ints` (8) and `floats` (7) of an AttributeProto, one number each."""
+
+_QUANTIZED = re.compile("^Q[A-Z]|Quantize|Integer")
+"""Operations on 8-bit numbers, of ONNX and ONNX Runtime: QLinearConv, DequantizeLinear, MatMulInteger, QGemm."""
 
 _KEPT = frozenset({"classlabels_strings", "classlabels_int64s", "classlabels_ints", "post_transform"})
 """Attributes of ai.onnx.ml's classifiers and ZipMap that say what their numbers are."""
@@ -145,6 +150,7 @@ class _Reader:
     def __init__(self) -> None:
         self.external: list[str] = []
         self.seen_nodes = 0
+        self.is_quantized = False
 
     def model(self, data: memoryview) -> OnnxFacts:
         names, versions, graphs, opsets, metadata, functions = collected(data, 2, 3, 7, 8, 14, 25)
@@ -167,6 +173,7 @@ class _Reader:
             shapes={name: shape for name, (_, shape) in values.items()},
             types={name: kind for name, (kind, _) in values.items()},
             external=tuple(dict.fromkeys(self.external)),
+            is_quantized=self.is_quantized,
             producer=f"{text(names)} {text(versions)}".strip(),
         )
 
@@ -191,6 +198,7 @@ class _Reader:
             raise ModelError(f"more than {MAX_NODES:,} nodes")
         inputs, outputs, name, op_type, attributes = collected(data, 1, 2, 3, 4, 5)
         kept = dict(filter(None, [self._attribute(attribute, depth) for attribute in attributes]))
+        self.is_quantized |= _QUANTIZED.search(text(op_type)) is not None
         return Node(name=text(name), op_type=text(op_type), inputs=texts(inputs), outputs=texts(outputs), texts=kept)
 
     def _attribute(self, data: Value, depth: int) -> tuple[str, tuple[str, ...]] | None:

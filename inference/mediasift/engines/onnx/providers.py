@@ -189,6 +189,7 @@ def open_session(
     data_folder: Path | None = None,
     key: str | None = None,
     spin: bool = False,
+    quantized: bool = True,
 ) -> Any:
     """An ONNX Runtime session on exactly the device asked for.
 
@@ -198,7 +199,7 @@ def open_session(
         threads: Of the model; None for every core this process may use.
         data_folder: Where a model given as bytes finds its external data.
         key: Names the graph in the folder where compiled engines are kept; None keeps none.
-        spin: See `runtime.session_options`.
+        spin, quantized: See `runtime.session_options`.
 
     Raises:
         ProviderUnavailable: The device cannot run the model here; the message says what can, and what to type.
@@ -212,7 +213,7 @@ def open_session(
         raise ProviderUnavailable(
             f"device {device} is not installed; here are: {here}. To get it, type: {provider.install}"
         )
-    options = session_options(threads, spin=spin)
+    options = session_options(threads, spin=spin, quantized=quantized)
     if isinstance(model, bytes) and data_folder is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(data_folder))
     provider.prepare(options)
@@ -288,7 +289,7 @@ def check_device(device: str) -> float | None:
     """
     import numpy as np
 
-    session = open_session(_ABSOLUTE, device, 1)
+    session = open_session(_ABSOLUTE, device, 1, quantized=False)
     try:
         (result,) = session.run(None, {"x": np.array([-2.0], dtype=np.float32)})
     except ort_errors() as error:

@@ -18,7 +18,7 @@ from mediasift.engines.onnx.onnx_file import OnnxFacts, check_external_data, rea
 from mediasift.engines.onnx.providers import open_session, precision_of, provider_is_here
 from mediasift.engines.onnx.recipe import input_shape, smallest_size
 from mediasift.engines.onnx.registry import find_description, find_model
-from mediasift.engines.onnx.runtime import check_threads, first_line, ort_errors, share_of_nodes
+from mediasift.engines.onnx.runtime import check_threads, first_line, ort_errors, share_of_nodes, sums_overflow
 from mediasift.errors import DescriptionError, InferenceFailed, ModelError
 
 _NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
@@ -82,6 +82,10 @@ class OnnxModel(Engine):
             "model": path.name, "model_sha256": self.sha256, "device": device, "provider": self.provider,
             "share_of_nodes": self.share_of_nodes, "precision": precision_of(device),
         }  # fmt: skip
+        if facts.is_quantized and device == "cpu":
+            self.facts["cost"] = {
+                "int8_weights": "unsigned, as sums would overflow" if sums_overflow() else "as stored"
+            }
         if assumed := description.provenance.get("assumed"):
             self.facts["assumed"] = assumed
 
@@ -103,7 +107,9 @@ class OnnxModel(Engine):
         spin = any(node.op_type.startswith("TreeEnsemble") for node in facts.nodes)
         folder = path.resolve().parent
         try:
-            self._session = open_session(graph, self.device, self.threads, data_folder=folder, key=key, spin=spin)
+            self._session = open_session(
+                graph, self.device, self.threads, data_folder=folder, key=key, spin=spin, quantized=facts.is_quantized
+            )
         except ort_errors() as error:
             raise ModelError(f"{path}: ONNX Runtime refuses the model: {first_line(error)}") from error
         return output
