@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks.measure import alternate, goal, median, ratios, save
 from benchmarks.profiles import operator_shares
-from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.system.machine import available_cores
 from training import digits_forest, fashion_mlp

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import ModelDescription, OutputDescription
+from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.recipe import fitted
 from mediasift.engines.onnx.session import load_model
 from training.architectures import base_network, plain_input, with_preprocessing

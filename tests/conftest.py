@@ -10,8 +10,8 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.labels import read_labels
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.registry import entries, exported_models

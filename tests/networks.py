@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.drafting import describe_model
 from tests.pictures import save
 
 

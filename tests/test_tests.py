@@ -27,7 +27,7 @@ TESTED_IN = {
     "engines/onnx/test_onnx_file": "engines/onnx/protobuf",
     "engines/onnx/test_providers": "engines/onnx/choice",
     "cli/test_models": "engines/onnx/describe_settings engines/onnx/drafting",
-    "engines/onnx/test_registry": "engines/onnx/describe engines/onnx/labels engines/onnx/report engines/onnx/settings",
+    "engines/onnx/test_registry": "engines/onnx/labels engines/onnx/report engines/onnx/settings",
     "media/pictures/test_images": "media/libraries media/pictures/levels",
     "media/video/test_shots": "media/video/cuts media/video/frames",
     "media/video/test_video": "media/readers media/settings media/video/animation media/video/decoder "

@@ -12,8 +12,8 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import DescriptionError, ModelNotFound, OutputError, UsageError
 from mediasift.media.pictures.boxes import draw

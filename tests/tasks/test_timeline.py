@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.drafting import describe_model
 from mediasift.errors import InferenceFailed, Unsupported, UsageError
 from mediasift.media.video.webvtt import webvtt
 from mediasift.run.pipeline import Pipeline

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +29,8 @@ _BEGAN = time.monotonic()
 
 
 def ask(
-    setup: Setup, files: Sequence[str], names: Sequence[str] = (), *, seconds: float = 0.0, rounds: int = LEAST_ROUNDS,
-    python: str | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    setup: Setup, files: Sequence[str], names: Sequence[str] = (), *, seconds: float = 0.0, rounds: int = LEAST_ROUNDS
+) -> dict[str, Any]:
     """What a fresh process measures.
 
     Args:
@@ -41,19 +39,20 @@ def ask(
         names: Keys of `scenarios.TIMED`; the first answer is always measured.
         seconds: About how long for each of them.
         rounds: At least so many of each.
-        python: Another installation: its interpreter, or the folder of a checkout; None for this one.
 
     Raises:
         MediasiftError: What it raised there.
         EngineError: It ended without an answer.
     """
+    python = setup.python
     root = Path(mediasift.__file__).parents[1] if python is None else Path(python) / "inference"
     environment = {**trusted_environment(), "OPENCV_LOG_LEVEL": "SILENT"}
     inherited = environment.pop("PYTHONPATH", "")  # another interpreter measures what it finds by itself
     program = sys.executable if python is None or root.is_dir() else python
     if root.is_dir():
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root.resolve()), inherited)))
-    order = {"schema": SCHEMA, "setup": asdict(setup), "files": files, "names": names, "seconds": seconds,
+    own = {"model": setup.model, **setup.settings}
+    order = {"schema": SCHEMA, "setup": own, "files": files, "names": names, "seconds": seconds,
              "rounds": rounds, "started": time.monotonic()}  # fmt: skip
     try:
         done = subprocess.run(  # noqa: S603  (an interpreter: our own, or the one that was named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,24 +155,23 @@ def _measured_in_turn(settings: CompareSettings) -> list[dict[str, Any]]:
     """
     sides = [_side(str(one), settings) for one in (settings.before, settings.after)]
     seconds = settings.seconds / settings.rounds
+    turns: list[list[dict[str, Any]]] = [[], []]
     with settings.shown(settings.inputs) as (files, pictures):
-        for setup, python in sides:  # whether both can run, and the system's cache is warm then
-            ask(setup, files, python=python)
-        turns: list[list[dict[str, Any]]] = [[], []]
+        for setup in sides:  # whether both can run, and the system's cache is warm then
+            ask(setup, files)
         for number in range(settings.rounds):
             settings.report(f"round {number + 1} of {settings.rounds}")
-            for own, (setup, python) in zip(turns, sides, strict=True):
-                own.append(ask(setup, files, list(SCENARIOS), seconds=seconds, rounds=1, python=python))
-    return [_result(own, setup, pictures) for own, (setup, _) in zip(turns, sides, strict=True)]
+            for own, setup in zip(turns, sides, strict=True):
+                own.append(ask(setup, files, list(SCENARIOS), seconds=seconds, rounds=1))
+    return [_result(own, setup, pictures) for own, setup in zip(turns, sides, strict=True)]
 
 
-def _side(name: str, settings: CompareSettings) -> tuple[Setup, str | None]:
-    """What to run, and in which installation; None is this one."""
+def _side(name: str, settings: CompareSettings) -> Setup:
     if not name.startswith(_INSTALLATION):
-        return settings.setup(name), None
+        return settings.setup(name)
     if settings.model is None:
         raise UsageError(f"{name}: name the model that it runs: -m MODEL")
-    return settings.setup(settings.model), name.removeprefix(_INSTALLATION)
+    return replace(settings.setup(settings.model), python=name.removeprefix(_INSTALLATION))
 
 
 def _result(turns: list[dict[str, Any]], setup: Setup, pictures: dict[str, Any]) -> dict[str, Any]:

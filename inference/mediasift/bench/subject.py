@@ -36,7 +36,8 @@ _HELD_BYTES = 256e6
 class Setup:
     """A model (name or path) and how it is run, see `bench.settings`; a batch size of None lets the task choose.
 
-    They are JSON values, because each measurement is taken in a process of its own.
+    They are JSON values, because each measurement is taken in a process of its own: by the interpreter `python`, or in
+    the checkout of which that is the folder; None for this installation.
     """
 
     model: str
@@ -44,11 +45,12 @@ class Setup:
     batch_size: int | None = None
     threads: int
     jobs: int
+    python: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All but the model."""
-        return {name: value for name, value in asdict(self).items() if name != "model"}
+        """All but the model and where it is run."""
+        return {name: value for name, value in asdict(self).items() if name not in ("model", "python")}
 
 
 def load(setup: Setup) -> OnnxModel:
@@ -73,8 +75,7 @@ class Subject:
         self.sources = [Source(path=file, content=LocalFile(Path(file))) for file in files]
         self.readers = ThreadPoolExecutor(max(1, setup.jobs))
         self._started: dict[int | None, Started] = {}
-        kind = self.model.description.task
-        self.task = TASKS[kind](model=self.model)
+        self.task = TASKS[self.model.description.task](model=self.model)
 
     def started(self, batch_size: int | None = None) -> Started:
         """The task for calls of so many pictures; None as the setup says."""

@@ -155,9 +155,9 @@ def _tile(rows: Vectors, columns: Vectors, most: Vectors | None, least: np.float
     return a, b, products.ravel()[places]
 
 
-def _reach(units: Vectors, others: Vectors, found: Pairs, least: float, margin: np.float32) -> NDArray[np.bool_]:
+def _reach(units: Vectors, others: Vectors, candidates: Pairs, least: float, margin: np.float32) -> NDArray[np.bool_]:
     """Which of the candidates truly reach the threshold."""
-    left, right, similarity = found
+    left, right, similarity = candidates
     reached = similarity >= least
     doubtful = np.flatnonzero(np.abs(similarity - np.float32(least)) <= margin)
     for start in range(0, len(doubtful), _AT_ONCE):

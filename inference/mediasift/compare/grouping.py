@@ -38,29 +38,29 @@ def group(space: Space, order: Positions, min_similarity: float, *, known: int =
         (N,) each: the representative; the similarity to it, 1 for itself; how the picture is turned to look like it.
     """
     count = len(space)
-    found = Matches(np.full(count, -1, np.int64), np.ones(count, np.float32), np.zeros(count, np.int16))
-    found.position[:known] = np.arange(known)
+    matches = Matches(np.full(count, -1, np.int64), np.ones(count, np.float32), np.zeros(count, np.int16))
+    matches.position[:known] = np.arange(known)
     if known and len(order):
         best = nearest(space, order, np.arange(known), top=1)
         close = best.similarity[:, 0] >= space.least(min_similarity)
-        _take(found, order[close], *(part[close, 0] for part in best))
-    free = order[found.position[order] < 0]
+        _take(matches, order[close], *(part[close, 0] for part in best))
+    free = order[matches.position[order] < 0]
     if isinstance(space, HashSpace) and len(free) >= WORTH_INDEXING:
         near = _all_pairs(space, free, max_distance(min_similarity), threads)
         if near is not None:
-            _by_pairs(found, free, near)
-            return found
-    _by_tiles(found, space, free, space.least(min_similarity))
-    return found
+            _by_pairs(matches, free, near)
+            return matches
+    _by_tiles(matches, space, free, space.least(min_similarity))
+    return matches
 
 
-def _take(found: Matches, members: Positions, leaders: Positions, similarity: Scores, turn: Turned) -> None:
-    found.position[members], found.similarity[members], found.turn[members] = leaders, similarity, turn
+def _take(matches: Matches, members: Positions, leaders: Positions, similarity: Scores, turn: Turned) -> None:
+    matches.position[members], matches.similarity[members], matches.turn[members] = leaders, similarity, turn
 
 
-def _by_tiles(found: Matches, space: Space, free: Positions, least: float) -> None:
+def _by_tiles(matches: Matches, space: Space, free: Positions, least: float) -> None:
     """Rows of the next few free pictures; only those that become representatives are compared with the rest."""
-    leader = found.position
+    leader = matches.position
     while len(free):
         block, free = free[:_ROWS], free[_ROWS:]
         similarity, turn = space.similarities(block, block)
@@ -71,14 +71,14 @@ def _by_tiles(found: Matches, space: Space, free: Positions, least: float) -> No
             leader[position] = position
             leads.append(row)
             taken = np.flatnonzero((similarity[row] >= least) & (leader[block] < 0))
-            _take(found, block[taken], block[[row]], similarity[row, taken], turn[row, taken])
+            _take(matches, block[taken], block[[row]], similarity[row, taken], turn[row, taken])
         for start in range(0, len(free), _COLUMNS):
             columns = free[start : start + _COLUMNS]
             similarity, turn = space.similarities(block[leads], columns)
             reached = similarity >= least
             taken = np.flatnonzero(reached.any(axis=0))
             first = reached[:, taken].argmax(axis=0)
-            _take(found, columns[taken], block[leads][first], similarity[first, taken], turn[first, taken])
+            _take(matches, columns[taken], block[leads][first], similarity[first, taken], turn[first, taken])
         free = free[leader[free] < 0]
 
 
@@ -103,11 +103,11 @@ def _all_pairs(space: HashSpace, free: Positions, most: int, threads: int) -> Ed
     return left, right, distance, turns
 
 
-def _by_pairs(found: Matches, free: Positions, near: Edges) -> None:
+def _by_pairs(matches: Matches, free: Positions, near: Edges) -> None:
     """The rule, with the pairs at hand: sorted so that of a pair's turns the nearest comes first."""
     left, right, distance, turn = near
     order = np.lexsort((turn, distance, right, left))
-    left, right, leader = left[order], right[order], found.position
+    left, right, leader = left[order], right[order], matches.position
     similarity, turn = hash_similarity(distance[order]), turn[order]
     starts = [0, *(np.flatnonzero(left[1:] != left[:-1]) + 1).tolist()][: len(left)]
     for start, stop in pairwise([*starts, len(left)]):
@@ -118,6 +118,6 @@ def _by_pairs(found: Matches, free: Positions, near: Edges) -> None:
         reached, first = np.unique(right[start:stop], return_index=True)
         still_free = leader[free[reached]] < 0
         best = first[still_free] + start
-        _take(found, free[reached[still_free]], free[left[[start]]], similarity[best], turn[best])
+        _take(matches, free[reached[still_free]], free[left[[start]]], similarity[best], turn[best])
     alone = free[leader[free] < 0]
     leader[alone] = alone

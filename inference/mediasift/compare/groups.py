@@ -101,7 +101,7 @@ def _preference(readable: Sequence[Entry], known: int, prefer: Prefer) -> Positi
 
 def _matches(collection: Collection, groups: Matches, known: int, decode: Decode) -> dict[int, str]:
     """Feature → how a member matches its representative. Files are read only where their sizes agree."""
-    sources, found = collection.sources, dict[int, str]()
+    sources, kinds = collection.sources, dict[int, str]()
     doubtful: list[tuple[Entry, Entry]] = []
 
     @cache
@@ -115,13 +115,13 @@ def _matches(collection: Collection, groups: Matches, known: int, decode: Decode
         if one.feature < known or one.feature == leader:
             continue
         other = collection.readable[leader]
-        found[one.feature] = "near"
+        kinds[one.feature] = "near"
         if turn:
             continue
         size, same_place = _size(sources[one.source]), (one.page, one.frame) == (other.page, other.frame)
         may_be_same = same_place and size is not None and size == _size(sources[other.source])
         if may_be_same and sha256(one.source) is not None and sha256(one.source) == sha256(other.source):
-            found[one.feature] = "bytes"
+            kinds[one.feature] = "bytes"
         elif (one.width, one.height) == (other.width, other.height):
             doubtful.append((one, other))
     numbers = sorted({entry.source for pair in doubtful for entry in pair})
@@ -135,8 +135,8 @@ def _matches(collection: Collection, groups: Matches, known: int, decode: Decode
     for one, other in doubtful:
         mine = digests.get((one.source, one.page, one.frame))
         if mine is not None and mine == digests.get((other.source, other.page, other.frame)):
-            found[one.feature] = "pixels"
-    return found
+            kinds[one.feature] = "pixels"
+    return kinds
 
 
 def _size(source: Source) -> int | None:
@@ -188,9 +188,9 @@ def pixel_rows(
         decode: Gives the fingerprints, with digests, of sources.
         every_frame: Whether animated pictures, which headers do not tell from others, are looked at frame by frame.
     """
-    found = [one.rows for one in headers(collection.sources)]
+    described = [one.rows for one in headers(collection.sources)]
     files: defaultdict[tuple[int | None, int | None], set[str | None]] = defaultdict(set)
-    for info in (row for rows in found for row in rows if isinstance(row, Info)):
+    for info in (row for rows in described for row in rows if isinstance(row, Info)):
         files[info.width, info.height].add(info.sha256)
 
     def is_settled(rows: Sequence[Row]) -> bool:
@@ -199,11 +199,11 @@ def pixel_rows(
         picture = len(rows) == 1 and isinstance(row, Info) and row.kind == "picture" and row.width is not None
         return picture and isinstance(row, Info) and len(files[row.width, row.height]) == 1
 
-    doubtful = [number for number, rows in enumerate(found) if every_frame or not is_settled(rows)]
+    doubtful = [number for number, rows in enumerate(described) if every_frame or not is_settled(rows)]
     decoded = dict(zip(doubtful, decode([collection.sources[number] for number in doubtful]), strict=True))
 
     def keyed() -> Iterator[_Keyed]:
-        for number, rows in enumerate(found):
+        for number, rows in enumerate(described):
             file = rows[0].sha256 if isinstance(rows[0], Info) else None
             for row in decoded[number].rows if number in decoded else rows:
                 place = Duplicate(

@@ -59,10 +59,10 @@ def brute(left: Hashes, max_distance: int, *, right: Hashes | None = None) -> It
     rows, columns = 256, 8192
     for top in range(0, len(left), rows):
         for start in range(0 if right is not None else top - top % columns, len(other), columns):
-            found = distances(left[top : top + rows], other[start : start + columns])
-            places = np.flatnonzero(found <= max_distance)
-            a, b = np.divmod(places, found.shape[1])
-            distance = found.ravel()[places]
+            bits = distances(left[top : top + rows], other[start : start + columns])
+            places = np.flatnonzero(bits <= max_distance)
+            a, b = np.divmod(places, bits.shape[1])
+            distance = bits.ravel()[places]
             if right is None:
                 upper = a + top < b + start
                 a, b, distance = a[upper], b[upper], distance[upper]
@@ -80,8 +80,8 @@ def indexed(left: Hashes, max_distance: int, *, right: Hashes | None = None, thr
         masks = [mask for mask in range(_BUCKETS) if mask.bit_count() <= limit]
         with ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(masks), threads):
-                for found in pool.map(join.with_mask, masks[start : start + threads]):
-                    yield from found
+                for near in pool.map(join.with_mask, masks[start : start + threads]):
+                    yield from near
 
 
 def part_limits(max_distance: int) -> list[int]:
@@ -127,16 +127,16 @@ class _Join:
             widths = np.where(self.left.keys < partners, widths, 0)  # each pair of buckets once
         ends = np.cumsum(widths)
         shifts = ends - widths - self.right.starts[partners]
-        found: list[Near] = []
+        near: list[Near] = []
         start = 0
         while start < len(ends):
             done = int(ends[start - 1]) if start else 0
             stop = max(start + 1, int(np.searchsorted(ends, done + _CANDIDATES, side="right")))
             a = np.repeat(np.arange(start, stop), widths[start:stop])
             b = np.arange(done, ends[stop - 1]) - np.repeat(shifts[start:stop], widths[start:stop])
-            found += self._survivors(a, b, mask)
+            near += self._survivors(a, b, mask)
             start = stop
-        return found
+        return near
 
     def _survivors(self, a: Positions, b: Positions, mask: int) -> Iterator[Near]:
         near = np.flatnonzero(np.bitwise_count(self.left.hashes[a] ^ self.right.hashes[b]) <= self.max_distance)

@@ -67,8 +67,8 @@ def to_hashes(name: str, pixels: Pixels) -> Hashes:
     """
     if not len(pixels):
         return np.zeros(0, dtype=np.uint64)
-    found = [HASHES[name].bits(pixels[start : start + _AT_ONCE]) for start in range(0, len(pixels), _AT_ONCE)]
-    octets = np.packbits(np.concatenate(found).reshape(len(pixels), 64), axis=1)
+    bits = [HASHES[name].bits(pixels[start : start + _AT_ONCE]) for start in range(0, len(pixels), _AT_ONCE)]
+    octets = np.packbits(np.concatenate(bits).reshape(len(pixels), 64), axis=1)
     return octets.view(">u8").astype(np.uint64).reshape(-1)
 
 

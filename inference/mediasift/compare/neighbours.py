@@ -40,9 +40,9 @@ def neighbour_rows(collection: Collection, space: Space, top: int, min_similarit
     """
     readable = collection.readable
     queries = sum(entry.source < collection.first for entry in readable)
-    found = nearest(space, np.arange(queries), np.arange(queries, len(readable)), top=top)
+    matches = nearest(space, np.arange(queries), np.arange(queries, len(readable)), top=top)
     least = -2.0 if min_similarity is None else space.least(min_similarity)
-    for query, *row in zip(readable[:queries], *found, strict=True):
+    for query, *row in zip(readable[:queries], *matches, strict=True):
         close = [(at, value, turn) for at, value, turn in zip(*row, strict=True) if value >= least]
         if not close:
             yield Neighbour(path="", query=query.path)

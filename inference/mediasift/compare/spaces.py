@@ -84,9 +84,9 @@ class HashSpace:
         best = distances(self.hashes[0, left], self.hashes[0, right])
         turns = np.zeros(best.shape, dtype=np.int16)
         for turn, turned in enumerate(self.hashes[1:], start=1):
-            found = distances(self.hashes[0, left], turned[right])
-            turns[found < best] = turn
-            np.minimum(best, found, out=best)
+            distance = distances(self.hashes[0, left], turned[right])
+            turns[distance < best] = turn
+            np.minimum(best, distance, out=best)
         return hash_similarity(best), turns
 
     def least(self, min_similarity: float) -> float:
@@ -139,9 +139,9 @@ class VectorSpace:
         best = self.units[left] @ columns
         turns = np.zeros(best.shape, dtype=np.int16)
         for turn, turned_back in enumerate(self.turned_back, start=1):
-            found = turned_back(left) @ columns
-            turns[found > best + _TIE] = turn
-            np.maximum(best, found, out=best)
+            cosines = turned_back(left) @ columns
+            turns[cosines > best + _TIE] = turn
+            np.maximum(best, cosines, out=best)
         return np.round(best, 6).clip(-1, 1), turns
 
     def least(self, min_similarity: float) -> float:

@@ -16,8 +16,8 @@ _BACK_S = 0.25
 _LEAP_S = 10.0
 """How far they may go ahead at once, in all streams together; FFmpeg's own limit (-dts_delta_threshold)."""
 
-_RESTARTING = ("mpegts", "mpeg")
-"""Containers whose parts may also begin much later; in others, a leap is a pause."""
+RESTARTING = ("mpegts", "mpeg")
+"""Containers whose parts may also begin much later; in others, a leap is a pause. Their headers state no duration."""
 
 _LOOKED_AHEAD = 1000
 """Packets in which the first picture of a part is searched for."""
@@ -99,7 +99,7 @@ def clocked(container: Any, streams: Sequence[Any], *, at_break: Callable[[], No
 
 def _in_parts(container: Any, streams: Sequence[Any]) -> Iterator[tuple[Any, _Part, float | None]]:
     """Each packet with its part and its stamp in seconds, before any offset."""
-    restarts = container.format.name in _RESTARTING
+    restarts = container.format.name in RESTARTING
     newest = _Part(offset_s=0.0)
     parts = {stream.index: newest for stream in streams}
     for packet in container.demux(*streams):

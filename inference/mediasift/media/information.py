@@ -98,21 +98,21 @@ def information(
         yield _stream(content, start, alive)
 
 
-def _picture(data: bytes, found: Format, start: Info) -> Iterator[Info]:
-    if found.name == "svg":
+def _picture(data: bytes, form: Format, start: Info) -> Iterator[Info]:
+    if form.name == "svg":
         width, height = drawing_size(data)
         yield replace(start, width=width, height=height)
         return
-    header = read_header(data, found.name)
+    header = read_header(data, form.name)
     if len(header.pages) > 1:
         for page, one in enumerate(page_headers(data, header.pages), start=1):
             width, height = one.upright_size
-            mode = _mode(data, found.name, header.pages[page - 1])
+            mode = _mode(data, form.name, header.pages[page - 1])
             yield replace(start, width=width, height=height, color_model=mode, page=page, pages=len(header.pages))
         return
-    mode = header.mode if found.name in ("jpeg", "webp") else _mode(data, found.name, header.pages[0])
+    mode = header.mode if form.name in ("jpeg", "webp") else _mode(data, form.name, header.pages[0])
     width, height = header.upright_size
-    facts = exif_facts(first_exif(data, found.name, header))
+    facts = exif_facts(first_exif(data, form.name, header))
     yield replace(start, width=width, height=height, color_model=mode or header.mode or None, **facts)
 
 

@@ -116,8 +116,8 @@ def sniff(head: bytes, suffix: str = "") -> Format | None:
         head: The first bytes, `HEAD_BYTES` of them or the whole file.
         suffix: With the dot, e.g. `.jpg`; asked only when the content shows nothing.
     """
-    if found := _by_content(head):
-        return Format(name=found[0], kind=found[1])
+    if recognised := _by_content(head):
+        return Format(name=recognised[0], kind=recognised[1])
     if named := _SUFFIXES.get(suffix.lower()):
         plausible_tga = named[0] == "tga" and _looks_like_tga(head)
         return Format(name=named[0], kind=named[1], recognised=plausible_tga)
@@ -137,11 +137,11 @@ def known_format(head: bytes, suffix: str, *, searched: Collection[Kind] = ("sou
     """
     if not head:
         raise EmptyFile("the file is empty (0 bytes)")
-    if (found := sniff(head, suffix)) is None:
+    if (form := sniff(head, suffix)) is None:
         raise NotMedia(f"neither its content nor its suffix {suffix!r} is that of a known format")
-    if not found.recognised and found.kind not in searched:
-        raise Damaged(f"named {suffix}, but its content is no {found.name.upper()} or any other known format")
-    return found
+    if not form.recognised and form.kind not in searched:
+        raise Damaged(f"named {suffix}, but its content is no {form.name.upper()} or any other known format")
+    return form
 
 
 def _by_content(head: bytes) -> tuple[str, Kind] | None:

@@ -35,7 +35,7 @@ class Labelled:
     @property
     def classes(self) -> tuple[str, ...]:
         """Every label, sorted."""
-        return tuple(sorted({label for found in self.labels for label in found}))
+        return tuple(sorted({label for names in self.labels for label in names}))
 
 
 def read_labelled(data: Path, *, path: str = "path", label: str = "label") -> Labelled:

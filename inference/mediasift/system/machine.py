@@ -37,9 +37,9 @@ def processor() -> str:
 def instruction_sets() -> tuple[str, ...]:
     """Those that matter to matrix products, in a fixed order; elsewhere than on Linux those that numpy found."""
     for line in _cpuinfo():
-        name, _, found = line.partition(":")
+        name, _, words = line.partition(":")
         if name.strip() in ("flags", "Features"):
-            here = set(found.split())
+            here = set(words.split())
             return tuple(flag for flag in _TOLD if flag in here)
     import numpy as np  # slow, and of use elsewhere than on Linux alone
 
@@ -78,15 +78,15 @@ def control_groups(controller: str) -> list[Path]:
 
     Version 2 names one group after `0::`; version 1 one for each controller, in a tree of its own (cgroups(7)).
     """
-    found: list[Path] = []
+    folders: list[Path] = []
     for line in (_read(_SELF) or "0::/").split("\n"):
         number, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         if number == "0" or controller in controllers.split(","):
             root = _CGROUPS if number == "0" else _CGROUPS / controller
             own = root / group.lstrip("/")
-            found += [folder for folder in (own, *own.parents) if folder == root or root in folder.parents]
-    return [folder for folder in dict.fromkeys([*found, _CGROUPS, _CGROUPS / controller]) if folder.is_dir()]
+            folders += [folder for folder in (own, *own.parents) if folder == root or root in folder.parents]
+    return [folder for folder in dict.fromkeys([*folders, _CGROUPS, _CGROUPS / controller]) if folder.is_dir()]
 
 
 _SHARE = 0.75

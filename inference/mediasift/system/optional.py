@@ -67,9 +67,9 @@ class _Lazy:
         self._module = module
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(importlib.import_module(self._module), name)
-        setattr(self, name, found)
-        return found
+        value = getattr(importlib.import_module(self._module), name)
+        setattr(self, name, value)
+        return value
 
 
 def lazily(module: str) -> Any:

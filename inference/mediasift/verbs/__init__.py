@@ -49,7 +49,7 @@ FUNCTIONS: dict[str, str] = {
     "bench": "mediasift.verbs.functions",
     "check_model": "mediasift.engines.onnx.checking",
     "compare_bench": "mediasift.verbs.functions",
-    "describe_model": "mediasift.engines.onnx.describe",
+    "describe_model": "mediasift.engines.onnx.drafting",
     "doctor": "mediasift.run.doctor",
     "evaluate_labels": "mediasift.evaluate.report",
     "evaluate_text": "mediasift.evaluate.error_rates",
@@ -77,10 +77,10 @@ if TYPE_CHECKING:
     from mediasift.compare.pairs import Pair
     from mediasift.compare.settings import Compare, Duplicates, Search
     from mediasift.engines.onnx.checking import check_model as check_model
-    from mediasift.engines.onnx.describe import describe_model as describe_model
     from mediasift.engines.onnx.description import InputDescription as InputDescription
     from mediasift.engines.onnx.description import ModelDescription as ModelDescription
     from mediasift.engines.onnx.description import OutputDescription as OutputDescription
+    from mediasift.engines.onnx.drafting import describe_model as describe_model
     from mediasift.engines.onnx.pull import pull_model as pull_model
     from mediasift.engines.onnx.report import inspect_model as inspect_model
     from mediasift.engines.onnx.report import list_models as list_models

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.engines.onnx.decoders import DECODERS
-from mediasift.engines.onnx.describe import describe_model
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.registry import exported_models, find_description
 from mediasift.engines.onnx.session import load_model
 from mediasift.errors import DescriptionError, InferenceFailed

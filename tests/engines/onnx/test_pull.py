@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from mediasift.cli import main
 from mediasift.engines.onnx import pull as pulling
-from mediasift.engines.onnx.describe import describe_model
+from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.pull import Patience, fetch, pull_model
 from mediasift.engines.onnx.registry import Entry
 from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mediasift.engines.onnx.describe import describe_model
+from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.labels import read_labels
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.registry import (

@@ -44,8 +44,8 @@ class RapidOcr(OcrEngine):
 
     def answer(self, request: PageRequest) -> PageText:
         """See `OcrEngine`."""
-        found = self._model(_bgr(request.image), return_word_box=True)
-        columns = zip(found.txts, found.scores, found.boxes, found.word_results, strict=True) if found.txts else ()
+        result = self._model(_bgr(request.image), return_word_box=True)
+        columns = zip(result.txts, result.scores, result.boxes, result.word_results, strict=True) if result.txts else ()
         lines = [
             Line(text=text.strip(), confidence=float(score), box=_box(corners), words=_parts(parts))
             for text, score, corners, parts in columns
@@ -63,8 +63,9 @@ class RapidOcr(OcrEngine):
         small = resize(image, max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
 
         def legible(turn: int) -> float:
-            found = self._model(_bgr(rotated(small, turn)[0]), use_cls=False)
-            lines = zip(found.txts or (), found.scores or (), () if found.boxes is None else found.boxes, strict=True)
+            result = self._model(_bgr(rotated(small, turn)[0]), use_cls=False)
+            boxes = () if result.boxes is None else result.boxes
+            lines = zip(result.txts or (), result.scores or (), boxes, strict=True)
             # Lines that stand upright are turned by it before they are read: they would count for two turns.
             return float(sum(score * len(text) for text, score, box in lines if _box(box)[2] >= _box(box)[3]))
 
@@ -73,8 +74,8 @@ class RapidOcr(OcrEngine):
 
 def _parts(parts: Any) -> tuple[Region, ...]:
     """Words; of scripts without spaces, characters."""
-    found = [(text.strip(), float(score), box) for text, score, box in parts or ()]
-    return tuple(Region(text=text, confidence=score, box=_box(box)) for text, score, box in found if text)
+    words = [(text.strip(), float(score), box) for text, score, box in parts or ()]
+    return tuple(Region(text=text, confidence=score, box=_box(box)) for text, score, box in words if text)
 
 
 def _bgr(image: Picture) -> Picture:

@@ -136,11 +136,11 @@ class Tesseract(OcrEngine):
         if not self._knows_upright:
             return 0
         try:
-            found = self._call(image, "--psm 0", "osd", ("osd",))["osd"].decode()
+            report = self._call(image, "--psm 0", "osd", ("osd",))["osd"].decode()
         except InferenceFailed:  # too few characters for a guess: it stays as it is
             return 0
-        turn = re.search(r"Rotate: (\d+)", found)
-        sure = re.search(r"Orientation confidence: ([\d.]+)", found)
+        turn = re.search(r"Rotate: (\d+)", report)
+        sure = re.search(r"Orientation confidence: ([\d.]+)", report)
         if not turn or not sure or float(sure[1]) < _MIN_ORIENTATION_CONFIDENCE:
             return 0
         return int(turn[1])
@@ -192,14 +192,14 @@ def on_white(image: Picture) -> Picture:
 
 def _lines(table: str) -> tuple[Line, ...]:
     """The lines of words in Tesseract's own table (level 5 of its tsv)."""
-    found: dict[tuple[str, str], dict[str, list[Region]]] = {}
+    paragraphs: dict[tuple[str, str], dict[str, list[Region]]] = {}
     for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
         text = (row["text"] or "").strip()
         if row["level"] == "5" and text:
             box = (float(row["left"]), float(row["top"]), float(row["width"]), float(row["height"]))
             word = Region(text=text, confidence=max(0.0, float(row["conf"])) / 100, box=box)
-            paragraph = found.setdefault((row["block_num"], row["par_num"]), {})
+            paragraph = paragraphs.setdefault((row["block_num"], row["par_num"]), {})
             paragraph.setdefault(row["line_num"], []).append(word)
     return tuple(
-        line_of(words, paragraph=number) for number, lines in enumerate(found.values()) for words in lines.values()
+        line_of(words, paragraph=number) for number, lines in enumerate(paragraphs.values()) for words in lines.values()
     )

@@ -32,22 +32,22 @@ def yolox(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
     Centres are offsets from the cells of grids of strides 8, 16 and 32, sizes are logarithms, both in strides; then
     objectness and labels.
     """
-    found = _only(outputs, labels, last=5 + labels).copy()
+    rows = _only(outputs, labels, last=5 + labels).copy()
     grid = _grid([(size[0] // stride, size[1] // stride, stride) for stride in _STRIDES[:3]])
-    if found.shape[1] != len(grid):
+    if rows.shape[1] != len(grid):
         raise DescriptionError(
-            f"field output.decoder: {found.shape[1]} boxes, but yolox has {len(grid)} for {size[0]} x {size[1]}"
+            f"field output.decoder: {rows.shape[1]} boxes, but yolox has {len(grid)} for {size[0]} x {size[1]}"
         )
     strides = grid[:, 2:]
-    found[..., :2] = (found[..., :2] + grid[:, :2]) * strides
-    found[..., 2:4] = np.exp(found[..., 2:4].clip(max=_LARGEST_LOG)) * strides
-    return _corners(found[..., :4]), found[..., 5:] * found[..., 4:5]
+    rows[..., :2] = (rows[..., :2] + grid[:, :2]) * strides
+    rows[..., 2:4] = np.exp(rows[..., 2:4].clip(max=_LARGEST_LOG)) * strides
+    return _corners(rows[..., :4]), rows[..., 5:] * rows[..., 4:5]
 
 
 def yolox_decoded(outputs: Arrays, _size: tuple[int, int], labels: int) -> Boxes:
     """As `yolox`, exported with `--decode_in_inference`: centres and sizes are pixels already."""
-    found = _only(outputs, labels, last=5 + labels)
-    return _corners(found[..., :4]), found[..., 5:] * found[..., 4:5]
+    rows = _only(outputs, labels, last=5 + labels)
+    return _corners(rows[..., :4]), rows[..., 5:] * rows[..., 4:5]
 
 
 def yolov8(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
@@ -55,19 +55,19 @@ def yolov8(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
 
     v5 gives (N, boxes, 5 + labels) with objectness, v8 and v11 (N, 4 + labels, boxes) without.
     """
-    (found,) = _shaped(outputs, 1)
-    if found.ndim == 3 and found.shape[1] == 4 + labels:
-        rows = found.transpose(0, 2, 1)
+    (rows,) = _shaped(outputs, 1)
+    if rows.ndim == 3 and rows.shape[1] == 4 + labels:
+        rows = rows.transpose(0, 2, 1)
         return _corners(rows[..., :4]), np.ascontiguousarray(rows[..., 4:])
-    if found.ndim == 3 and found.shape[2] == 5 + labels:
-        if labels == 1 and found.shape[1] not in anchor_boxes(*size):
+    if rows.ndim == 3 and rows.shape[2] == 5 + labels:
+        if labels == 1 and rows.shape[1] not in anchor_boxes(*size):
             raise DescriptionError(
-                f"field output.decoder: {found.shape[1]} boxes of 6 numbers are none of YOLOv5; if the model chooses "
+                f"field output.decoder: {rows.shape[1]} boxes of 6 numbers are none of YOLOv5; if the model chooses "
                 "among its boxes itself, they are corners, score and label number: --decoder yolo-end2end"
             )
-        return _corners(found[..., :4]), found[..., 5:] * found[..., 4:5]
+        return _corners(rows[..., :4]), rows[..., 5:] * rows[..., 4:5]
     raise DescriptionError(
-        f"decoder yolov8: the output has shape {found.shape}; for {labels} labels it must be (N, {4 + labels}, boxes) "
+        f"decoder yolov8: the output has shape {rows.shape}; for {labels} labels it must be (N, {4 + labels}, boxes) "
         f"or (N, boxes, {5 + labels}). Are the labels complete?"
     )
 
@@ -99,8 +99,8 @@ def detr(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
     pixels = np.array([*size, *size], dtype=np.float32)
     shapes = [np.shape(one) for one in outputs]
     if len(outputs) == 1 and len(shapes[0]) == 3 and shapes[0][2] == 4 + labels:
-        found = np.asarray(outputs[0], dtype=np.float32)
-        return _corners(found[..., :4] * pixels), np.ascontiguousarray(found[..., 4:])
+        rows = np.asarray(outputs[0], dtype=np.float32)
+        return _corners(rows[..., :4] * pixels), np.ascontiguousarray(rows[..., 4:])
     numbers = [one for one in outputs if one.ndim == 2 and one.dtype.kind in "iu"]
     scores = [one for one in outputs if one.ndim == 2 and one.dtype.kind == "f"]
     cubes = [np.asarray(one, dtype=np.float32) for one in outputs if one.ndim == 3 and one.dtype.kind == "f"]
@@ -254,13 +254,13 @@ def _shaped(outputs: Arrays, count: int) -> list[NDArray[np.float32]]:
 
 
 def _only(outputs: Arrays, labels: int, *, last: int) -> NDArray[np.float32]:
-    (found,) = _shaped(outputs, 1)
-    if found.ndim != 3 or found.shape[2] != last:
+    (rows,) = _shaped(outputs, 1)
+    if rows.ndim != 3 or rows.shape[2] != last:
         raise DescriptionError(
-            f"field output.decoder: the output has shape {found.shape}, "
+            f"field output.decoder: the output has shape {rows.shape}, "
             f"but for {labels} labels it must be (N, boxes, {last})"
         )
-    return found
+    return rows
 
 
 def _by_shape(

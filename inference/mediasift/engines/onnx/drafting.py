@@ -1,4 +1,4 @@
-"""The description of a foreign ONNX file: what its user says, what the file says, and what is assumed."""
+"""The description of a foreign ONNX file: what its user says, what the file says, what is assumed; and its sidecar."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from mediasift.engines.onnx.description import (
 )
 from mediasift.engines.onnx.foreign import from_ultralytics, needed_options, read_hints
 from mediasift.engines.onnx.labels import read_labels
-from mediasift.engines.onnx.meaning import read_meaning
+from mediasift.engines.onnx.meaning import prove, read_meaning
 from mediasift.engines.onnx.onnx_file import read_facts
+from mediasift.engines.onnx.registry import sidecar
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import DescriptionError, InferenceFailed, UsageError
 from mediasift.settings import parse_size
+from mediasift.system.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,27 @@ def draft_description(path: str | Path, given: DescribeSettings) -> Draft:
         UsageError, DescriptionError: An option is missing, which the message names, or contradicts the graph.
     """
     return _Drafting(Path(path), given).draft()
+
+
+def describe_model(path: str | Path, description: ModelDescription, *, force: bool = False) -> Path:
+    """Write `NAME.json` beside `NAME.onnx` after the model has run once as described; returns its path.
+
+    Args:
+        path: The ONNX file.
+        description: What to write.
+        force: Replace a file of that name.
+
+    Raises:
+        UsageError: There is a file of that name.
+        DescriptionError: The graph contradicts the description; nothing is written.
+        OutputError: The file cannot be written.
+    """
+    target = sidecar(Path(path))
+    if target.exists() and not force:
+        raise UsageError(f"{target}: exists, and is not replaced; to replace it: --force")
+    prove(OnnxModel(Path(path), description))
+    write_atomically(target, f"{description.to_json()}\n".encode())
+    return target
 
 
 _USUAL: dict[str, Any] = {

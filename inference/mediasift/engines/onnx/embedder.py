@@ -27,12 +27,12 @@ class Embedder(OnnxModel):
 
     def run(self, batch: NDArray[Any], *, pad_to: int | None = None) -> NDArray[np.float32]:
         """float32 (N, D). A layer with height and width is averaged over them, one with time over its steps."""
-        found = super().run(batch, pad_to=pad_to).astype(np.float32)
-        if found.ndim > 3:  # (N, channels, height, width), whatever the layout of the input: ONNX has no other
-            found = found.mean(axis=tuple(range(2, found.ndim)))
-        elif found.ndim == 3:  # (N, steps, width) of a transformer
-            found = found.mean(axis=1)
-        return np.ascontiguousarray(found.reshape(len(found), -1), dtype=np.float32)
+        vectors = super().run(batch, pad_to=pad_to).astype(np.float32)
+        if vectors.ndim > 3:  # (N, channels, height, width), whatever the layout of the input: ONNX has no other
+            vectors = vectors.mean(axis=tuple(range(2, vectors.ndim)))
+        elif vectors.ndim == 3:  # (N, steps, width) of a transformer
+            vectors = vectors.mean(axis=1)
+        return np.ascontiguousarray(vectors.reshape(len(vectors), -1), dtype=np.float32)
 
 
 def load_embedder(

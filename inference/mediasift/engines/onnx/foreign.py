@@ -212,16 +212,16 @@ def _literal(text: str) -> Any:
 
 def _value(text: str) -> Any:
     """A literal, or a list separated by commas or lines."""
-    if (found := _literal(text)) is not None:
-        return found
+    if (literal := _literal(text)) is not None:
+        return literal
     return [part.strip() for part in (split_lines(text) if "\n" in text else text.split(",")) if part.strip()]
 
 
 def _imgsz(text: str) -> tuple[int, int] | None:
     """(width, height) of Ultralytics' `[height, width]`."""
-    found = _literal(text)
-    if isinstance(found, list) and len(found) == 2 and all(type(side) is int for side in found):
-        return found[1], found[0]
+    sides = _literal(text)
+    if isinstance(sides, list) and len(sides) == 2 and all(type(side) is int for side in sides):
+        return sides[1], sides[0]
     return None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mediasift.engines.onnx import graphs
 from mediasift.engines.onnx.onnx_file import OnnxFacts
 from mediasift.engines.onnx.protobuf import encode
 from mediasift.errors import ModelError
@@ -135,6 +136,5 @@ def with_output(data: bytes, inner: InnerTensor) -> tuple[bytes, str]:
     if not inner.scale:
         return data + encode(7, encode(12, encode(1, inner.name.encode()))), inner.name
     names = [name for name in (inner.name, inner.scale, inner.zero_point) if name]
-    node = b"".join(encode(1, name.encode()) for name in names) + encode(2, _OUTPUT.encode())
-    node += encode(3, _OUTPUT.encode()) + encode(4, b"DequantizeLinear")
-    return data + encode(7, encode(1, node) + encode(12, encode(1, _OUTPUT.encode()))), _OUTPUT
+    dequantised = graphs.node("DequantizeLinear", names, [_OUTPUT])
+    return data + encode(7, encode(1, dequantised) + encode(12, encode(1, _OUTPUT.encode()))), _OUTPUT

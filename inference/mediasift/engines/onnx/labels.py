@@ -44,12 +44,12 @@ def read_labels(file: Path) -> Labels:
 
 
 def _from_lines(lines: list[str]) -> Labels:
-    known = [found for line in lines if (found := _WORDNET.fullmatch(line))]
+    known = [match for line in lines if (match := _WORDNET.fullmatch(line))]
     if len(known) == len(lines):
-        return tuple(found[2] for found in known), tuple(found[1] for found in known)
-    numbered = [found for line in lines if (found := _NUMBERED.fullmatch(line))]
-    if [int(found[1]) for found in numbered] == list(range(len(lines))):
-        return tuple(found[2] for found in numbered), ()
+        return tuple(match[2] for match in known), tuple(match[1] for match in known)
+    numbered = [match for line in lines if (match := _NUMBERED.fullmatch(line))]
+    if [int(match[1]) for match in numbered] == list(range(len(lines))):
+        return tuple(match[2] for match in numbered), ()
     return tuple(lines), ()
 
 

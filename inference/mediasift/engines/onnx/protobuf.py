@@ -24,15 +24,15 @@ def collected(data: Value, *numbers: int, skip: re.Pattern[bytes] | None = None)
     Raises:
         ModelError: The data is no message, or has too many of these fields.
     """
-    found: dict[int, list[Value]] = {number: [] for number in numbers}
+    values: dict[int, list[Value]] = {number: [] for number in numbers}
     count = 0
     for number, _, value in walk(data, skip=skip):
-        if number in found:
-            found[number].append(value)
+        if number in values:
+            values[number].append(value)
             count += 1
             if count > MAX_VALUES:
                 raise ModelError(f"more than {MAX_VALUES:,} values in one message")
-    return tuple(found.values())
+    return tuple(values.values())
 
 
 def walk(data: Value, *, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, Value]]:

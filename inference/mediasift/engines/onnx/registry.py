@@ -181,13 +181,13 @@ def find_model(model: str | Path) -> Path:
         raise ModelNotFound(
             f"no model {str(model)!r}; there are {', '.join(entries())}, or type the path of an .onnx file"
         )
-    if found := where(entry):
-        if (size := found.stat().st_size) not in entry.sizes.values():  # cheap, and what a broken download gets wrong
+    if file := where(entry):
+        if (size := file.stat().st_size) not in entry.sizes.values():  # cheap, and what a broken download gets wrong
             raise ModelError(
-                f"{found}: {size:,} bytes, but {entry.name} has {entry.bytes:,}; the file is incomplete or another "
+                f"{file}: {size:,} bytes, but {entry.name} has {entry.bytes:,}; the file is incomplete or another "
                 f"one. Type: mediasift models pull {entry.name}"
             )
-        return found
+        return file
     if not entry.url:
         raise ModelNotFound(
             f"the model {entry.name} comes with mediasift, but this installation was made without it. To make "

@@ -124,15 +124,15 @@ class OnnxSpeech(SpeechEngine):
     def phrases(self, clip: Clip) -> Sequence[Phrase]:
         """See `SpeechEngine`."""
         try:
-            found = self._recognize(clip.waveform, clip.sample_rate)
+            spoken = self._recognize(clip.waveform, clip.sample_rate)
         except ort_errors() as error:
             raise InferenceFailed(f"the model failed: {first_line(error)}") from error
         end_s = clip.waveform.size / clip.sample_rate
-        text = (found if isinstance(found, str) else found.text).strip()
+        text = (spoken if isinstance(spoken, str) else spoken.text).strip()
         if not text:
             return ()
-        if not isinstance(found, str):
-            words = _words(found.tokens or (), found.timestamps or (), found.logprobs, end_s)
+        if not isinstance(spoken, str):
+            words = _words(spoken.tokens or (), spoken.timestamps or (), spoken.logprobs, end_s)
             if words:
                 return (phrase_of(words, text),)
         return (Phrase(text=text, start_s=0.0, end_s=end_s),)

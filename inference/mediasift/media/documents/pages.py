@@ -47,10 +47,10 @@ def parse_pages(text: str) -> tuple[tuple[int, int | None], ...]:
     """
     ranges: list[tuple[int, int | None]] = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)\s*(-\s*(\d*))?\s*", part)
-        first = int(found[1]) if found else 0
-        last = first if found and not found[2] else int(found[3]) if found and found[3] else None
-        if not found or first < 1 or (last is not None and last < first):
+        match = re.fullmatch(r"\s*(\d+)\s*(-\s*(\d*))?\s*", part)
+        first = int(match[1]) if match else 0
+        last = first if match and not match[2] else int(match[3]) if match and match[3] else None
+        if not match or first < 1 or (last is not None and last < first):
             raise UsageError(f"pages {text!r}: must be page numbers from 1 and ranges, e.g. 1-3,5,9-")
         ranges.append((first, last))
     return tuple(ranges)

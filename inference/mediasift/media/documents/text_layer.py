@@ -102,14 +102,14 @@ def _letters(page: Any, text: Any, width: int, height: int) -> Iterator[_Letter]
         if is_known and (kind[0] == "Z" or kind == "Cc"):
             yield _Letter("\n" if letter == "\n" else " ", None)
             continue
-        left, top, right, bottom = _box(page, text, index, width, height)
+        left, top, right, bottom = _box(page, text.get_charbox(index), width, height)
         is_inside = 0 <= left + right <= 2 * width and 0 <= top + bottom <= 2 * height
         yield _Letter(letter, (left, top, right, bottom), is_known) if is_inside else _Letter(" ", None)
 
 
-def _box(page: Any, text: Any, index: int, width: int, height: int) -> tuple[int, int, int, int]:
-    """A character's box (left, top, right, bottom) in pixels of the upright page."""
-    left, bottom, right, top = text.get_charbox(index)
+def _box(page: Any, bounds: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """PDFium's (left, bottom, right, top) as a box (left, top, right, bottom) in pixels of the upright page."""
+    left, bottom, right, top = bounds
     x, y = ctypes.c_int(), ctypes.c_int()
     corners = []
     for across, up in ((left, top), (right, bottom)):
@@ -144,14 +144,8 @@ def leaves_pictures_unread(page: Any, lines: Lines, width: int, height: int) -> 
     for part in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE, pdfium_c.FPDF_PAGEOBJ_FORM], max_depth=5):
         outer = part if part.level == 0 else outer
         if part.type == pdfium_c.FPDF_PAGEOBJ_IMAGE:
-            left, bottom, right, top = outer.get_bounds()
-            x, y = ctypes.c_int(), ctypes.c_int()
-            corners = []
-            for across, up in ((left, top), (right, bottom)):
-                pdfium_c.FPDF_PageToDevice(page.raw, 0, 0, _GRID, _GRID, 0, across, up, x, y)
-                corners.append((min(max(x.value, 0), _GRID), min(max(y.value, 0), _GRID)))
-            (x0, x1), (y0, y1) = (sorted(side) for side in zip(*corners, strict=True))
-            shown[y0:y1, x0:x1] = True
+            left, top, right, bottom = (max(0, side) for side in _box(page, outer.get_bounds(), _GRID, _GRID))
+            shown[top:bottom, left:right] = True
     covered = sum(word.box[2] * word.box[3] for line in lines for word in line) / (width * height)
     if shown.mean() < _PICTURE or covered >= _LITTLE:
         return False

@@ -136,8 +136,8 @@ def _edge(grey: Picture) -> np.uint8:
 def text_height_px(image: Picture) -> float:
     """Median height of the connected components that may be letters; 0.0 when there are too few."""
     _, ink = cv2.threshold(to_gray(image), 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
-    _, _, found, _ = cv2.connectedComponentsWithStats(ink)
-    heights, widths = found[1:, cv2.CC_STAT_HEIGHT], found[1:, cv2.CC_STAT_WIDTH]
+    _, _, components, _ = cv2.connectedComponentsWithStats(ink)
+    heights, widths = components[1:, cv2.CC_STAT_HEIGHT], components[1:, cv2.CC_STAT_WIDTH]
     letters = heights[(heights >= 5) & (heights < ink.shape[0] / 3) & (widths < 4 * heights)]
     return float(np.median(letters)) if len(letters) >= 5 else 0.0
 

@@ -30,7 +30,8 @@ WHITE = (255, 255, 255)
 LIGHT = 224
 """Luma from which a pixel would hardly be seen on white, of 255."""
 _ALL_BUT = 0.01
-_BAND_ROWS = 256
+BAND_ROWS = 256
+"""Rows that are worked on at a time: whole, a picture would be held several times."""
 _SAME = 2
 """A profile that changes no colour by more levels than this is taken for sRGB."""
 _HDR = b"primaries and transfer: "
@@ -91,8 +92,8 @@ class Background:
 def laid(image: Picture, alpha: NDArray[np.uint8], color: Sequence[int]) -> Picture:
     """uint8 (H, W, 3) on a ground of one colour; some rows at a time, as 16 bits are needed in between."""
     whole, ground = np.empty_like(image), np.array(color, dtype=np.uint16)
-    for top in range(0, len(image), _BAND_ROWS):
-        part = slice(top, top + _BAND_ROWS)
+    for top in range(0, len(image), BAND_ROWS):
+        part = slice(top, top + BAND_ROWS)
         opacity = alpha[part, :, None].astype(np.uint16)
         whole[part] = (image[part] * opacity + ground * (255 - opacity) + 127) // 255
     return whole
@@ -120,7 +121,7 @@ def array_to_srgb(image: Picture, icc: bytes) -> Picture:
     if not icc:
         return image
     if icc.startswith(_HDR):
-        bands = (image[top : top + _BAND_ROWS] for top in range(0, len(image), _BAND_ROWS))
+        bands = (image[top : top + BAND_ROWS] for top in range(0, len(image), BAND_ROWS))
         return np.concatenate([tone_mapped(band.astype(np.uint16) * 257, icc[-1], icc[-2]) for band in bands])
     grey = icc[16:20] == b"GRAY"
     if _transform(icc, "L" if grey else "RGB") is None:

@@ -25,15 +25,9 @@ def _pillow(form: str, numbers: NDArray[np.generic], quality: int, exif: bytes, 
     return out.getvalue()
 
 
-def _npy(numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
+def _numpy(save: Callable[..., None], numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
     out = io.BytesIO()
-    np.save(out, numbers, allow_pickle=False)
-    return out.getvalue()
-
-
-def _npz(numbers: NDArray[np.generic], _quality: int, _exif: bytes) -> bytes:
-    out = io.BytesIO()
-    np.savez_compressed(out, image=numbers)
+    save(out, numbers)
     return out.getvalue()
 
 
@@ -42,8 +36,8 @@ ENCODERS: dict[str, Callable[[NDArray[np.generic], int, bytes], bytes]] = {
     "jpg": partial(_pillow, "JPEG", optimize=True),
     "webp": partial(_pillow, "WEBP"),
     "avif": partial(_pillow, "AVIF", max_threads=1),
-    "npy": _npy,
-    "npz": _npz,
+    "npy": partial(_numpy, np.save),
+    "npz": partial(_numpy, lambda out, numbers: np.savez_compressed(out, image=numbers)),
 }
 """Suffix → (numbers, quality 1..100, EXIF block) → bytes. `npz` holds the array under the name `image`."""
 

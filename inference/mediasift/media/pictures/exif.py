@@ -53,10 +53,10 @@ def exif_facts(exif: Image.Exif) -> dict[str, Any]:
 
 def moment(text: Any, offset: Any) -> str | None:
     """EXIF's `2021:05:03 12:00:00` as ISO 8601; None for a moment that there never was."""
-    found = re.match(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)", str(text or ""))
-    if not found:
+    match = re.match(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)", str(text or ""))
+    if not match:
         return None
-    when = f"{found[1]}-{found[2]}-{found[3]}T{found[4]}"
+    when = f"{match[1]}-{match[2]}-{match[3]}T{match[4]}"
     try:
         datetime.fromisoformat(re.sub(":60$", ":59", when))  # a leap second is one that there may be
     except ValueError:

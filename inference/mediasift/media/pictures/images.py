@@ -19,7 +19,7 @@ from mediasift.errors import ItemError, TooLarge, Unsupported
 from mediasift.items import FailedItem, Item
 from mediasift.media.libraries import PIL, Image, cv2
 from mediasift.media.pictures.avif import color_code_points
-from mediasift.media.pictures.colors import WHITE, Background, array_to_srgb, profile_of_code_points, to_srgb
+from mediasift.media.pictures.colors import BAND_ROWS, WHITE, Background, array_to_srgb, profile_of_code_points, to_srgb
 from mediasift.media.pictures.headers import Header, check_size, guarded, open_lazily, opened, pillow_reads
 from mediasift.media.pictures.jpeg import decode_jpeg
 from mediasift.media.pictures.levels import eight_bit, levels
@@ -271,15 +271,12 @@ def _split(picture: Image.Image, icc: bytes, orientation: int, directory: Direct
     return _Decoded(np.asarray(to_srgb(picture if known == mode else picture.convert(known), icc)), None, orientation)
 
 
-_BAND_ROWS = 256
-
-
 def _by_bands(picture: Image.Image) -> Picture:
     """uint8 (H, W, 4) RGBA, some rows at a time: whole, the picture would be held three times."""
     rgba = np.empty((picture.height, picture.width, 4), dtype=np.uint8)
-    for top in range(0, picture.height, _BAND_ROWS):
-        band = picture.crop((0, top, picture.width, min(top + _BAND_ROWS, picture.height)))
-        rgba[top : top + _BAND_ROWS] = np.asarray(band if band.mode == "RGBA" else band.convert("RGBA"))
+    for top in range(0, picture.height, BAND_ROWS):
+        band = picture.crop((0, top, picture.width, min(top + BAND_ROWS, picture.height)))
+        rgba[top : top + BAND_ROWS] = np.asarray(band if band.mode == "RGBA" else band.convert("RGBA"))
     return rgba
 
 

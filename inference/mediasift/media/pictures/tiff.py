@@ -53,7 +53,7 @@ class _File:
         """The directory at `start`, and where the next one is; entries that lie outside the file are left out."""
         word, size, head = ("Q", 20, 8) if self.is_big else ("I", 12, 2)
         (count,) = self.numbers("Q" if self.is_big else "H", start)
-        found: Directory = {_START: (start,)}
+        entries: Directory = {_START: (start,)}
         for at in range(start + head, min(start + head + size * count, len(self.data) - size + 1), size):
             tag, kind = self.numbers("H", at, 2)
             if kind not in _TYPES:
@@ -63,9 +63,9 @@ class _File:
             if struct.calcsize(_TYPES[kind]) * length > struct.calcsize(word):
                 (place,) = self.numbers(word, place)
             if length and place + struct.calcsize(_TYPES[kind]) * length <= len(self.data):
-                found[tag] = self.numbers(_TYPES[kind], place, length)
+                entries[tag] = self.numbers(_TYPES[kind], place, length)
         end = start + head + size * count
-        return found, self.numbers(word, end)[0] if end + struct.calcsize(word) <= len(self.data) else 0
+        return entries, self.numbers(word, end)[0] if end + struct.calcsize(word) <= len(self.data) else 0
 
 
 def _file(data: bytes) -> _File | None:

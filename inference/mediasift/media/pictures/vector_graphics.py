@@ -111,12 +111,12 @@ def _size(attributes: dict[str, str]) -> tuple[float, float]:
 
 
 def _length(text: str | None, whole: float) -> float | None:
-    found = re.fullmatch(rf"\s*({_NUMBER})\s*(%|[a-zA-Z]*)\s*", text or "")
-    if not found:
+    match = re.fullmatch(rf"\s*({_NUMBER})\s*(%|[a-zA-Z]*)\s*", text or "")
+    if not match:
         return None
-    if found[2] == "%":
-        return whole * float(found[1]) / 100
-    return float(found[1]) * _UNITS.get(found[2].lower(), 1.0)
+    if match[2] == "%":
+        return whole * float(match[1]) / 100
+    return float(match[1]) * _UNITS.get(match[2].lower(), 1.0)
 
 
 def _refuse_entity(_name: str, _is_parameter: int, value: str | None, *_where: str | None) -> None:
@@ -195,10 +195,10 @@ def _embedded_size(url: str) -> tuple[int, int]:
         data = base64.b64decode(unquote_to_bytes(body)) if kind.lower().endswith(";base64") else unquote_to_bytes(body)
     except binascii.Error:
         return 0, 0
-    found = sniff(data[:4096])
-    if found is None or found.kind != "picture":
+    form = sniff(data[:4096])
+    if form is None or form.kind != "picture":
         return 0, 0
-    if found.name == "svg":
+    if form.name == "svg":
         return drawing_size(data)
-    header = read_header(data, found.name)
+    header = read_header(data, form.name)
     return header.width, header.height

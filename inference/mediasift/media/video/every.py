@@ -40,11 +40,11 @@ def parse_every(text: str) -> Every:
     """
     if text in _BY_CONTENT:
         return _BY_CONTENT[text]
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([sf])", text, re.ASCII)
-    amount = Fraction(found[1]) if found else Fraction(0)
-    if found is None or amount == 0 or (found[2] == "f" and amount.denominator != 1):
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([sf])", text, re.ASCII)
+    amount = Fraction(match[1]) if match else Fraction(0)
+    if match is None or amount == 0 or (match[2] == "f" and amount.denominator != 1):
         raise UsageError(f"every {text!r}: needs 2s or 0.5s (seconds), 1000f (whole number of frames), iframe or shot")
-    return Every(unit="s" if found[2] == "s" else "f", amount=amount)
+    return Every(unit="s" if match[2] == "s" else "f", amount=amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mediasift.media.clock import clocked
+from mediasift.media.clock import RESTARTING, clocked
 from mediasift.media.containers import picture_streams, sound_streams
 from mediasift.media.libraries import av
 from mediasift.media.video.frames import View, pixel_aspect, seen
-
-_RESTARTING = ("mpegts", "mpeg")
-"""Containers that do not say how long they are; FFmpeg guesses, and is wrong where their clock starts again."""
 
 _TRANSFERS = {
     1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 11: "xvycc", 13: "srgb",
@@ -32,7 +29,8 @@ def film_facts(container: Any, stream: Any, *, alive: Callable[[], None]) -> dic
     context = stream.codec_context
     view, sizes, interlaced = View(aspect=pixel_aspect(stream)), dict[tuple[int, int], None](), False
     said, begins, ends = b"", list[float](), list[float]()
-    sound = sound_streams(container)[:1] if container.format.name in _RESTARTING else []
+    restarts = container.format.name in RESTARTING  # FFmpeg guesses how long it is
+    sound = sound_streams(container)[:1] if restarts else []
     with contextlib.suppress(av.FFmpegError):
         for packet in clocked(container, [stream, *sound]):
             alive()
@@ -61,11 +59,7 @@ def film_facts(container: Any, stream: Any, *, alive: Callable[[], None]) -> dic
         "fps": round(float(stream.average_rate), 3) if stream.average_rate else None,
         "video_streams": len(picture_streams(container)),
     }
-    return (
-        {**facts, "duration_s": round(ends[0] - begins[0], 3)}
-        if ends and container.format.name in _RESTARTING
-        else facts
-    )
+    return {**facts, "duration_s": round(ends[0] - begins[0], 3)} if ends and restarts else facts
 
 
 def _alone(context: Any, packet: Any) -> Iterator[Any]:

@@ -73,8 +73,8 @@ def chosen_frames(
         cells = measured_cells(footage, colours=False, keyframes=True)
         for shot in find_shots(cells, detector=detector, fades=fades, min_shot_s=min_shot_s):
             # A short shot after a fade may have no key frame; then it is fetched.
-            found = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.middle])
-            yield from ((frame, shot.number) for frame in found)
+            keyframes = [shot.keyframe] if shot.keyframe is not None else footage.at([shot.middle])
+            yield from ((frame, shot.number) for frame in keyframes)
         return
 
     def chosen(table: Timetable) -> Sequence[int]:
