@@ -13,8 +13,8 @@ from tests.test_layers import PACKAGE, imports, modules, ours
 TESTS = Path(__file__).parent
 
 TESTED_IN = {
-    "bench/test_scenarios": "bench/child bench/limits bench/measurement bench/pictures bench/subject",
-    "bench/test_sweep": "bench/advice bench/settings",
+    "bench/test_scenarios": "bench/child bench/measurement bench/subject",
+    "bench/test_sweep": "bench/settings",
     "cli/test_bench": "bench/report",
     "cli/test_doctor": "run/doctor",
     "cli/test_duplicates": "compare/collection compare/settings",

@@ -10,10 +10,8 @@ import pytest
 
 import mediasift as ms
 from mediasift.bench.child import ask
-from mediasift.bench.limits import LIMITS
-from mediasift.bench.pictures import draw_pictures, find_pictures
-from mediasift.bench.scenarios import SCENARIOS, STAGES, TIMED, measure, summary, together
-from mediasift.bench.subject import Setup, Subject
+from mediasift.bench.scenarios import LIMITS, SCENARIOS, STAGES, TIMED, measure, summary, together
+from mediasift.bench.subject import Setup, Subject, draw_pictures, find_pictures
 from mediasift.errors import InputError
 from tests.pictures import save, scene
 from tests.tiny_models import mean_colour, write

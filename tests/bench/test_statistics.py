@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediasift.bench.statistics import Ratio, is_steady, percentiles, speed_ratio, spread
+from mediasift.bench.comparison import Ratio, speed_ratio
+from mediasift.bench.scenarios import is_steady, percentiles, spread
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from mediasift.bench.advice import advice
 from mediasift.bench.subject import Setup
-from mediasift.bench.sweep import SWEPT, best, parse_sweep, setups
+from mediasift.bench.sweep import SWEPT, advice, best, parse_sweep, setups
 from mediasift.engines.onnx.onnx_file import read_facts
 from mediasift.engines.onnx.registry import find_model
 from mediasift.errors import UsageError

@@ -51,9 +51,8 @@ def ask(
     program = sys.executable if python is None or root.is_dir() else python
     if root.is_dir():
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root.resolve()), inherited)))
-    own = {"model": setup.model, **setup.settings}
-    order = {"schema": SCHEMA, "setup": own, "files": files, "names": names, "seconds": seconds,
-             "rounds": rounds, "started": time.monotonic()}  # fmt: skip
+    order = {"schema": SCHEMA, "setup": {"model": setup.model, **setup.settings}, "files": files, "names": names,
+             "seconds": seconds, "rounds": rounds, "started": time.monotonic()}  # fmt: skip
     try:
         done = subprocess.run(  # noqa: S603  (an interpreter: our own, or the one that was named)
             [program, "-P", "-m", "mediasift.bench.child"], input=json.dumps(order).encode(), capture_output=True,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mediasift.bench import SCHEMA
 from mediasift.bench.child import ask
 from mediasift.bench.measurement import cold_start
 from mediasift.bench.scenarios import SCENARIOS, measured
 from mediasift.bench.settings import CompareSettings
-from mediasift.bench.statistics import Ratio, speed_ratio
 from mediasift.bench.subject import Setup
 from mediasift.errors import InputError, UsageError
 from mediasift.system.machine import machine_facts
@@ -21,7 +22,31 @@ from mediasift.system.machine import machine_facts
 _ENOUGH = 5
 """Rounds without which nothing is decided: of three on each side, one pair in twenty is in order by chance alone."""
 
+_RESAMPLES = 2000
+_FEW = 50
+"""Samples per round that the bootstrap looks at: evenly spaced quantiles of the round say as much as all of them."""
+
 _INSTALLATION = "PYTHON="
+
+Rounds = Sequence[Sequence[float]]
+"""Samples (seconds per picture), grouped by the round in which they were taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """How many times as fast the second is: above 1 it is faster, with the limits of a 95 % interval."""
+
+    ratio: float
+    low: float
+    high: float
+
+    def verdict(self, tolerance: float) -> str:
+        """`slower`, `faster` or `same`, where the whole interval lies in that range; else `undecided`."""
+        if self.high < 1 - tolerance:
+            return "slower"
+        if self.low > 1 + tolerance:
+            return "faster"
+        return "same" if self.low >= 1 - tolerance and self.high <= 1 + tolerance else "undecided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +178,12 @@ def _measured_in_turn(settings: CompareSettings) -> list[dict[str, Any]]:
 
     A slow minute of the machine then meets both, and what changes from process to process is in the interval.
     """
-    sides = [_side(str(one), settings) for one in (settings.before, settings.after)]
+    sides = []
+    for name in map(str, (settings.before, settings.after)):
+        python = name.removeprefix(_INSTALLATION) if name.startswith(_INSTALLATION) else None
+        if (model := name if python is None else settings.model) is None:
+            raise UsageError(f"{name}: name the model that it runs: -m MODEL")
+        sides.append(replace(settings.setup(model), python=python))
     seconds = settings.seconds / settings.rounds
     turns: list[list[dict[str, Any]]] = [[], []]
     with settings.shown(settings.inputs) as (files, pictures):
@@ -166,14 +196,6 @@ def _measured_in_turn(settings: CompareSettings) -> list[dict[str, Any]]:
     return [_result(own, setup, pictures) for own, setup in zip(turns, sides, strict=True)]
 
 
-def _side(name: str, settings: CompareSettings) -> Setup:
-    if not name.startswith(_INSTALLATION):
-        return settings.setup(name)
-    if settings.model is None:
-        raise UsageError(f"{name}: name the model that it runs: -m MODEL")
-    return replace(settings.setup(settings.model), python=name.removeprefix(_INSTALLATION))
-
-
 def _result(turns: list[dict[str, Any]], setup: Setup, pictures: dict[str, Any]) -> dict[str, Any]:
     """As far as a comparison reads it."""
     scenarios = {name: measured(turns, name) for name in SCENARIOS}
@@ -184,3 +206,33 @@ def _result(turns: list[dict[str, Any]], setup: Setup, pictures: dict[str, Any])
         "settings": {**setup.settings, "batch_size": turns[0]["batch_size"]},
         "cold": cold_start(turns), "scenarios": scenarios,
     }  # fmt: skip
+
+
+def speed_ratio(before: Rounds, after: Rounds, *, paired: bool = False) -> Ratio:
+    """Median time of `before` over that of `after`, with a bootstrap interval.
+
+    Whole rounds are drawn with replacement, not single samples (a cluster bootstrap): samples of one round were taken
+    while the machine was equally busy and are not independent; single ones would give an interval far too narrow.
+
+    Args:
+        before, after: Their samples.
+        paired: Rounds of the same number were taken one right after the other, and are drawn together.
+
+    Raises:
+        ValueError: One of them is empty.
+    """
+    rng = np.random.default_rng(0)
+    rounds = []
+    for one in (before, after):
+        kept = [samples for samples in one if len(samples)]
+        if not kept:
+            raise ValueError("no samples")
+        size = min(_FEW, max(map(len, kept)))
+        rounds.append(np.stack([np.quantile(samples, (np.arange(size) + 0.5) / size) for samples in kept]))
+    drawn = [rng.integers(0, len(one), (_RESAMPLES, len(one))) for one in rounds]
+    if paired:
+        drawn[1] = drawn[0]
+    medians = [np.median(one[which].reshape(_RESAMPLES, -1), axis=1) for one, which in zip(rounds, drawn, strict=True)]
+    low, high = np.percentile(medians[0] / medians[1], [2.5, 97.5])
+    ratio = np.median(np.concatenate([*before])) / np.median(np.concatenate([*after]))
+    return Ratio(ratio=float(ratio), low=float(low), high=float(high))

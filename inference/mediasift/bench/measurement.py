@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,11 @@ import numpy as np
 
 from mediasift import __version__
 from mediasift.bench import SCHEMA
-from mediasift.bench.advice import advice
 from mediasift.bench.child import ask
-from mediasift.bench.limits import LIMITS
-from mediasift.bench.scenarios import STAGES, measured, summary, together
+from mediasift.bench.scenarios import LIMITS, STAGES, measured, summary, together
 from mediasift.bench.settings import BenchSettings
 from mediasift.bench.subject import Setup, load
-from mediasift.bench.sweep import SWEPT, best, parse_sweep, setups
+from mediasift.bench.sweep import SWEPT, advice, best, parse_sweep, setups
 from mediasift.engines.onnx.onnx_file import read_facts
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import OutputError
@@ -50,7 +49,7 @@ def measure(settings: BenchSettings) -> dict[str, Any]:
     model = load(setup)
     setup = replace(setup, device=model.device)  # what `auto` came to, so that all that follows is on the same one
     with settings.shown(settings.inputs) as (files, pictures):
-        parts = _Run(settings, setup, model, files).parts()
+        parts = _parts(settings, setup, model, partial(ask, files=files))
     result = {
         "schema": SCHEMA,
         "mediasift": __version__,
@@ -76,82 +75,75 @@ def cold_start(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"processes": len(firsts), **medians, "rounds_s": [[first["median_s"]] for first in firsts]}
 
 
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """One order's measurements, each in a fresh process."""
+Ask = Callable[..., dict[str, Any]]
+"""`child.ask` about the pictures that were chosen."""
 
-    settings: BenchSettings
-    setup: Setup
-    model: OnnxModel
-    files: Sequence[str]
 
-    def ask(self, names: Sequence[str], seconds: float, setup: Setup | None = None) -> dict[str, Any]:
-        """What a fresh process measures."""
-        return ask(setup or self.setup, self.files, names, seconds=seconds)
+def _parts(settings: BenchSettings, setup: Setup, model: OnnxModel, ask: Ask) -> dict[str, Any]:
+    """What a result holds beyond names and versions."""
+    scenarios: dict[str, dict[str, Any]] = {}
+    cold = stages = limits = profile = helps = None
+    if settings.cold:
+        settings.report("first answer, in fresh processes")
+        answers = [ask(setup) for _ in range(settings.cold + 1)]
+        cold = cold_start(answers[1:])  # the first one brings the files into the system's cache
+    for name in settings.scenarios:
+        settings.report(f"scenario {name}")
+        scenarios[name] = measured([ask(setup, names=[name], seconds=settings.seconds)], name)
+    if settings.explain:
+        stages, limits = _explained(settings, setup, ask)
+    rows = _swept(settings, setup, ask)
+    if stages is not None and (offline := scenarios.get("offline")) is not None:
+        stages |= together(stages["alone"], offline["per_second"])
+        chosen = replace(setup, batch_size=offline["batch_size"])
+        helps = advice(stages, chosen, read_facts(model.path), rows, offline["per_second"])
+    if settings.tune:
+        profile = _kept(best(rows), model, settings.device or "cpu")
+    return {"cold": cold, "scenarios": scenarios, "stages": stages, "limits": limits, "sweep": rows,
+            "advice": helps, "profile": profile}  # fmt: skip
 
-    def parts(self) -> dict[str, Any]:
-        """What a result holds beyond names and versions."""
-        settings, scenarios = self.settings, {}
-        cold = stages = limits = profile = helps = None
-        if settings.cold:
-            settings.report("first answer, in fresh processes")
-            answers = [self.ask([], 0) for _ in range(settings.cold + 1)]
-            cold = cold_start(answers[1:])  # the first one brings the files into the system's cache
-        for name in settings.scenarios:
-            settings.report(f"scenario {name}")
-            answer = self.ask([name], settings.seconds)
-            scenarios[name] = measured([answer], name)
-        if settings.explain:
-            stages, limits = self._explained()
-        rows = self._swept()
-        if stages is not None and (offline := scenarios.get("offline")) is not None:
-            stages |= together(stages["alone"], offline["per_second"])
-            setup = replace(self.setup, batch_size=offline["batch_size"])
-            helps = advice(stages, setup, read_facts(self.model.path), rows, offline["per_second"])
-        if settings.tune:
-            profile = self._kept(best(rows))
-        return {"cold": cold, "scenarios": scenarios, "stages": stages, "limits": limits, "sweep": rows,
-                "advice": helps, "profile": profile}  # fmt: skip
 
-    def _explained(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Stages; and limits, on devices whose limit is that of this processor."""
-        self.settings.report("stages, one by one")
-        answer = self.ask(list(STAGES), self.settings.seconds / len(STAGES))
-        stages: dict[str, Any] = {"alone": {name: summary([part]) for name, part in answer["measured"].items()}}
-        if self.setup.device.partition(":")[0] not in ("cpu", "openvino"):
-            return stages, None
-        self.settings.report("matrix products and memory")
-        timed = self.ask(list(LIMITS), min(1.0, self.settings.seconds / len(LIMITS)))["measured"]
-        # The shortest run counts: a limit is what is possible if nothing disturbs.
-        limits: dict[str, Any] = {name: 1 / np.min(np.concatenate(one["rounds_s"])) for name, one in timed.items()}
-        return stages, {**limits, "threads": self.setup.threads}
+def _explained(settings: BenchSettings, setup: Setup, ask: Ask) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Stages; and limits, on devices whose limit is that of this processor."""
+    settings.report("stages, one by one")
+    alone = ask(setup, names=list(STAGES), seconds=settings.seconds / len(STAGES))["measured"]
+    stages = {"alone": {name: summary([part]) for name, part in alone.items()}}
+    if setup.device.partition(":")[0] not in ("cpu", "openvino"):
+        return stages, None
+    settings.report("matrix products and memory")
+    timed = ask(setup, names=list(LIMITS), seconds=min(1.0, settings.seconds / len(LIMITS)))["measured"]
+    # The shortest run counts: a limit is what is possible if nothing disturbs.
+    limits: dict[str, Any] = {name: 1 / np.min(np.concatenate(one["rounds_s"])) for name, one in timed.items()}
+    return stages, {**limits, "threads": setup.threads}
 
-    def _swept(self) -> list[dict[str, Any]]:
-        """Every combination; or, to tune what the sweep does not name, one setting after the other.
 
-        Each has the best of those before it: all combinations would take hours.
-        """
-        sweep = parse_sweep(self.settings.sweep)
-        rows = self._rows(setups(self.setup, sweep)) if sweep else []
-        setup = self.setup
-        for name in SWEPT if self.settings.tune and not sweep else ():
-            tried = self._rows(setups(setup, {name: SWEPT[name]()}))
-            setup = replace(setup, **{key: best(tried)[key] for key in _TUNED})
-            rows += tried
-        return rows
+def _swept(settings: BenchSettings, setup: Setup, ask: Ask) -> list[dict[str, Any]]:
+    """Every combination; or, to tune what the sweep does not name, one setting after the other.
 
-    def _rows(self, wanted: Sequence[Setup]) -> list[dict[str, Any]]:
-        """Each setting twice, there and back: a machine that becomes slower on the way does so for all of them."""
-        answers: dict[Setup, list[dict[str, Any]]] = {setup: [] for setup in wanted}
-        for setup in (*wanted, *reversed(wanted)):
-            self.settings.report("sweep: " + ", ".join(f"{name} {getattr(setup, name)}" for name in _TUNED))
-            answers[setup].append(self.ask(["offline"], self.settings.seconds / 2, setup))
-        return [{**setup.settings, **measured(both, "offline")} for setup, both in answers.items()]
+    Each has the best of those before it: all combinations would take hours.
+    """
+    sweep = parse_sweep(settings.sweep)
+    rows = _rows(settings, setups(setup, sweep), ask) if sweep else []
+    for name in SWEPT if settings.tune and not sweep else ():
+        tried = _rows(settings, setups(setup, {name: SWEPT[name]()}), ask)
+        setup = replace(setup, **{key: best(tried)[key] for key in _TUNED})
+        rows += tried
+    return rows
 
-    def _kept(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of the sweep as a profile."""
-        chosen = {name: row[name] for name in _TUNED}
-        facts = {"model": self.model.path.name, "per_second": round(row["per_second"], 2), "mediasift": __version__,
-                 "found": datetime.now(UTC).isoformat(timespec="seconds")}  # fmt: skip
-        path = save_profile(chosen, model_sha256=self.model.sha256, device=self.settings.device or "cpu", found=facts)
-        return {"path": str(path), **chosen, "per_second": row["per_second"]}
+
+def _rows(settings: BenchSettings, wanted: Sequence[Setup], ask: Ask) -> list[dict[str, Any]]:
+    """Each setting twice, there and back: a machine that becomes slower on the way does so for all of them."""
+    answers: dict[Setup, list[dict[str, Any]]] = {setup: [] for setup in wanted}
+    for setup in (*wanted, *reversed(wanted)):
+        settings.report("sweep: " + ", ".join(f"{name} {getattr(setup, name)}" for name in _TUNED))
+        answers[setup].append(ask(setup, names=["offline"], seconds=settings.seconds / 2))
+    return [{**setup.settings, **measured(both, "offline")} for setup, both in answers.items()]
+
+
+def _kept(row: Mapping[str, Any], model: OnnxModel, device: str) -> dict[str, Any]:
+    """A row of the sweep as a profile."""
+    chosen = {name: row[name] for name in _TUNED}
+    facts = {"model": model.path.name, "per_second": round(row["per_second"], 2), "mediasift": __version__,
+             "found": datetime.now(UTC).isoformat(timespec="seconds")}  # fmt: skip
+    path = save_profile(chosen, model_sha256=model.sha256, device=device, found=facts)
+    return {"path": str(path), **chosen, "per_second": row["per_second"]}

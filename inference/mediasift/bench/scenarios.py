@@ -6,19 +6,21 @@ a line in `TIMED`. The two scenarios are the single stream and offline of MLPerf
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mediasift.bench.limits import LIMITS
-from mediasift.bench.statistics import is_steady, percentiles, spread
 from mediasift.bench.subject import Subject
+from mediasift.engines.onnx.graphs import graph, model, node, opset, tensor, value_info
+from mediasift.engines.onnx.providers import open_session
 from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.system.machine import peak_bytes
@@ -28,6 +30,9 @@ _ROUNDS = 10
 
 _WARM_UP = 2.0
 """Times the measuring time that a warm-up may take at most; then the result reports that nothing became steady."""
+
+_BEYOND = 10
+"""Samples that must lie beyond a percentile: with fewer, one hiccup of the machine moves it."""
 
 Work = Iterator[tuple[Callable[[], object], int]]
 
@@ -65,8 +70,41 @@ def infer(subject: Subject, repeats: int) -> Work:
     yield lambda: [started.infer(batch) for batch in batches], len(parts)
 
 
-def _limit(name: str, subject: Subject, repeats: int) -> Work:
-    make, amount = LIMITS[name]
+_SIDE = 1024
+"""Of the square matrices: large enough to be bounded by arithmetic, small enough for half a second."""
+
+_COPIED_BYTES = 128 << 20
+"""More than the caches hold."""
+
+
+@cache
+def _product(operation: str, kind: str, result: str, threads: int) -> Callable[[], object]:
+    """A graph of one product, whose right factor is stored as a model's weights are."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 256, (_SIDE, _SIDE)).astype(kind) for _ in range(2))
+    product = node(operation, ["a", "b"], ["y"])
+    whole = graph([product], [tensor("b", b)], [value_info("a", a.shape, kind)], [value_info("y", a.shape, result)])
+    session = open_session(model(whole, opsets=[opset(13)], metadata={}), "cpu", threads)
+    return lambda: session.run(None, {"a": a})
+
+
+@cache
+def _copy(threads: int) -> Callable[[], object]:
+    """A copy of memory to memory, divided into as many parts as there are threads."""
+    target, source = (np.array_split(np.full(_COPIED_BYTES, value, dtype=np.uint8), threads) for value in (0, 1))
+    pool = ThreadPoolExecutor(threads)
+    return lambda: list(pool.map(np.copyto, target, source))
+
+
+LIMITS: dict[str, tuple[Callable[[int], Callable[[], object]], int]] = {
+    "float32_multiply_adds_per_second": (partial(_product, "MatMul", "float32", "float32"), _SIDE**3),
+    "int8_multiply_adds_per_second": (partial(_product, "MatMulInteger", "uint8", "int32"), _SIDE**3),
+    "memory_bytes_per_second": (_copy, 2 * _COPIED_BYTES),
+}
+"""Limit → what is timed for it with so many threads, and how much that does. 8-bit products go into 32 bits."""
+
+
+def _limit(make: Callable[[int], Callable[[], object]], amount: int, subject: Subject, repeats: int) -> Work:
     for _ in range(repeats):
         yield make(subject.setup.threads), amount
 
@@ -74,7 +112,7 @@ def _limit(name: str, subject: Subject, repeats: int) -> Work:
 SCENARIOS = {"single": single, "offline": offline}
 STAGES = {"read": read, "prepare": prepare, "infer": infer}
 TIMED: dict[str, Callable[[Subject, int], Work]] = {
-    **SCENARIOS, **STAGES, **{name: partial(_limit, name) for name in LIMITS},
+    **SCENARIOS, **STAGES, **{name: partial(_limit, *one) for name, one in LIMITS.items()},
 }  # fmt: skip
 
 
@@ -126,6 +164,28 @@ def summary(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "warm_up": parts[-1]["warm_up"],
         "rounds_s": rounds,
     }
+
+
+def percentiles(samples: Sequence[float]) -> dict[str, float]:
+    """`p50`, `p90` ... of samples, as far as there are samples enough."""
+    ordered, count = np.sort(samples), len(samples)
+    return {
+        f"p{percent:g}": float(ordered[math.ceil(count * percent / 100 - 1e-9) - 1])
+        for percent in (50, 90, 95, 99, 99.9)
+        if count * (100 - percent) / 100 + 1e-9 >= _BEYOND
+    }
+
+
+def is_steady(times: Sequence[float]) -> bool:
+    """Whether the last three rounds took the same time within 5 %: then the warm-up is over."""
+    last = times[-3:]
+    return len(last) == 3 and max(last) - min(last) <= 0.05 * float(np.median(last))
+
+
+def spread(samples: Sequence[float]) -> float:
+    """Half the distance between the quartiles, as a share of the median."""
+    low, middle, high = np.percentile(samples, [25, 50, 75])
+    return float((high - low) / 2 / middle) if middle else 0.0
 
 
 def measured(answers: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:

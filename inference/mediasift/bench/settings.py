@@ -9,16 +9,14 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-from mediasift.bench.pictures import Pictures, draw_pictures, find_pictures
 from mediasift.bench.scenarios import SCENARIOS
-from mediasift.bench.subject import Setup
+from mediasift.bench.subject import Pictures, Setup, draw_pictures, find_pictures
 from mediasift.bench.sweep import SWEPT, parse_sweep
 from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.run.profile import Profile
+from mediasift.run.stream import Named, named_inputs
 from mediasift.settings import Option, parse_size
 from mediasift.system.machine import available_cores
-
-Named = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +52,7 @@ class MeasuringSettings(DeviceSettings):
         Raises:
             InputError: There is none.
         """
-        named = [inputs] if isinstance(inputs, (str, Path)) else inputs
+        named = named_inputs(inputs)
         width, height = parse_size(self.size)
         with tempfile.TemporaryDirectory() as folder:
             yield (

@@ -1,4 +1,7 @@
-"""What is measured: a model with its settings, the task it is for, and the pictures it is shown."""
+"""What is measured: a model with its settings, the task it is for, and the pictures it is shown.
+
+These are the user's own, or drawn ones that cost a decoder as much as photographs do.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, ItemError, UsageError
 from mediasift.items import Item
+from mediasift.media.pictures.encode import ENCODERS
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings
 from mediasift.run.job import Job
 from mediasift.run.pipeline import Pipeline
-from mediasift.sources.content import LocalFile
-from mediasift.sources.naming import Inputs, Source
+from mediasift.sources.content import Content, LocalFile
+from mediasift.sources.formats import known_format
+from mediasift.sources.naming import Inputs, Source, find_sources
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
 from mediasift.tasks.embed import Embed
@@ -122,3 +130,52 @@ class Subject:
     def prepared(self) -> list[Any]:
         """The same, as the model wants them."""
         return [self.started().prepare(item) for _, item in self.held]
+
+
+Pictures = tuple[list[str], dict[str, Any]]
+"""The files, and what a result says of them."""
+
+
+def draw_pictures(folder: Path, *, count: int, width: int, height: int) -> Pictures:
+    """JPEGs of noise whose amplitudes fall as 1 / frequency, as those of photographs do; always the same.
+
+    Source: D. J. Field, Relations between the statistics of natural images and the response properties of cortical
+    cells, J. Opt. Soc. Am. A 4 (1987). Plain noise would cost a JPEG decoder thrice as much, flat colours half.
+    """
+    rng = np.random.default_rng(0)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
+    frequency[0, 0] = np.inf
+
+    def noise() -> NDArray[np.float64]:
+        """float64 (H, W), mean 0, standard deviation 1."""
+        field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((height, width))) / frequency, (height, width))
+        return np.asarray(field / (field.std() or 1.0))
+
+    files = [folder / f"{number:05}.jpg" for number in range(count)]
+    for file in files:
+        grey, *colours = (noise() for _ in range(4))
+        pixels = 128 + 40 * grey[:, :, None] + 15 * np.stack(colours, axis=2)  # much detail in brightness alone
+        file.write_bytes(ENCODERS["jpg"](pixels.clip(0, 255).astype(np.uint8), 90, b""))
+    return _described(files, drawn=True, width=width, height=height)
+
+
+def find_pictures(named: Sequence[str | Path | Content], *, limit: int) -> Pictures:
+    """At most `limit` pictures of those that the user named, evenly spread over all of them.
+
+    Raises:
+        InputError: There is none.
+    """
+    pictures = []
+    for content in (source.content for source in find_sources(Inputs(named=named))):
+        with suppress(ItemError):  # errors are not what is measured
+            if isinstance(content, LocalFile) and known_format(content.head(), content.suffix).kind == "picture":
+                pictures.append(content.path)
+    if not pictures:
+        raise InputError(f"no picture to measure with in {', '.join(map(str, named))}")
+    chosen = np.linspace(0, len(pictures) - 1, min(limit, len(pictures))).round().astype(int)
+    return _described([pictures[number] for number in chosen], drawn=False, available=len(pictures))
+
+
+def _described(files: Sequence[Path], **facts: Any) -> Pictures:
+    mean_bytes = round(float(np.mean([file.stat().st_size for file in files])))
+    return [str(file) for file in files], {**facts, "pictures": len(files), "mean_bytes": mean_bytes}
