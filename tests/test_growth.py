@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import wave
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -120,6 +121,41 @@ class Mirror(OcrEngine):
     def answer(self, request: PageRequest) -> PageText:
         """The motto."""
         return PageText(lines=(Line(text=self._motto, confidence=1.0, box=(0, 0, 1, 1), words=()),), files={})
+'''
+
+ECHO = '''"""An engine that hears the same in every recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from mediasift.engines.engine import Resources
+from mediasift.engines.speech.phrases import Phrase, SpeechEngine
+from mediasift.settings import Option, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class EchoSettings(Settings):
+    """Its options."""
+
+    motto: Annotated[str, Option("What it hears.")] = "echo"
+
+
+class Echo(SpeechEngine):
+    """Hears the motto."""
+
+    settings = EchoSettings
+    facts = {"engine": "echo", "version": "7"}
+    piece_s = 30.0
+
+    def __init__(self, settings: Any, resources: Resources) -> None:
+        self._motto = settings.motto
+
+    def answer(self, request: Any) -> Sequence[Phrase]:
+        """The motto."""
+        return [Phrase(text=self._motto, start_s=0.0, end_s=1.0)]
 '''
 
 MEMBER = '''
@@ -297,6 +333,29 @@ def test_an_engine_is_a_class_with_its_settings_and_a_line_in_its_table(package:
     assert python.stdout.strip() == "hello"
     assert refused.exit_code == 2
     assert "--motto is for mirror" in refused.stderr
+
+
+def test_a_speech_engine_is_a_class_with_its_settings_and_a_line_in_its_table(package: Path):
+    (package / "engines" / "speech" / "echo.py").write_text(ECHO)
+    room, echo = "engines/speech/__init__.py", "from mediasift.engines.speech.echo import Echo, EchoSettings\n"
+    insert(package, (room, "from mediasift.engines.speech.google import", echo))
+    insert(package, (room, '"pocketsphinx": PocketSphinx,', '"echo": Echo, '))
+    insert(package, (room, "OnnxSpeechSettings, GoogleSpeechSettings):", "EchoSettings, "))
+    with wave.open(str(package.parents[1] / "talk.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 16_000))
+    text, table, python, refused = run(
+        package,
+        "mediasift transcribe --help",
+        "mediasift transcribe talk.wav --engine echo --motto read-me",
+        "import mediasift as ms\nprint(ms.transcribe('talk.wav', engine='echo', motto='hello').to_dicts()[0]['text'])",
+        "mediasift transcribe talk.wav --motto x",
+    )
+    assert "[echo|pocketsphinx|" in text.stdout
+    assert [(row["text"], row["found"], row["error"]) for row in table.rows] == [("read-me", "1", "")]
+    assert python.stdout.strip() == "hello"
+    assert refused.exit_code == 2
+    assert "--motto is for echo" in refused.stderr
 
 
 def test_a_kind_of_input_is_a_content_class_and_a_line(package: Path):
