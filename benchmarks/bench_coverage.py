@@ -21,11 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.measure import goal, save
 from benchmarks.peer import Peer
 from mediasift.evaluate.correction import CORRECTIONS, Sample, Undefined, effective_count, is_small
 from mediasift.evaluate.labels import Z
@@ -80,17 +77,17 @@ SCENARIOS = (
 )  # fmt: skip
 
 
-def drawn(scenario: Scenario, rng: np.random.Generator) -> tuple[Sample, float, NDArray[np.float64]]:
-    """A sample of a new corpus, the corpus's share, and the probability of each coded item."""
+def drawn(scenario: Scenario, rng: np.random.Generator) -> tuple[Sample, float]:
+    """A sample of a new corpus, and the corpus's own share."""
     size = scenario.items
-    account = np.searchsorted(np.cumsum(_ACCOUNTS) / _ACCOUNTS.sum(), rng.random(size))
+    account = rng.choice(len(_ACCOUNTS), size, p=_ACCOUNTS / _ACCOUNTS.sum())
     tilt = (1.6, 1.5, 1.4, 1.3, 1.2, 1.1, 1.0, 0.9) if scenario.design == "account" else (1.0,) * 8
     true = rng.random(size) < np.minimum(1, scenario.share * np.array(tilt))[account]
     predicted = rng.random(size) < np.where(true, scenario.sensitivity, 1 - scenario.specificity)
     strata = {"simple": np.zeros(size, dtype=np.int64), "label": predicted.astype(np.int64), "account": account}
     stratum = strata[scenario.design]
     sizes = np.bincount(stratum)
-    shares = np.minimum(sizes, scenario.coded // max(1, np.count_nonzero(sizes)))
+    shares = np.minimum(sizes, scenario.coded // int(np.count_nonzero(sizes)))
     chosen = np.concatenate(
         [rng.choice(np.flatnonzero(stratum == one), count, replace=False) for one, count in enumerate(shares) if count]
     )
@@ -99,7 +96,7 @@ def drawn(scenario: Scenario, rng: np.random.Generator) -> tuple[Sample, float, 
         predicted=predicted[chosen].astype(np.float64), true=true[chosen].astype(np.float64), weights=weights,
         strata=stratum[chosen], predicted_share=float(predicted.mean()), corpus=size,
     )  # fmt: skip
-    return sample, float(true.mean()), 1 / weights
+    return sample, float(true.mean())
 
 
 def dsl_interval(sample: Sample) -> tuple[float, float]:
@@ -130,23 +127,23 @@ def simulated(scenario: Scenario, corpora: int, peer: Peer | None, seed: int = 0
     rng = np.random.default_rng([seed, SCENARIOS.index(scenario)])
     samples = [drawn(scenario, rng) for _ in range(corpora)]
     intervals: dict[str, list[tuple[int, float, float]]] = {}
-    for number, (sample, _, _) in enumerate(samples):
+    for number, (sample, _) in enumerate(samples):
         for name, low, high in ours(sample):
             intervals.setdefault(name, []).append((number, low, high))
         intervals.setdefault(DSL, []).append((number, *dsl_interval(sample)))
     if peer is not None:
         intervals[PPI] = [(number, *pair) for number, pair in enumerate(asked(peer, scenario, samples))]
-    flagged = np.array([is_small(sample) for sample, _, _ in samples])
-    truth = np.array([share for _, share, _ in samples])
+    flagged = np.array([is_small(sample) for sample, _ in samples])
+    truths = np.array([share for _, share in samples])
     result: dict[str, Any] = {
-        "expected": round(float(np.mean([effective_count(sample, 1) for sample, _, _ in samples])), 1),
+        "expected": round(float(np.mean([effective_count(sample, 1) for sample, _ in samples])), 1),
         "flagged": round(float(flagged.mean()), 3),
     }
     for name, rows in intervals.items():
-        which, low, high = (np.array(column) for column in zip(*rows, strict=True))
-        holds = (low <= truth[which] + 1e-9) & (high >= truth[which] - 1e-9)
+        numbers, lows, highs = (np.array(column) for column in zip(*rows, strict=True))
+        holds = (lows <= truths[numbers] + 1e-9) & (highs >= truths[numbers] - 1e-9)
         result[name] = round(float(holds.mean()), 4)
-        result[f"{name}, width"] = round(float((high - low).mean()), 4)
+        result[f"{name}, width"] = round(float((highs - lows).mean()), 4)
     return result
 
 
@@ -154,8 +151,11 @@ def asked(peer: Peer, scenario: Scenario, samples: list[Any]) -> list[tuple[floa
     """The peer's intervals of the same samples."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "samples.npz"
-        coded = [sample for sample, _, _ in samples]
-        np.savez(file, predicted=np.stack([one.predicted for one in coded]), true=np.stack([one.true for one in coded]),
-                 weights=np.stack([one.weights for one in coded]), shares=[one.predicted_share for one in coded])  # fmt: skip
+        coded = [sample for sample, _ in samples]
+        predicted, true, weights = (
+            np.stack([getattr(one, name) for one in coded]) for name in ("predicted", "true", "weights")
+        )
+        shares = np.array([one.predicted_share for one in coded])
+        np.savez(file, predicted=predicted, true=true, weights=weights, shares=shares)
         answer = peer.ask(file=str(file), corpus=scenario.items)
     return [(low, high) for low, high in answer["intervals"]]

@@ -46,6 +46,7 @@ TESTED_IN = {
     "tasks/test_timeline": "media/timelines media/video/webvtt tasks/timeline_parts",
     "tasks/test_transcribe": "cli/transcribe engines/speech/phrases engines/speech/pocketsphinx tables/texts",
     "cli/test_no_surprises": "system/network",
+    "evaluate/test_coders": "evaluate/codings",
     "media/test_information": "tasks/info",
     "tasks/test_convert": "media/pictures/encode",
     "run/test_resume": "tables/manifest",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasift.evaluate.agreement import (
+    CERTAIN,
     FEW_VALUES,
     NO_PAIRS,
     ONE_VALUE,
@@ -31,7 +32,7 @@ KRIPPENDORFF_2011 = """
 . 3 3 3 2 3 4 2 2 5 1 .
 1 2 3 3 2 4 4 1 2 5 1 .
 """
-"""Coders × units of "Computing Krippendorff's Alpha-Reliability", 2011, section C."""
+"""Coders x units of "Computing Krippendorff's Alpha-Reliability", 2011, section C."""
 
 GWET_2014 = """
 1 2 3 3 2 1 4 1 2 . . .
@@ -39,22 +40,29 @@ GWET_2014 = """
 . 3 3 3 2 3 4 2 2 5 1 3
 1 2 3 3 2 4 4 1 2 5 1 .
 """
-"""Coders × units of "Handbook of Inter-Rater Reliability", 4th edition; `cac.raw4raters` of his R package irrCAC."""
+"""Coders x units of "Handbook of Inter-Rater Reliability", 4th edition; `cac.raw4raters` of his R package irrCAC."""
 
 FLEISS_1971 = """
 00060 03003 01401 00006 03030 20400 00402 20310 20040 00006 10050 11040 03300 10050 02031
 00501 30012 51000 02040 10203 00006 01050 02013 20040 10041 05010 40002 02040 10500 00006
 """
-"""Subjects × categories of Table 1 in "Measuring nominal scale agreement among many raters": six psychiatrists."""
+"""Subjects x categories of Table 1 in "Measuring nominal scale agreement among many raters": six psychiatrists."""
 
 
 def table(text: str) -> np.ndarray:
-    """Items × coders, from 0, -1 where a coding is missing."""
-    return np.array([[-1 if cell == "." else int(cell) - 1 for cell in line.split()] for line in text.split("\n")[1:-1]]).T
+    """Items x coders, from 0, -1 where a coding is missing."""
+    return np.array(
+        [[-1 if cell == "." else int(cell) - 1 for cell in line.split()] for line in text.split("\n")[1:-1]]
+    ).T
 
 
 def value(measured, items: int) -> float:
     return float(measured(np.ones((1, items)))[0])
+
+
+def interval(measured, items: int, reason: str):
+    (one,) = estimated([(measured, reason)], items, np.random.default_rng(0))
+    return one
 
 
 @pytest.mark.parametrize(("level", "expected"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
@@ -116,8 +124,8 @@ CODINGS = st.integers(2, 4).flatmap(
 def test_alpha_is_that_of_the_package_krippendorff(codings: list, level: str):
     """Its default level is interval: here it is always named."""
     given_codings = np.array(codings)
-    ours = value(krippendorff_alpha(counts_of(given_codings, 4), level, np.arange(4.0) if level == "interval" else None),
-                 len(codings))  # fmt: skip
+    numbers = np.arange(4.0) if level == "interval" else None
+    ours = value(krippendorff_alpha(counts_of(given_codings, 4), level, numbers), len(codings))
     pairable = given_codings[(given_codings >= 0).sum(axis=1) >= 2]
     if len(np.unique(pairable[pairable >= 0])) < 2:
         assert math.isnan(ours)
@@ -151,28 +159,28 @@ def test_perfect_agreement_is_1_and_one_value_alone_undefined():
 def test_intervals_are_those_of_a_bootstrap_over_items():
     """Percent agreement of two coders is a share of items: its interval is close to the binomial one."""
     pairs = np.array([[0, 0]] * 150 + [[0, 1]] * 50)
-    one = estimated(percent(counts_of(pairs, 2)), 200, NO_PAIRS, np.random.default_rng(0))
+    one = interval(percent(counts_of(pairs, 2)), 200, NO_PAIRS)
     half = 1.96 * math.sqrt(0.75 * 0.25 / 200)
     assert (one.value, one.low, one.high) == pytest.approx((0.75, 0.75 - half, 0.75 + half), abs=0.01)
-    again = estimated(percent(counts_of(pairs, 2)), 200, NO_PAIRS, np.random.default_rng(0))
+    again = interval(percent(counts_of(pairs, 2)), 200, NO_PAIRS)
     assert one == again
 
 
 def test_a_large_bootstrap_goes_in_parts_and_changes_nothing(monkeypatch: pytest.MonkeyPatch):
     counts = counts_of(table(KRIPPENDORFF_2011), 5)
-    whole = estimated(krippendorff_alpha(counts, "ordinal"), 12, ONE_VALUE, np.random.default_rng(0))
+    whole = interval(krippendorff_alpha(counts, "ordinal"), 12, ONE_VALUE)
     monkeypatch.setattr("mediasift.evaluate.agreement._CELLS", 100)
-    in_parts = estimated(krippendorff_alpha(counts, "ordinal"), 12, ONE_VALUE, np.random.default_rng(0))
+    in_parts = interval(krippendorff_alpha(counts, "ordinal"), 12, ONE_VALUE)
     assert (in_parts.low, in_parts.high) == pytest.approx((whole.low, whole.high))
 
 
 def test_what_is_undefined_is_empty_with_its_reason():
     alone = counts_of(np.array([[0, -1], [-1, 1]]), 2)
-    one = estimated(percent(alone), 2, NO_PAIRS, np.random.default_rng(0))
+    one = interval(percent(alone), 2, NO_PAIRS)
     assert (one.value, one.low, one.high, one.reason) == (None, None, None, NO_PAIRS)
-    single = estimated(gwet_ac1(np.full((3, 1), 2.0)), 3, FEW_VALUES, np.random.default_rng(0))
+    single = interval(gwet_ac1(np.full((3, 1), 2.0)), 3, FEW_VALUES)
     assert (single.value, single.reason) == (None, FEW_VALUES)
-    nothing = estimated(percent(np.zeros((0, 2))), 0, NO_PAIRS, np.random.default_rng(0))
+    nothing = interval(percent(np.zeros((0, 2))), 0, NO_PAIRS)
     assert (nothing.value, nothing.reason) == (None, NO_PAIRS)
-    certain = estimated(percent(np.full((3, 1), 2.0)), 3, NO_PAIRS, np.random.default_rng(0))
-    assert (certain.value, certain.low, certain.reason) == (1, None, "no interval: all bootstrap samples agree")
+    certain = interval(percent(np.full((3, 1), 2.0)), 3, NO_PAIRS)
+    assert (certain.value, certain.low, certain.reason) == (1, None, CERTAIN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -14,11 +14,25 @@ from mediasift.evaluate.labels import Evaluation, Measure
 from mediasift.evaluate.references import evaluated_column
 from mediasift.evaluate.report import measure_rows
 from mediasift.rows import Row
-from mediasift.system.files import write_atomically
-from mediasift.tables.formats import FORMATS, format_of, formats_for
+from mediasift.tables.formats import FORMATS, format_of, formats_for, write_rows
 from mediasift.tables.writers import Form
 
 _NAMED = 3
+
+
+def table_to(row_type: type[Row]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options that say where a table of such rows goes."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        chosen = click.option(
+            "--format", type=click.Choice(formats_for(row_type)), help="Default: by the suffix of -o."
+        )
+        output = click.option(
+            "-o", "--output", type=click.Path(path_type=Path), help="Write the table here, e.g. as .csv."
+        )
+        return output(chosen(function))
+
+    return decorate
 
 
 @click.command()
@@ -31,8 +45,7 @@ _NAMED = 3
     type=click.Path(path_type=Path),
     help="For labels: folder for tables and plots: confusion, calibration, mistakes.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the measures here, e.g. as .csv.")
-@click.option("--format", type=click.Choice(formats_for(Measure)), help="Default: by the suffix of -o.")
+@table_to(Measure)
 @click.option("--encoding", metavar="NAME", help="Of both tables, e.g. utf-16 or cp1252.  [default: utf-8]")
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap that intervals come from.")
 def command(
@@ -63,11 +76,10 @@ def command(
 
 def show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen: str | None) -> None:
     """Into the file; else aligned on the terminal, or as CSV."""
-    form = Form(row_type=row_type)
     if output is not None:
-        write = FORMATS[format_of(output, chosen, row_type)].write
-        write_atomically(output, lambda file: write(rows, form, file))
+        write_rows(output, row_type, rows, format=chosen)
         return
+    form = Form(row_type=row_type)
     FORMATS[chosen or ("aligned" if sys.stdout.isatty() else "csv")].write(rows, form, sys.stdout.buffer)
     sys.stdout.buffer.flush()
 

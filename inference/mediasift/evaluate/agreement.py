@@ -1,6 +1,6 @@
 """How far coders agree, as coefficients of counts. Pure: no files.
 
-What items × values counts is enough for all but Cohen's kappa, which knows its two coders. Every sum over items takes
+What items x values counts is enough for all but Cohen's kappa, which knows its two coders. Every sum over items takes
 weights, so that a bootstrap over items is one multiplication of matrices:
 
 - percent agreement of several coders: pairs of codings of an item that are equal (Fleiss 1971, his P);
@@ -16,7 +16,7 @@ item depend on each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +35,7 @@ _CELLS = 2_000_000
 NO_PAIRS = "no item has two codings"
 ONE_VALUE = "all codings have the same value: nothing varies that coders could agree on"
 FEW_VALUES = "there is one value only"
+CERTAIN = "no interval: it is the same in all bootstrap samples"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def fleiss_kappa(counts: Numbers) -> Measured:
 def gwet_ac1(counts: Numbers) -> Measured:
     """Gwet's AC1; arguments as for `percent`. It depends on V: values that coders could choose and did not count."""
     values = counts.shape[1]
-    return _corrected(counts, lambda shares: _ratio((shares * (1 - shares)).sum(axis=1), np.float64(values - 1)))
+    return _corrected(counts, lambda shares: _ratio((shares * (1 - shares)).sum(axis=1), np.array(values - 1.0)))
 
 
 def krippendorff_alpha(counts: Numbers, level: Level, numbers: Numbers | None = None) -> Measured:
@@ -132,27 +133,38 @@ def cohen_kappa(codings: NDArray[np.int64], values: int) -> Measured:
 
 
 def counts_of(codings: NDArray[np.int64], values: int) -> Numbers:
-    """Items × values, float64 (N, V), of items × coders, int64 (N, C) with -1 where a coding is missing."""
+    """Items x values, float64 (N, V), of items x coders, int64 (N, C) with -1 where a coding is missing."""
     return np.stack([(codings == value).sum(axis=1) for value in range(values)], axis=1).astype(np.float64)
 
 
-def estimated(measured: Measured, items: int, reason: str, rng: np.random.Generator) -> Coefficient:
-    """The coefficient of all items, and its interval.
+def estimated(measures: Sequence[tuple[Measured, str]], items: int, rng: np.random.Generator) -> list[Coefficient]:
+    """The coefficients of all items, with their intervals, from the same bootstrap samples.
 
     Args:
-        measured: Computes it.
+        measures: (what computes one; why it is undefined, if it is) of each.
         items: How many there are.
-        reason: Why it is undefined, if it is.
         rng: Of the bootstrap.
     """
-    value = float(measured(np.ones((1, items)))[0]) if items else float("nan")
+    if not items:
+        return [Coefficient(value=None, reason=reason) for _, reason in measures]
+    values = [float(measured(np.ones((1, items)))[0]) for measured, _ in measures]
+    drawn: list[list[Numbers]] = [[] for _ in measures]
+    for weights in _resamples(items, rng):
+        for place, (measured, _) in zip(drawn, measures, strict=True):
+            place.append(measured(weights))
+    return [
+        _with_interval(value, np.concatenate(samples), reason)
+        for value, samples, (_, reason) in zip(values, drawn, measures, strict=True)
+    ]
+
+
+def _with_interval(value: float, drawn: Numbers, reason: str) -> Coefficient:
     if not np.isfinite(value):
         return Coefficient(value=None, reason=reason)
-    drawn = np.concatenate([measured(weights) for weights in _resamples(items, rng)])
     defined = drawn[np.isfinite(drawn)]
     undefined = RESAMPLES - defined.size
-    if np.ptp(defined) < 1e-12:
-        return Coefficient(value=value, undefined=undefined, reason="no interval: all bootstrap samples agree")
+    if not defined.size or np.ptp(defined) < 1e-12:
+        return Coefficient(value=value, undefined=undefined, reason=CERTAIN)
     low, high = map(float, np.percentile(defined, INTERVAL))
     return Coefficient(value=value, low=low, high=high, undefined=undefined)
 
@@ -176,8 +188,10 @@ def _corrected(counts: Numbers, chance: Callable[[Numbers], Numbers]) -> Measure
     """Agreement beyond chance, which follows from how frequent the values are."""
     agreement = percent(counts)
     codings = counts.sum(axis=1)
-    shares, coded = counts / np.maximum(codings, 1)[:, None], (codings > 0).astype(np.float64)
-    return lambda weights: _beyond(agreement(weights), chance(_ratio(weights @ shares, (weights @ coded)[:, None])))
+    shares, coded = counts / np.maximum(codings, 1)[:, None], np.asarray(codings > 0, dtype=np.float64)
+    return lambda weights: _beyond(
+        agreement(weights), chance(_ratio(weights @ shares, (weights @ coded).reshape(-1, 1)))
+    )
 
 
 def _beyond(agreement: Numbers, chance: Numbers) -> Numbers:
@@ -187,4 +201,5 @@ def _beyond(agreement: Numbers, chance: Numbers) -> Numbers:
 def _ratio(above: Numbers, below: Numbers) -> Numbers:
     """Not a number where there is nothing to divide by."""
     is_defined = np.broadcast_to(below != 0, np.broadcast_shapes(above.shape, below.shape))
-    return np.divide(above, below, out=np.full(is_defined.shape, np.nan), where=is_defined)
+    ratio: Numbers = np.divide(above, below, out=np.full(is_defined.shape, np.nan), where=is_defined)
+    return ratio

@@ -139,7 +139,9 @@ def matrix(sample: Sample) -> Interval:
     share = sample.predicted_share
     value = min(1.0, max(0.0, (share + specificity - 1) / (sensitivity + specificity - 1)))
     sizes = [_size(sample, sides[side], (sample.predicted == side).astype(np.float64)) for side in (0, 1)]
-    right, found = ((size * rate + 1) / (size + 2) for size, rate in zip(sizes, (specificity, sensitivity), strict=True))
+    right, found = (
+        (size * rate + 1) / (size + 2) for size, rate in zip(sizes, (specificity, sensitivity), strict=True)
+    )
     youden = right + found - 1
     adjusted = min(1.0, max(0.0, (share + right - 1) / youden))
     spread = [rate * (1 - rate) / (size + 2) for rate, size in zip((right, found), sizes, strict=True)]
@@ -191,7 +193,7 @@ def _size(sample: Sample, within: NDArray[np.bool_], outcome: Numbers) -> float:
 
 def _scaled(weights: Numbers) -> Numbers:
     """Weights whose mean is 1."""
-    return weights / weights.mean()
+    return np.asarray(weights / weights.mean())
 
 
 def _added_weight(sample: Sample, side: int) -> float:

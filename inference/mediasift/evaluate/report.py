@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from mediasift.evaluate.references import predictions, true_labels
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import decode
 from mediasift.media.pictures.transforms import Picture
-from mediasift.rows import Row
 from mediasift.sources.content import content_at
 from mediasift.system.files import faults, make_folder, write_atomically
-from mediasift.tables.writers import Form, write_csv, write_lines
+from mediasift.tables.formats import write_rows
+from mediasift.tables.writers import write_lines
 
 THUMBNAIL = 160
 """Pixels that a mistake's shorter side must have on the contact sheet."""
@@ -85,8 +85,8 @@ def write_report(
     """
     make_folder(folder)
     with faults(folder):
-        _write(folder / "measures.csv", Measure, measure_rows(evaluation))
-        _write(folder / "mistakes.csv", Mistake, evaluation.mistakes)
+        write_rows(folder / "measures.csv", Measure, measure_rows(evaluation))
+        write_rows(folder / "mistakes.csv", Mistake, evaluation.mistakes)
         if evaluation.confusion is not None:
             counted = zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)
             lines = [("true", *evaluation.labels), *((label, *counts) for label, counts in counted)]
@@ -105,10 +105,6 @@ def measure_rows(evaluation: Evaluation) -> list[Measure]:
         return replace(one, value=value, low=low, high=high)
 
     return [rounded(one) for one in evaluation.measures]
-
-
-def _write(path: Path, row_type: type[Row], rows: Sequence[Row]) -> None:
-    write_atomically(path, lambda file: write_csv(rows, Form(row_type=row_type), file))
 
 
 def _thumbnails(evaluation: Evaluation, picture: Callable[[str], Picture]) -> dict[str, Picture]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -11,6 +11,7 @@ from typing import IO
 from mediasift.errors import InputError, MediasiftError, OutputError, UsageError
 from mediasift.rows import Row, columns
 from mediasift.sources.records import DELIMITERS, JSON_LINES, SHEETS, JsonRecords, read_records
+from mediasift.system.files import write_atomically
 from mediasift.system.optional import require
 from mediasift.tables.stored import Reader, Record, Stored, read_csv, read_jsonl, read_npz, read_parquet
 from mediasift.tables.texts import write_srt, write_txt, write_vtt
@@ -92,6 +93,25 @@ def format_of(output: Path | None, chosen: str | None, row_type: type[Row] = Row
         package, extra = one.package
         require(package, extra=extra)
     return name
+
+
+def write_rows(
+    path: Path, row_type: type[Row], rows: Iterable[Row], *, format: str | None = None, kept: Sequence[str] = ()
+) -> None:
+    """Write a table that is in memory, whole or not at all.
+
+    Args:
+        path: Its file.
+        row_type: Of its rows.
+        rows: The rows.
+        format: Its format; None: as the name's suffix says.
+        kept: The columns that its rows carry along.
+
+    Raises:
+        UsageError, OutputError, MissingPackage: As `format_of`.
+    """
+    write, form = FORMATS[format_of(path, format, row_type)].write, Form(row_type=row_type, kept=tuple(kept))
+    write_atomically(path, lambda file: write(rows, form, file))
 
 
 def read_table(path: Path, encoding: str | None = None) -> list[Record]:

@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
 """Name → settings and help, in the order of `mediasift --help`."""
 
 FUNCTIONS: dict[str, str] = {
+    "agree": "mediasift.verbs.functions",
     "bench": "mediasift.verbs.functions",
     "check_model": "mediasift.engines.onnx.checking",
     "compare_bench": "mediasift.verbs.functions",
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from mediasift.tasks.timeline import Timeline
     from mediasift.tasks.timeline_parts import Moment
     from mediasift.tasks.transcribe import Segment, Transcribe
+    from mediasift.verbs.functions import agree as agree
     from mediasift.verbs.functions import bench as bench
     from mediasift.verbs.functions import compare_bench as compare_bench
     from mediasift.verbs.functions import similarity as similarity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -16,6 +16,7 @@ from mediasift.bench.measurement import measure
 from mediasift.bench.settings import BenchSettings, CompareSettings
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
+from mediasift.evaluate.coders import Agree, Agreed, agreed
 from mediasift.run.stream import Named
 from mediasift.train.settings import Train, Trained
 from mediasift.train.settings import train as teach
@@ -85,6 +86,22 @@ def _taught(settings: Callable[P, Train]) -> Callable[Concatenate[str | Path, P]
     return train
 
 
+def _compared(settings: Callable[P, Agree]) -> Callable[Concatenate[Sequence[str | Path], P], Agreed]:
+    def agree(tables: Sequence[str | Path], /, *args: P.args, **kwargs: P.kwargs) -> Agreed:
+        """Report how far coders agree; the command line has the same options.
+
+        Args:
+            tables: Coded tables, one for each coder, or several coders in one.
+
+        Returns:
+            The measures, and the items on which coders disagree.
+        """
+        return agreed(tables, settings(*args, **kwargs))
+
+    return agree
+
+
+agree = _compared(Agree)
 bench = _of(BenchSettings, measure)
 compare_bench = _of(CompareSettings, compare)
 similarity = _pair(_Two)
