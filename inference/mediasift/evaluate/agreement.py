@@ -120,7 +120,7 @@ def cohen_kappa(codings: NDArray[np.int64], values: int) -> Measured:
         codings: int64 (N, 2): numbers of values, -1 where a coding is missing.
         values: How many there are.
     """
-    both = (codings >= 0).all(axis=1).astype(np.float64)
+    both: Numbers = np.asarray((codings >= 0).all(axis=1), dtype=np.float64)
     equal = both * (codings[:, 0] == codings[:, 1])
     first, second = (np.eye(values)[np.maximum(coder, 0)] * both[:, None] for coder in codings.T)
 
