@@ -57,8 +57,8 @@ def test_by_hand():
     one = sample(PREDICTED, TRUE, share=0.28)
     assert coded(one).value == pytest.approx(29 / 100)
     assert design_based(one).value == pytest.approx(0.28 * 25 / 30 + 0.72 * 4 / 70)
-    found, right = 25 / 29, 66 / 71
-    assert matrix(one).value == pytest.approx((0.28 + right - 1) / (found + right - 1))  # Rogan and Gladen's (2)
+    detected, right = 25 / 29, 66 / 71
+    assert matrix(one).value == pytest.approx((0.28 + right - 1) / (detected + right - 1))  # Rogan and Gladen's (2)
 
 
 def test_coded_items_of_equal_weight_are_a_plain_share():

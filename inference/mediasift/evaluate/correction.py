@@ -139,12 +139,12 @@ def matrix(sample: Sample) -> Interval:
     share = sample.predicted_share
     value = min(1.0, max(0.0, (share + specificity - 1) / (sensitivity + specificity - 1)))
     sizes = [_size(sample, sides[side], (sample.predicted == side).astype(np.float64)) for side in (0, 1)]
-    right, found = (
+    right, detected = (
         (size * rate + 1) / (size + 2) for size, rate in zip(sizes, (specificity, sensitivity), strict=True)
     )
-    youden = right + found - 1
+    youden = right + detected - 1
     adjusted = min(1.0, max(0.0, (share + right - 1) / youden))
-    spread = [rate * (1 - rate) / (size + 2) for rate, size in zip((right, found), sizes, strict=True)]
+    spread = [rate * (1 - rate) / (size + 2) for rate, size in zip((right, detected), sizes, strict=True)]
     shift = 2 * Z**2 * (adjusted * spread[1] - (1 - adjusted) * spread[0])
     half = Z / youden * math.sqrt(adjusted**2 * spread[1] + (1 - adjusted) ** 2 * spread[0])
     low, high = max(0.0, adjusted + shift - half), min(1.0, adjusted + shift + half)
