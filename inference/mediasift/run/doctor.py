@@ -33,6 +33,7 @@ _OPTIONAL = {
     "resvg_py": ("svg", "read SVG drawings"),
     "jiwer": ("evaluate", "count the errors of words"),
     "sklearn": ("train", "teach a classifier one's own labels"),
+    "yaml": ("codebook", "read a codebook"),
 }
 """Import name → (extra, what it is for)."""
 
