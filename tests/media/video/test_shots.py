@@ -242,8 +242,15 @@ def test_measures_of_known_pictures():
     assert shot.colourfulness == 0
 
 
-def test_colourfulness_is_hasler_and_suesstrunks_formula():
-    image = scene(90, 70, 5)
+def half_red_half_blue() -> np.ndarray:
+    """The largest sums: 8-bit differences of 255 in each of a small frame's pixels."""
+    image = np.zeros((256, 256, 3), np.uint8)
+    image[:, :128, 0] = image[:, 128:, 2] = 255
+    return image
+
+
+@pytest.mark.parametrize("image", [scene(90, 70, 5), half_red_half_blue()], ids=["scene", "extremes"])
+def test_colourfulness_is_hasler_and_suesstrunks_formula(image: np.ndarray):
     red, green, blue = (image[:, :, i].astype(float) for i in range(3))
     rg, yb = red - green, 0.5 * (red + green) - blue
     expected = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())

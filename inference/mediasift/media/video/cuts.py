@@ -276,6 +276,8 @@ class Cuts:
 
     def _decided(self, hard: list[int], fades: list[Fade]) -> list[Cut]:
         """Hard cuts and the fades that no hard cut stands for, in order, each number once."""
+        if not hard and not fades:
+            return []
         self._hard.extend(hard)
         self._waiting = [fade for fade in self._waiting if fade not in fades]
         others = [*((number, number) for number in self._hard), *self._flashes]

@@ -76,7 +76,7 @@ class Timetable:
 
     def seconds(self, ticks: int) -> float:
         """A time, rounded to the microsecond."""
-        return round(float(ticks * self.time_base), 6)
+        return round(ticks * self.time_base.numerator / self.time_base.denominator, 6)  # exact, without a new fraction
 
     def key_before(self, number: int) -> int:
         """Position in `keys` of the last I-frame at or before a frame; -1 when there is none."""

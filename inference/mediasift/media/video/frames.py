@@ -192,14 +192,12 @@ def small_bgr(raw: Any) -> Picture:
     luma, cb, cr = (
         np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width] for plane in raw.planes
     )
-    small = cv2.resize(luma, _small_size(width, height), interpolation=cv2.INTER_LINEAR)
-    u, v = (_small_chroma(plane, width, height) for plane in (cb, cr))
+    size = _small_size(width, height)
+    small, u, v = _sampled(luma, size), _sampled(cb, size, share=2), _sampled(cr, size, share=2)
     y, from_cb_b, from_cb_g, from_cr_g, from_cr_r = _tables(full)
     bright = cv2.LUT(small, y)
-    blue = cv2.add(bright, cv2.LUT(u, from_cb_b), dtype=cv2.CV_8U)
-    green = cv2.add(bright, cv2.add(cv2.LUT(u, from_cb_g), cv2.LUT(v, from_cr_g)), dtype=cv2.CV_8U)
-    red = cv2.add(bright, cv2.LUT(v, from_cr_r), dtype=cv2.CV_8U)
-    return np.asarray(cv2.merge((blue, green, red)), dtype=np.uint8)
+    colors = cv2.LUT(u, from_cb_b), cv2.LUT(u, from_cb_g) + cv2.LUT(v, from_cr_g), cv2.LUT(v, from_cr_r)
+    return np.asarray(cv2.merge([cv2.add(bright, one, dtype=cv2.CV_8U) for one in colors]), dtype=np.uint8)
 
 
 def _small_size(width: int, height: int) -> tuple[int, int]:
@@ -218,26 +216,34 @@ def _shrunk(bgr: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR))
 
 
-def _small_chroma(plane: Picture, width: int, height: int) -> Picture:
-    """A plane of half the frame's (width, height) at the size of the small frame."""
-    size = _small_size(width, height)
-    places = _chroma_places(width, height)
+def _sampled(plane: Picture, size: tuple[int, int], *, share: int = 1) -> Picture:
+    """A plane at the size of the small frame, (width, height); its pixels are `share` of the frame wide and high."""
+    places = _places(plane.shape[1] * share, plane.shape[0] * share, size, share)
     if places is None:
         return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-    rows, columns = places
-    return np.asarray(plane[rows][:, columns])
+    rows, columns, step = places
+    near = plane.take(rows, 0)  # whole rows first, so that memory is read in order
+    small = np.empty(size[::-1], np.uint8)
+    for phase, column in enumerate(columns):  # slices are copied faster than single places
+        small[:, phase::share] = near[:, column::step]
+    return small
 
 
-@lru_cache(maxsize=8)
-def _chroma_places(width: int, height: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
-    """Rows and columns of the chroma of each small pixel, where each is one pixel of the frame; else None."""
+@lru_cache(maxsize=16)
+def _places(
+    width: int, height: int, size: tuple[int, int], share: int
+) -> tuple[NDArray[np.intp], list[int], int] | None:
+    """Where a plane has what is seen in each small pixel, where that is one pixel of the frame; else None.
+
+    Returns:
+        Its rows; its first columns, as many as `share`; the step from each to the next but `share`.
+    """
     across, down = (
-        (np.arange(small) + 0.5) * length / small - 0.5
-        for length, small in zip((width, height), _small_size(width, height), strict=True)
+        (np.arange(small) + 0.5) * length / small - 0.5 for length, small in zip((width, height), size, strict=True)
     )
     if any(np.any(axis % 1) for axis in (across, down)):
         return None
-    return down.astype(np.intp) // 2, across.astype(np.intp) // 2
+    return down.astype(np.intp) // share, [int(one) // share for one in across[:share]], width // size[0]
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -248,9 +249,15 @@ class ShotFinder:
 
 def colourfulness(bgr: Picture) -> float:
     """Hasler and Süsstrunk's M3 of a uint8 (H, W, 3) BGR picture; 0 for grey."""
-    blue, green, red = (channel.astype(np.float32) for channel in cv2.split(bgr))
-    means, deviations = zip(*(cv2.meanStdDev(one) for one in (red - green, (red + green) / 2 - blue)), strict=True)
-    return float(np.hypot(*np.ravel(deviations)) + 0.3 * np.hypot(*np.ravel(means)))
+    # Whole numbers: the sum of (red + green - 2 blue)^2 follows from the differences between two channels.
+    blue, green, red = (mean for mean in cv2.mean(bgr)[:3])
+    b, g, r = cv2.split(bgr)
+    red_green, red_blue, green_blue = (
+        cv2.norm(one, other, cv2.NORM_L2SQR) / one.size for one, other in ((r, g), (r, b), (g, b))
+    )
+    opponents = red - green, (red + green) / 2 - blue
+    spread = red_green + (2 * red_blue + 2 * green_blue - red_green) / 4 - opponents[0] ** 2 - opponents[1] ** 2
+    return math.sqrt(max(0.0, spread)) + 0.3 * math.hypot(*opponents)
 
 
 @dataclass(slots=True, eq=False)
