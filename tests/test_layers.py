@@ -58,6 +58,8 @@ OPENERS = {
     "engines/speech/": "configurations of models, paid answers",
     "tables/": "tables",
     "run/": "journal, manifest, profile, pipes to the worker",
+    "evaluate/sample_page": "the page that comes with the package",
+    "evaluate/sample_media": "nothing itself: it asks for films opened in media",
     "train/": "the backbone's bytes, and the trial of what was made of them",
     "bench/": "results, and the child's pipe",
     "cli/__init__": "the null device, after a broken pipe",

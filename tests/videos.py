@@ -58,6 +58,23 @@ def make_video(
     return path
 
 
+def sounding(path: Path, frames: Sequence[np.ndarray], waveform: np.ndarray, *, rate: int = 44_100) -> Path:
+    """A film of 25 frames a second in Matroska, with float32 (N,) as its uncompressed sound."""
+    with av.open(str(path), "w", format="matroska") as container:
+        pictures, sound = container.add_stream("libx264", rate=25), container.add_stream("pcm_s16le", rate=rate)
+        pictures.height, pictures.width = frames[0].shape[:2]
+        sound.layout = "mono"
+        for number, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts = number
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        block = av.AudioFrame.from_ndarray((waveform[None] * 32767).astype(np.int16), format="s16", layout="mono")
+        block.sample_rate, block.pts, block.time_base = rate, 0, Fraction(1, rate)
+        container.mux([*sound.encode(block), *sound.encode(None)])
+    return path
+
+
 def turned(path: Path, matrix: tuple[int, int, int, int]) -> Path:
     """The same MP4 with another display matrix (a, b, c, d) in its track header (ISO/IEC 14496-12, 8.3.2)."""
     data = bytearray(path.read_bytes())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediasift.sources.spellings import shown_path
+from mediasift.sources.spellings import path_shown_as, shown_path
 
 
 def test_no_two_names_are_shown_alike():
@@ -21,3 +21,4 @@ def test_any_two_names_are_shown_differently(names: list[str]):
     shown = {shown_path(name) for name in names}
     assert len(shown) == len(names)
     assert all(one.encode() for one in shown if one)
+    assert [path_shown_as(shown_path(name)) for name in names] == names

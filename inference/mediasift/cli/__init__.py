@@ -24,6 +24,7 @@ from mediasift.verbs import VERBS
 OTHERS: dict[str, tuple[str, str]] = {
     "train": ("mediasift.cli.train", "Teach a classifier one's own labels, from labelled pictures."),
     "evaluate": ("mediasift.cli.evaluate", "Report how good a table is, against a table of what is true."),
+    "sample": ("mediasift.cli.sample", "Draw a random sample of a table, with a page on which people code it."),
     "agree": ("mediasift.cli.agree", "Report how far coders agree, with intervals, and where they do not."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),

@@ -21,7 +21,15 @@ def shown_path(path: str) -> str:
     return printable(path.replace("\\", "\\\\"))
 
 
+def path_shown_as(text: str) -> str:
+    """The path that `shown_path` shows as this text; the text itself where it has no such sign."""
+    if _STRANGE.search(text) is None:
+        return text
+    return _SPELLED.sub(lambda sign: chr(0xDC00 + int(sign[1], 16)) if sign[1] else "\\", text)
+
+
 _STRANGE = re.compile(r"[\ud800-\udfff]|\\x[89a-f][0-9a-f]")
+_SPELLED = re.compile(r"\\(?:x([89a-f][0-9a-f])|\\)")
 
 
 def listed_file(name: str, folder: Path) -> Path:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -119,6 +120,33 @@ def make_folder(folder: str | Path) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: the folder cannot be made ({error.strerror or error})") from error
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder that appears with all its files, or not at all: the block fills one beside it, which then gets the name.
+
+    Raises:
+        OutputError: There is something of this name, other than an empty folder; or it cannot be made.
+    """
+    whole = Path(os.path.abspath(folder))  # noqa: PTH100  (the last part of `.` has a name, too)
+    temporary = whole.with_name(f".mediasift-{hashlib.sha256(os.fsencode(whole.name)).hexdigest()[:12]}.part")
+    with faults(folder):
+        if os.path.lexists(whole) and (not whole.is_dir() or any(whole.iterdir())):
+            raise OutputError(f"{folder}: is there already; name a new folder with -d, or an empty one")
+        make_folder(whole.parent)
+        shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+        temporary.mkdir()
+    try:
+        yield temporary
+        with faults(folder):
+            if whole.is_dir():
+                for file in sorted(temporary.iterdir()):
+                    file.rename(whole / file.name)
+            else:
+                temporary.rename(whole)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def path_below(folder: str | Path, path: str | PurePath) -> Path:

@@ -57,6 +57,7 @@ FUNCTIONS: dict[str, str] = {
     "inspect_model": "mediasift.engines.onnx.report",
     "list_models": "mediasift.engines.onnx.report",
     "pull_model": "mediasift.engines.onnx.pull",
+    "sample": "mediasift.verbs.functions",
     "show_model": "mediasift.engines.onnx.report",
     "similarity": "mediasift.verbs.functions",
     "similarity_matrix": "mediasift.verbs.functions",
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     from mediasift.verbs.functions import agree as agree
     from mediasift.verbs.functions import bench as bench
     from mediasift.verbs.functions import compare_bench as compare_bench
+    from mediasift.verbs.functions import sample as sample
     from mediasift.verbs.functions import similarity as similarity
     from mediasift.verbs.functions import similarity_matrix as similarity_matrix
     from mediasift.verbs.functions import train as train

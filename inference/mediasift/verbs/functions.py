@@ -17,6 +17,8 @@ from mediasift.bench.settings import BenchSettings, CompareSettings
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
 from mediasift.evaluate.coders import Agree, Agreed, agreed
+from mediasift.evaluate.sample import Sample, Sampled
+from mediasift.evaluate.sample import sample as draw
 from mediasift.run.stream import Named
 from mediasift.train.settings import Train, Trained
 from mediasift.train.settings import train as teach
@@ -102,8 +104,26 @@ def _compared(settings: Callable[P, Agree]) -> Callable[Concatenate[Sequence[str
 
 
 agree = _compared(Agree)
+
+
+def _drawn(settings: Callable[P, Sample]) -> Callable[Concatenate[str | Path, P], Sampled]:
+    def sample(table: str | Path, /, *args: P.args, **kwargs: P.kwargs) -> Sampled:
+        """Draw a random sample of a table for people to code; the command line has the same options.
+
+        Args:
+            table: Any with the column path.
+
+        Returns:
+            What was drawn, and what was left out and why.
+        """
+        return draw(table, settings(*args, **kwargs))
+
+    return sample
+
+
 bench = _of(BenchSettings, measure)
 compare_bench = _of(CompareSettings, compare)
+sample = _drawn(Sample)
 similarity = _pair(_Two)
 similarity_matrix = _matrix(Compare)
 train = _taught(Train)
