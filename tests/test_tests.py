@@ -36,7 +36,7 @@ TESTED_IN = {
     "run/test_pipeline": "items run/lanes run/reading tasks/task",
     "run/test_supervisor": "run/job run/process run/worker",
     "run/test_table": "run/stream",
-    "sources/test_naming": "sources/settings",
+    "sources/test_naming": "sources/folders sources/settings",
     "sources/test_records": "sources/lists",
     "system/test_files": "system/lines",
     "tables/test_writers": "tables/formats tables/stored",

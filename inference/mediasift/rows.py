@@ -6,9 +6,11 @@ import base64
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from operator import attrgetter
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -62,18 +64,33 @@ class Column:
     type: type
 
 
-_known: dict[Any, tuple[Column, ...]] = {}
-
-
+@cache
 def columns(row_type: type[Row]) -> tuple[Column, ...]:
     """The columns of a table of such rows: place, the task's own, `found` where something may be found, `error`."""
-    if row_type not in _known:
-        hints = typing.get_type_hints(row_type)
-        names = [f.name for f in fields(row_type) if f.name not in Row.shared or f.name in row_type.shared]
-        own = [name for name in names if name not in (*_PLACE, *_LAST, "kept")]
-        place, last = ([name for name in part if name in names] for part in (_PLACE, _LAST))
-        _known[row_type] = tuple(Column(name, _plain(hints[name])) for name in (*place, *own, *last))
-    return _known[row_type]
+    hints = typing.get_type_hints(row_type)
+    names = [f.name for f in fields(row_type) if f.name not in Row.shared or f.name in row_type.shared]
+    own = [name for name in names if name not in (*_PLACE, *_LAST, "kept")]
+    place, last = ([name for name in part if name in names] for part in (_PLACE, _LAST))
+    return tuple(Column(name, _plain(hints[name])) for name in (*place, *own, *last))
+
+
+class _Fields(NamedTuple):
+    """Of a type of rows, what is asked for with each row: its fields, their defaults, what reads them; its columns."""
+
+    names: tuple[str, ...]
+    defaults: tuple[Any, ...]
+    get: Callable[[Any], tuple[Any, ...]]
+    columns: tuple[str, ...]
+    get_columns: Callable[[Any], tuple[Any, ...]]
+    vectors: tuple[str, ...]
+
+
+@cache
+def _fields(row_type: type[Row]) -> _Fields:
+    names, shown = tuple(field.name for field in fields(row_type)), tuple(one.name for one in columns(row_type))
+    vectors = tuple(one.name for one in columns(row_type) if one.type is np.ndarray)
+    defaults = tuple(field.default for field in fields(row_type))
+    return _Fields(names, defaults, attrgetter(*names), shown, attrgetter(*shown), vectors)
 
 
 def names_with(kept: Sequence[str], row_type: type[Row]) -> list[str]:
@@ -100,19 +117,19 @@ def kept_names(kept: tuple[tuple[str, str], ...] | Mapping[str, str], row_type: 
 
 def placed(row: RowType, place: Place, kept: tuple[tuple[str, str], ...] = ()) -> RowType:
     """The same row, located at `place`. A row that has its own page, frame or time keeps them."""
-    return replace(
-        row,
-        path=place.path,
-        page=place.page if row.page is None else row.page,
-        frame=place.frame if row.frame is None else row.frame,
-        time_s=place.time_s if row.time_s is None else row.time_s,
-        kept=kept,
-    )
+    known = _fields(type(row))
+    cells = dict(zip(known.names, known.get(row), strict=True))
+    cells["path"], cells["kept"] = place.path, kept
+    for name in ("page", "frame", "time_s"):
+        if cells[name] is None:
+            cells[name] = getattr(place, name)
+    return type(row)(**cells)
 
 
 def values(row: Row) -> dict[str, Any]:
     """Column name → value, in the table's order."""
-    own = {column.name: getattr(row, column.name) for column in columns(type(row))}
+    known = _fields(type(row))
+    own = dict(zip(known.columns, known.get_columns(row), strict=True))
     if not row.kept:
         return own
     kept = dict(zip(kept_names(row.kept, type(row)), (value for _, value in row.kept), strict=True))
@@ -134,23 +151,22 @@ def _spelled(half: re.Match[str]) -> str:
 
 def to_json(row: Row) -> dict[str, Any]:
     """The row as JSON values; empty fields left out, vectors as base64 of little-endian float32."""
-    out: dict[str, Any] = {}
-    for field in fields(row):
-        value = getattr(row, field.name)
-        if value is None or value is field.default or (isinstance(value, str) and value == field.default):
-            continue
-        if isinstance(value, np.ndarray):
-            value = base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
-        out[field.name] = value
+    known = _fields(type(row))
+    out = {
+        name: value for name, value, default in zip(known.names, known.get(row), known.defaults, strict=True)
+        if not (value is None or value is default or (isinstance(value, str) and value == default))
+    }  # fmt: skip
+    for name in known.vectors:
+        if name in out:
+            out[name] = base64.b64encode(out[name].astype("<f4").tobytes()).decode("ascii")
     return out
 
 
 def from_json(row_type: type[RowType], data: Mapping[str, Any]) -> RowType:
     """The row that `to_json` wrote."""
-    kinds = {column.name: column.type for column in columns(row_type)}
     out = dict(data)
-    for name, value in data.items():
-        if kinds.get(name) is np.ndarray:
-            out[name] = np.frombuffer(base64.b64decode(value), dtype="<f4").astype(np.float32)
+    for name in _fields(row_type).vectors:
+        if name in out:
+            out[name] = np.frombuffer(base64.b64decode(out[name]), dtype="<f4").astype(np.float32)
     out["kept"] = tuple((name, value) for name, value in data.get("kept", ()))
     return row_type(**out)

@@ -18,11 +18,14 @@ from mediasift.media.pictures.images import Admit, admit_all, decode, from_pillo
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
 from mediasift.sources.content import Array, Content, RemoteRecording
-from mediasift.sources.formats import Format, known_format, moves
+from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves
 from mediasift.sources.naming import Source
 
 AnyItem = Place  # every item knows where it comes from
 Size = tuple[int, int]
+
+_SMALL_BYTES = 1 << 16
+"""A file with fewer bytes is read where its first ones are looked at, and opened once."""
 
 
 def read_source(
@@ -58,14 +61,16 @@ def _read(
     content: Content, path: str, reads: str, options: Any, *, needs: Size | None, admit: Admit, first: int
 ) -> Iterator[AnyItem]:
     """All items; of those before number `first`, which are not wanted, where reading them costs little."""
-    head, alive = content.head(), partial(admit, 0.0)
+    begin, alive = content.head(_SMALL_BYTES), partial(admit, 0.0)
+    head = begin[:HEAD_BYTES]
     form = _format(head, content.suffix, reads)
     match reads, form.kind:
         case "pictures", "document":
             return read_pages(content, path, options, admit, first=first)
         case "pictures", "picture" if options.every is None or options.every_frame or not moves(form.name, head):
+            data = begin if len(begin) < _SMALL_BYTES else content.read()
             return decode(
-                content.read(), path=path, content=content, suffix=content.suffix, needs=needs,
+                data, path=path, content=content, suffix=content.suffix, needs=needs,
                 max_megapixels=options.max_megapixels, every_frame=options.every_frame, admit=admit,
                 background=options.background, keep_alpha=options.keeps_alpha,
                 profiles=options.color_profile == "srgb",

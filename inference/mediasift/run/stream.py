@@ -26,7 +26,7 @@ from mediasift.run.pipeline import Finished, Pipeline, readers, started
 from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
 from mediasift.sources.content import Content, PillowPicture, given
-from mediasift.sources.naming import Inputs, Skipped, Source, check_inputs, find_sources
+from mediasift.sources.naming import Inputs, Skipped, Source, check_inputs, count_sources, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary, computing
@@ -60,7 +60,7 @@ def stream_of(task: Any, inputs: Named) -> Stream[Any]:
     named = named_inputs(inputs)
     stream: Stream[Any] = Stream(with_profile(Job(task=task.for_inputs(named), inputs=Inputs.of(task, named))))
     try:
-        check_inputs(stream.job.inputs)
+        stream.find()
     except SetupError:
         stream.close()
         raise
@@ -102,6 +102,7 @@ class Stream(Generic[RowType]):
         self.keep = job.inputs.keep
         self._clock = time.perf_counter()
         self._skipped = Skipped()
+        self._sources: Iterable[Source] | None = None
         versions, decides = computing(), settings(job)  # before the runner: a worker that was started ahead still loads
         self._runner: Pipeline | Supervisor = Supervisor(job) if job.cost("isolate") else started(job)
         weakref.finalize(self, self._runner.close)  # for one that is made and then neither read nor written
@@ -116,6 +117,10 @@ class Stream(Generic[RowType]):
         for note in self.facts.get("notes", ()):
             logging.getLogger("mediasift").warning(note)
         self.what: Mapping[str, Any] = {"settings": decides, "model": self.facts, "versions": versions}
+
+    def find(self) -> None:
+        """Look for mistakes in what was named, before anything is read; raises what `check_inputs` raises."""
+        self._sources = check_inputs(self.job.inputs, self._skipped)
 
     @property
     def made_by(self) -> dict[str, Any]:
@@ -203,7 +208,7 @@ class Stream(Generic[RowType]):
             Interrupted: With limits, after Ctrl-C or SIGTERM.
         """
         shown = Progress(progress, self._total(progress))
-        sources = find_sources(self.job.inputs, self._skipped)
+        sources = self._sources or find_sources(self.job.inputs, self._skipped)
         order = array("q")
         if journal is None:
             for finished in self.read(sources, shown):
@@ -242,4 +247,4 @@ class Stream(Generic[RowType]):
         """How many sources there are, which only somebody who watches needs to know beforehand."""
         if progress is None or "-" in self.job.inputs.names:
             return None
-        return sum(1 for _ in find_sources(self.job.inputs))
+        return count_sources(self.job.inputs)

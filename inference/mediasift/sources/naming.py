@@ -6,20 +6,19 @@ one by one, in an order that depends only on the names.
 
 from __future__ import annotations
 
-import contextlib
 import glob
+import itertools
 import os
 import stat
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from mediasift.errors import InputError, ItemError, NotFound, Unreadable, Unsupported
 from mediasift.sources.content import Content, LocalFile, addressed
-from mediasift.sources.formats import sniff
+from mediasift.sources.folders import Folder, Skipped
 from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
 from mediasift.sources.records import SHEET, SHEETS, bytes_of
 from mediasift.sources.settings import ListSettings
@@ -75,10 +74,6 @@ class Inputs:
         return [name.name if isinstance(name, Content) else str(name) for name in self.named]
 
 
-Skipped = Counter[str]
-"""Files in named folders that are no rows, counted by reason: `other` (no media), `hidden`, `link`, `special`."""
-
-
 def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextIO | None = None) -> Iterator[Source]:
     """Each source, in the order of `inputs.named` and sorted by name within folders and patterns.
 
@@ -113,28 +108,39 @@ def _from_stdin(stdin: TextIO | None, inputs: Inputs) -> Iterator[Source]:
         yield from _from_lines(listed_lines(data, "standard input", inputs.encoding), Path())
 
 
-def check_inputs(inputs: Inputs) -> None:
-    """Find mistakes in what was named before anything is read.
+def count_sources(inputs: Inputs) -> int:
+    """How many sources there are, without making them; raises what `find_sources` raises."""
+    count = 0
+    for named in inputs.named:
+        if not isinstance(named, Content) and os.path.isdir(named):
+            count += sum(1 for _ in Folder(os.fspath(named), inputs.recursive, Skipped()).files())
+        else:
+            count += sum(1 for _ in find_sources(replace(inputs, named=[named])))
+    return count
+
+
+def check_inputs(inputs: Inputs, skipped: Skipped | None = None) -> Iterable[Source]:
+    """What `find_sources` gives, once, after mistakes in what was named were looked for: folders are listed once.
 
     Raises:
         InputError: Nothing of what was named exists, or a list cannot be read.
         UsageError: `column` or `keep` name a column that is not there.
     """
     if "-" in inputs.names:
-        return
+        return find_sources(inputs, skipped)
     for name in inputs.named:
-        next(find_sources(replace(inputs, named=[name])), None)
-    missing = None
-    for source in find_sources(inputs):
+        if isinstance(name, Content) or not os.path.isdir(name):  # lists, of which a later one may be wrong as well
+            next(find_sources(replace(inputs, named=[name])), None)
+    sources, missing = find_sources(inputs, skipped), list[Source]()
+    for source in sources:
         if _is_there(source):
-            return
-        missing = missing or source
-    if missing is not None:
-        names = ", ".join(inputs.names)
-        listed = (
-            "" if missing.path in inputs.names else f": neither {missing.path} nor any other (--column names the paths)"
-        )
+            return itertools.chain(missing, [source], sources)
+        missing.append(source)
+    if missing:
+        names, first = ", ".join(inputs.names), missing[0].path
+        listed = "" if first in inputs.names else f": neither {first} nor any other (--column names the paths)"
         raise InputError(f"{names[:500]}: no such file or folder{listed}")
+    return ()
 
 
 def _is_there(source: Source) -> bool:
@@ -154,7 +160,7 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
         yield from _from_pattern(name, inputs, skipped, error)
         return
     if stat.S_ISDIR(status.st_mode):
-        yield from _Folder(name, inputs.recursive, skipped).sources(name)
+        yield from _from_folder(name, inputs, skipped)
         return
     file, suffix = Path(name), Path(name).suffix.lower()
     if suffix in SHEETS:
@@ -165,6 +171,14 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
         yield from _from_lines(listed_lines(bytes_of(file), file, inputs.encoding), file.parent)
     else:
         yield from _from_table(file, inputs)
+
+
+def _from_folder(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
+    for path, error in Folder(name, inputs.recursive, skipped).files():
+        if error is None:
+            yield Source(path=path, content=LocalFile(Path(path)))
+        else:
+            yield Source(path=path, failure=Unreadable(f"the folder cannot be opened ({error.strerror})"))
 
 
 def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | ValueError) -> Iterator[Source]:
@@ -183,75 +197,9 @@ def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | 
     for match in matches:
         if Path(match).is_dir():
             if not name.rstrip("/").endswith("**"):
-                yield from _Folder(match, inputs.recursive, skipped).sources(match)
+                yield from _from_folder(match, inputs, skipped)
         else:
             yield Source(path=match, content=LocalFile(Path(match)))
-
-
-class _Folder:
-    """One named folder: walks it, sorted, and follows a link to a folder only where nothing would come twice."""
-
-    def __init__(self, name: str, recursive: bool, skipped: Skipped) -> None:
-        self.root, self.recursive, self.skipped = os.path.realpath(name), recursive, skipped
-        self.entered: set[str] = set()
-
-    def sources(self, folder: str) -> Iterator[Source]:
-        """Depth first. Only names are kept of what is still to come: folders may hold a million files."""
-        levels = [(folder, self._listed(folder))]
-        while levels:
-            here, names = levels[-1]
-            entry = next(names, None)
-            if entry is None:
-                levels.pop()
-            elif isinstance(entry, Source):
-                yield entry
-            else:
-                path = os.path.join(here, entry)
-                if entry.startswith(".") or entry == "__MACOSX":
-                    self.skipped["hidden"] += 1
-                elif os.path.isdir(path):
-                    if self.recursive and self._enter(path):
-                        levels.append((path, self._listed(path)))
-                elif self._is_wanted(path):
-                    yield Source(path=path, content=LocalFile(Path(path)))
-
-    def _listed(self, folder: str) -> Iterator[str | Source]:
-        try:
-            yield from sorted(os.listdir(folder))
-        except OSError as error:
-            yield Source(path=folder, failure=Unreadable(f"the folder cannot be opened ({error.strerror})"))
-
-    def _enter(self, path: str) -> bool:
-        if not os.path.islink(path):
-            return True
-        real = os.path.realpath(path)
-        seen = real in self.entered or _contains(self.root, real) or _contains(real, self.root)
-        self.entered.add(real)
-        if seen:
-            self.skipped["link"] += 1
-        return not seen
-
-    def _is_wanted(self, path: str) -> bool:
-        """Whether the file is media, by its content or its suffix; a broken link with a media suffix is, too."""
-        try:
-            regular = stat.S_ISREG(os.stat(path).st_mode)
-        except OSError:
-            regular = None
-        if regular is False:
-            self.skipped["special"] += 1
-            return False
-        suffix = os.path.splitext(path)[1]
-        if sniff(b"", suffix) is not None:
-            return True
-        with contextlib.suppress(ItemError):
-            if regular and sniff(LocalFile(Path(path)).head(), suffix) is not None:
-                return True
-        self.skipped["other"] += 1
-        return False
-
-
-def _contains(folder: str, path: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:

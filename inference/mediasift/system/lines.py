@@ -14,7 +14,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from mediasift.system.locks import is_ours, lock, owner, unlock
 
 SYNC_S = 5.0
 """Seconds between two calls of fsync."""
+
+_PIECE_BYTES = 1 << 18
+"""Read at a time where lines are asked for by their places."""
 
 
 class Lines:
@@ -94,28 +97,52 @@ class Lines:
 
     def at(self, place: int) -> dict[str, Any]:
         """The object of the line at `place`."""
-        with faults(self.path), os.fdopen(os.dup(self._file), "rb") as file:
-            file.seek(place)
-            found: dict[str, Any] = json.loads(file.readline())
-        return found
+        return next(self.each([place]))
+
+    def each(self, places: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """The object of the line at each place; quick where these follow one another."""
+        begin, piece = 0, b""
+        for place in places:
+            end = piece.find(b"\n", place - begin) if begin <= place < begin + len(piece) else -1
+            if end < 0:
+                with faults(self.path):
+                    begin, piece, end = place, *self._line_and_more(place)
+            yield json.loads(piece[place - begin : end])
+
+    def _line_and_more(self, place: int) -> tuple[bytes, int]:
+        """What stands from there on, and where in it the first line ends."""
+        size = _PIECE_BYTES
+        while (end := (piece := _read_at(self._file, size, place)).find(b"\n")) < 0 and len(piece) == size:
+            size *= 2
+        return piece, end
 
     def append(self, data: Mapping[str, Any]) -> int:
-        """Write one line and return its place; after a failure the next line overwrites the torn one.
+        """Write one line and return its place; raises what `append_texts` raises."""
+        return self.append_texts([to_text(data)])[0]
+
+    def append_texts(self, texts: Iterable[bytes]) -> list[int]:
+        """Write a line for each object, given as JSON text, in one piece, and return their places.
+
+        After a failure the next line overwrites what was torn.
 
         Raises:
             OutputError: The disk is full, or gone; what was written before stays.
         """
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))[:-1].encode("utf-8", "surrogatepass")
-        line = memoryview(text + b',"crc":"%08x"}\n' % zlib.crc32(text))
-        place = position = self.end
+        places, lines, end = [], [], self.end
+        for text in texts:
+            line = text[:-1] + b',"crc":"%08x"}\n' % zlib.crc32(text[:-1])
+            places.append(end)
+            lines.append(line)
+            end += len(line)
+        position, left = self.end, memoryview(b"".join(lines))
         with faults(self.path):
-            while line:
-                count = _write_at(self._file, line, position)
-                line, position = line[count:], position + count
+            while left:
+                count = _write_at(self._file, left, position)
+                left, position = left[count:], position + count
             self.end = position
             if time.monotonic() - self._synced >= SYNC_S:
                 self.sync()
-        return place
+        return places
 
     def sync(self) -> None:
         """Make the disk keep what was appended.
@@ -151,6 +178,21 @@ class Lines:
             self.remove()
         self._release(self._file)
         self._file = -1
+
+
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def to_text(data: Any) -> bytes:
+    """JSON without blanks, in UTF-8; halves of characters stay what they are."""
+    return _encoded(data).encode("utf-8", "surrogatepass")
+
+
+def _read_at(file: int, size: int, position: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(file, size, position)
+    os.lseek(file, position, os.SEEK_SET)  # Windows
+    return os.read(file, size)
 
 
 def _write_at(file: int, data: memoryview, position: int) -> int:

@@ -78,7 +78,8 @@ class Form:
         if isinstance(row, Stored):
             return list(row.cells)
         by_name = values(row)
-        return [self.written(cell) if isinstance(cell, str) else cell for cell in map(by_name.get, self.names)]
+        cells = by_name.values() if len(by_name) == len(self.names) else map(by_name.get, self.names)
+        return [self.written(cell) if isinstance(cell, str) else cell for cell in cells]
 
     def written(self, text: str) -> str:
         """A cell of text, or a name, as it is written."""
@@ -99,6 +100,10 @@ def _text(value: Any) -> Any:
     return " ".join(f"{number:.7g}" for number in value) if isinstance(value, np.ndarray) else value
 
 
+_PLAIN = frozenset({str, int, float, type(None)})
+"""Types of cells that CSV holds as they are; nothing is an empty one."""
+
+
 def write_csv(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
     """RFC 4180 with a header line, UTF-8, lines ending in LF."""
     write_lines(itertools.chain([form.header], map(form.cells, rows)), file)
@@ -106,13 +111,16 @@ def write_csv(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None
 
 def write_lines(lines: Iterable[Sequence[Any]], file: IO[bytes]) -> None:
     """Any cells as CSV, the header among them."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")  # so that it quotes cells with either of them, on every Python
+
+    class Lines:
+        """Takes each line from the CSV writer, which ends it in CR and LF so that it quotes cells with either."""
+
+        def write(self, line: str) -> None:
+            file.write(line[:-2].encode("utf-8") + b"\n")
+
+    writer = csv.writer(Lines())
     for line in lines:
-        writer.writerow([_text(cell) for cell in line])
-        file.write(text.getvalue()[:-2].encode("utf-8") + b"\n")
-        text.seek(0)
-        text.truncate()
+        writer.writerow([cell if type(cell) in _PLAIN else _text(cell) for cell in line])
 
 
 def write_jsonl(rows: Iterable[Row | Stored], form: Form, file: IO[bytes]) -> None:
