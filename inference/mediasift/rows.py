@@ -8,7 +8,6 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -64,33 +63,40 @@ class Column:
     type: type
 
 
-@cache
-def columns(row_type: type[Row]) -> tuple[Column, ...]:
-    """The columns of a table of such rows: place, the task's own, `found` where something may be found, `error`."""
-    hints = typing.get_type_hints(row_type)
-    names = [f.name for f in fields(row_type) if f.name not in Row.shared or f.name in row_type.shared]
-    own = [name for name in names if name not in (*_PLACE, *_LAST, "kept")]
-    place, last = ([name for name in part if name in names] for part in (_PLACE, _LAST))
-    return tuple(Column(name, _plain(hints[name])) for name in (*place, *own, *last))
-
-
 class _Fields(NamedTuple):
     """Of a type of rows, what is asked for with each row: its fields, their defaults, what reads them; its columns."""
 
+    columns: tuple[Column, ...]
     names: tuple[str, ...]
     defaults: tuple[Any, ...]
     get: Callable[[Any], tuple[Any, ...]]
-    columns: tuple[str, ...]
-    get_columns: Callable[[Any], tuple[Any, ...]]
+    shown: tuple[str, ...]
+    get_shown: Callable[[Any], tuple[Any, ...]]
     vectors: tuple[str, ...]
 
 
-@cache
+_known: dict[Any, _Fields] = {}
+
+
+def columns(row_type: type[Row]) -> tuple[Column, ...]:
+    """The columns of a table of such rows: place, the task's own, `found` where something may be found, `error`."""
+    return _fields(row_type).columns
+
+
 def _fields(row_type: type[Row]) -> _Fields:
-    names, shown = tuple(field.name for field in fields(row_type)), tuple(one.name for one in columns(row_type))
-    vectors = tuple(one.name for one in columns(row_type) if one.type is np.ndarray)
-    defaults = tuple(field.default for field in fields(row_type))
-    return _Fields(names, defaults, attrgetter(*names), shown, attrgetter(*shown), vectors)
+    if row_type not in _known:
+        hints, own = typing.get_type_hints(row_type), fields(row_type)
+        names = [f.name for f in own if f.name not in Row.shared or f.name in row_type.shared]
+        middle = [name for name in names if name not in (*_PLACE, *_LAST, "kept")]
+        place, last = ([name for name in part if name in names] for part in (_PLACE, _LAST))
+        shown = tuple(Column(name, _plain(hints[name])) for name in (*place, *middle, *last))
+        _known[row_type] = _Fields(
+            columns=shown, names=tuple(f.name for f in own), defaults=tuple(f.default for f in own),
+            get=attrgetter(*(f.name for f in own)), shown=tuple(one.name for one in shown),
+            get_shown=attrgetter(*(one.name for one in shown)),
+            vectors=tuple(one.name for one in shown if one.type is np.ndarray),
+        )  # fmt: skip
+    return _known[row_type]
 
 
 def names_with(kept: Sequence[str], row_type: type[Row]) -> list[str]:
@@ -129,7 +135,7 @@ def placed(row: RowType, place: Place, kept: tuple[tuple[str, str], ...] = ()) -
 def values(row: Row) -> dict[str, Any]:
     """Column name → value, in the table's order."""
     known = _fields(type(row))
-    own = dict(zip(known.columns, known.get_columns(row), strict=True))
+    own = dict(zip(known.shown, known.get_shown(row), strict=True))
     if not row.kept:
         return own
     kept = dict(zip(kept_names(row.kept, type(row)), (value for _, value in row.kept), strict=True))

@@ -18,7 +18,7 @@ from mediasift.compare.spaces import Matches, Space
 from mediasift.errors import EmptyFile, ItemError, NotFound
 from mediasift.media.information import Info
 from mediasift.rows import Row, placed
-from mediasift.run.pipeline import Finished
+from mediasift.run.finished import Finished
 from mediasift.sources.content import Array
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint

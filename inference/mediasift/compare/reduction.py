@@ -14,7 +14,8 @@ from mediasift.errors import InputError
 from mediasift.rows import RowType
 from mediasift.run.journal import Journal
 from mediasift.run.stream import Stream
-from mediasift.sources.naming import Skipped, Source
+from mediasift.sources.folders import Skipped
+from mediasift.sources.naming import Source
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary
 from mediasift.tasks.fingerprint import Fingerprint
@@ -75,9 +76,9 @@ class Reduction(Generic[RowType]):
                 for number, finished in enumerate(self.stream.read(self.sources, shown)):
                     collection.add(number, finished.rows)
                 return collection
-            for number, (place, rows) in enumerate(self.stream.kept(self.sources, store, shown)):
-                collection.taken_over += rows is None
-                collection.add(number, store.rows(place, Fingerprint) if rows is None else rows)
+            for number, (place, new) in enumerate(self.stream.kept(self.sources, store, shown)):
+                collection.taken_over += new is None
+                collection.add(number, store.rows(place, Fingerprint) if new is None else new.rows)
         return collection
 
     def run(self, summary: Summary, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType]:

@@ -5,7 +5,7 @@ The JSON form goes to the worker process; what may not change goes into journal 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import Any
@@ -71,30 +71,34 @@ def job_from_json(data: Mapping[str, Any]) -> Job:
     return Job(task=from_json(getattr(import_module(module), name), data["settings"]), inputs=Inputs(named=()))
 
 
-def source_to_json(source: Source) -> dict[str, Any]:
+def source_to_json(source: Source) -> list[Any]:
     """A source as the worker needs it; what is carried along stays with the caller.
+
+    Returns:
+        [path, address], and where it has any, a failure and [items that are done, their rows].
 
     Raises:
         UsageError: Its content has no address: bytes, or an array.
     """
-    content, failure = source.content, source.failure
-    if content is not None and content.address is None:
+    content, failure, (items, rows) = source.content, source.failure, source.done
+    address = content and content.address
+    if content is not None and address is None:
         raise UsageError("bytes and arrays stay in their process; do without isolate")
-    items, rows = source.done
-    return {
-        "path": source.path, "content": content and content.address, "failure": failure and error_to_json(failure),
-        "done": [items, [row_to_json(replace(row, kept=())) for row in rows]],
-    }  # fmt: skip
+    if failure is None and not items:
+        return [source.path, address]
+    done = [items, [row_to_json(replace(row, kept=())) for row in rows]]
+    return [source.path, address, failure and error_to_json(failure), done]
 
 
-def source_from_json(data: Mapping[str, Any], row_type: type[Row]) -> Source:
-    """The source that `source_to_json` wrote; other keys of `data` are left alone."""
-    items, rows = data["done"]
+def source_from_json(data: Sequence[Any], row_type: type[Row]) -> Source:
+    """The source that `source_to_json` wrote."""
+    path, address, *more = data
+    failure, (items, rows) = more or (None, (0, ()))
     return Source(
         done=(items, tuple(row_from_json(row_type, row) for row in rows)),
-        path=data["path"],
-        content=data["content"] and content_at(data["content"]),
-        failure=data["failure"] and error_from_json(data["failure"]),
+        path=path,
+        content=address and content_at(address),
+        failure=failure and error_from_json(failure),
     )
 
 

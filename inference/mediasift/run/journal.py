@@ -6,7 +6,9 @@ on are dropped, and their sources are done again (see `mediasift.system.lines`).
 
 from __future__ import annotations
 
+import itertools
 import json
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,10 +17,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mediasift.errors import OutputError
-from mediasift.rows import Row, RowType, from_json, printable, to_json
+from mediasift.rows import RowType, from_json, printable
+from mediasift.run.finished import Finished
 from mediasift.sources.naming import Source
-from mediasift.system.lines import Lines
+from mediasift.system.lines import Lines, to_text
 from mediasift.tables.stored import Stored
 
 VERSION = 2
@@ -28,6 +33,9 @@ _BEGUN = {"begun": True}
 
 _UNKNOWN = -1
 """The place of a source whose rows cannot be taken over."""
+
+_AT_ONCE = 100
+"""Sources of a finished table that are taken over in one piece."""
 
 Stock = Iterable[tuple[str, Mapping[str, str], list[Stored]]]
 """Rows of a finished table: path, carried-along columns, neighbouring rows of these."""
@@ -79,7 +87,6 @@ class Journal(AbstractContextManager["Journal"]):
         table_sha256: Of the finished table, when the earlier run came so far; empty else.
         has_grown: Whether a source, or an item of one, was finished in this run.
         retry_errors: Whether sources with an error row count as not finished.
-        repeated: [path, carried-along columns, how often] of each source that this run named more than once.
 
     Raises:
         OutputError: It cannot be opened; another run holds it; it is damaged; or it is something else.
@@ -92,8 +99,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.has_grown = self.retry_errors = False
         self._done: dict[bytes, _Done] = {}
         self._begun: dict[bytes, _Begun] = {}
-        self._named: Counter[bytes] = Counter()
-        self._repeated: dict[bytes, tuple[str, dict[str, str]]] = {}
+        self._named = array("q")  # a hash of each source that `find` was asked for
         self._each: dict[int, int] = {}  # place of rows of a finished table → how many of them are one source's
         self._lines = Lines(
             path,
@@ -192,9 +198,13 @@ class Journal(AbstractContextManager["Journal"]):
         self.forget()
         self.header = {"mediasift_journal": VERSION, **header}
         self._lines.append(self.header)
-        for path, kept, rows in stock:
-            data = {"path": path, "kept": kept, "state": None, "cells": [list(row.cells) for row in rows]}
-            self._take_in(self._lines.append(data), data)
+        for some in _by(_AT_ONCE, stock):
+            lines = [
+                {"path": path, "kept": kept, "state": None, "cells": [list(row.cells) for row in rows]}
+                for path, kept, rows in some
+            ]
+            for place, data in zip(self._lines.append_texts(map(to_text, lines)), lines, strict=True):
+                self._take_in(place, data)
         self._lines.append(_BEGUN)
         self._lines.sync()
         self._divide()
@@ -210,12 +220,8 @@ class Journal(AbstractContextManager["Journal"]):
 
     def find(self, source: Source) -> int | None:
         """Where the rows of a source that is finished stand; None if it is not, or if its file has changed since."""
-        path, kept = printable(source.path), dict(source.kept)
-        key = _key(path, kept)
-        self._named[key] += 1
-        if self._named[key] > 1:
-            self._repeated[key] = path, kept
-        done = self._done.get(key)
+        self._named.append(hash((source.path, source.kept)))
+        done = self._done.get(_key(printable(source.path), dict(source.kept))) if self._done else None
         if done is None or done.place == _UNKNOWN:
             return None
         done.named += 1
@@ -225,6 +231,8 @@ class Journal(AbstractContextManager["Journal"]):
 
     def begun(self, source: Source, row_type: type[RowType]) -> tuple[int, list[RowType]]:
         """How many items of a source an earlier run finished, and their rows; they are given once."""
+        if not self._begun:
+            return 0, []
         begun = self._begun.pop(_key(printable(source.path), dict(source.kept)), None)
         if begun is None or begun.state != _digest(self.state(source)):
             return 0, []
@@ -232,37 +240,54 @@ class Journal(AbstractContextManager["Journal"]):
 
     def vanished(self) -> list[int]:
         """Finished sources that `find` was not asked for, as often as they were named: inputs no longer there."""
-        gone = [(key, done) for key, done in self._done.items() if not done.named and done.place != _UNKNOWN]
-        for key, done in gone:
-            if done.times > 1:
-                self._named[key] = done.times
-                data = self._lines.at(done.place)
-                self._repeated[key] = data["path"], data["kept"]
-        return [done.place for _, done in gone for _ in range(done.times)]
+        gone = [done for done in self._done.values() if not done.named and done.place != _UNKNOWN]
+        return [done.place for done in gone for _ in range(done.times)]
 
-    @property
-    def repeated(self) -> list[list[Any]]:
-        """See the class."""
-        return [[path, kept, self._named[key]] for key, (path, kept) in self._repeated.items()]
+    def repeated(self, places: Sequence[int]) -> list[list[Any]]:
+        """[path, carried-along columns, how often] of each source that is in this run's table more than once.
 
-    def append(self, source: Source, state: Any, rows: Sequence[Row], items: tuple[int, int] | None = None) -> int:
-        """Write down a finished source, which was in that `state` before it was read; returns where its rows stand.
+        Args:
+            places: Where the rows stand of all that `find` was asked for, in that order, and behind them of those that
+                vanished.
+        """
+        named = np.asarray(self._named)
+        ordered = np.sort(named)
+        twice = np.isin(named, ordered[1:][ordered[1:] == ordered[:-1]])
+        chosen = [*(places[index] for index in np.flatnonzero(twice).tolist()), *places[len(named) :]]
+        times: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+        for data in self._lines.each(chosen):
+            times[data["path"], tuple(data["kept"].items())] += 1
+        return [[path, dict(kept), count] for (path, kept), count in times.items() if count > 1]
 
-        Of one that goes on, these are the rows of `items`: the number of the first, and how many.
+    def append(self, finished: Sequence[Finished], states: Sequence[tuple[Any, int]]) -> list[int]:
+        """Write down sources that are finished, in one piece; returns where their rows stand.
+
+        Args:
+            finished: The sources. Of one that goes on, these are some of its items and their rows.
+            states: Of each, its state before it was read, and how many of its items were finished before.
 
         Raises:
             OutputError: The disk is full, or gone; what was written before stays.
         """
-        data = {"path": printable(source.path), "kept": dict(source.kept), "state": state}
-        part = {} if items is None else {"first": items[0], "items": items[1]}
         self.has_grown = True
-        return self._lines.append({**data, **part, "rows": [to_json(row) for row in rows]})
+        texts = []
+        for one, (state, before) in zip(finished, states, strict=True):
+            part = {} if one.ended else {"first": before, "items": one.items}
+            path, kept = printable(one.source.path), dict(one.source.kept)
+            text = to_text({"path": path, "kept": kept, "state": state, **part})
+            texts.append(b'%b,"rows":%b}' % (text[:-1], one.text))
+        return self._lines.append_texts(texts)
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:
         """The rows of the finished source at `place`."""
-        data = self._lines.at(place)
-        yield from (Stored(cells=tuple(cells)) for cells in data.get("cells", ())[: self._each.get(place)])
-        yield from _made(data, row_type)
+        return self.each([place], row_type)
+
+    def each(self, places: Sequence[int], row_type: type[RowType]) -> Iterator[RowType | Stored]:
+        """The rows of the finished source at each place; quick where these follow one another."""
+        for place, data in zip(places, self._lines.each(places), strict=True):
+            if "cells" in data:
+                yield from (Stored(cells=tuple(cells)) for cells in data["cells"][: self._each.get(place)])
+            yield from _made(data, row_type)
 
     def path_at(self, place: int) -> str:
         """The path of the finished source at `place`."""
@@ -294,6 +319,11 @@ def _made(data: Mapping[str, Any], row_type: type[RowType]) -> Iterator[RowType]
 
 def _digest(value: Any) -> bytes:
     return blake2b(json.dumps(value).encode(), digest_size=12).digest()
+
+
+def _by(size: int, stock: Stock) -> Iterator[list[tuple[str, Mapping[str, str], list[Stored]]]]:
+    remaining = iter(stock)
+    return iter(lambda: list(itertools.islice(remaining, size)), [])
 
 
 _NOTHING = _digest(None)

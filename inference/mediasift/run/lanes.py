@@ -8,25 +8,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from mediasift.errors import ItemError
 from mediasift.items import Place
 from mediasift.rows import Row
 from mediasift.run.batches import Batcher, answered, repeated
+from mediasift.run.marks import Culprit, Marks
 from mediasift.tasks.task import Started
 
 WHOLE = ""
 """The part that is the task itself, where it has no parts."""
-
-Culprit = tuple[int, int]
-"""(number of a source in its run, number of an item in the source), both from 0."""
-
-Watch = Callable[[Literal["R", "P", "W", "I"], Sequence[Culprit], int], object]
-"""Called, from several threads, with what happens to which items, so that somebody outside can find out what a crash
-or a standstill is due to. R: a reader begins to read the item, or goes on after waiting; P: it prepares it; W: it waits
-or its source is done. I: an engine is called on these; none: the call is over. The number is that of the call, of those
-that go on at a time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,10 +27,11 @@ class Entry:
 
     Attributes:
         place: Where it comes from.
-        name: Its numbers, for the watch.
+        name: Its numbers, for the marks.
         error: Why it could not be read or prepared.
         rows: What is known without any engine.
         prepared: Part → what waits for its engine; taken away when it is handed over.
+        size: Bytes that it keeps waiting, about.
         answers: Part → its rows, or why there are none, in the order of `prepared`; None until it has answered.
     """
 
@@ -47,6 +40,7 @@ class Entry:
     error: ItemError | None = None
     rows: Sequence[Row] = ()
     prepared: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 0
     answers: dict[str, Sequence[Row] | ItemError | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,18 +56,18 @@ class Lane:
     """One started task's batches: the one that fills, and those that are computed.
 
     One at a time is computed in the calling thread, which costs nothing; several at a time in threads of their own. The
-    watch knows them by numbers from `first_slot` on; `spent` is called with the seconds of each batch.
+    places of their calls among the marks are those from `first_call` on; `spent` is called with each batch's seconds.
     """
 
     def __init__(
-        self, task: Started, *, part: str, batch_size: int, concurrency: int, first_slot: int, watch: Watch,
+        self, task: Started, *, part: str, batch_size: int, concurrency: int, first_call: int, marks: Marks,
         stop: threading.Event, spent: Callable[[float], None],
     ) -> None:  # fmt: skip
-        self._task, self._part, self._watch, self._stop, self._spent = task, part, watch, stop, spent
+        self._task, self._part, self._marks, self._stop, self._spent = task, part, marks, stop, spent
         self._batcher: Batcher[tuple[Entry, Any]] = Batcher(batch_size)
-        self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for slot in range(first_slot, first_slot + concurrency):
-            self._slots.put(slot)
+        self._calls: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for call in range(first_call, first_call + concurrency):
+            self._calls.put(call)
         self._concurrency = concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="mediasift-engine") if concurrency > 1 else None
         self._computing: set[Future[None]] = set()
@@ -109,24 +103,24 @@ class Lane:
 
     def _compute(self, batch: list[tuple[Entry, Any]]) -> None:
         started = time.perf_counter()
-        slot = self._slots.get()
+        call = self._calls.get()
         try:
-            answers = answered(batch, lambda some: self._infer(slot, some))
+            answers = answered(batch, lambda some: self._infer(call, some))
         finally:
-            self._slots.put(slot)
+            self._calls.put(call)
         for (entry, _), answer in zip(batch, answers, strict=True):
             entry.answers[self._part] = answer if isinstance(answer, ItemError) else list(answer)
         batch.clear()  # what was prepared may be large, and the pool holds on to its last arguments
         self._spent(time.perf_counter() - started)
 
-    def _infer(self, slot: int, batch: Sequence[tuple[Entry, Any]]) -> Sequence[Sequence[Row]]:
+    def _infer(self, call: int, batch: Sequence[tuple[Entry, Any]]) -> Sequence[Sequence[Row]]:
         prepared, names = [one for _, one in batch], [entry.name for entry, _ in batch]
 
         def attempt() -> Sequence[Sequence[Row]]:
-            self._watch("I", names, slot)
+            self._marks.call(call, names)
             try:
                 return self._task.infer(prepared)
             finally:
-                self._watch("I", (), slot)
+                self._marks.call(call)
 
         return repeated(attempt, patience_s=self._task.patience_s, stop=self._stop)

@@ -8,12 +8,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import mediasift
 from mediasift.system.trust import trusted_environment
 
-_ahead: list[subprocess.Popen[bytes]] = []
+
+class Launched(NamedTuple):
+    """A worker process, and the open file in memory that it shares with us (see `marks`)."""
+
+    process: subprocess.Popen[bytes]
+    memory: int
+
+
+_ahead: list[Launched] = []
 """A worker that waits for its job; at most one."""
 
 
@@ -30,23 +40,36 @@ def start_ahead(task: str) -> None:
 def discard() -> None:
     """End the worker that waits, if it was not taken."""
     while _ahead:
-        with _ahead.pop() as process:
+        process, memory = _ahead.pop()
+        os.close(memory)
+        with process:
             process.kill()
 
 
-def take() -> subprocess.Popen[bytes]:
+def take() -> Launched:
     """The worker that waits, else a new one."""
     return _ahead.pop() if _ahead else _start()
 
 
-def _start(*task: str) -> subprocess.Popen[bytes]:
+def _start(*task: str) -> Launched:
     environment = trusted_environment()
     paths = [str(Path(mediasift.__file__).resolve().parents[1]), *filter(None, [environment.get("PYTHONPATH")])]
-    return subprocess.Popen(  # noqa: S603  (our own interpreter, and the name of a task)
-        [sys.executable, "-P", "-m", "mediasift.run.worker", *task],
+    memory = _nameless()
+    process = subprocess.Popen(  # noqa: S603  (our own interpreter, and the name of a task)
+        [sys.executable, "-P", "-m", "mediasift.run.worker", str(memory), *task],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**environment, "PYTHONPATH": os.pathsep.join(paths), "OPENCV_LOG_LEVEL": "SILENT"},
         start_new_session=True,  # Ctrl-C in the terminal is for the supervisor, which asks the worker to stop
+        pass_fds=[memory],
     )
+    return Launched(process, memory)
+
+
+def _nameless() -> int:
+    """A new file in memory, or on disk where there is none such; nothing is left of it when both processes are gone."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("mediasift")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

@@ -1,8 +1,8 @@
 """Sources → rows: readers in parallel ahead of the model, bounded, rows in input order.
 
-Every source gets a reader thread that decodes and prepares its items into a short queue of its own; the calling
-thread takes the queues in input order, hands the items to the lanes of the engines that they are for, and hands out
-each source's rows when the source is done. Nothing grows with the number of inputs.
+Readers decode and prepare items ahead (see `reading`); the calling thread takes them in input order, hands them to the
+lanes of the engines that they are for, and hands out each source's rows when the source is done. Nothing grows with the
+number of inputs.
 """
 
 from __future__ import annotations
@@ -12,41 +12,27 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from mediasift.engines.engine import PaidSettings
 from mediasift.errors import ItemError
 from mediasift.items import Place
 from mediasift.rows import Row, placed
+from mediasift.run.finished import Finished
 from mediasift.run.job import Job
-from mediasift.run.lanes import WHOLE, Entry, Lane, Watch
+from mediasift.run.lanes import WHOLE, Entry, Lane
 from mediasift.run.ledger import Ledger
-from mediasift.run.reading import Readers, Seconds, Trouble, Work
+from mediasift.run.marks import Marks
+from mediasift.run.reading import MOST, Piece, Readers, Seconds, Trouble, Work
 from mediasift.sources.naming import Source
 from mediasift.system.machine import available_cores
 from mediasift.tasks.task import Reads, Started
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A source and all its rows; or, of one that takes long and goes on, its next rows.
-
-    Attributes:
-        source: The source.
-        rows: The rows.
-        items: How many of its pages or frames these are; with those an earlier run finished if it has ended.
-        ended: Whether nothing more comes of this source.
-    """
-
-    source: Source
-    rows: list[Row]
-    items: int = 0
-    ended: bool = True
-
-
 PART_S = 0.5
 """Of a source that goes on, what is done is handed out about so often."""
+
+_HAND_OUT_S = 0.02
+"""Sources that are done wait for others at most about so long, while their piece is worked on."""
 
 
 def readers(jobs: int | None) -> int:
@@ -54,8 +40,12 @@ def readers(jobs: int | None) -> int:
     return available_cores() if jobs is None else jobs
 
 
-def started(job: Job, watch: Watch | None = None) -> Pipeline:
+def started(job: Job, memory: int = -1) -> Pipeline:
     """The pipeline of a job, started in this process; if its engine is paid, with the ledger around it.
+
+    Args:
+        job: The job.
+        memory: Of its marks, see `marks.Marks`.
 
     Raises:
         SetupError: It cannot start.
@@ -65,7 +55,7 @@ def started(job: Job, watch: Watch | None = None) -> Pipeline:
         task.engine = Ledger(task.engine, job.task)
     return Pipeline(
         task, row_type=job.task.row, reads=job.task.reads, options=job.task, jobs=readers(job.cost("jobs")),
-        watch=watch, in_parts=True,
+        memory=memory, in_parts=True,
     )  # fmt: skip
 
 
@@ -78,34 +68,39 @@ class Pipeline:
         reads: What it reads.
         options: The task's settings, which say how to read.
         jobs: Reader threads; 0 reads in the calling thread.
-        watch: Learns what is being worked on.
+        memory: An open file for its marks, see `marks.Marks`.
         in_parts: Hand out what is done of a source that takes long and goes on.
 
     Attributes:
         facts, batch_size: The task's.
+        marks: What is worked on.
         ahead: How many sources are taken in before the first is finished, at most.
         seconds: Per stage, so far.
-        longest_item_s, restarts, peak_bytes: 0, as only a `supervisor.Supervisor` looks.
+        restarts, peak_bytes: 0, as only a `supervisor.Supervisor` looks.
     """
 
-    longest_item_s = 0.0
     restarts = peak_bytes = 0
 
     def __init__(
-        self, task: Started, *, row_type: type[Row], reads: Reads, options: Any, jobs: int, watch: Watch | None = None,
+        self, task: Started, *, row_type: type[Row], reads: Reads, options: Any, jobs: int, memory: int = -1,
         in_parts: bool = False,
     ) -> None:  # fmt: skip
         self.task, self.facts, self.batch_size = task, task.facts, task.batch_size
         self.seconds = Seconds()
         self._row_type, self._jobs, self._is_open, self._in_parts = row_type, jobs, True, in_parts
-        self._watch = watch or (lambda *_: None)
-        self._readers = Readers(task, reads=reads, options=options, watch=self._watch, seconds=self.seconds)
+        self._engines: Mapping[str, Started] = task.parts or {WHOLE: task}
+        calls = [one.batch_size for one in self._engines.values() for _ in range(one.concurrency)]
+        self.marks = Marks(max(1, jobs), calls, memory)
+        self._readers = Readers(task, reads=reads, options=options, marks=self.marks, seconds=self.seconds)
         self._stop = self._readers.stop
         self._lanes: dict[str, Lane] = {}
-        self._engines: Mapping[str, Started] = task.parts or {WHOLE: task}
-        computed = max(one.batch_size * one.concurrency for one in self._engines.values())
-        self._ahead_read = max(2 * jobs, computed + jobs)
-        self.ahead = self._ahead_read + computed
+        self._ahead_read = max(2 * jobs, sum(calls) + jobs)
+        self.ahead = self._ahead_read + (jobs + 1) * MOST + sum(calls)
+
+    @property
+    def longest_item_s(self) -> float:
+        """Longest time that reading and preparing an item took, seconds."""
+        return self._readers.longest_item_s
 
     def close(self) -> None:
         """Close the task, once."""
@@ -113,7 +108,7 @@ class Pipeline:
             self._is_open = False
             self.task.close()
 
-    def run_singly(self, number: int, source: Source, troubles: Iterable[Trouble]) -> Iterator[Finished]:
+    def run_singly(self, number: int, source: Source, troubles: Iterable[Trouble]) -> Iterator[list[Finished]]:
         """One source alone, item by item, with what is known of its items from attempts that failed."""
         self._readers.troubles = {trouble.item: trouble for trouble in troubles}
         try:
@@ -121,77 +116,104 @@ class Pipeline:
         finally:
             self._readers.troubles = {}
 
-    def run(self, sources: Iterable[Source], *, first: int = 0) -> Iterator[Finished]:
-        """Each source with its rows, in the order of `sources`; they are numbered from `first` for the watch."""
+    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
+        """Each source with its rows, in the order of `sources`."""
+        return itertools.chain.from_iterable(self.run_together(sources))
+
+    def run_together(self, sources: Iterable[Source], *, first: int = 0) -> Iterator[list[Finished]]:
+        """The same, as they come together: several at a time, or none.
+
+        Args:
+            sources: What to read.
+            first: The number of the first one for the marks.
+        """
         if self._jobs == 0:
             yield from self._answered(self._readers.here(sources, first=first))
             return
         pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="mediasift-reader")
-        works = self._readers.ahead(sources, pool, first=first, ahead=self._ahead_read)
+        pieces = self._readers.ahead(sources, pool, first=first, ahead=self._ahead_read)
         try:
-            yield from self._answered(works)
+            yield from self._answered(pieces)
         finally:
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _answered(self, read: Iterable[tuple[Work, Entry | None]], *, singly: bool = False) -> Iterator[Finished]:
+    def _answered(self, pieces: Iterable[Piece], *, singly: bool = False) -> Iterator[list[Finished]]:
         """Hand items to the engines, across sources; finish sources in order."""
         self._stop.clear()
         self._open_lanes(singly=singly)
         works: deque[Work] = deque()
         try:
-            for work, entry in read:
-                if not works or works[-1] is not work:
-                    works.append(work)
-                if entry is None:
-                    work.ended = True
-                else:
-                    work.entries.append(entry)
-                    prepared, entry.prepared = entry.prepared, {}
-                    for part, one in prepared.items():
-                        self._lanes[part].add(entry, one)
+            for piece in pieces:
+                due = time.monotonic() + _HAND_OUT_S
+                for work, entry in piece:
+                    self._take(works, work, entry)
+                    if time.monotonic() > due:
+                        yield self._finished(works)
+                        due = time.monotonic() + _HAND_OUT_S
+                yield self._finished(works)
                 # Behind an item that waits for its batch, or is slow, sources that are done may pile up: then all wait.
                 if len(works) > self.ahead:
                     self._finish_lanes()
-                yield from self._finished(works)
+                    yield self._finished(works)
             self._finish_lanes()
-            yield from self._finished(works)
+            yield self._finished(works)
         finally:
             self._stop.set()
             for lane in self._lanes.values():
                 lane.close()
 
+    def _take(self, works: deque[Work], work: Work, entry: Entry | None) -> None:
+        """Hand an item on; None is the end of its source."""
+        if not works or works[-1] is not work:
+            works.append(work)
+        if entry is None:
+            work.ended = True
+            return
+        work.entries.append(entry)
+        prepared, entry.prepared = entry.prepared, {}
+        for part, one in prepared.items():
+            self._lanes[part].add(entry, one)
+
     def _open_lanes(self, *, singly: bool) -> None:
         """A lane for each engine; `singly` takes one item at a time, so that it is clear who kills a process."""
-        self._lanes, slot = {}, 0
+        self._lanes, call = {}, 0
         for part, task in self._engines.items():
             batch_size, concurrency = (1, 1) if singly else (task.batch_size, task.concurrency)
             self._lanes[part] = Lane(
-                task, part=part, batch_size=batch_size, concurrency=concurrency, first_slot=slot, watch=self._watch,
+                task, part=part, batch_size=batch_size, concurrency=concurrency, first_call=call, marks=self.marks,
                 stop=self._stop, spent=lambda seconds: self.seconds.add(infer=seconds),
             )  # fmt: skip
-            slot += concurrency
+            call += concurrency
 
     def _finish_lanes(self) -> None:
         for lane in self._lanes.values():
             lane.finish()
 
-    def _finished(self, works: deque[Work]) -> Iterator[Finished]:
+    def _finished(self, works: deque[Work]) -> list[Finished]:
         """Sources at the front that have ended and wait for no engine; of the next one, perhaps what is done."""
+        finished = []
         while works and works[0].ended and all(entry.is_done for entry in works[0].entries):
             work = works.popleft()
             path, (items, before) = work.source.path, work.source.done
             new = (row for entry in work.entries for row in self._rows(work, entry))
             rows = self.task.arranged(path, [*before, *new])
-            nothing = placed(self._row_type(), Place(path=path), work.source.kept)
-            yield Finished(source=work.source, rows=list(rows) or [nothing], items=items + len(work.entries))
+            nothing = [] if rows else [placed(self._row_type(), Place(path=path), work.source.kept)]
+            finished.append(self._handed_out(work, [*rows, *nothing], items + len(work.entries), ended=True))
         if works and self._in_parts and time.monotonic() - works[0].handed_out >= PART_S:
             work = works[0]
             part = list(itertools.takewhile(lambda entry: entry.is_done, work.entries[work.given :]))
             work.handed_out, work.given = time.monotonic(), work.given + len(part)
-            rows = [row for entry in part for row in self._rows(work, entry)]
             if part:
-                yield Finished(source=work.source, rows=rows, items=len(part), ended=False)
+                rows = [row for entry in part for row in self._rows(work, entry)]
+                finished.append(self._handed_out(work, rows, len(part), ended=False))
+        return finished
+
+    def _handed_out(self, work: Work, rows: list[Row], items: int, *, ended: bool) -> Finished:
+        errors = sum(1 for row in rows if row.error)
+        return Finished(
+            source=work.source, row_type=self._row_type, given=rows, errors=errors, items=items, ended=ended
+        )
 
     def _rows(self, work: Work, entry: Entry) -> list[Row]:
         rows = list(entry.rows)

@@ -10,34 +10,37 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from mediasift.run import launch
 from mediasift.run.job import source_to_json
-from mediasift.run.lanes import Culprit
+from mediasift.run.marks import Doing, Marks
 from mediasift.sources.naming import Source
-from mediasift.system.machine import FairClock
 from mediasift.system.network import is_offline
+from mediasift.system.own_time import OwnClock
 
 _LULL_S = 0.001
 """Between two looks at what the worker says: many short lines together cost less than each alone."""
 
 
 class Worker:
-    """One worker process, its answers, and what it is working on."""
+    """One worker process, its answers, and what it is working on.
+
+    Attributes:
+        stderr: The last lines of what it complains of.
+    """
 
     def __init__(self, job: Mapping[str, Any]) -> None:
-        self.active: dict[int, tuple[int, bool, float]] = {}  # source → item, whether it is being read, since when
-        self.inferring: dict[str, tuple[list[Culprit], float]] = {}  # slot → items, since when
-        self.longest_item_s = 0.0
-        self.clock = FairClock()
         self.stderr: deque[str] = deque(maxlen=20)
-        self._process = process = launch.take()
+        self._process, self._memory = launch.take()
+        self._marks: Marks | None = None
+        self._since: dict[int, tuple[int, float]] = {}  # place of a mark → its turn, since when
+        self._clock = OwnClock(self.pid)
         self._inbox: queue.Queue[bytes] = queue.Queue()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
-        self._lines: deque[bytes] = deque()
+        process = self._process
         tasks = ((self._receive, process.stdout), (self._send, process.stdin), (self._listen, process.stderr))
         self._threads = [threading.Thread(target=task, args=(pipe,), daemon=True) for task, pipe in tasks]
         for thread in self._threads:
@@ -49,13 +52,19 @@ class Worker:
         """Number of the process."""
         return self._process.pid
 
-    def read(self, sources: Iterable[tuple[int, Source]]) -> None:
-        """Numbered sources, all at once."""
-        self.send(*({"order": "read", "number": number, **source_to_json(source)} for number, source in sources))
+    def share(self, readers: int, calls: Sequence[int]) -> None:
+        """Look at its marks from now on, whose places these are."""
+        self._marks = Marks(readers, calls, self._memory)
 
-    def send(self, *orders: Mapping[str, Any]) -> None:
-        """Orders, see `worker`, all at once."""
-        self._outbox.put(b"".join(json.dumps(order).encode() + b"\n" for order in orders))
+    def read(self, sources: Sequence[tuple[int, Source]]) -> None:
+        """Numbered sources that follow one another, all at once."""
+        if sources:
+            sent = [source_to_json(source) for _, source in sources]
+            self.send({"order": "read", "number": sources[0][0], "sources": sent})
+
+    def send(self, order: Mapping[str, Any]) -> None:
+        """An order, see `worker`."""
+        self._outbox.put(json.dumps(order).encode() + b"\n")
 
     def _send(self, stdin: IO[bytes]) -> None:
         """In a thread: a worker that stands still must not make us stand still."""
@@ -74,45 +83,41 @@ class Worker:
         for line in stderr:
             self.stderr.append(line.decode("utf-8", "replace").rstrip()[:500])
 
-    def message(self, timeout_s: float) -> tuple[str, str] | None:
-        """The next answer as (kind, text); None when there is none within the time; kind "" when it has ended."""
-        while not self._lines:
+    def messages(self, timeout_s: float) -> list[tuple[str, bytes]]:
+        """All answers that are here, as (kind, text); none if none come in time; at its end one whose kind is ""."""
+        while True:
             try:
                 chunk = self._inbox.get(timeout=timeout_s)
             except queue.Empty:
-                return None
+                return []
             if not chunk:
-                return "", ""
-            *whole, self._rest = (self._rest + chunk).split(b"\n")
-            self._lines.extend(whole)
-        line = self._lines.popleft()
-        return chr(line[0]), line[2:].decode()
+                self._inbox.put(chunk)
+                return [("", b"")]
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            if lines:
+                return [(chr(line[0]), line[2:]) for line in lines]
 
-    def note(self, kind: str, text: str) -> bool:
-        """Keep account of what it works on; whether the message was of that sort."""
-        if kind not in ("R", "P", "W", "I"):
-            return False
-        slot, *names = text.split()
-        items, now = [_culprit(name) for name in names], self.clock()
-        if kind == "I":
-            self.inferring.pop(slot, None)
-            if items:
-                self.inferring[slot] = items, now
-            return True
-        ((source, item),) = items
-        began = self.active.pop(source, None)
-        if kind != "W":
-            self.active[source] = (item, kind == "R", began[2] if kind == "P" and began is not None else now)
-        elif began is not None:
-            self.longest_item_s = max(self.longest_item_s, now - began[2])
-        return True
+    def going_on(self) -> list[Doing]:
+        """What it works on; after its death, what it worked on then."""
+        return [] if self._marks is None else self._marks.going_on()
+
+    def ages(self) -> list[tuple[Doing, float]]:
+        """The same, with the seconds of its own time since that was seen first. To be asked several times a second."""
+        now, before = self._clock(), self._since
+        doing = self.going_on()
+        fresh = (-1, now)
+        self._since = {
+            one.place: known if (known := before.get(one.place, fresh))[0] == one.turn else (one.turn, now)
+            for one in doing
+        }
+        return [(one, now - self._since[one.place][1]) for one in doing]
 
     def suspects(self) -> dict[int, tuple[int, bool]]:
         """Source → (item, whether it was being read) of all that is going on."""
-        found = {source: (item, reading) for source, (item, reading, _) in self.active.items()}
-        for items, _ in self.inferring.values():
-            for source, item in items:
-                found.setdefault(source, (item, False))
+        found: dict[int, tuple[int, bool]] = {}
+        for one in self.going_on():
+            for source, item in one.items:
+                found.setdefault(source, (item, one.reading))
         return found
 
     def close(self) -> None:
@@ -123,6 +128,7 @@ class Worker:
         with contextlib.suppress(OSError), self._process as process:  # which closes its pipes
             self._outbox.put(None)
             process.kill()
+            os.close(self._memory)
             for thread in threads:
                 thread.join(5)
 
@@ -165,8 +171,3 @@ class Signals:
             self.insistent = True
             raise KeyboardInterrupt
         self.requested = True
-
-
-def _culprit(name: str) -> Culprit:
-    source, _, item = name.partition(":")
-    return int(source), int(item)

@@ -1,4 +1,16 @@
-"""Sources → prepared items: a reader thread for each of some sources, within a budget of pixels."""
+"""Sources → prepared items: readers in parallel, each with a group of sources, within a budget of pixels.
+
+What is asked for once per source costs more than a small picture itself. So a reader takes neighbouring sources as a
+group, and hands over what it has prepared in pieces:
+
+- A group is as many sources as are worked on in about `_GROUP_S`, engine and all, at most `MOST`: 64 icons, but one
+  photograph for a large model, one page for OCR, one film. It follows from the time that the groups before it took, so
+  that nobody needs to know what a source holds.
+- A piece is what fits into `_PIECE_BYTES`, or was prepared in `_PIECE_S`. So many small items wait together, large
+  ones alone, and a slow one keeps nothing back.
+- Groups decide nothing but cost: items go to the engines in input order, in the same batches. Each item has its own
+  mark (see `marks`), so that the culprit of a crash in a group of 64 is one item, and costs one row.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +22,25 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from mediasift.errors import ItemError
-from mediasift.items import FailedItem, Place
+from mediasift.items import FailedItem, MediaFile, Place
 from mediasift.media.readers import AnyItem, read_source
-from mediasift.run.lanes import WHOLE, Culprit, Entry, Watch
+from mediasift.run.lanes import WHOLE, Entry
+from mediasift.run.marks import Culprit, Marks
 from mediasift.sources.naming import Source
 from mediasift.tasks.task import Fork, Reads, Started
 
 _QUEUE = 4
-"""Prepared items that may wait per source to become a batch; where an engine takes one by one, which may be large, one.
-Rows that are known already do not count."""
+"""Pieces that may wait per group to become batches; where an engine takes one by one, which may be large, one. Rows
+that are known already do not count."""
+
+_GROUP_S, MOST = 0.05, 64
+_PIECE_S, _PIECE_BYTES = 0.02, 1 << 20
+
+_UNCOUNTED_MEGAPIXELS = 0.1
+"""Pictures up to this size are decoded without asking for room: all readers together take little of it for them."""
 
 _BUDGET_MEGAPIXELS = 48.0
 """Megapixels decoded at a time over all readers: four 12-megapixel photographs, or one picture that is larger."""
@@ -82,151 +101,205 @@ class Seconds(dict[str, float]):
             self.update({stage: self[stage] + seconds for stage, seconds in more.items()})
 
 
+Piece = list[tuple["Work", Entry | None]]
+"""Prepared items of neighbouring sources; None behind the last one of each source."""
+
 _END = object()
 
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A source, the queue its reader fills, and what has become of its items: so many are `given`, lately then."""
+    """A source, and what has become of its items: so many are `given`, lately then."""
 
     number: int
     source: Source
-    room: threading.Semaphore
-    queue: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     entries: list[Entry] = field(default_factory=list)
     ended: bool = False
     given: int = 0
     handed_out: float = field(default_factory=time.monotonic)
 
 
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Neighbouring sources, and the queue that their reader fills: pieces, and whether each holds a place in `room`."""
+
+    works: list[Work]
+    room: threading.Semaphore
+    queue: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
+
+
 class Readers:
     """Reads and prepares the items of sources, for a task that reads such a kind, in the way that `options` say.
+
+    Args:
+        task: The task.
+        reads: What it reads.
+        options: How.
+        marks: Where readers note what they work on.
+        seconds: Where they add up the time.
 
     Attributes:
         stop: Once set, readers end.
         troubles: Number of an item → what is known of it, while one source is read alone.
+        longest_item_s: What the slowest item took, seconds.
     """
 
-    def __init__(self, task: Started, *, reads: Reads, options: Any, watch: Watch, seconds: Seconds) -> None:
+    def __init__(self, task: Started, *, reads: Reads, options: Any, marks: Marks, seconds: Seconds) -> None:
         self._task, self._reads, self._options = task, reads, options
-        self._watch, self._seconds = watch, seconds
+        self._marks, self._seconds = marks, seconds
         self._budget = Budget(_BUDGET_MEGAPIXELS)
+        self._places: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for place in range(marks.readers):
+            self._places.put(place)
+        engines = task.parts.values() or (task,)
+        self._queue = _QUEUE if any(one.batch_size > 1 for one in engines) else 1
         self.stop = threading.Event()
         self.troubles: Mapping[int, Trouble] = {}
+        self.longest_item_s = 0.0
 
-    def _work(self, number: int, source: Source) -> Work:
-        engines = self._task.parts.values() or (self._task,)
-        return Work(number, source, threading.Semaphore(_QUEUE if any(one.batch_size > 1 for one in engines) else 1))
-
-    def _note(self, doing: Literal["R", "P", "W"], name: Culprit) -> None:
-        self._watch(doing, (name,), 0)
-
-    def here(self, sources: Iterable[Source], *, first: int) -> Iterator[tuple[Work, Entry | None]]:
-        """(work, entry) in order, None at the end of each source, read as they are asked for."""
+    def here(self, sources: Iterable[Source], *, first: int) -> Iterator[Piece]:
+        """Everything in order, read as it is asked for."""
         for number, source in enumerate(sources, first):
-            work = self._work(number, source)
-            for entry in self._entries(work):
-                self._note("W", entry.name)
-                yield work, entry
-            yield work, None
+            work = Work(number, source)
+            for entry in self._entries(work, 0):
+                self._marks.wait(0)
+                yield [(work, entry)]
+            yield [(work, None)]
 
-    def ahead(
-        self, sources: Iterable[Source], pool: ThreadPoolExecutor, *, first: int, ahead: int
-    ) -> Iterator[tuple[Work, Entry | None]]:
-        """The same while the threads of the pool are at most `ahead` sources ahead."""
-        waiting: deque[Work] = deque()
+    def ahead(self, sources: Iterable[Source], pool: ThreadPoolExecutor, *, first: int, ahead: int) -> Iterator[Piece]:
+        """The same while the threads of the pool are ahead, by at least so many sources and a group for each thread."""
+        waiting: deque[_Group] = deque()
         remaining = enumerate(sources, first)
+        size = 1
         while True:
-            for number, source in itertools.islice(remaining, ahead - len(waiting)):
-                waiting.append(self._work(number, source))
+            while len(waiting) <= self._marks.readers or sum(len(group.works) for group in waiting) < ahead:
+                works = [Work(number, source) for number, source in itertools.islice(remaining, size)]
+                if not works:
+                    break
+                waiting.append(_Group(works, threading.Semaphore(self._queue)))
                 pool.submit(self._fill, waiting[-1])
             if not waiting:
                 return
-            work = waiting.popleft()
-            while (entry := work.queue.get()) is not _END:
-                if isinstance(entry, BaseException):
-                    raise entry
-                if entry.prepared:
-                    work.room.release()
-                yield work, entry
-            yield work, None
+            group, began = waiting.popleft(), time.monotonic()
+            while (one := group.queue.get()) is not _END:
+                if isinstance(one, BaseException):
+                    raise one
+                piece, holds_room = one
+                if holds_room:
+                    group.room.release()
+                yield piece
+            each_s = (time.monotonic() - began) / len(group.works)
+            size = max(1, min(2 * size, MOST, int(_GROUP_S / max(each_s, 1e-6))))
 
-    def _fill(self, work: Work) -> None:
-        """Reader thread: items of one source into its queue, then the end or the exception that no row may hide."""
+    def _fill(self, group: _Group) -> None:
+        """Reader thread: items of a group into its queue, then the end or the exception that no row may hide."""
+        place = self._places.get()
         try:
-            for entry in self._entries(work):
-                if entry.prepared and not work.room.acquire(blocking=False):
-                    self._note("W", entry.name)
-                    while not work.room.acquire(timeout=0.1):
+            for piece in self._pieces(group, place):
+                holds_room = any(entry is not None and entry.prepared for _, entry in piece)
+                if holds_room and not group.room.acquire(blocking=False):
+                    self._marks.wait(place)
+                    while not group.room.acquire(timeout=0.1):
                         if self.stop.is_set():
                             return
-                work.queue.put(entry)
+                group.queue.put((piece, holds_room))
                 if self.stop.is_set():
                     return
-            work.queue.put(_END)
+            group.queue.put(_END)
         except BaseException as error:  # handed over to the calling thread, which raises it
-            work.queue.put(error)
+            group.queue.put(error)
+        finally:
+            self._places.put(place)
 
-    def _entries(self, work: Work) -> Iterator[Entry]:
+    def _pieces(self, group: _Group, place: int) -> Iterator[Piece]:
+        piece: Piece = []
+        size, began = 0, time.monotonic()
+        for work in group.works:
+            for entry in self._entries(work, place):
+                piece.append((work, entry))
+                size += entry.size
+                if size >= _PIECE_BYTES or time.monotonic() - began >= _PIECE_S:
+                    yield piece
+                    piece, size, began = [], 0, time.monotonic()
+            piece.append((work, None))
+        yield piece
+
+    def _entries(self, work: Work, reader: int) -> Iterator[Entry]:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
         held = 0.0  # of the budget: from before a decode until its item is prepared, never while it waits
-        started = time.perf_counter()
-        first, _ = work.source.done
-        name: Culprit = (work.number, first)
+        began, spent = time.perf_counter(), {"read": 0.0, "prepare": 0.0}
+        number, index, marks = work.number, work.source.done[0], self._marks
         place = Place(path=work.source.path)
 
         def hold(megapixels: float) -> None:
-            nonlocal held
+            nonlocal held, began
             if held:
                 self._budget.give_back(held)
                 held = 0.0
-            if megapixels and not self._budget.take(megapixels, wait=False):
-                self._note("W", name)
-                self._budget.take(megapixels)
-                self._note("R", name)
-            held = megapixels
+            if megapixels > _UNCOUNTED_MEGAPIXELS:
+                if not self._budget.take(megapixels, wait=False):
+                    marks.wait(reader)
+                    self._budget.take(megapixels)
+                    marks.read(reader, number, index)
+                    began = time.perf_counter()
+                held = megapixels
 
         def admit(megapixels: float) -> None:
             if megapixels == 0:  # a sign of life from somebody who reads for long
-                self._note("R", name)
+                marks.read(reader, number, index)
             else:
                 hold(megapixels)
 
         try:
             items = read_source(work.source, self._reads, self._options, needs=self._task.needs, admit=admit)
-            for index in itertools.count(first):
-                name = (work.number, index)
+            while True:
                 trouble = self.troubles.get(index)
                 if trouble is not None and trouble.reading:
                     place = Place(path=place.path, page=None if place.page is None else index + 1)  # as far as is known
-                    yield Entry(place, name, error=trouble.error)
+                    yield Entry(place, (number, index), error=trouble.error)
                     return
-                self._note("R", name)
-                item = next(items, None)
-                if item is None:
+                marks.read(reader, number, index)
+                if (item := next(items, None)) is None:
                     return
                 read = time.perf_counter()
+                marks.prepare(reader, number, index)
                 place = Place(path=item.path, page=item.page, frame=item.frame, time_s=item.time_s)
-                entry = Entry(place, name, error=trouble.error) if trouble else self._prepared(item, place, name)
+                entry = self._prepared(item, place, (number, index), trouble)
                 del item
                 hold(0)
-                self._seconds.add(read=read - started, prepare=time.perf_counter() - read)
+                now = time.perf_counter()
+                spent["read"] += read - began
+                spent["prepare"] += now - read
+                self.longest_item_s = max(self.longest_item_s, now - began)
                 yield entry
-                started = time.perf_counter()
+                index, began = index + 1, time.perf_counter()
         except ItemError as error:
-            yield Entry(Place(path=work.source.path), name, error=error)
+            yield Entry(Place(path=work.source.path), (number, index), error=error)
         finally:
-            self._note("W", name)
+            marks.wait(reader)
             hold(0)
+            self._seconds.add(**spent)
 
-    def _prepared(self, item: AnyItem, place: Place, name: Culprit) -> Entry:
+    def _prepared(self, item: AnyItem, place: Place, name: Culprit, trouble: Trouble | None) -> Entry:
+        if trouble is not None:
+            return Entry(place, name, error=trouble.error)
         if isinstance(item, FailedItem):
             return Entry(place, name, error=item.error)
-        self._note("P", name)
         try:
             prepared = self._task.prepare(item)
         except ItemError as error:
             return Entry(place, name, error=error)
         if isinstance(prepared, Fork):
-            return Entry(place, name, rows=prepared.rows, prepared=prepared.prepared)
-        return Entry(place, name, prepared={WHOLE: prepared})
+            return Entry(place, name, rows=prepared.rows, prepared=prepared.prepared, size=_PIECE_BYTES)
+        return Entry(place, name, prepared={WHOLE: prepared}, size=_size(item, prepared))
+
+
+def _size(item: AnyItem, prepared: Any) -> int:
+    """Bytes that wait, about: of arrays, else of the picture or the sound that they were made of."""
+    arrays = prepared if isinstance(prepared, list) else [prepared]
+    if all(hasattr(array, "nbytes") for array in arrays):
+        return sum(array.nbytes for array in arrays)
+    array = getattr(item, "image", getattr(item, "waveform", None))
+    if array is not None:
+        return int(array.nbytes)
+    return 0 if isinstance(item, MediaFile) else _PIECE_BYTES

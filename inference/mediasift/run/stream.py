@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 
 from mediasift.errors import InputError, Interrupted, SetupError, UsageError
 from mediasift.rows import Row, RowType
+from mediasift.run.finished import Finished
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal
 from mediasift.run.ledger import check_consent
-from mediasift.run.pipeline import Finished, Pipeline, readers, started
+from mediasift.run.pipeline import Pipeline, readers, started
 from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
 from mediasift.sources.content import Content, PillowPicture, given
-from mediasift.sources.naming import Inputs, Skipped, Source, check_inputs, count_sources, find_sources
+from mediasift.sources.folders import Skipped
+from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
 from mediasift.system.machine import available_cores
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary, computing
@@ -68,7 +70,7 @@ def stream_of(task: Any, inputs: Named) -> Stream[Any]:
 
 
 class Store(Protocol):
-    """Where finished sources wait for the next run, or for this one when it is continued: a journal, an index."""
+    """Where finished sources wait for the next run: an index. A journal takes many at once, and parts of sources."""
 
     path: Path
 
@@ -144,55 +146,59 @@ class Stream(Generic[RowType]):
 
     def read(self, sources: Iterable[Source], progress: Progress | None = None) -> Iterator[Finished]:
         """Each of the given sources with its rows, once."""
-        return (one for one in self._read(sources, progress or Progress()) if one.ended)
+        return (one for many in self._read(sources, progress or Progress()) for one in many if one.ended)
 
-    def _read(self, sources: Iterable[Source], shown: Progress) -> Iterator[Finished]:
-        """The same, with what is done of sources that go on."""
+    def _read(self, sources: Iterable[Source], shown: Progress) -> Iterator[list[Finished]]:
+        """The same, as they come together, with what is done of sources that go on."""
         try:
-            for finished in self._runner.run(sources):
-                yield finished
-                errors = sum(1 for row in finished.rows if row.error)
-                shown.advance(errors, items=finished.items, ended=finished.ended)
+            for many in self._runner.run_together(sources):
+                if many:
+                    yield many
+                    ended = [one for one in many if one.ended]
+                    ahead = 0 if many[-1].ended else many[-1].items
+                    shown.advance(sum(one.errors for one in ended), ended=len(ended), items=ahead)
         finally:
             shown.close()
             self._runner.close()
 
     def kept(
-        self, sources: Iterable[Source], store: Store, progress: Progress
-    ) -> Iterator[tuple[int, Sequence[Row] | None]]:
-        """Where the rows of each source stand in the store; and its rows, where they were not there before.
+        self, sources: Iterable[Source], store: Store | Journal, progress: Progress
+    ) -> Iterator[tuple[int, Finished | None]]:
+        """Where the rows of each source stand in the store; and the source, where they were not there before.
 
         Raises:
             Interrupted: Somebody wants to stop; what was read is in the store.
         """
         places, begun, given = array("q"), deque[tuple[Any, int]](), 0
-        journal = store if isinstance(store, Journal) else None
 
         def missing() -> Iterator[Source]:
             for source in sources:
                 place = store.find(source)
                 places.append(-1 if place is None else place)
                 if place is None:
-                    done = (0, ()) if journal is None else journal.begun(source, self.row_type)
+                    done = store.begun(source, self.row_type) if isinstance(store, Journal) else (0, ())
                     begun.append((store.state(source), done[0]))
-                    yield replace(source, done=done)
+                    yield replace(source, done=done) if done[0] else source
                 else:
                     progress.take_over()
 
         try:
-            for finished in self._read(missing(), progress):
-                state, items = begun.popleft()
-                if not finished.ended:
-                    begun.appendleft((state, items + finished.items))
-                    if journal is not None:
-                        journal.append(finished.source, state, finished.rows, (items, finished.items))
-                    continue
-                place = store.append(finished.source, state, finished.rows)
-                while places[given] >= 0:
-                    yield places[given], None
-                    given += 1
-                given += 1
-                yield place, finished.rows
+            for many in self._read(missing(), progress):
+                states = [begun[0] if not one.ended else begun.popleft() for one in many]
+                if not many[-1].ended:
+                    begun[0] = states[-1][0], states[-1][1] + many[-1].items
+                if isinstance(store, Journal):
+                    new = store.append(many, states)
+                else:
+                    pairs = zip(many, states, strict=True)
+                    new = [store.append(one.source, state, one.rows) if one.ended else -1 for one, (state, _) in pairs]
+                for place, one in zip(new, many, strict=True):
+                    if one.ended:
+                        while places[given] >= 0:
+                            yield places[given], None
+                            given += 1
+                        given += 1
+                        yield place, one
         except Interrupted as error:
             raise Interrupted(
                 f"interrupted; {progress.done:,} inputs{progress.of_next} are done and kept in {store.path.name}. "
@@ -215,9 +221,9 @@ class Stream(Generic[RowType]):
                 summary.sources += 1
                 yield from cast("list[RowType]", finished.rows)
         else:
-            for place, rows in self.kept(sources, journal, shown):
+            for place, new in self.kept(sources, journal, shown):
                 order.append(place)
-                summary.taken_over += rows is None
+                summary.taken_over += new is None
             summary.sources = len(order)
         self.tell(summary)
         summary.skipped = dict(self._skipped)
@@ -227,10 +233,9 @@ class Stream(Generic[RowType]):
         if journal is not None:
             vanished = journal.vanished()
             summary.vanished = [journal.path_at(place) for place in dict.fromkeys(vanished)]
-            summary.repeated = journal.repeated
             order.extend(vanished)
-            for place in order:
-                yield from journal.rows(place, self.row_type)
+            summary.repeated = journal.repeated(order)
+            yield from journal.each(order, self.row_type)
 
     def tell(self, summary: Summary) -> None:
         """Put what the engine knows of the run into the summary."""

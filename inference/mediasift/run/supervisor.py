@@ -1,8 +1,9 @@
 """Reading and computing in a process of its own, so that whatever happens there costs one row at most.
 
-The supervisor starts the worker, hands it sources, and keeps account of what it is working on. When the worker dies,
-needs more memory than allowed, or an item takes too long, everything that had begun is tried again one by one in a
-new worker; the item that is the cause ends as an error row, and the run goes on.
+The supervisor starts the worker, hands it sources many at a time, and looks now and then at what it is working on (see
+`marks`), at its memory and its time. When the worker dies, needs more memory than allowed, or an item takes too long,
+everything that had begun is tried again one by one in a new worker; the item that is the cause ends as an error row,
+and the run goes on. Rows pass through here as the JSON text that the journal keeps.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import json
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
-from mediasift.rows import Row, from_json
+from mediasift.rows import Row
+from mediasift.run.finished import Finished
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
-from mediasift.run.pipeline import Finished
+from mediasift.run.marks import WAITS
 from mediasift.run.process import Signals, Worker
 from mediasift.run.reading import Seconds, Trouble
 from mediasift.sources.naming import Source
@@ -26,13 +29,19 @@ from mediasift.system.machine import allowed_bytes, peak_bytes, resident_bytes
 
 _POLL_S = 0.1
 _LOOK_S = 0.25
-"""How often memory and time are looked at while messages come without a pause."""
+"""How often memory and time are looked at."""
+
+_AT_ONCE = 256
+"""Sources that are handed out at once: the worker begins with the first while the next are found."""
 
 _PATIENCE_S = 1.0
 """How long what has begun may go on after Ctrl-C."""
 
 _ATTEMPTS = 3
 """Items of one source that may be given up before the source ends there."""
+
+
+_Numbered = tuple[int, Source]
 
 
 class _Died(Exception):
@@ -55,6 +64,7 @@ class Supervisor:
         facts: What the task says of itself.
         batch_size: Items per model call.
         seconds: Per stage.
+        longest_item_s: Longest time that reading and preparing an item took, seconds.
         restarts: How many workers died.
         peak_bytes: Largest resident memory of a worker; 0 where the system does not tell.
 
@@ -70,33 +80,30 @@ class Supervisor:
         self._signals = Signals()
         self._worker = self._start()
         self._looked = time.monotonic()
+        self._rests = False  # the worker has done all that it was asked for
         self.seconds: dict[str, float] = Seconds()
-        self._longest_item_s = 0.0
+        self.longest_item_s = 0.0
         self.restarts = self.peak_bytes = 0
-
-    @property
-    def longest_item_s(self) -> float:
-        """Longest time that reading and preparing an item took, seconds."""
-        return max(self._longest_item_s, self._worker.longest_item_s)
 
     def _start(self) -> Worker:
         worker = Worker(self._job)
-        while True:
-            if (message := worker.message(_POLL_S)) is None:
-                continue
-            kind, text = message
-            if kind == "S":
-                data = json.loads(text)
-                self.facts: Mapping[str, Any] = data["facts"]
-                self.batch_size: int = data["batch_size"]
-                self._window = 4 * int(data["ahead"])
-                return worker
-            try:
-                self._raise_if_failed(worker, kind, text)
-            finally:
-                worker.close()
+        while not (messages := worker.messages(_POLL_S)):
+            pass
+        kind, text = messages[0]
+        if kind == "S":
+            data = json.loads(text)
+            self.facts: Mapping[str, Any] = data["facts"]
+            self.batch_size: int = data["batch_size"]
+            self._window = 4 * int(data["ahead"])
+            worker.share(**data["marks"])
+            return worker
+        try:
+            self._raise_if_failed(worker, kind, text)
+        finally:
+            worker.close()
+        raise RuntimeError(f"the worker began with {kind!r}")
 
-    def _raise_if_failed(self, worker: Worker, kind: str, text: str) -> None:
+    def _raise_if_failed(self, worker: Worker, kind: str, text: bytes) -> None:
         """Raise what the worker could not handle itself."""
         if kind == "X":
             raise error_from_json(json.loads(text))
@@ -106,13 +113,15 @@ class Supervisor:
             said = f": {' / '.join(worker.stderr)}" if worker.stderr else ""
             raise ModelError(f"the process that should load the model {worker.obituary()}{said[:600]}")
 
-    def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
-        """Each source with its rows, in the order of `sources`. Meanwhile Ctrl-C and SIGTERM are listened to.
+    def run_together(self, sources: Iterable[Source]) -> Iterator[list[Finished]]:
+        """Each source with its rows, in the order of `sources`, as they come together: several at a time, or none.
+
+        Meanwhile Ctrl-C and SIGTERM are listened to.
 
         Raises:
             Interrupted: Somebody wants us to stop; what had begun was finished first, if that was quick.
         """
-        pending: deque[tuple[int, Source]] = deque()
+        pending: deque[_Numbered] = deque()
         with self._signals:
             try:
                 yield from self._run(enumerate(sources), pending)
@@ -122,146 +131,130 @@ class Supervisor:
             finally:
                 self.close()
 
-    def _run(self, numbered: Iterator[tuple[int, Source]], pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
+    def _run(self, numbered: Iterator[_Numbered], pending: deque[_Numbered]) -> Iterator[list[Finished]]:
         """Hand out sources and take in results until all is done, or somebody wants us to stop."""
         more = True
         while not self._signals.requested and (more or pending):
             if more and len(pending) <= self._window // 2:
                 more = self._hand_out(numbered, pending)
             try:
-                if pending and (finished := self._next(pending)) is not None:
-                    yield finished
+                yield self._next(pending, wait=not more or len(pending) > self._window // 2)
             except _Died as death:
                 yield from self._recover(pending, death)
                 if not more:
                     self._worker.send({"order": "end"})
-        if not self._signals.requested:
-            self._hear_the_end()
+        with suppress(_Died):  # all rows are here; what is left is the worker's account of its time
+            while not (self._signals.requested or self._rests):
+                self._next(pending)
 
-    def _hear_the_end(self) -> None:
-        """All rows are here; what is left is the worker's account of its time."""
-        self.peak_bytes = max(self.peak_bytes, peak_bytes(self._worker.pid))
-        while message := self._worker.message(_PATIENCE_S):
-            if message[0] == "E":
-                self.seconds = json.loads(message[1])
-            if message[0] in ("E", ""):
-                return
-            self._worker.note(*message)
-
-    def _hand_out(self, numbered: Iterator[tuple[int, Source]], pending: deque[tuple[int, Source]]) -> bool:
-        """Fill the window; whether there may be more sources."""
-        handed = list(itertools.islice(numbered, self._window - len(pending)))
+    def _hand_out(self, numbered: Iterator[_Numbered], pending: deque[_Numbered]) -> bool:
+        """More sources for the worker; whether there may be still more."""
+        handed = list(itertools.islice(numbered, _AT_ONCE))
         self._worker.read(handed)
         pending.extend(handed)
-        if len(pending) < self._window:
-            self._worker.send({"order": "end"})
-            return False
-        return True
+        if len(handed) == _AT_ONCE:
+            return True
+        self._worker.send({"order": "end"})
+        return False
 
     def close(self) -> None:
         """End the worker."""
         self._worker.close()
 
-    def _next(self, pending: deque[tuple[int, Source]]) -> Finished | None:
-        """The next finished source; None when it is time to look around.
+    def _next(self, pending: deque[_Numbered], *, wait: bool = True) -> list[Finished]:
+        """What was finished; nothing when it is time to look around, or none came and we do not `wait`.
 
         Raises:
             _Died: The worker is gone, or had to go.
         """
-        while True:
-            message = self._worker.message(_POLL_S)
-            if look := message is None or time.monotonic() - self._looked > _LOOK_S:
-                self._look(quiet=message is None)
-            if message is None:
-                return None
-            kind, text = message
-            if self._worker.note(kind, text):
-                if look:
-                    return None
-            elif kind in ("F", "Q"):
-                return self._finished(pending, kind, text)
+        if time.monotonic() - self._looked > _LOOK_S:
+            self._look()
+        finished = []
+        for kind, text in self._worker.messages(_POLL_S if wait else 0):
+            if kind in ("F", "Q"):
+                finished.append(self._finished(pending, kind, text))
             elif kind == "E":
-                self.seconds = json.loads(text)
-                if self._signals.requested:
-                    return None
+                account, self._rests = json.loads(text), True
+                self.peak_bytes = max(self.peak_bytes, peak_bytes(self._worker.pid))
+                self.seconds = account["seconds"]
+                self.longest_item_s = max(self.longest_item_s, account["longest_item_s"])
             elif kind == "":
                 raise _Died(Crashed(f"the process that worked on it {self._worker.obituary()}"))
             else:
                 self._raise_if_failed(self._worker, kind, text)
+        return finished
 
-    def _finished(self, pending: deque[tuple[int, Source]], kind: str, text: str) -> Finished:
+    def _finished(self, pending: deque[_Numbered], kind: str, text: bytes) -> Finished:
         """What the worker finished of the first source; it stays pending while that goes on."""
-        number, items, text = text.split(" ", 2)
+        number, items, errors, rows = text.split(b" ", 3)
         first, source = pending.popleft()
         if first != int(number):
-            raise RuntimeError(f"the worker finished source {number} before {first}")
-        rows = [from_json(self._row_type, {**row, "kept": source.kept}) for row in json.loads(text)]
-        if kind == "Q":
-            done = source.done[0] + int(items), [*source.done[1], *rows]
+            raise RuntimeError(f"the worker finished source {int(number)} before {first}")
+        finished = Finished(
+            source=source, row_type=self._row_type, given=rows, errors=int(errors), items=int(items), ended=kind == "F"
+        )
+        if not finished.ended:
+            done = source.done[0] + finished.items, [*source.done[1], *finished.rows]
             pending.appendleft((first, replace(source, done=done)))
-        return Finished(source=source, rows=rows, items=int(items), ended=kind == "F")
+        return finished
 
-    def _look(self, *, quiet: bool) -> None:
-        """Whether the worker keeps within the limits. Time is judged only when all it said was heard."""
+    def _look(self) -> None:
+        """Whether the worker keeps within the limits."""
         self._looked = time.monotonic()
-        worker, now = self._worker, self._worker.clock()
+        worker, limit = self._worker, self._timeout_s
         self.peak_bytes = max(self.peak_bytes, peak_bytes(worker.pid))
         if resident_bytes(worker.pid) > self._max_bytes:
             worker.close()
             raise _Died(Crashed(f"needs more than {self._max_bytes / 1e9:.1f} GB of memory (--max-memory)"))
-        if not quiet:
-            return
-        limit = self._timeout_s
-        reads = [([(source, item, on)], now - since) for source, (item, on, since) in worker.active.items()]
-        calls = [
-            ([(source, item, False) for source, item in items], (now - since) / len(items))
-            for items, since in worker.inferring.values()
-        ]
+        ages = worker.ages()
+        calls = [(one, age / len(one.items)) for one, age in ages if one.doing == WAITS]
+        reads = [(one, age) for one, age in ages if one.doing != WAITS]
         for going_on in (calls, reads):
             if max((age for _, age in going_on), default=0) > limit:
                 # They may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
-                old = [suspect for suspects, age in going_on if age > limit / 2 for suspect in suspects]
-                worker.longest_item_s = max(worker.longest_item_s, limit)
+                old = [one for one, age in going_on if age > limit / 2]
+                self.longest_item_s = max(self.longest_item_s, limit)
                 worker.close()
-                certain = {source: (item, on) for source, item, on in old} if len(old) == 1 else None
+                suspects = {source: (item, one.reading) for one in old for source, item in one.items}
+                certain = suspects if sum(len(one.items) for one in old) == 1 else None
                 raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
 
-    def _recover(self, pending: deque[tuple[int, Source]], death: _Died) -> Iterator[Finished]:
+    def _recover(self, pending: deque[_Numbered], death: _Died) -> Iterator[list[Finished]]:
         """After a death: everything up to the last suspect one by one, the rest from the start."""
         suspects = death.certain or self._worker.suspects()
-        while (message := self._worker.message(0)) is not None and message[0]:  # what it had finished before
-            if message[0] in ("F", "Q") and pending:
-                yield self._finished(pending, *message)
+        # what it had finished before
+        while (messages := self._worker.messages(0)) and messages[0][0]:
+            yield [self._finished(pending, kind, text) for kind, text in messages if kind in ("F", "Q")]
         self._restart()
         last = max((number for number, _ in pending if number in suspects), default=-1)
         while pending and pending[0][0] <= last and not self._signals.requested:
             number, source = pending.popleft()
             certain = [Trouble(*death.certain[number], death.reason)] if number in death.certain else []
             yield from self._singly(number, source, certain)
-        self._worker.read(pending)
+        self._worker.read(list(pending))
 
     def _restart(self) -> None:
         self._worker.close()
-        self._longest_item_s = self.longest_item_s
         self.restarts += 1
         self._worker = self._start()
 
-    def _singly(self, number: int, source: Source, troubles: list[Trouble]) -> Iterator[Finished]:
+    def _singly(self, number: int, source: Source, troubles: list[Trouble]) -> Iterator[list[Finished]]:
         """One source alone; each item that kills the worker is left out in the next attempt."""
         while True:
             if troubles and troubles[-1].reading and troubles[-1].item == 0:
                 row = self._row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
-                yield Finished(source=source, rows=[row])
+                yield [Finished(source=source, row_type=self._row_type, given=[row], errors=1)]
                 return
             known = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
-            self._worker.send({"order": "singly", "number": number, "troubles": known, **source_to_json(source)})
+            order = {"order": "singly", "number": number, "troubles": known, "sources": [source_to_json(source)]}
+            self._worker.send(order)
             alone = deque([(number, source)])
             try:
                 while alone:
-                    if (finished := self._next(alone)) is not None:
-                        yield finished
-                    elif self._signals.requested:
+                    finished = self._next(alone)
+                    if not finished and self._signals.requested:
                         raise Interrupted("interrupted")
+                    yield finished
                 return
             except _Died as death:
                 number, source = alone[0]
@@ -269,15 +262,13 @@ class Supervisor:
                 self._restart()
                 troubles = [*troubles, Trouble(item, reading or len(troubles) >= _ATTEMPTS, death.reason)]
 
-    def _finish_what_has_begun(self, pending: deque[tuple[int, Source]]) -> Iterator[Finished]:
+    def _finish_what_has_begun(self, pending: deque[_Numbered]) -> Iterator[list[Finished]]:
         """For a moment, results of what the worker had begun are still taken in."""
+        self._rests = False
         self._worker.send({"order": "stop"})
         until = time.monotonic() + _PATIENCE_S
         try:
-            while pending and time.monotonic() < until and not self._signals.insistent:
-                if (finished := self._next(pending)) is not None:
-                    yield finished
-                elif not self._worker.active and not self._worker.inferring:
-                    return
+            while pending and time.monotonic() < until and not (self._rests or self._signals.insistent):
+                yield self._next(pending)
         except _Died:
             return  # whatever it was, it is tried again when the run is continued

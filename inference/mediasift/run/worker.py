@@ -3,10 +3,14 @@
 It takes JSON lines on standard input: the job, then sources. It answers on what was standard output when it started
 (which then becomes standard error, so that no library can write between our lines):
 
-    started   the task's facts, or the error that stops the run
-    R, P, W 0 n:i   a reader reads item i of source n, prepares it, waits    I s n:i ..   see `lanes.Watch`
-    F n k [..]  source n is finished: its k items, its rows    E {..}  no more sources; seconds per stage
-    Q n k [..]  the next k items of source n are finished, which goes on
+    S {..}            started: the task's facts, and where its marks are
+    F n k e [..]      source n is finished: its k items, e rows with an error, its rows as JSON
+    Q n k e [..]      the next k items of source n are finished, which goes on
+    E {..}            no more sources; seconds per stage
+    X {..}, B ".."    the error that stops the run; a bug
+
+What it works on stands in memory that the supervisor shares (see `marks`); the number of its open file is the first
+argument.
 
 When standard input ends, it ends at once: its results would reach no one.
 """
@@ -20,17 +24,17 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
 from mediasift.engines.onnx.providers import runtime
 from mediasift.errors import SetupError
 from mediasift.media.pictures.images import get_ready
-from mediasift.rows import Row, to_json
+from mediasift.rows import Row
+from mediasift.run.finished import Finished
 from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
-from mediasift.run.lanes import Culprit
-from mediasift.run.pipeline import Finished, started
+from mediasift.run.pipeline import started
 from mediasift.run.reading import Trouble
 from mediasift.sources.naming import Source
 from mediasift.system.network import VARIABLE, forbid_sockets, no_telemetry
@@ -40,27 +44,29 @@ PROTOCOL_ERROR = 70
 
 
 class Channel:
-    """The lines to the supervisor. Each is out of our hands before we go on: who dies later is not blamed on others."""
+    """The lines to the supervisor; those of sources that are finished together go in one piece."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._lock = threading.Lock()
 
-    def send(self, kind: str, text: str = "") -> None:
+    def send(self, kind: str, data: Any) -> None:
         """One line."""
-        line = memoryview(f"{kind} {text}\n".encode())
-        with self._lock:
-            while line:
-                line = line[os.write(self._descriptor, line) :]
+        self._write(f"{kind} {json.dumps(data)}\n".encode())
 
-    def watch(self, doing: str, items: Sequence[Culprit], slot: int) -> None:
-        """What is being worked on, see `lanes.Watch`."""
-        self.send(doing, " ".join([str(slot), *(f"{source}:{item}" for source, item in items)]))
+    def finished(self, number: int, many: Iterable[Finished]) -> int:
+        """The rows of sources from this number on, or of some items of the last one; the number of the next source."""
+        lines = []
+        for one in many:
+            kind = b"F" if one.ended else b"Q"
+            lines.append(b"%b %d %d %d %b\n" % (kind, number, one.items, one.errors, one.text))
+            number += one.ended
+        self._write(b"".join(lines))
+        return number
 
-    def finished(self, number: int, finished: Finished) -> None:
-        """The rows of a source, or of some of its items."""
-        rows = json.dumps([to_json(row) for row in finished.rows], ensure_ascii=True, separators=(",", ":"))
-        self.send("F" if finished.ended else "Q", f"{number} {finished.items} {rows}")
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
 
 
 class Orders(queue.Queue[dict[str, Any]]):
@@ -80,14 +86,13 @@ class Orders(queue.Queue[dict[str, Any]]):
             self.put(order)
         os._exit(0)  # the supervisor is gone, or wants us gone; whatever we do now is of no use
 
-    def source(self, order: dict[str, Any]) -> Source:
-        """The source of an order."""
-        return source_from_json(order, self._row_type)
-
     def sources(self, order: dict[str, Any]) -> Iterator[Source]:
         """The sources from this order until `stop` or `end`."""
-        while order["order"] == "read" and not self._stopped.is_set():
-            yield self.source(order)
+        while order["order"] == "read":
+            for source in order["sources"]:
+                if self._stopped.is_set():
+                    return
+                yield source_from_json(source, self._row_type)
             order = self.get()
 
 
@@ -109,7 +114,8 @@ def main() -> None:
 
 def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
     no_telemetry()
-    _get_ready(sys.argv[1:])
+    memory, *tasks = sys.argv[1:]
+    _get_ready(tasks)
     line = next(lines, None)
     if line is None:  # started ahead of a job that never came
         return
@@ -118,24 +124,24 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
         os.environ[VARIABLE] = "1"
         forbid_sockets()
     job = job_from_json(data)
-    pipeline = started(job, channel.watch)
-    facts = {"facts": dict(pipeline.facts), "batch_size": pipeline.batch_size, "ahead": pipeline.ahead}
-    channel.send("S", json.dumps(facts))
+    pipeline = started(job, int(memory))
+    marks = {"readers": pipeline.marks.readers, "calls": pipeline.marks.calls}
+    facts = {"facts": dict(pipeline.facts), "batch_size": pipeline.batch_size, "ahead": pipeline.ahead, "marks": marks}
+    channel.send("S", facts)
     orders = Orders(lines, job.task.row)
     while True:
         order = orders.get()
         if order["order"] == "singly":
-            number, source = order["number"], orders.source(order)
+            number, (source,) = order["number"], order["sources"]
             troubles = [Trouble(one["item"], one["reading"], error_from_json(one)) for one in order["troubles"]]
-            for finished in pipeline.run_singly(number, source, troubles):
-                channel.finished(number, finished)
+            for many in pipeline.run_singly(number, source_from_json(source, job.task.row), troubles):
+                channel.finished(number, many)
             continue
         if order["order"] == "read":
             number = order["number"]
-            for finished in pipeline.run(orders.sources(order), first=number):
-                channel.finished(number, finished)
-                number += finished.ended
-        channel.send("E", json.dumps(pipeline.seconds))
+            for many in pipeline.run_together(orders.sources(order), first=number):
+                number = channel.finished(number, many)
+        channel.send("E", {"seconds": pipeline.seconds, "longest_item_s": pipeline.longest_item_s})
 
 
 def _get_ready(tasks: Sequence[str]) -> None:

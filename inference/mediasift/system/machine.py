@@ -6,7 +6,6 @@ import hashlib
 import math
 import os
 import sys
-import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from mediasift.system.optional import lazily
 
 platform = lazily("platform")
 _CGROUPS, _SELF, _CPUINFO = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Path("/proc/cpuinfo")
-_LOADAVG, _LOOK_S = Path("/proc/loadavg"), 0.1
+_LOADAVG = Path("/proc/loadavg")
 
 _TOLD = ("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16",
          "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "neon", "asimd", "asimdhp", "asimddp", "bf16", "i8mm",
@@ -126,21 +125,6 @@ def core_share() -> float:
     """
     runnable = (_read(_LOADAVG) or "").partition("/")[0].rpartition(" ")[2]
     return min(1.0, max(0.05, (os.cpu_count() or 1) / max(1, int(runnable)))) if runnable.isdigit() else 1.0
-
-
-class FairClock:
-    """Seconds that pass more slowly where threads wait for cores: what an item takes is its own time."""
-
-    def __init__(self) -> None:
-        self._fair_s, self._at, self._looked, self._share = 0.0, time.monotonic(), -math.inf, 1.0
-
-    def __call__(self) -> float:
-        """Seconds since some moment."""
-        now = time.monotonic()
-        if now - self._looked > _LOOK_S:
-            self._looked, self._share = now, core_share()
-        self._fair_s, self._at = self._fair_s + (now - self._at) * self._share, now
-        return self._fair_s
 
 
 def machine_id() -> str:

@@ -50,11 +50,11 @@ class Progress(_Shown):
         if total:
             self._report(at_once=True)
 
-    def advance(self, errors: int, *, items: int = 1, ended: bool = True) -> None:
-        """One source is done, with so many error rows; or so many more items are, of one that goes on."""
-        self._of_next = 0 if ended else self._of_next + items
+    def advance(self, errors: int, *, ended: int = 1, items: int = 0) -> None:
+        """So many sources are done, with so many error rows; and so many more items of the next, which goes on."""
+        self._of_next = items if ended else self._of_next + items
         self.done += ended
-        self.errors += errors * ended
+        self.errors += errors
         self._report()
         if self._bar is not None:
             self._bar.set_postfix(

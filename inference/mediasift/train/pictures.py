@@ -102,8 +102,8 @@ def embed(
     path = index or _cache(labelled, stream.made_by)
     shown = Progress(progress, len(sources))
     with Index(path, stream.made_by) as kept:
-        for position, (place, fresh) in enumerate(stream.kept(sources, kept, shown)):
-            rows = list(kept.rows(place, Embedding) if fresh is None else fresh)[:copies]  # of several pages the first
+        for position, (place, new) in enumerate(stream.kept(sources, kept, shown)):
+            rows = list(kept.rows(place, Embedding) if new is None else new.rows)[:copies]  # of several pages the first
             vectors = [row.embedding for row in rows if isinstance(row, Embedding) and row.embedding is not None]
             if len(vectors) == copies:
                 found[position] = np.stack(vectors)

@@ -1,0 +1,50 @@
+"""A source and its rows on their way from the pipeline to the table, as objects or as the JSON that a journal keeps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from mediasift.rows import Row, from_json, to_json
+from mediasift.sources.naming import Source
+
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(slots=True, kw_only=True)
+class Finished:
+    """A source and all its rows; or, of one that takes long and goes on, its next rows.
+
+    Attributes:
+        source: The source.
+        row_type: Of the rows.
+        given: The rows, or a JSON list of them in ASCII, without what is carried along.
+        errors: How many of them carry an error.
+        items: How many of its pages or frames these are; with those an earlier run finished if it has ended.
+        ended: Whether nothing more comes of this source.
+    """
+
+    source: Source
+    row_type: type[Row]
+    given: list[Row] | bytes
+    errors: int
+    items: int = 0
+    ended: bool = True
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows."""
+        if isinstance(self.given, bytes):
+            kept = self.source.kept
+            return [from_json(self.row_type, {**row, "kept": kept}) for row in json.loads(self.given)]
+        return self.given
+
+    @property
+    def text(self) -> bytes:
+        """The rows as such a list."""
+        if isinstance(self.given, bytes):
+            return self.given
+        rows = [to_json(row) for row in self.given]
+        for row in rows:
+            row.pop("kept", None)
+        return _encoded(rows).encode()
