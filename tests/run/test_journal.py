@@ -8,12 +8,15 @@ import sys
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediasift.errors import NotFound, OutputError, UsageError
+from mediasift.rows import Row
+from mediasift.run.finished import Finished
 from mediasift.run.journal import VERSION, Journal, journal_path
 from mediasift.run.resume import plan
 from mediasift.sources.content import Array, LocalFile
@@ -30,12 +33,19 @@ def source(path: Path | str, **kept: str) -> Source:
     return Source(path=str(path), content=LocalFile(Path(path)), kept=tuple(kept.items()))
 
 
+def append(journal: Journal, one: Source, state: Any, rows: list[Row]) -> int:
+    """Write down one finished source; where its rows stand."""
+    finished = Finished(source=one, row_type=Red, given=rows, errors=sum(1 for row in rows if row.error))
+    (place,) = journal.append([finished], [(state, 0)])
+    return place
+
+
 def filled(output: Path, count: int = 5) -> list[int]:
     """A journal with so many finished sources, as a killed run leaves it; the places where their lines begin."""
     with Journal(output) as journal:
         journal.begin(HEADER)
         return [
-            journal.append(source(f"{i}.png", post=f"p{i}"), None, [Red(path=f"{i}.png", red=i), Red(red=None)])
+            append(journal, source(f"{i}.png", post=f"p{i}"), None, [Red(path=f"{i}.png", red=i), Red(red=None)])
             for i in range(count)
         ]
 
@@ -58,7 +68,7 @@ def test_what_was_appended_is_found_again(tmp_path: Path):
 def test_it_can_be_read_at_any_time_as_json_lines(tmp_path: Path):
     with Journal(tmp_path / "out.csv") as journal:
         journal.begin(HEADER)
-        journal.append(source("a.png"), [1, 2], [Red(path="a.png", red=7)])
+        append(journal, source("a.png"), [1, 2], [Red(path="a.png", red=7)])
         lines = [json.loads(line) for line in journal.path.read_text().splitlines()]
     assert lines[-1]["rows"] == [{"path": "a.png", "red": 7}]
 
@@ -92,7 +102,7 @@ def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, da
         ends = [*places[1:], len(whole)]
         assert len(journal) >= sum(end <= at for end in ends)
         if journal.header is not None:
-            journal.append(source("new.png"), None, [Red(path="new.png", red=99)])
+            append(journal, source("new.png"), None, [Red(path="new.png", red=99)])
     with Journal(output) as journal:
         if journal.header is not None:
             assert journal.find(source("new.png")) is not None
@@ -103,7 +113,7 @@ def test_a_file_that_changed_is_not_finished(tmp_path: Path):
     picture.write_bytes(b"one")
     with Journal(tmp_path / "out.csv") as journal:
         journal.begin(HEADER)
-        journal.append(source(picture), Journal.state(source(picture)), [Red(red=1)])
+        append(journal, source(picture), Journal.state(source(picture)), [Red(red=1)])
     with Journal(tmp_path / "out.csv") as journal:
         assert journal.find(source(picture)) is not None
         picture.write_bytes(b"other")
@@ -119,7 +129,7 @@ def test_what_was_not_there_is_read_when_it_appears(tmp_path: Path):
     with Journal(tmp_path / "out.csv") as journal:
         journal.begin(HEADER)
         for one in (missing, source(tmp_path / "listed.png")):
-            journal.append(one, Journal.state(one), [Red(error="not-found: no such file")])
+            append(journal, one, Journal.state(one), [Red(error="not-found: no such file")])
     with Journal(tmp_path / "out.csv") as journal:
         assert journal.find(missing) is not None
         assert journal.find(source(tmp_path / "listed.png")) is not None
@@ -132,7 +142,7 @@ def test_names_of_any_bytes(tmp_path: Path):
     strange = source("a\udcff\n\x1b[31m😀.png")
     with Journal(tmp_path / "out.csv") as journal:
         journal.begin(HEADER)
-        journal.append(strange, None, [Red(path=strange.path, red=1)])
+        append(journal, strange, None, [Red(path=strange.path, red=1)])
     with Journal(tmp_path / "out.csv") as journal:
         place = journal.find(strange)
         assert place is not None
@@ -244,6 +254,6 @@ def test_a_folder_that_was_moved_away_is_noticed(tmp_path: Path, monkeypatch: py
         journal.begin(HEADER)
         (tmp_path / "here").rename(tmp_path / "there")
         with pytest.raises(OutputError, match="put its folder back"):
-            journal.append(source("a.png"), None, [Red(red=1)])
+            append(journal, source("a.png"), None, [Red(red=1)])
     with Journal(tmp_path / "there" / "out.csv") as journal:
         assert journal.find(source("a.png")) is not None

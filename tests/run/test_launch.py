@@ -26,17 +26,18 @@ def test_the_worker_that_waits_is_taken_once():
         assert first is waiting
         assert second is not waiting
     finally:
-        for process in (first, second):
+        for process, memory in (first, second):
+            os.close(memory)
             process.kill()
             process.communicate()
 
 
 def test_a_worker_that_nobody_takes_is_ended():
     launch.start_ahead("classify")
-    (waiting,) = launch._ahead
+    ((waiting, _),) = launch._ahead
     launch.start_ahead("detect")
     assert waiting.poll() is not None
-    (waiting,) = launch._ahead
+    ((waiting, _),) = launch._ahead
     launch.discard()
     assert waiting.poll() is not None
     assert launch._ahead == []
@@ -50,7 +51,8 @@ def test_a_command_that_is_refused_leaves_no_worker_behind(tmp_path: Path):
 
 def test_a_worker_ends_quietly_when_its_job_never_comes():
     launch.start_ahead("classify")
-    process = launch.take()
+    process, memory = launch.take()
+    os.close(memory)
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out, error) == (0, b"", b"")
 
@@ -63,7 +65,7 @@ def test_a_worker_started_before_offline_was_read_obeys_it():
         "from mediasift.run import worker\n"
         "from mediasift.errors import UsageError\n"
         "worker.job_from_json = lambda data: sys.exit()\n"
-        "try:\n    worker._serve(None, iter([json.dumps({'offline': True})]))\nexcept SystemExit:\n    pass\n"
+        "try:\n    worker._serve(None, iter([json.dumps({'offline': True})]), -1, [])\nexcept SystemExit:\n    pass\n"
         "print(os.environ['MEDIASIFT_OFFLINE'])\n"
         "try:\n    socket.create_connection(('127.0.0.1', 9))\nexcept UsageError:\n    print('refused')\n"
     )

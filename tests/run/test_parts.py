@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mediasift.run import pipeline
+from mediasift.run import pipeline, reading
 from mediasift.run.job import Job
 from mediasift.run.stream import Stream
 from mediasift.run.table import Table
@@ -27,7 +27,8 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "PYTHONPATH", str(Path(__file__).resolve().parents[2])
     )  # where the worker finds the planted task
-    monkeypatch.setattr(pipeline, "PART_S", 0.0)
+    for module, name in ((pipeline, "PART_S"), (pipeline, "HAND_OUT_S"), (reading, "PIECE_S")):
+        monkeypatch.setattr(module, name, 0.0)
 
 
 @pytest.fixture(params=["scan.tif", "scan.pdf"])
@@ -51,16 +52,17 @@ def stopped(folder: Path, out: Path, after: int, log: Path) -> int:
     """Stop a run after so many parts; how many pages the journal has of the scan."""
     run, count = table(folder, log), iter(range(10**6))
     rows: Any = run._rows
-    given = rows._runner.run
+    given = rows._runner.run_together
 
     def short(sources):
         with closing(given(sources)) as all_of_them:
-            for finished in all_of_them:
-                yield finished
-                if not finished.ended and "/scan." in finished.source.path and next(count) == after:
+            for together in all_of_them:
+                yield together
+                parts = [one for one in together if not one.ended and "/scan." in one.source.path]
+                if any(next(count) == after for _ in parts):
                     raise KeyboardInterrupt
 
-    rows._runner.run = short
+    rows._runner.run_together = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
     lines = map(json.loads, out.with_name(f"{out.name}.journal.jsonl").read_text().splitlines())

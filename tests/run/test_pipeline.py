@@ -249,9 +249,14 @@ def test_several_at_a_time_give_the_rows_of_one_at_a_time(reds: list[int], jobs:
     assert run(task, reds, jobs) == run(Shades(batch_size, refuse_prepare=3, refuse_infer=5), reds, jobs)
 
 
-def test_pages_of_one_source_wait_in_bounded_memory_while_several_are_computed(tmp_path: Path):
+def test_pages_of_one_source_wait_in_bounded_memory_while_several_are_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     from PIL import Image
 
+    from mediasift.run import reading as module
+
+    monkeypatch.setattr(module, "PIECE_BYTES", 1)  # as if they were large
     pages = [Image.fromarray(solid((page, 0, 0), 4, 4)) for page in range(60)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     task = Slow(2, 0.003)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from mediasift.engines.engine import PaidSettings
@@ -31,7 +32,7 @@ from mediasift.tasks.task import Reads, Started
 PART_S = 0.5
 """Of a source that goes on, what is done is handed out about so often."""
 
-_HAND_OUT_S = 0.02
+HAND_OUT_S = 0.02
 """Sources that are done wait for others at most about so long, while their piece is worked on."""
 
 
@@ -118,9 +119,11 @@ class Pipeline:
 
     def run(self, sources: Iterable[Source]) -> Iterator[Finished]:
         """Each source with its rows, in the order of `sources`."""
-        return itertools.chain.from_iterable(self.run_together(sources))
+        with closing(self.run_together(sources)) as together:
+            for many in together:
+                yield from many
 
-    def run_together(self, sources: Iterable[Source], *, first: int = 0) -> Iterator[list[Finished]]:
+    def run_together(self, sources: Iterable[Source], *, first: int = 0) -> Generator[list[Finished]]:
         """The same, as they come together: several at a time, or none.
 
         Args:
@@ -145,12 +148,12 @@ class Pipeline:
         works: deque[Work] = deque()
         try:
             for piece in pieces:
-                due = time.monotonic() + _HAND_OUT_S
+                due = time.monotonic() + HAND_OUT_S
                 for work, entry in piece:
                     self._take(works, work, entry)
                     if time.monotonic() > due:
                         yield self._finished(works)
-                        due = time.monotonic() + _HAND_OUT_S
+                        due = time.monotonic() + HAND_OUT_S
                 yield self._finished(works)
                 # Behind an item that waits for its batch, or is slow, sources that are done may pile up: then all wait.
                 if len(works) > self.ahead:

@@ -6,7 +6,7 @@ group, and hands over what it has prepared in pieces:
 - A group is as many sources as are worked on in about `_GROUP_S`, engine and all, at most `MOST`: 64 icons, but one
   photograph for a large model, one page for OCR, one film. It follows from the time that the groups before it took, so
   that nobody needs to know what a source holds.
-- A piece is what fits into `_PIECE_BYTES`, or was prepared in `_PIECE_S`. So many small items wait together, large
+- A piece is what fits into `PIECE_BYTES`, or was prepared in `PIECE_S`. So many small items wait together, large
   ones alone, and a slow one keeps nothing back.
 - Groups decide nothing but cost: items go to the engines in input order, in the same batches. Each item has its own
   mark (see `marks`), so that the culprit of a crash in a group of 64 is one item, and costs one row.
@@ -37,7 +37,7 @@ _QUEUE = 4
 that are known already do not count."""
 
 _GROUP_S, MOST = 0.05, 64
-_PIECE_S, _PIECE_BYTES = 0.02, 1 << 20
+PIECE_S, PIECE_BYTES = 0.02, 1 << 20
 
 _UNCOUNTED_MEGAPIXELS = 0.1
 """Pictures up to this size are decoded without asking for room: all readers together take little of it for them."""
@@ -218,7 +218,7 @@ class Readers:
             for entry in self._entries(work, place):
                 piece.append((work, entry))
                 size += entry.size
-                if size >= _PIECE_BYTES or time.monotonic() - began >= _PIECE_S:
+                if size >= PIECE_BYTES or time.monotonic() - began >= PIECE_S:
                     yield piece
                     piece, size, began = [], 0, time.monotonic()
             piece.append((work, None))
@@ -290,7 +290,7 @@ class Readers:
         except ItemError as error:
             return Entry(place, name, error=error)
         if isinstance(prepared, Fork):
-            return Entry(place, name, rows=prepared.rows, prepared=prepared.prepared, size=_PIECE_BYTES)
+            return Entry(place, name, rows=prepared.rows, prepared=prepared.prepared, size=PIECE_BYTES)
         return Entry(place, name, prepared={WHOLE: prepared}, size=_size(item, prepared))
 
 
@@ -302,4 +302,4 @@ def _size(item: AnyItem, prepared: Any) -> int:
     array = getattr(item, "image", getattr(item, "waveform", None))
     if array is not None:
         return int(array.nbytes)
-    return 0 if isinstance(item, MediaFile) else _PIECE_BYTES
+    return 0 if isinstance(item, MediaFile) else PIECE_BYTES

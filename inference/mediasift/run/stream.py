@@ -214,7 +214,7 @@ class Stream(Generic[RowType]):
             Interrupted: With limits, after Ctrl-C or SIGTERM.
         """
         shown = Progress(progress, self._total(progress))
-        sources = self._sources or find_sources(self.job.inputs, self._skipped)
+        sources = find_sources(self.job.inputs, self._skipped) if self._sources is None else self._sources
         order = array("q")
         if journal is None:
             for finished in self.read(sources, shown):

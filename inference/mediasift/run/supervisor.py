@@ -12,7 +12,7 @@ import itertools
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -113,7 +113,7 @@ class Supervisor:
             said = f": {' / '.join(worker.stderr)}" if worker.stderr else ""
             raise ModelError(f"the process that should load the model {worker.obituary()}{said[:600]}")
 
-    def run_together(self, sources: Iterable[Source]) -> Iterator[list[Finished]]:
+    def run_together(self, sources: Iterable[Source]) -> Generator[list[Finished]]:
         """Each source with its rows, in the order of `sources`, as they come together: several at a time, or none.
 
         Meanwhile Ctrl-C and SIGTERM are listened to.

@@ -103,7 +103,7 @@ def main() -> None:
     lines = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        _serve(channel, iter(lines))
+        _serve(channel, iter(lines), int(sys.argv[1]), sys.argv[2:])
     except SetupError as error:
         channel.send("X", json.dumps(error_to_json(error)))
     except BaseException:  # a bug: the supervisor raises it where somebody sees it
@@ -112,9 +112,8 @@ def main() -> None:
     os._exit(0)
 
 
-def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
+def _serve(channel: Channel, lines: Iterator[bytes], memory: int, tasks: Sequence[str]) -> None:
     no_telemetry()
-    memory, *tasks = sys.argv[1:]
     _get_ready(tasks)
     line = next(lines, None)
     if line is None:  # started ahead of a job that never came
@@ -124,7 +123,7 @@ def _serve(channel: Channel, lines: Iterator[bytes]) -> None:
         os.environ[VARIABLE] = "1"
         forbid_sockets()
     job = job_from_json(data)
-    pipeline = started(job, int(memory))
+    pipeline = started(job, memory)
     marks = {"readers": pipeline.marks.readers, "calls": pipeline.marks.calls}
     facts = {"facts": dict(pipeline.facts), "batch_size": pipeline.batch_size, "ahead": pipeline.ahead, "marks": marks}
     channel.send("S", facts)
