@@ -21,6 +21,8 @@ from mediasift.engines.onnx.description import ModelDescription
 from mediasift.engines.onnx.onnx_file import read_facts
 from mediasift.errors import MediasiftError
 from mediasift.media.pictures.probe import read_header
+from mediasift.rows import Row
+from mediasift.run.finished import Finished
 from mediasift.run.journal import Journal, journal_path
 from mediasift.sources.formats import HEAD_BYTES, known_format
 from mediasift.sources.lists import listed_lines, listed_paths
@@ -81,8 +83,11 @@ def _journal_seeds() -> list[bytes]:
     output = _FOLDER / f"mediasift-fuzz-{os.getpid()}-seed.csv"
     with Journal(output) as opened:
         opened.begin({"what": {}, "replaces": None, "repeated": [["a.png", {}, 2]]})
-        opened.append(Source(path="a.png"), [1, 2], [])
-        opened.append(Source(path="b.png"), [1, 2], [], (0, 3))
+        ended, goes_on = (
+            Finished(source=Source(path=path), row_type=Row, given=b"[]", errors=0, items=3, ended=path == "a.png")
+            for path in ("a.png", "b.png")
+        )
+        opened.append([ended, goes_on], [([1, 2], 0), ([1, 2], 0)])
         data = opened.path.read_bytes()
         opened.forget()
     return [data]

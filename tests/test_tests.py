@@ -33,6 +33,7 @@ TESTED_IN = {
     "media/video/test_shots": "media/video/cuts media/video/frames",
     "media/video/test_video": "media/readers media/settings media/video/animation media/video/decoder "
     "media/video/every media/video/facts media/video/fields media/video/footage media/video/index",
+    "run/test_journal": "run/finished",
     "run/test_pipeline": "items run/lanes run/reading tasks/task",
     "run/test_supervisor": "run/job run/process run/worker",
     "run/test_table": "run/stream",

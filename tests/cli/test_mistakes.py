@@ -101,9 +101,9 @@ def test_after_a_restart_the_message_names_what_continues(place: Path):
     shutil.copy(place / "0.png", place / "2.png")
     code = (
         "import sys\nfrom mediasift.errors import Interrupted\nimport mediasift as ms\n"
-        "table = ms.info(['0.png', '1.png', '2.png'], jobs=0)\nrun = table._rows._runner.run\n"
-        "def stopped(sources):\n    yield next(run(sources))\n    raise Interrupted('interrupted')\n"
-        "table._rows._runner.run = stopped\n"
+        "table = ms.info(['0.png', '1.png', '2.png'], jobs=0)\nrun = table._rows._runner.run_together\n"
+        "def stopped(sources):\n    yield next(filter(None, run(sources)))\n    raise Interrupted('interrupted')\n"
+        "table._rows._runner.run_together = stopped\n"
         "try:\n    table.write('out.csv', restart=True)\nexcept Interrupted as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True,

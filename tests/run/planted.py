@@ -22,7 +22,7 @@ from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.tasks.task import ModelRunSettings, Reads, Started
 
-ABORT, HANG, ALLOCATE, SLOW = 10, 20, 30, 40
+ABORT, HANG, ALLOCATE, COMPUTE = 10, 20, 30, 40
 """Red levels of a picture's first pixel."""
 
 
@@ -93,6 +93,9 @@ def _do(red: int) -> None:
         ctypes.CDLL(None).abort()
     elif red == HANG:
         time.sleep(1000)
+    elif red == COMPUTE:
+        while True:
+            pass
     elif red == ALLOCATE:
         held = []
         while True:

@@ -198,7 +198,10 @@ def test_asked_twice_it_stops_at_once(tmp_path: Path):
     code = CODE.replace("evil=False, ", "").replace("slow_s=0.005", "slow_s=0")
     child = subprocess.Popen([sys.executable, "-c", code, str(folder), str(tmp_path / "out.csv"), ""], cwd=ROOT,
                              env=environment(), stderr=subprocess.PIPE, text=True)  # fmt: skip
-    time.sleep(2)
+    until = time.monotonic() + 60
+    while not (tmp_path / "out.csv.journal.jsonl").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)
     child.send_signal(signal.SIGINT)
     time.sleep(0.3)
     asked = time.monotonic()

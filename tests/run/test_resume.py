@@ -66,15 +66,16 @@ def whole(photos: Path) -> bytes:
 def cut_short(photos: Path, out: Path, after: int, **options) -> None:
     """Begin a run and abandon it after some finished inputs, as Ctrl-C in Python does."""
     run = table(photos, **options)
-    engine, count = run._rows._runner.run, iter(range(10**9))
+    engine, count = run._rows._runner.run_together, iter(range(10**9))
 
     def short(sources):
-        for finished in engine(sources):
-            if next(count) == after:
-                raise KeyboardInterrupt
-            yield finished
+        for together in engine(sources):
+            for finished in together:
+                if next(count) == after:
+                    raise KeyboardInterrupt
+                yield [finished]
 
-    run._rows._runner.run = short
+    run._rows._runner.run_together = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
 
@@ -253,7 +254,7 @@ def test_a_table_edited_while_a_run_goes_on_is_noticed_when_it_is_continued(phot
     table(photos).write(out)
     save(photos / "new.png", solid((77, 0, 0), 4, 4))
     run = table(photos)
-    run._rows._runner.run = lambda _sources: iter([][:1] or (_ for _ in ()).throw(KeyboardInterrupt))
+    run._rows._runner.run_together = lambda _sources: iter([][:1] or (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run.write(out, update=True)
     out.write_text(out.read_text() + "one more\n")
@@ -376,14 +377,14 @@ def test_too_few_file_descriptors_stop_the_run_and_are_no_error_rows(photos: Pat
     spoil = (
         "import os\nfrom mediasift.sources.content import LocalFile\nheld = []\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
-        "read = LocalFile.read\n"
-        "def spoiled(file):\n"
+        "read = LocalFile.head\n"
+        "def spoiled(file, size):\n"
         "    if file.path.name == '06.png':\n"
         "        try:\n"
         "            while True: held.append(os.open('/dev/null', os.O_RDONLY))\n"
         "        except OSError: pass\n"
-        "    return read(file)\n"
-        "LocalFile.read = spoiled"
+        "    return read(file, size)\n"
+        "LocalFile.head = spoiled"
     )
     done = limited(photos, out, spoil)
     assert done.returncode == 3, done.stdout + done.stderr

@@ -21,7 +21,7 @@ from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
 from mediasift.tasks.classify import Classify
 from tests.pictures import save, solid
-from tests.run.planted import ABORT, ALLOCATE, HANG, Planted
+from tests.run.planted import ABORT, ALLOCATE, COMPUTE, HANG, Planted
 from tests.tiny_models import mean_colour, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +66,40 @@ def test_a_standstill_costs_one_row(tmp_path: Path, where: str):
     rows = list(table(tmp_path, reds, where=where, timeout_s=1))
     assert outcome(rows) == ["timeout" if red == HANG else red for red in reds]
     assert "--timeout" in rows[15].error
+
+
+@pytest.mark.parametrize("where", ["decode", "infer"])
+def test_what_computes_for_ever_costs_one_row(tmp_path: Path, where: str):
+    reds = [*range(100, 115), COMPUTE, *range(115, 125)]
+    rows = list(table(tmp_path, reds, where=where, timeout_s=1))
+    assert outcome(rows) == ["timeout" if red == COMPUTE else red for red in reds]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells that a process is stopped")
+def test_time_in_which_the_worker_is_stopped_is_nobodys(tmp_path: Path):
+    running = table(tmp_path, list(range(100, 180)), slow_s=0.03, timeout_s=1)
+    worker = running._rows._runner._worker
+
+    def stop() -> None:
+        time.sleep(0.5)
+        os.kill(worker.pid, signal.SIGSTOP)
+        time.sleep(3)
+        os.kill(worker.pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    assert outcome(running) == list(range(100, 180))
+    thread.join()
+    assert running.summary.worker_restarts == 0
+
+
+@pytest.mark.parametrize("where", ["decode", "prepare", "infer"])
+def test_a_culprit_among_many_small_ones_costs_one_row(tmp_path: Path, where: str):
+    """When it comes, a reader takes 64 sources at a time, and the model eight."""
+    reds = [100 + number % 100 for number in range(700)]
+    reds[450] = reds[690] = ABORT
+    rows = list(table(tmp_path, reds, where=where, batch_size=8, timeout_s=60))
+    assert outcome(rows) == ["crashed" if red == ABORT else red for red in reds]
 
 
 def test_a_reader_that_waits_while_the_model_stands_still_is_not_to_blame(tmp_path: Path):

@@ -14,7 +14,8 @@ import pytest
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
 from mediasift.sources.content import Array, LocalFile
-from mediasift.sources.naming import Inputs, Skipped, Source, find_sources
+from mediasift.sources.folders import Skipped
+from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
 from tests.pictures import save, scene
 
 
@@ -328,6 +329,29 @@ def test_arrays():
     (source,) = found(Array("array[0]", scene()))
     assert source.path == "array[0]"
     assert isinstance(source.content, Array)
+
+
+def test_what_is_counted_is_what_comes(folder: Path):
+    (folder / "p" / "notes.txt").touch()
+    (folder / "list.txt").write_text("p/a.png\nmissing.png\n")
+    for named in (["p"], ["p/a.png", "p"], ["list.txt", "p/*.png", "nothing*"]):
+        assert count_sources(Inputs(named=named)) == len(found(*named))
+
+
+def test_mistakes_are_found_without_listing_a_folder_twice(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    listed, scandir = [], os.scandir
+
+    def scanned(path):
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    sources = check_inputs(Inputs(named=["p"]))
+    assert [source.path for source in sources] == ["p/a.png", "p/b.png", "p/sub/c.png"]
+    assert listed == ["p", "p/sub"]
+    with pytest.raises(InputError, match="gone.png, nothing: no such file or folder"):
+        check_inputs(Inputs(named=["gone.png", "nothing"]))
+    assert [source.path for source in check_inputs(Inputs(named=["gone.png", "p/a.png"]))] == ["gone.png", "p/a.png"]
 
 
 def test_a_hundred_thousand_files(tmp_path: Path):

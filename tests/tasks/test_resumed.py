@@ -30,15 +30,16 @@ def embed(photos: Path) -> Table:
 
 def cut_short(run: Any, out: Path, after: int) -> None:
     """Begin a run and abandon it after some inputs."""
-    original, count = run._rows._runner.run, iter(range(10**9))
+    original, count = run._rows._runner.run_together, iter(range(10**9))
 
     def short(sources):
-        for finished in original(sources):
-            if next(count) == after:
-                raise KeyboardInterrupt
-            yield finished
+        for together in original(sources):
+            for finished in together:
+                if next(count) == after:
+                    raise KeyboardInterrupt
+                yield [finished]
 
-    run._rows._runner.run = short
+    run._rows._runner.run_together = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
 

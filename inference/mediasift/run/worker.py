@@ -105,9 +105,9 @@ def main() -> None:
     try:
         _serve(channel, iter(lines), int(sys.argv[1]), sys.argv[2:])
     except SetupError as error:
-        channel.send("X", json.dumps(error_to_json(error)))
+        channel.send("X", error_to_json(error))
     except BaseException:  # a bug: the supervisor raises it where somebody sees it
-        channel.send("B", json.dumps(traceback.format_exc()))
+        channel.send("B", traceback.format_exc())
         os._exit(PROTOCOL_ERROR)
     os._exit(0)
 
