@@ -349,7 +349,7 @@ def test_mistakes_are_found_without_listing_a_folder_twice(folder: Path, monkeyp
     sources = check_inputs(Inputs(named=["p"]))
     assert [source.path for source in sources] == ["p/a.png", "p/b.png", "p/sub/c.png"]
     assert listed == ["p", "p/sub"]
-    with pytest.raises(InputError, match="gone.png, nothing: no such file or folder"):
+    with pytest.raises(InputError, match=r"gone\.png, nothing: no such file or folder"):
         check_inputs(Inputs(named=["gone.png", "nothing"]))
     assert [source.path for source in check_inputs(Inputs(named=["gone.png", "p/a.png"]))] == ["gone.png", "p/a.png"]
 
