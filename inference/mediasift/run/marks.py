@@ -1,9 +1,9 @@
 """What is worked on, item by item, in memory that the supervisor shares: exact, whatever ends the worker, whenever.
 
 Each reader and each call of an engine has a place. A reader's item is one number of 64 bits, which is written at once;
-the items of a call are written before their count. So whoever looks, at any moment, sees what was going on, and no
-message is sent for an item. Beside it stands a turn, another one each time: that is how somebody who looks now and
-then sees that something goes on, though with the same item.
+the items of a call are written before their count. So a look at any moment shows exactly what goes on, and no message
+is sent for an item. Beside the item stands a turn, another one each time: it shows to a supervisor that looks now and
+then that a reader makes progress, though with the same item.
 """
 
 from __future__ import annotations
@@ -86,16 +86,16 @@ class Marks:
 
     def going_on(self) -> list[Doing]:
         """All that goes on."""
-        words, found = self._words, []
+        words, all_of_it = self._words, list[Doing]()
         for reader in range(self.readers):
             word = words[2 * reader]
             if word & 3 != WAITS:
-                found.append(Doing(reader, words[2 * reader + 1], (_culprit(word >> 2),), word & 3))
+                all_of_it.append(Doing(reader, words[2 * reader + 1], (_culprit(word >> 2),), word & 3))
         for call, at in enumerate(self._at[:-1]):
             if count := words[at]:
                 items = tuple(map(_culprit, words[at + 2 : at + 2 + count]))
-                found.append(Doing(self.readers + call, words[at + 1], items, WAITS))
-        return found
+                all_of_it.append(Doing(self.readers + call, words[at + 1], items, WAITS))
+        return all_of_it
 
 
 def _culprit(word: int) -> Culprit:

@@ -4,8 +4,8 @@ What is asked for once per source costs more than a small picture itself. So a r
 group, and hands over what it has prepared in pieces:
 
 - A group is as many sources as are worked on in about `_GROUP_S`, engine and all, at most `MOST`: 64 icons, but one
-  photograph for a large model, one page for OCR, one film. It follows from the time that the groups before it took, so
-  that nobody needs to know what a source holds.
+  photograph for a large model, one page for OCR, one film. It follows from the time that the groups before it took;
+  what a source holds need not be known.
 - A piece is what fits into `PIECE_BYTES`, or was prepared in `PIECE_S`. So many small items wait together, large
   ones alone, and a slow one keeps nothing back.
 - Groups decide nothing but cost: items go to the engines in input order, in the same batches. Each item has its own
