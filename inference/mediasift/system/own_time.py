@@ -1,8 +1,8 @@
 """How long another process worked, on a machine where it is not alone: time limits are about that, not about the clock.
 
 Time in which a process is stopped, in which one of its threads is ready and waits for a core, or in which its clock is
-not read for long (a machine that sleeps, a supervisor that is stopped itself) is not its own. Time in which it computes, waits
-for a disk, a network or a lock, or does nothing at all is: a standstill is its own fault.
+not read for long (a machine that sleeps, a supervisor that is stopped itself) is not its own. Time in which it
+computes, waits for a disk, a network or a lock, or does nothing at all is: a standstill is its own fault.
 """
 
 from __future__ import annotations
