@@ -21,7 +21,7 @@ def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
-def accuracy(model: ms.OnnxModel, dataset: Dataset) -> float:
+def accuracy(model: ms.Model, dataset: Dataset) -> float:
     scores = model.run(to_input(dataset.test_images, INPUT))
     return float((scores.argmax(axis=1) == dataset.test_labels).mean())
 

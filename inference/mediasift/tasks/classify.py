@@ -106,22 +106,31 @@ class StartedClassify(StartedModel):
 
     def infer(self, batch: Sequence[list[NDArray[Any]]]) -> list[list[Row]]:
         """The rows of each picture."""
-        parts = np.stack([part for prepared in batch for part in prepared])
-        scores = iter(to_scores(self.model.run(parts, pad_to=self.batch_size), self.model))
-        return [[row for i in range(len(prepared)) for row in self._rows(next(scores), i)] for prepared in batch]
+        parts = [part for prepared in batch for part in prepared]
+        pictures = parts[0][None] if len(parts) == 1 else np.stack(parts)
+        scores = to_scores(self.model.run(pictures, pad_to=self.pad_to), self.model)
+        if self.settings.top == 1:  # of equals the first, as below
+            order, best = scores.argmax(axis=1)[:, None], scores.max(axis=1)[:, None]
+        else:
+            order = np.argsort(-scores, axis=1, kind="stable")[:, : self.settings.top or None]
+            best = np.take_along_axis(scores, order, axis=1)
+        ranked = zip(order.tolist(), best.tolist(), strict=True)
+        if not self.settings.crops:
+            return [self._rows(*one, None) for one in ranked]
+        boxes = [",".join(f"{side:g}" for side in box) for box in self.settings.crops]
+        return [[row for box in boxes for row in self._rows(*next(ranked), box)] for _ in batch]
 
-    def _rows(self, scores: NDArray[np.float32], part: int) -> list[Row]:
-        settings, description = self.settings, self.model.description
-        box = ",".join(f"{side:g}" for side in settings.crops[part]) if settings.crops else None
-        order = [
-            i for i in np.argsort(-scores, kind="stable")[: settings.top or None] if scores[i] >= settings.min_score
-        ]
+    def _rows(self, order: Sequence[int], scores: Sequence[float], box: str | None) -> list[Row]:
+        """Those of one picture, or crop: numbers of labels, best first, and their scores."""
+        description, least = self.model.description, self.settings.min_score
+        count = len(scores) if scores[-1] >= least else sum(score >= least for score in scores)
+        labels, label_ids = description.labels, description.label_ids
         rows: list[Row] = [
             Classification(
-                crop=box, rank=rank, score=round(float(scores[position]), 6), label=description.labels[position],
-                label_id=description.label_ids[position] if description.label_ids else None, found=len(order),
+                crop=box, rank=rank, score=round(score, 6), label=labels[position],
+                label_id=label_ids[position] if label_ids else None, found=count,
             )
-            for rank, position in enumerate(order, start=1)
+            for rank, (position, score) in enumerate(zip(order[:count], scores, strict=False), start=1)
         ]  # fmt: skip
         return rows or [Classification(crop=box, found=0)]
 
@@ -136,15 +145,17 @@ def to_scores(values: NDArray[Any], model: OnnxModel) -> NDArray[np.float32]:
         InferenceFailed: They are described as probabilities, and are none.
     """
     output = model.description.output
-    numbers = values.reshape(len(values), -1).astype(np.float64)
+    numbers = values.reshape(len(values), -1)
     if output.values == "probabilities":
         check_probabilities(numbers)
-    if output.values == "logits":
+    else:
+        numbers = numbers.astype(np.float64)
         if output.kind == "single" or (output.kind == "binary" and numbers.shape[1] == 2):
             numbers = np.exp(numbers - numbers.max(axis=1, keepdims=True))
             numbers /= numbers.sum(axis=1, keepdims=True)
         else:
             numbers = 0.5 * (1 + np.tanh(numbers / 2))
     if output.kind == "binary" and numbers.shape[1] == 1:
-        numbers = np.concatenate([1 - numbers, numbers], axis=1)
-    return numbers.clip(0, 1).astype(np.float32)
+        second = numbers.astype(np.float64)
+        numbers = np.concatenate([1 - second, second], axis=1)
+    return np.clip(numbers.astype(np.float32, copy=False), 0, 1)

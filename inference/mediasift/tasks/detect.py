@@ -144,7 +144,7 @@ class StartedDetect(StartedModel):
     def infer(self, batch: Sequence[_Prepared]) -> list[list[Row]]:
         """The rows of each picture, best score first; drawings are written."""
         description = self.model.description
-        outputs = self.model.run_all(np.stack([one.pixels for one in batch]), pad_to=self.batch_size)
+        outputs = self.model.run_all(np.stack([one.pixels for one in batch]), pad_to=self.pad_to)
         decoder = DECODERS[str(description.output.decoder)]
         boxes, scores = decoder(outputs, (description.input.width, description.input.height), len(description.labels))
         check_probabilities(scores)

@@ -59,7 +59,7 @@ class Embed(ModelSettings, PictureSettings, ModelRunSettings):
             ModelError: It is not here, has no such layer, or cannot run on the device.
         """
         if isinstance(self.model, OnnxModel):
-            self.check_loaded(self.model)
+            self.check_loaded(self.model, resources.threads)
         model = load_embedder(self.model, layer=self.layer, device=self.device, threads=resources.threads)
         return StartedEmbed(self, model, resources)
 
@@ -73,4 +73,4 @@ class StartedEmbed(StartedModel):
 
     def infer(self, batch: Sequence[NDArray[Any]]) -> list[list[Row]]:
         """One row each."""
-        return [[Embedding(embedding=vector)] for vector in self.model.run(np.stack(batch), pad_to=self.batch_size)]
+        return [[Embedding(embedding=vector)] for vector in self.model.run(np.stack(batch), pad_to=self.pad_to)]

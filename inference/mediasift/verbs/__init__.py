@@ -67,7 +67,7 @@ FUNCTIONS: dict[str, str] = {
     **dict.fromkeys(
         ("InputDescription", "ModelDescription", "OutputDescription"), "mediasift.engines.onnx.description"
     ),
-    **dict.fromkeys(("OnnxModel", "load_model"), "mediasift.engines.onnx.session"),
+    **dict.fromkeys(("Model", "load_model"), "mediasift.tasks.model"),
 }
 """Other public names → where they live."""
 
@@ -88,8 +88,6 @@ if TYPE_CHECKING:
     from mediasift.engines.onnx.report import list_models as list_models
     from mediasift.engines.onnx.report import show_model as show_model
     from mediasift.engines.onnx.report import verify_models as verify_models
-    from mediasift.engines.onnx.session import OnnxModel as OnnxModel
-    from mediasift.engines.onnx.session import load_model as load_model
     from mediasift.errors import ItemError as ItemError
     from mediasift.errors import MediasiftError as MediasiftError
     from mediasift.errors import SetupError as SetupError
@@ -103,6 +101,8 @@ if TYPE_CHECKING:
     from mediasift.tasks.embed import Embed, Embedding
     from mediasift.tasks.info import Inform
     from mediasift.tasks.keyframes import KeyFrame, KeyFrames
+    from mediasift.tasks.model import Model as Model
+    from mediasift.tasks.model import load_model as load_model
     from mediasift.tasks.ocr import Ocr, TextRegion
     from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
     from mediasift.tasks.timeline import Timeline

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.engines.onnx.recipe import fitted, input_shape, prepare, smallest_size
+from mediasift.engines.onnx.recipe import arrange, fitted, input_shape, prepare, smallest_size
 from tests.conftest import IMAGENET_INPUT
 from tests.pictures import scene, solid
 
@@ -48,6 +48,36 @@ def test_linear_is_opencvs_own():
     assert ModelDescription.from_json(
         ModelDescription(task="embed", input=wanted, output=OutputDescription(values="embedding")).to_json()
     ).input == wanted  # fmt: skip
+
+
+SCALINGS = [
+    (1.0, (0.0,), (1.0,)), (1 / 127.5, (1.0,), (1.0,)), (1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    (1.0, (127.0,), (128.0,)), (1.0, (123.68, 116.779, 103.939), (1.0,)), (1.0, (0.0,), (58.4, 57.1, 57.4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC", "flat", "NHW"])
+@pytest.mark.parametrize("colour", ["rgb", "bgr", "gray"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize(("scale", "mean", "std"), SCALINGS)
+def test_every_number_is_that_of_the_formula_in_float32_to_the_last_bit(layout, colour, dtype, scale, mean, std):
+    channels = 1 if colour == "gray" else 3
+    if (layout == "NHW" and channels == 3) or max(len(mean), len(std)) > channels:
+        return  # no description may be so
+    wanted = InputDescription(
+        width=20, height=14, fit="stretch", layout=layout, colour=colour, dtype=dtype, scale=scale, mean=mean, std=std
+    )
+    random = np.random.default_rng(0)
+    whole = random.integers(0, 256, (30, 40) if colour == "gray" else (30, 40, 3), dtype=np.uint8)
+    for picture in (whole[:14, :20].copy(), whole[3:17, 5:25], np.flip(whole[3:17, 5:25], 1)):
+        means, spreads = (np.asarray(numbers, dtype=np.float32) for numbers in (mean, std))
+        ordered = picture[:, :, ::-1] if colour == "bgr" else picture
+        numbers = ordered.astype(np.float32) * (np.float32(scale) / spreads) - means / spreads
+        numbers = numbers.transpose(2, 0, 1) if layout == "NCHW" and channels == 3 else numbers
+        made = arrange(picture, wanted)
+        assert made.shape == input_shape(wanted)
+        assert made.flags.c_contiguous
+        assert made.tobytes() == np.ascontiguousarray(numbers, dtype=dtype).tobytes()
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC", "flat"])

@@ -280,13 +280,14 @@ def check_probabilities(
     advice: str = "its description needs other output values (models describe --output-values logits)",
 ) -> None:
     """Raise an error for numbers that are declared probabilities and lie outside 0..1."""
-    check_finite(numbers)
     low, high = float(numbers.min(initial=0)), float(numbers.max(initial=0))
-    if low < -TOLERANCE or high > 1 + TOLERANCE:
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # as NaN is not
+        check_finite(numbers)
         raise error(f"the model gives {low:.4g} to {high:.4g}, which are no probabilities: {advice}")
 
 
 def check_finite(*arrays: NDArray[Any]) -> None:
     """Raise an InferenceFailed where a model's numbers are NaN or infinite."""
-    if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in arrays):
-        raise InferenceFailed("the model gives numbers that are NaN or infinite")
+    for array in arrays:
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InferenceFailed("the model gives numbers that are NaN or infinite")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.onnx.description import InputDescription
+from mediasift.media.libraries import cv2
 from mediasift.media.pictures.transforms import covering_size, fit, to_gray
 
 
@@ -32,23 +34,43 @@ def fitted(image: NDArray[np.uint8], wanted: InputDescription, *, invert: bool =
 
 
 def arrange(picture: NDArray[np.uint8], wanted: InputDescription) -> NDArray[Any]:
-    """Pixels to (pixel * scale - mean) / std in the described channel order, layout and dtype."""
+    """Pixels to (pixel * scale - mean) / std in the described channel order, layout and dtype.
+
+    A pixel has 256 values, so that each number is looked up: what computing it would give, at a fraction of the time.
+
+    Args:
+        picture: uint8 (height, width, 3) RGB, or (height, width) for gray, at the model's size.
+        wanted: The description's input part.
+    """
     pixels: NDArray[Any] = picture[:, :, ::-1] if wanted.colour == "bgr" else picture
-    if wanted.dtype != "uint8":
-        mean, std = (np.asarray(numbers, dtype=np.float32) for numbers in (wanted.mean, wanted.std))
-        factor, offset = np.float32(wanted.scale) / std, mean / std
-        pixels = pixels.astype(np.float32)
-        if factor.tolist() != [1.0]:
-            pixels *= factor
-        if offset.any():
-            pixels -= offset
-    if wanted.layout == "flat":
-        pixels = pixels.reshape(-1)
+    shape = input_shape(wanted)
+    if wanted.dtype == "uint8":
+        planes = pixels.transpose(2, 0, 1) if pixels.ndim == 3 and wanted.layout == "NCHW" else pixels
+        return np.ascontiguousarray(planes).reshape(shape)
+    tables = _levels(wanted.scale, wanted.mean, wanted.std, wanted.dtype)
+    made = np.empty(shape, dtype=wanted.dtype)
+    numbers = made if made.itemsize == 4 else made.view(np.uint16)  # OpenCV moves 16-bit floats as whole numbers only
+    pixels = np.ascontiguousarray(pixels)
+    if pixels.ndim == 2 or (wanted.layout != "NCHW" and len(tables) == 1):
+        cv2.LUT(pixels, tables[0], dst=numbers.reshape(pixels.shape))
     elif wanted.layout == "NCHW":
-        pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    elif wanted.layout == "NHWC" and pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    return np.ascontiguousarray(pixels, dtype=wanted.dtype)
+        for channel, plane in enumerate(cv2.split(pixels)):
+            cv2.LUT(plane, tables[channel % len(tables)], dst=numbers[channel])
+    else:
+        cv2.LUT(pixels, np.ascontiguousarray(tables.T)[None], dst=numbers.reshape(pixels.shape))
+    return made
+
+
+@lru_cache(maxsize=64)
+def _levels(scale: float, mean: tuple[float, ...], std: tuple[float, ...], dtype: str) -> NDArray[Any]:
+    """What each of the 256 values of a pixel becomes, (channels, 256), or (1, 256) where all channels are alike.
+
+    Float32, or float16 as the uint16 of the same bits.
+    """
+    means, spreads = (np.asarray(numbers, dtype=np.float32)[:, None] for numbers in (mean, std))
+    factors, offsets = np.float32(scale) / spreads, means / spreads
+    levels: NDArray[Any] = (np.arange(256, dtype=np.float32) * factors - offsets).astype(dtype)
+    return levels if dtype == "float32" else levels.view(np.uint16)
 
 
 def input_shape(wanted: InputDescription) -> tuple[int, ...]:

@@ -31,12 +31,18 @@ class DeviceSettings(Settings):
         ),
     ] = None
 
-    def check_loaded(self, model: OnnxModel) -> None:
-        """Raise a UsageError where a device was named beside a model that is loaded on another one."""
+    def check_loaded(self, model: OnnxModel, threads: int | None) -> None:
+        """Raise a UsageError where another device, or other threads, are named than the model is loaded with."""
         if self.device not in (None, model.device):
             raise UsageError(
                 f"device {self.device}: the model is loaded on {model.device} already; load it there with "
                 f"load_model({model.path.name!r}, device={self.device!r}), or name no device"
+            )
+        if threads not in (None, model.threads):
+            has = "one thread per core" if model.threads is None else f"threads={model.threads}"
+            raise UsageError(
+                f"threads {threads}: the model is loaded with {has} already; load it so with "
+                f"load_model({model.path.name!r}, threads={threads}), or name no threads"
             )
 
 
@@ -55,11 +61,11 @@ class ModelSettings(DeviceSettings):
 
         Raises:
             ModelError: It is not here, for another task, or cannot run on the device.
-            UsageError: It is loaded on another device than the one that is named.
+            UsageError: It is loaded on another device, or with other threads, than those that are named.
         """
         model = self.model
         if isinstance(model, OnnxModel):
-            self.check_loaded(model)
+            self.check_loaded(model, threads)
         else:
             model = load_model(model, device=self.device or "cpu", threads=threads)
         if model.description.task != task:

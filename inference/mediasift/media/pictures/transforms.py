@@ -229,6 +229,8 @@ def padded(
         image.shape[1], image.shape[0], width, height, how="pad", anchor=anchor
     )
     inner = resize(image, inner_width, inner_height, resample)
+    if (inner_width, inner_height) == (width, height):
+        return inner
     if filling == "reflect":
         sides = (top, height - inner_height - top), (left, width - inner_width - left), (0, 0)
         return np.pad(inner, sides, mode="symmetric")
