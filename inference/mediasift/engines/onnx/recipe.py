@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.onnx.description import InputDescription
-from mediasift.media.libraries import cv2
+from mediasift.media.pictures.planes import look_up
 from mediasift.media.pictures.transforms import covering_size, fit, to_gray
 
 
@@ -42,35 +42,19 @@ def arrange(picture: NDArray[np.uint8], wanted: InputDescription) -> NDArray[Any
         picture: uint8 (height, width, 3) RGB, or (height, width) for gray, at the model's size.
         wanted: The description's input part.
     """
-    pixels: NDArray[Any] = picture[:, :, ::-1] if wanted.colour == "bgr" else picture
-    shape = input_shape(wanted)
+    pixels = picture[:, :, ::-1] if wanted.colour == "bgr" else picture
+    shape, planar = input_shape(wanted), wanted.layout == "NCHW"
     if wanted.dtype == "uint8":
-        planes = pixels.transpose(2, 0, 1) if pixels.ndim == 3 and wanted.layout == "NCHW" else pixels
-        return np.ascontiguousarray(planes).reshape(shape)
-    tables = _levels(wanted.scale, wanted.mean, wanted.std, wanted.dtype)
-    made = np.empty(shape, dtype=wanted.dtype)
-    numbers = made if made.itemsize == 4 else made.view(np.uint16)  # OpenCV moves 16-bit floats as whole numbers only
-    pixels = np.ascontiguousarray(pixels)
-    if pixels.ndim == 2 or (wanted.layout != "NCHW" and len(tables) == 1):
-        cv2.LUT(pixels, tables[0], dst=numbers.reshape(pixels.shape))
-    elif wanted.layout == "NCHW":
-        for channel, plane in enumerate(cv2.split(pixels)):
-            cv2.LUT(plane, tables[channel % len(tables)], dst=numbers[channel])
-    else:
-        cv2.LUT(pixels, np.ascontiguousarray(tables.T)[None], dst=numbers.reshape(pixels.shape))
-    return made
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1) if planar and pixels.ndim == 3 else pixels).reshape(shape)
+    return look_up(pixels, _levels(wanted.scale, wanted.mean, wanted.std, wanted.dtype), planar=planar).reshape(shape)
 
 
 @lru_cache(maxsize=64)
 def _levels(scale: float, mean: tuple[float, ...], std: tuple[float, ...], dtype: str) -> NDArray[Any]:
-    """What each of the 256 values of a pixel becomes, (channels, 256), or (1, 256) where all channels are alike.
-
-    Float32, or float16 as the uint16 of the same bits.
-    """
+    """What each of the 256 values of a pixel becomes, (channels, 256), or (1, 256) where all channels are alike."""
     means, spreads = (np.asarray(numbers, dtype=np.float32)[:, None] for numbers in (mean, std))
     factors, offsets = np.float32(scale) / spreads, means / spreads
-    levels: NDArray[Any] = (np.arange(256, dtype=np.float32) * factors - offsets).astype(dtype)
-    return levels if dtype == "float32" else levels.view(np.uint16)
+    return (np.arange(256, dtype=np.float32) * factors - offsets).astype(dtype)
 
 
 def input_shape(wanted: InputDescription) -> tuple[int, ...]:
