@@ -54,7 +54,8 @@ def _levels(scale: float, mean: tuple[float, ...], std: tuple[float, ...], dtype
     """What each of the 256 values of a pixel becomes, (channels, 256), or (1, 256) where all channels are alike."""
     means, spreads = (np.asarray(numbers, dtype=np.float32)[:, None] for numbers in (mean, std))
     factors, offsets = np.float32(scale) / spreads, means / spreads
-    return (np.arange(256, dtype=np.float32) * factors - offsets).astype(dtype)
+    levels: NDArray[Any] = np.arange(256, dtype=np.float32) * factors - offsets
+    return levels.astype(dtype)
 
 
 def input_shape(wanted: InputDescription) -> tuple[int, ...]:
