@@ -193,6 +193,8 @@ def test_items_of_a_table_with_parts_have_all_their_labels_as_stratum(table):
 def test_what_cannot_be_drawn_is_refused(table):
     with pytest.raises(UsageError, match="no column 'account' to make strata of; it has path"):
         read_population(table(HEADER + "a.jpg,,,,1,x,1,1,\n"), by=["account"])
+    with pytest.raises(UsageError, match="has a column 'population' of its own"):
+        read_population(table("path,population\na.jpg,1\n"), by=["population"])
     with pytest.raises(UsageError, match="has no columns of parts"):
         read_population(table(HEADER + "a.jpg,,,,1,x,1,1,\n"), per="part")
     with pytest.raises(InputError, match="nothing to draw; 1 carry an error"):

@@ -13,6 +13,7 @@ from mediasift.errors import InputError, UsageError
 from mediasift.evaluate.codebook import Codebook, Variable, read_codebook
 from mediasift.evaluate.coded import coded_columns
 from mediasift.evaluate.sample_drawing import (
+    DESIGN,
     Allocation,
     Drawn,
     Population,
@@ -175,7 +176,7 @@ def _write_sheet(path: Path, population: Population, codebook: Codebook, lists: 
 
 def _write_design(path: Path, population: Population, drawn: Sequence[Drawn]) -> None:
     by = [f"by_{name}" if name in population.columns else name for name in population.by]
-    header = [*population.columns, *by, "stratum", "population", "sampled", "probability"]
+    header = [*population.columns, *by, *DESIGN]
     lines = [[*one.unit, *one.values, one.stratum, one.population, one.sampled, one.probability] for one in drawn]
     write_atomically(path, lambda file: write_lines([header, *lines], file))
 

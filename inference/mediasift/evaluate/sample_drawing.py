@@ -27,6 +27,9 @@ Stratum = tuple[str, ...]
 
 Allocation = Literal["proportional", "equal"]
 
+DESIGN = ("stratum", "population", "sampled", "probability")
+"""Columns of a design beside those of units and strata."""
+
 LEAST = 2
 """Units drawn of each stratum, where it has as many: with one, its variance is unknown."""
 
@@ -96,6 +99,8 @@ def read_population(
     names = [name for name in records[0] if name != CROP or any(record[CROP] is not None for record in records)]
     if missing := [name for name in by if name not in names]:
         raise UsageError(f"{table}: no column {missing[0]!r} to make strata of; it has {', '.join(names)}")
+    if taken := [name for name in by if name in DESIGN]:
+        raise UsageError(f"{table}: design.csv has a column {taken[0]!r} of its own; rename the table's")
     parts = part_columns(names)
     if per == "part" and not parts:
         raise UsageError(f"{table}: has no columns of parts, such as left, top, right and bottom; leave out --per part")
