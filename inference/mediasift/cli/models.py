@@ -13,7 +13,7 @@ from mediasift.cli import options
 from mediasift.cli.derived import own_options
 from mediasift.engines.onnx.checking import Check
 from mediasift.engines.onnx.describe_settings import DescribeSettings
-from mediasift.engines.onnx.drafting import draft_description
+from mediasift.engines.onnx.drafting import Draft
 
 
 @click.group()
@@ -80,7 +80,7 @@ def pull(model: str, source: str | None, timeout_s: float | None, *, quiet: bool
 
 def _describe(file: Path, folder: Path | None, *, force: bool, **chosen: Any) -> None:
     given = DescribeSettings(**{name: value for name, value in chosen.items() if value is not None})
-    draft = draft_description(file, given)
+    draft = Draft(file, given)
     if draft.stated:
         click.echo("; ".join([f"taken from the file: {', '.join(draft.stated)}", *draft.sources]), err=True)
     if draft.assumed:

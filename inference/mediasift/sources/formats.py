@@ -119,8 +119,9 @@ def sniff(head: bytes, suffix: str = "") -> Format | None:
     if recognised := _by_content(head):
         return Format(name=recognised[0], kind=recognised[1])
     if named := _SUFFIXES.get(suffix.lower()):
-        plausible_tga = named[0] == "tga" and _looks_like_tga(head)
-        return Format(name=named[0], kind=named[1], recognised=plausible_tga)
+        # Truevision TGA has no signature; its colour map flag, picture type and depth must be possible ones.
+        is_tga = named[0] == "tga" and len(head) >= 18 and head[1] in (0, 1) and head[2] in (1, 2, 3, 9, 10, 11)
+        return Format(name=named[0], kind=named[1], recognised=is_tga and head[16] in (8, 15, 16, 24, 32))
     return None
 
 
@@ -245,11 +246,6 @@ def _is_drawing(head: bytes) -> bool:
         return True
     # A prolog that does not end within what is looked at (definitions of entities, a licence).
     return rest.startswith("<!DOCTYPE svg") or (rest.startswith("<!--") and "-->" not in rest and "<svg" in rest)
-
-
-def _looks_like_tga(head: bytes) -> bool:
-    """Truevision TGA has no signature; its colour map flag, picture type and depth must be possible ones."""
-    return len(head) >= 18 and head[1] in (0, 1) and head[2] in (1, 2, 3, 9, 10, 11) and head[16] in (8, 15, 16, 24, 32)
 
 
 def moves(name: str, head: bytes) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import io
 import os
 import re
 import shutil
@@ -48,7 +47,8 @@ def write_atomically(
     mine: os.stat_result | None = None
     with _TURNS[hash(temporary) % len(_TURNS)], faults(output):
         try:
-            with _created(temporary) as file:
+            temporary.unlink(missing_ok=True)  # a link there is removed, not followed
+            with open(os.open(temporary, _NEW, 0o666), "w+b") as file:  # noqa: PTH123  (a file that is open)
                 mine = os.fstat(file.fileno())
                 file.write(write) if isinstance(write, bytes) else write(file)
                 file.flush()
@@ -77,12 +77,6 @@ def refuse_special(output: Path) -> None:
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
         raise OutputError(f"{output}: is {kind}, not a file; choose another name, or leave it out to write to stdout")
-
-
-def _created(temporary: Path) -> io.BufferedRandom:
-    """A new file, whatever lay there before; a link there is removed, not followed."""
-    temporary.unlink(missing_ok=True)
-    return open(os.open(temporary, _NEW, 0o666), "w+b")  # noqa: PTH123  (a file that is open)
 
 
 def _is_at(file: os.stat_result, path: Path) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediasift.media.pictures.avif import color_code_points
+from mediasift.media.pictures.probe import color_code_points
 from tests.pictures import encoded, scene
 
 AVIF = encoded(scene(), "AVIF")

@@ -14,8 +14,8 @@ from PIL import Image, ImageCms, ImageOps
 
 from mediasift.errors import Damaged, EmptyFile, ItemError, NotMedia, TooLarge, Unsupported
 from mediasift.items import FailedItem, Item
-from mediasift.media.pictures.avif import color_code_points
 from mediasift.media.pictures.images import decode
+from mediasift.media.pictures.probe import color_code_points
 from mediasift.media.pictures.tones import HLG, PQ
 from tests.pictures import encoded, scene
 

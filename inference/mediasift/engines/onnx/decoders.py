@@ -113,7 +113,7 @@ def detr(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
             f"decoder rtdetr: no boxes and scores for {labels} labels among outputs of shape "
             f"{', '.join(map(str, shapes))}. Are the labels complete?"
         )
-    return _corners(boxes * pixels), _sigmoid(logits)
+    return _corners(boxes * pixels), np.asarray(0.5 * (1 + np.tanh(logits / 2)), dtype=np.float32)  # their sigmoid
 
 
 def nanodet(outputs: Arrays, size: tuple[int, int], labels: int) -> Boxes:
@@ -230,10 +230,6 @@ def _by_number(scores: NDArray[Any], numbers: NDArray[Any], labels: int) -> NDAr
     places = whole.clip(0, labels - 1).astype(np.int64)[..., None]
     np.put_along_axis(spread, places, scores[..., None].astype(np.float32), axis=2)
     return spread
-
-
-def _sigmoid(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(0.5 * (1 + np.tanh(numbers / 2)), dtype=np.float32)
 
 
 def _grid(levels: Sequence[tuple[int, int, int]]) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,32 +26,6 @@ from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import DescriptionError, InferenceFailed, UsageError
 from mediasift.settings import parse_size
 from mediasift.system.files import write_atomically
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A description in the making.
-
-    Attributes:
-        description: What was given, what the file says, and what is assumed, together.
-        stated: What the file says, as options.
-        assumed: What neither says, as options.
-        sources: How it is known what the file says, where that is not plain.
-    """
-
-    description: ModelDescription
-    stated: list[str] = field(default_factory=list)
-    assumed: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-
-
-def draft_description(path: str | Path, given: DescribeSettings) -> Draft:
-    """The description that options and file make together; a classifier runs once for it.
-
-    Raises:
-        UsageError, DescriptionError: An option is missing, which the message names, or contradicts the graph.
-    """
-    return _Drafting(Path(path), given).draft()
 
 
 def describe_model(path: str | Path, description: ModelDescription, *, force: bool = False) -> Path:
@@ -91,8 +65,18 @@ _THEIRS = ("fit", "resample", "pad_value", *_SCALING)
 """Fields that no file of Ultralytics states: they are assumed to be as Ultralytics prepares pictures."""
 
 
-class _Drafting:
-    """What is gathered for a draft."""
+class Draft:
+    """The description that options and file make together; a classifier runs once for it.
+
+    Attributes:
+        description: What was given, what the file says, and what is assumed, together.
+        stated: What the file says, as options.
+        assumed: What neither says, as options.
+        sources: How it is known what the file says, where that is not plain.
+
+    Raises:
+        UsageError, DescriptionError: An option is missing, which the message names, or contradicts the graph.
+    """
 
     def __init__(self, path: Path, given: DescribeSettings) -> None:
         self.path, self.given = path, given
@@ -107,9 +91,9 @@ class _Drafting:
         self.stated: list[str] = []
         self.assumed: list[str] = []
         self.sources: list[str] = []
+        self.description = self._described()
 
-    def draft(self) -> Draft:
-        """See `draft_description`."""
+    def _described(self) -> ModelDescription:
         given, own = self.given, self.own
         picture = self._input()
         labels, ids = self._labels()
@@ -120,7 +104,7 @@ class _Drafting:
         )
         if self.task == "classify" and not (given.output_values and given.kind):
             description = replace(description, output=self._classifier_output(description))
-        return Draft(description=description, stated=self.stated, assumed=self.assumed, sources=self.sources)
+        return description
 
     def _input(self) -> InputDescription:
         """The recipe, field by field: as given, else as the file states it, else assumed."""

@@ -18,13 +18,7 @@ from numpy.typing import NDArray
 
 from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, Unsupported, UsageError
 from mediasift.items import FailedItem, Item, Place, TextPage
-from mediasift.media.documents.text_layer import (
-    Lines,
-    TextLayer,
-    leaves_pictures_unread,
-    read_text_layer,
-    without_words,
-)
+from mediasift.media.documents.text_layer import Lines, leaves_pictures_unread, read_text_layer, without_words
 from mediasift.media.pictures.headers import check_size
 from mediasift.sources.content import Content
 from mediasift.system.optional import lazily
@@ -100,9 +94,8 @@ def _read_page(
     try:
         with _loaded(document, number) as page:
             width, height, scale = _size(page, options.dpi, options.max_megapixels)
-            layer = read_text_layer(page, width, height) if options.text_layer else TextLayer()
-            lines = layer.lines
-            is_text = bool(lines) and layer.is_whole and not leaves_pictures_unread(page, lines, width, height)
+            lines, is_whole = read_text_layer(page, width, height) if options.text_layer else ((), True)
+            is_text = bool(lines) and is_whole and not leaves_pictures_unread(page, lines, width, height)
             if not is_text:
                 _check_pictures(page, options.max_megapixels)
         if is_text:

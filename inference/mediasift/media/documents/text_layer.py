@@ -35,19 +35,6 @@ are hidden behind a scan are its own text, which somebody recognised before."""
 _GRID = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextLayer:
-    """What a page holds as text.
-
-    Attributes:
-        lines: The lines whose letters are known.
-        is_whole: Whether those are all.
-    """
-
-    lines: Lines = ()
-    is_whole: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class _Letter:
     """A character; `box` is (left, top, right, bottom) in pixels, None for one that is not visible."""
@@ -57,10 +44,11 @@ class _Letter:
     is_known: bool = True
 
 
-def read_text_layer(page: Any, width: int, height: int) -> TextLayer:
-    """The text of a loaded page as far as the page shows it; boxes are pixels of the page rendered so large.
+def read_text_layer(page: Any, width: int, height: int) -> tuple[Lines, bool]:
+    """The lines of a loaded page as far as the page shows them, and whether those are all its text.
 
-    A line with letters that have no Unicode, only numbers of glyphs, is left out.
+    Boxes are pixels of the page rendered so large. A line with letters that have no Unicode, only numbers of glyphs, is
+    left out.
     """
     lines, is_whole = [], True
     with closing(page.get_textpage()) as text:
@@ -75,7 +63,7 @@ def read_text_layer(page: Any, width: int, height: int) -> TextLayer:
             else:
                 is_whole = False
             line = []
-    return TextLayer(lines=tuple(line for line in lines if line), is_whole=is_whole)
+    return tuple(line for line in lines if line), is_whole
 
 
 def _letters(page: Any, text: Any, width: int, height: int) -> Iterator[_Letter]:
@@ -126,15 +114,14 @@ def _words(line: Sequence[_Letter]) -> tuple[TextWord, ...]:
             words.append([])
         else:
             words[-1].append(letter)
-    return tuple(_word(word) for word in words if any(letter.box for letter in word))
-
-
-def _word(letters: Sequence[_Letter]) -> TextWord:
-    boxes = np.array([letter.box for letter in letters if letter.box is not None])
-    (left, top), (right, bottom) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
-    left, top = max(0, left), max(0, top)
-    box = left, top, max(1, right - left), max(1, bottom - top)
-    return TextWord(text="".join(letter.text for letter in letters), box=box)
+    visible = []
+    for word in words:
+        if boxes := [letter.box for letter in word if letter.box is not None]:
+            lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+            left, top = max(0, min(lefts)), max(0, min(tops))
+            box = left, top, max(1, max(rights) - left), max(1, max(bottoms) - top)
+            visible.append(TextWord(text="".join(letter.text for letter in word), box=box))
+    return tuple(visible)
 
 
 def leaves_pictures_unread(page: Any, lines: Lines, width: int, height: int) -> bool:

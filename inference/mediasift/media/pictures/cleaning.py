@@ -111,13 +111,10 @@ def deskew(image: Picture) -> tuple[Picture, Matrix]:
 
     A strip of which the turned canvas would be more than `_MOST_GROWTH` times as large stays as it is.
     """
-    angle = skew_deg(image)
-    if (
-        np.prod(rotated_size(image.shape[1], image.shape[0], angle, "grow"), dtype=float)
-        > _MOST_GROWTH * image.shape[0] * image.shape[1]
-    ):
-        angle = 0.0
-    return rotated(image, -angle) if angle else (to_gray(image), IDENTITY)
+    angle, (height, width) = skew_deg(image), image.shape[:2]
+    new_width, new_height = rotated_size(width, height, angle, "grow")
+    is_level = not angle or new_width * new_height > _MOST_GROWTH * width * height
+    return (to_gray(image), IDENTITY) if is_level else rotated(image, -angle)
 
 
 def with_border(image: Picture, width_px: int = 10) -> tuple[Picture, Matrix]:
@@ -133,19 +130,17 @@ def _edge(grey: Picture) -> np.uint8:
     return np.uint8(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
 
 
-def text_height_px(image: Picture) -> float:
-    """Median height of the connected components that may be letters; 0.0 when there are too few."""
-    _, ink = cv2.threshold(to_gray(image), 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
+def enlarge_small_text(image: Picture) -> tuple[Picture, Matrix]:
+    """Up to four times as large when its letters are low, and the map from the result's pixels to the original's.
+
+    How high they are is the median height of the connected components that may be letters, if there are a few.
+    """
+    grey = to_gray(image)
+    _, ink = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
     _, _, components, _ = cv2.connectedComponentsWithStats(ink)
     heights, widths = components[1:, cv2.CC_STAT_HEIGHT], components[1:, cv2.CC_STAT_WIDTH]
     letters = heights[(heights >= 5) & (heights < ink.shape[0] / 3) & (widths < 4 * heights)]
-    return float(np.median(letters)) if len(letters) >= 5 else 0.0
-
-
-def enlarge_small_text(image: Picture) -> tuple[Picture, Matrix]:
-    """Up to four times as large when its letters are low, and the map from the result's pixels to the original's."""
-    grey = to_gray(image)
-    height = text_height_px(grey)
+    height = float(np.median(letters)) if len(letters) >= 5 else 0.0
     factor = min(4.0, 1.5 * SMALL_TEXT_PX / height, 8000 / max(grey.shape)) if 0 < height < SMALL_TEXT_PX else 1.0
     if factor <= 1:
         return grey, IDENTITY

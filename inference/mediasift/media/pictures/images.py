@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from mediasift.errors import ItemError, TooLarge, Unsupported
 from mediasift.items import FailedItem, Item
 from mediasift.media.libraries import PIL, Image, cv2
-from mediasift.media.pictures.avif import color_code_points
 from mediasift.media.pictures.colors import BAND_ROWS, WHITE, Background, array_to_srgb, profile_of_code_points, to_srgb
 from mediasift.media.pictures.headers import Header, check_size, guarded, open_lazily, opened, pillow_reads
 from mediasift.media.pictures.jpeg import decode_jpeg
 from mediasift.media.pictures.levels import eight_bit, levels
 from mediasift.media.pictures.png import animated_png, decode_png
 from mediasift.media.pictures.pnm import decode_pam
-from mediasift.media.pictures.probe import ADVICE, check_end, pillow_header, read_header
+from mediasift.media.pictures.probe import ADVICE, check_end, color_code_points, pillow_header, read_header
 from mediasift.media.pictures.tiff import Directory, check_tiff, familiar, is_float_rgb, tiff_numbers
 from mediasift.media.pictures.transforms import Picture
 from mediasift.sources.content import Content
