@@ -177,10 +177,11 @@ class StartedOcr(Started):
 
     def _text(self, image: Picture, turn: int) -> tuple[PageText, Matrix | None]:
         """What is read in a picture, turned clockwise by so many degrees, and cleaned."""
-        cleaned = clean(image, self.settings.steps, clockwise_deg=turn) if self.settings.steps or turn else None
-        request = PageRequest(image=image if cleaned is None else cleaned.image, files=self.settings.files)
-        (text,) = self.engine.run([request])
-        return text, None if cleaned is None else cleaned.to_original
+        back = None
+        if self.settings.steps or turn:
+            image, back = clean(image, self.settings.steps, clockwise_deg=turn)
+        (text,) = self.engine.run([PageRequest(image=image, files=self.settings.files)])
+        return text, back
 
     def _rows(self, parts: Sequence[Region], lines: Sequence[Line], engine: str, note: str = "") -> list[Row]:
         level, rows = self.settings.level, list[Row]()

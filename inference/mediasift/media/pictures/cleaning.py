@@ -6,7 +6,6 @@ All functions take uint8 arrays, (H, W, 3) RGB or (H, W) grey, and return a grey
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,18 +148,6 @@ def enlarge_small_text(image: Picture) -> tuple[Picture, Matrix]:
     return np.asarray(large, dtype=np.uint8), np.array([[back_x, 0, 0], [0, back_y, 0]])
 
 
-class Cleaned(NamedTuple):
-    """A picture made easier to read.
-
-    Attributes:
-        image: uint8 (H, W).
-        to_original: From its pixels to those of the picture it was made from.
-    """
-
-    image: Picture
-    to_original: Matrix
-
-
 STEPS: dict[str, Callable[[Picture], Picture | tuple[Picture, Matrix]]] = {
     "invert": dark_on_light,
     "denoise": denoise,
@@ -174,8 +161,8 @@ STEPS: dict[str, Callable[[Picture], Picture | tuple[Picture, Matrix]]] = {
 engine's help."""
 
 
-def clean(image: Picture, steps: Collection[str], *, clockwise_deg: float = 0.0) -> Cleaned:
-    """The picture, turned, then cleaned by the steps named, in the order of `STEPS`."""
+def clean(image: Picture, steps: Collection[str], *, clockwise_deg: float = 0.0) -> tuple[Picture, Matrix]:
+    """The picture, turned, then cleaned by the steps named, in the order of `STEPS`; and the map back from its pixels."""
     current, matrix = rotated(image, clockwise_deg)
     for name, step in STEPS.items():
         if name in steps:
@@ -185,7 +172,7 @@ def clean(image: Picture, steps: Collection[str], *, clockwise_deg: float = 0.0)
                 matrix = np.asarray(matrix @ np.vstack([back, [0, 0, 1]]), dtype=np.float64)
             else:
                 current = result
-    return Cleaned(current, matrix)
+    return current, matrix
 
 
 def map_box(
