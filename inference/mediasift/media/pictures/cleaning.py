@@ -162,7 +162,7 @@ engine's help."""
 
 
 def clean(image: Picture, steps: Collection[str], *, clockwise_deg: float = 0.0) -> tuple[Picture, Matrix]:
-    """The picture, turned, then cleaned by the steps named, in the order of `STEPS`; and the map back from its pixels."""
+    """The picture, turned, then cleaned by the steps named, in the order of `STEPS`; and the map back."""
     current, matrix = rotated(image, clockwise_deg)
     for name, step in STEPS.items():
         if name in steps:
