@@ -57,9 +57,13 @@ class DataFolder(type(Path())):  # type: ignore[misc]
 
 @pytest.fixture(scope="session")
 def test_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the test data; without one, drawn stand-ins for some of it, see `tests.stand_ins`."""
+    """The folder with the test data; without one, or with an empty one, drawn stand-ins, see `tests.stand_ins`."""
     folder = DataFolder(os.environ.get("MEDIASIFT_TEST_DATA", ROOT.parent / "shared" / "data"))
-    return folder if folder.is_dir() else DataFolder(make(tmp_path_factory.mktemp("data") / "data"))
+    return (
+        folder
+        if folder.is_dir() and any(folder.iterdir())
+        else DataFolder(make(tmp_path_factory.mktemp("data") / "data"))
+    )
 
 
 @pytest.fixture
