@@ -196,8 +196,9 @@ def pixel_rows(
     def is_settled(rows: Sequence[Row]) -> bool:
         """One picture, no other file of whose size has other bytes."""
         row = rows[0]
-        picture = len(rows) == 1 and isinstance(row, Info) and row.kind == "picture" and row.width is not None
-        return picture and isinstance(row, Info) and len(files[row.width, row.height]) == 1
+        if len(rows) > 1 or not isinstance(row, Info) or row.kind != "picture" or row.width is None:
+            return False
+        return len(files[row.width, row.height]) == 1
 
     doubtful = [number for number, rows in enumerate(described) if every_frame or not is_settled(rows)]
     decoded = dict(zip(doubtful, decode([collection.sources[number] for number in doubtful]), strict=True))

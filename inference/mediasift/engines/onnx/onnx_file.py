@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediasift.engines.onnx.protobuf import Value, collected, integer, text, texts, varints, walk
-from mediasift.errors import ModelError, ModelNotFound
+from mediasift.errors import ItemError, ModelError, ModelNotFound, NotFound
+from mediasift.sources.content import LocalFile
 
 MAX_NODES = 200_000
 """Largest number of nodes in a graph; ResNet-152 has about 500, the largest language models some 20,000."""
@@ -126,22 +127,16 @@ def read_facts(path: Path) -> OnnxFacts:
 
 
 def _mapped(path: Path) -> memoryview:
-    """The file's bytes, mapped as long as somebody holds them; regular files only: a FIFO or device would hang us."""
+    """The file's bytes, mapped as long as somebody holds them."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
+        with LocalFile(path).open() as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise ModelError(f"{path}: the file is empty")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except NotFound:
         raise ModelNotFound(f"{path}: no such file") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"{path}: not a regular file")
-        if status.st_size == 0:
-            raise ModelError(f"{path}: the file is empty")
-        return memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ))
-    finally:
-        os.close(handle)
+    except ItemError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 class _Reader:
