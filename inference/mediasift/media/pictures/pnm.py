@@ -21,9 +21,7 @@ class _Pam(NamedTuple):
     start: int
 
 
-def _pam(data: bytes) -> _Pam | None:
-    if not data.startswith(b"P7"):
-        return None
+def _pam(data: bytes) -> _Pam:
     head, ended, _ = data[:65536].partition(b"\nENDHDR\n")
     lines = [line.split(None, 1) for line in head.split(b"\n")[1:] if line and not line.startswith(b"#")]
     stated = {words[0]: words[1] for words in lines if len(words) == 2}
@@ -39,8 +37,10 @@ def _pam(data: bytes) -> _Pam | None:
 
 def pam_header(data: bytes) -> Header | None:
     """The header of a PAM; None for other kinds of PNM."""
+    if not data.startswith(b"P7"):
+        return None
     pam = _pam(data)
-    return pam and Header(width=pam.width, height=pam.height, mode=("L", "LA", "RGB", "RGBA")[pam.depth - 1])
+    return Header(width=pam.width, height=pam.height, mode=("L", "LA", "RGB", "RGBA")[pam.depth - 1])
 
 
 def decode_pam(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
@@ -50,12 +50,12 @@ def decode_pam(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None
         Damaged: Samples are missing, or above the white stated.
     """
     pam = _pam(data)
-    kind = np.dtype(np.uint8 if pam and pam.white < 256 else ">u2")
-    count = pam.width * pam.height * pam.depth if pam else 0
-    if pam is None or len(data) < pam.start + count * kind.itemsize:
+    kind = np.dtype(np.uint8 if pam.white < 256 else ">u2")
+    count = pam.width * pam.height * pam.depth
+    if len(data) < pam.start + count * kind.itemsize:
         raise Damaged("PAM cut off")
     numbers = np.frombuffer(data, kind, count, pam.start).reshape(pam.height, pam.width, pam.depth)
-    if count and numbers.max() > pam.white:
+    if numbers.max() > pam.white:
         raise Damaged(f"PAM with samples above the {pam.white} that it states as white")
     scaled = ((numbers.astype(np.uint32) * 255 + pam.white // 2) // pam.white).astype(np.uint8)
     return (scaled, None) if pam.depth % 2 else (scaled[:, :, :-1], scaled[:, :, -1])
