@@ -21,7 +21,6 @@ Lines = tuple[tuple[TextWord, ...], ...]
 
 _HYPHEN = 0xFFFE
 """What PDFium returns for a hyphen at the end of a line."""
-_SOFT_HYPHEN = "\u00ad"
 _JOINERS = "\u200c\u200d"
 _JOINED_FROM = "\u0590"
 """Scripts from here on are spelled with joiners and non-joiners: Arabic, those of India, emoji; elsewhere they say
