@@ -35,7 +35,17 @@ def page() -> str:
     """The page's text."""
     from mediasift.verbs import VERBS
 
-    return HEAD + "".join(section(name, one.load()) for name, one in VERBS.items())
+    return HEAD + "".join(section(name, one.load()) for name, one in VERBS.items()) + counts()
+
+
+def counts() -> str:
+    """The columns of counts."""
+    from mediasift.evaluate.counts import ItemCount, SourceCount
+
+    lines = ["\n## --per\n", "What `--per` gives instead of a verb's own rows.\n"]
+    for name, row_type in (("item", ItemCount), ("source", SourceCount)):
+        lines += [f"| `--per {name}`: column | type | |", "|---|---|---|", *columns(row_type), ""]
+    return "\n".join(lines[:-1]) + "\n"
 
 
 def section(name: str, settings: Any) -> str:

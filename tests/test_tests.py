@@ -42,6 +42,7 @@ TESTED_IN = {
     "system/test_files": "system/lines",
     "tables/test_writers": "tables/formats tables/stored",
     "train/test_train": "cli/train train/grafting train/lesson train/page train/pictures train/settings train/writing",
+    "tasks/test_detect": "tasks/objects",
     "tasks/test_embed": "engines/onnx/embedder tasks/fingerprint",
     "tasks/test_ocr": "engines/ocr/page engines/ocr/rapidocr engines/ocr/tesseract",
     "tasks/test_shots": "cli/shots",

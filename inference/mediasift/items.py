@@ -44,6 +44,7 @@ class Item(Place):
         shot: For a frame that stands for a shot of a video: the shot's number, from 1.
         content: What it was read from; None for a caller's array.
         note: How it was read, where a reader of the table should know.
+        part: Of a box of a picture: its number among those of that picture, from 1.
     """
 
     image: NDArray[np.uint8]
@@ -51,6 +52,12 @@ class Item(Place):
     shot: int | None = None
     content: Content | None = None
     note: str = ""
+    part: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyItem(Place):
+    """A picture that holds nothing to look at: one in which no box was found, where boxes are the inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -54,6 +54,11 @@ class Finding(Row):
 
     found: int | None = None
 
+    def counted(self) -> tuple[str | None, int, float | None]:
+        """What the row adds to counts: a label, how many, and its score."""
+        label = getattr(self, "label", None)
+        return label, int(label is not None), getattr(self, "score", None)
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

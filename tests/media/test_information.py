@@ -156,3 +156,17 @@ def test_sound_that_does_not_begin_with_its_signature(tmp_path: Path):
     (tmp_path / "b.aac").write_text("<html>")
     (row,) = rows(tmp_path / "b.aac")
     assert row.error.startswith("damaged")
+
+
+def test_colours_of_pictures_and_pages(tmp_path: Path):
+    """Of a picture with a header but no pixels the header stays, beside the error."""
+    red, blue = (Image.new("RGB", (40, 30), color) for color in ((250, 0, 0), (0, 0, 250)))
+    red.save(tmp_path / "a.tif", save_all=True, append_images=[blue])
+    red.save(tmp_path / "b.png")
+    (tmp_path / "c.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
+    first, second, whole, broken = ms.info(tmp_path, colors=True)
+    assert (first.page, first.mean_color, first.dominant_colors) == (1, "#fa0000", "#fa0000 1.000")
+    assert (second.page, second.mean_color, whole.mean_color) == (2, "#0000fa", "#fa0000")
+    assert broken.error
+    (plain,) = rows(tmp_path / "b.png")
+    assert (plain.mean_color, plain.brightness) == (None, None)

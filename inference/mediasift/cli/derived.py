@@ -26,7 +26,12 @@ def command_of(name: str) -> click.Command:
     command = click.Command(name, callback=_callback(settings), help=f"{inspect.getdoc(settings)}\n\n{_INPUTS}")
     metavar = getattr(settings, "metavar", "INPUT...")
     command.params = [
-        click.Argument(["inputs"], nargs=-1 if metavar.endswith("...") else 1, required=True, metavar=metavar),
+        click.Argument(
+            ["inputs"],
+            nargs=-1 if metavar.endswith("...") else 1,
+            required=not hasattr(settings, "boxes"),
+            metavar=metavar,
+        ),
         *own_options(settings),
         *shared.table_options(settings.row),
     ]
@@ -36,6 +41,8 @@ def command_of(name: str) -> click.Command:
 def _callback(settings: Any) -> Callable[..., None]:
     def run(inputs: tuple[str, ...], **chosen: Any) -> None:
         showing = shared.taken(chosen)
+        if inputs == () and chosen.get("boxes") is None:
+            raise click.MissingParameter(param_type="argument", param_hint="'INPUT...'")
         shared.finish(table_of(made(settings, chosen), inputs), showing)
 
     return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,24 @@ class Collection:
                 self.readable.append(entry)
                 self.pixels += base64.b64decode(row.pixels or "")
                 self.vectors += [] if row.vector is None else [row.vector]
+
+    def behind(self, queries: Sequence[str], vectors: NDArray[np.float32]) -> Collection:
+        """The same behind queries that are texts, of which only the vectors are known, float32 (N, D)."""
+        count = len(queries)
+        asked = [
+            Entry(path=text, source=number, feature=number, width=0, height=0, sharpness=0.0, error="")
+            for number, text in enumerate(queries)
+        ]
+        moved = {
+            id(entry): replace(entry, source=entry.source + count,
+                               feature=entry.feature + count if entry.feature >= 0 else -1)
+            for entry in self.entries
+        }  # fmt: skip
+        return replace(
+            self, sources=[*(Source(path=text) for text in queries), *self.sources], first=count,
+            entries=[*asked, *moved.values()], readable=[*asked, *(moved[id(entry)] for entry in self.readable)],
+            vectors=[*vectors, *self.vectors],
+        )  # fmt: skip
 
     def shrunken(self, *shape: int) -> NDArray[np.uint8]:
         """The shrunken pixels, uint8 (N, *shape)."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,8 @@ from mediasift.compare.neighbours import Neighbour, neighbour_rows
 from mediasift.compare.pairs import Pair, pair_rows
 from mediasift.compare.reduction import Reduction
 from mediasift.compare.spaces import TURNS, Space
-from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
+from mediasift.engines.onnx.pair import TextHalf
+from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER, find_description, find_model
 from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.errors import InputError, UsageError
 from mediasift.media.settings import PictureSettings
@@ -255,7 +256,8 @@ class Search(CompareSettings):
     A model decides what is alike, so other pictures of the same kind of thing are found as well; --method phash finds
     copies of the picture itself, and is faster.
 
-    QUERY is a picture; a folder or list of pictures gives the neighbours of each.
+    QUERY is a picture; a folder or list of pictures gives the neighbours of each. With --text it is what they show, in
+    words.
     """
 
     row: ClassVar[type[Row]] = Neighbour
@@ -268,9 +270,14 @@ class Search(CompareSettings):
     top: Annotated[int, Option("Neighbours per query at most.", least=1)] = 10
     min_similarity: Annotated[float | None, _LEAST] = None
     turns: Annotated[bool, _TURNS] = False
+    text: Annotated[bool, Option("QUERY is words, for --method with a pair of picture and text (CLIP, SigLIP).")] = (
+        False
+    )
 
     def table(self, query: Named) -> Table[Neighbour]:
         """The neighbours of each query."""
+        if self.text:
+            return self._by_words([query] if isinstance(query, str) else [str(one) for one in cast("Any", query)])
         own = {"task": "search", "top": self.top, "min_similarity": self.min_similarity,
                "query": Inputs(named=named_inputs(query)).names}  # fmt: skip
         rows = partial(neighbour_rows, top=self.top, min_similarity=self.min_similarity)
@@ -278,3 +285,21 @@ class Search(CompareSettings):
         if reduction.first in (0, len(reduction.sources)):
             raise InputError("search needs a query and pictures to search among; one of them names no media")
         return Table(reduction)
+
+    def _by_words(self, texts: Sequence[str]) -> Table[Neighbour]:
+        """The pictures that are most like texts, in a model's space of both."""
+        if self.method in METHODS or self.turns:
+            raise UsageError("text needs --method with a pair of picture and text, and no --turns")
+        path = find_model(self.method)
+        half = TextHalf(path, find_description(path), threads=self.threads)
+        vectors = half.vectors(texts, prompt=False)
+
+        def rows(read: Collection, _space: Space) -> Iterator[Neighbour]:
+            if read.vectors and read.vectors[0].shape != vectors[0].shape:
+                raise UsageError(f"{path}: vectors of pictures and of texts have different lengths; they are no pair")
+            read = read.behind(texts, vectors)
+            return neighbour_rows(read, self.space(read), top=self.top, min_similarity=self.min_similarity)
+
+        own = {"task": "search", "top": self.top, "min_similarity": self.min_similarity, "text": list(texts),
+               **half.facts}  # fmt: skip
+        return Table(self.reduction([[], self.among], TakeFingerprints(), own, rows))

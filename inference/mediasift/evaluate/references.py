@@ -126,6 +126,11 @@ def predictions(
     """
     records = read_table(result, encoding)
     need_columns(result, records, "path", "label")
+    if _shows_presence(records):  # what is there is there, however sure the model was
+        records = [
+            record | {"score": None, "label": None if _number(result, record, "count") == 0 else record["label"]}
+            for record in records
+        ]
     known = {label for labels in true.labels.values() for label in labels}
     in_known = {name: any(_text(record.get(name)) in known for record in records) for name in ("label", "label_id")}
     column = "label_id" if in_known["label_id"] and not in_known["label"] else "label"
@@ -144,10 +149,24 @@ def predictions(
             )
         if label := _text(record.get(column)):
             _add(by_key.setdefault(key, []), result, record, number, label)
-        elif _number(result, record, "found") == 0:
+        elif 0 in (_number(result, record, "found"), _number(result, record, "count")):
             by_key.setdefault(key, [])
     ordered = {key: [one for _, one in sorted(labels, key=lambda pair: pair[0])] for key, labels in by_key.items()}
     return ordered, _notes(paths, ordered, known)
+
+
+def tells_presence(result: Path, encoding: str | None = None) -> bool:
+    """Whether a table is one of objects with boxes, or of counts, so that a picture may have several labels or none.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    return _shows_presence(read_table(result, encoding))
+
+
+def _shows_presence(records: Sequence[Record]) -> bool:
+    names = set(records[0] if records else ())
+    return "count" in names or ("left_px" in names and "rank" not in names)
 
 
 def _add(labels: list[tuple[float, Prediction]], result: Path, record: Record, number: int, label: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from mediasift.errors import ItemError
 from mediasift.evaluate.labels import Evaluation, Measure, Mistake, measure_labels
 from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability, need_plots
-from mediasift.evaluate.references import predictions, true_labels
+from mediasift.evaluate.references import predictions, tells_presence, true_labels
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import decode
 from mediasift.media.pictures.transforms import Picture
@@ -32,7 +32,8 @@ def evaluate_labels(
 
     Args:
         result: Written by `classify`, or any table with the columns path and label (score, rank, label_id and found
-            count). Paths that differ from the reference's are matched by name, where that is unique.
+            count); of `detect`, `segment` or `--per item`, of which a label counts as predicted where it is there at
+            all. Paths that differ from the reference's are matched by name, where that is unique.
         reference: A table with the columns path and label, or a folder with a folder for each label.
         report: Folder for tables and plots.
         seed: Of the bootstrap that intervals come from.
@@ -48,7 +49,8 @@ def evaluate_labels(
     predicted, notes = predictions(Path(result), true, encoding)
     for note in notes:
         logging.getLogger("mediasift").warning(note)
-    evaluation = measure_labels(predicted, true.labels, seed=seed)
+    several = tells_presence(Path(result), encoding)
+    evaluation = measure_labels(predicted, true.labels, several=several, seed=seed)
     if report is not None:
         write_report(evaluation, Path(report))
     return evaluation

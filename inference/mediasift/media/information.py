@@ -47,6 +47,13 @@ class Info(Row):
         captured: When it was taken, ISO 8601, in the camera's own time, with its offset where it is known.
         latitude, longitude: Where, in degrees, north and east positive.
         bytes, sha256: Of the file.
+        mean_color, dominant_colors, brightness, contrast, saturation, colourfulness, sharpness: Of a picture, where
+            colours were asked for: see `pictures.style.Style`.
+        pitch_hz, pitch_low_hz, pitch_high_hz: Of a sound, where its voice was asked for: median, 5th and 95th
+            percentile.
+        voiced: Share of its time with a pitch, 0..1.
+        loudness_db: Without pauses, in dB relative to full scale.
+        pauses, pauses_s: How many of 0.3 s or more, and how long all of them are.
     """
 
     kind: str | None = None
@@ -70,6 +77,20 @@ class Info(Row):
     longitude: float | None = None
     bytes: int | None = None
     sha256: str | None = None
+    mean_color: str | None = None
+    dominant_colors: str | None = None
+    brightness: float | None = None
+    contrast: float | None = None
+    saturation: float | None = None
+    colourfulness: float | None = None
+    sharpness: float | None = None
+    pitch_hz: float | None = None
+    pitch_low_hz: float | None = None
+    pitch_high_hz: float | None = None
+    voiced: float | None = None
+    loudness_db: float | None = None
+    pauses: int | None = None
+    pauses_s: float | None = None
 
 
 def information(

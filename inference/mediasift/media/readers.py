@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from mediasift.errors import NotFound, Unsupported, UsageError
-from mediasift.items import FailedItem, Item, MediaFile, Place, RemoteSound
+from mediasift.items import EmptyItem, FailedItem, Item, MediaFile, Place, RemoteSound
 from mediasift.media.documents.pages import read_pages
 from mediasift.media.pictures.colors import Background
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.images import Admit, admit_all, decode, from_pillow
+from mediasift.media.pictures.transforms import crop
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
+from mediasift.sources.boxes import Part
 from mediasift.sources.content import Array, Content, RemoteRecording
 from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves
 from mediasift.sources.naming import Source
@@ -48,6 +51,8 @@ def read_source(
         raise source.failure or NotFound("nothing to read")
     if isinstance(content, Array) and reads in ("pictures", "frames"):
         yield _given(source.path, content.image, options)
+    elif isinstance(content, Part):
+        yield _part(content, source.path, reads, options, admit)
     elif isinstance(content, RemoteRecording) and reads == "sound":
         yield RemoteSound(path=source.path)
     else:
@@ -55,6 +60,42 @@ def read_source(
         whole = 0 if any(row.error for row in rows) else first  # a page that failed may be two items
         items = _read(content, source.path, reads, options, needs=needs, admit=admit, first=whole)
         yield from islice(items, first, None)
+
+
+def _part(part: Part, path: str, reads: str, options: Any, admit: Admit) -> AnyItem:
+    """What is in a box, cut out of every pixel that there is; a picture without a box is an empty item."""
+    place: dict[str, Any] = {"path": path, "page": part.page, "frame": part.frame, "time_s": part.time_s}
+    if part.box is None:
+        return EmptyItem(**place)
+    whole = next(_whole(part, path, reads, options, admit), None)
+    if isinstance(whole, Item):
+        image = np.ascontiguousarray(crop(whole.image, part.box))
+        size = image.shape[1], image.shape[0]
+        return replace(whole, image=image, original_size=size, part=part.number, content=part)
+    if isinstance(whole, FailedItem):
+        return whole
+    known = whole is None or not hasattr(options, "force_ocr")
+    reason = "no such page or frame is in the file" if known else "the text of the page is in the file; --force-ocr"
+    return FailedItem(**place, error=NotFound(reason) if known else Unsupported(reason))
+
+
+def _whole(part: Part, path: str, reads: str, options: Any, admit: Admit) -> Iterator[AnyItem]:
+    """The picture, page or frame in which a box lies."""
+    if part.frame is not None:
+        from mediasift.media.video.footage import frame_item, open_footage
+
+        with open_footage(part.whole, options.viewing, alive=partial(admit, 0.0)) as footage:
+            for frame in footage.at([part.frame]):
+                yield frame_item(frame, path, admit, content=part.whole, note=footage.note)
+            if complaint := footage.complaint():
+                yield FailedItem(path=path, frame=part.frame, time_s=part.time_s, error=complaint)
+        return
+    form = known_format(part.whole.head(), part.whole.suffix)
+    if part.page is not None and form.kind == "document":
+        options = replace(options, pages=str(part.page))
+    items = _read(part.whole, path, reads, options, needs=None, admit=admit, first=0)
+    first = part.page - 1 if part.page is not None and form.kind != "document" else 0
+    yield from islice(items, first, None)
 
 
 def _read(

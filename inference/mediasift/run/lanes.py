@@ -30,6 +30,7 @@ class Entry:
         name: Its numbers, for the marks.
         error: Why it could not be read or prepared.
         rows: What is known without any engine.
+        is_empty: Whether there is nothing to look at, and a row says so.
         prepared: Part → what waits for its engine; taken away when it is handed over.
         size: Bytes that it keeps waiting, about.
         answers: Part → its rows, or why there are none, in the order of `prepared`; None until it has answered.
@@ -39,6 +40,7 @@ class Entry:
     name: Culprit
     error: ItemError | None = None
     rows: Sequence[Row] = ()
+    is_empty: bool = False
     prepared: Mapping[str, Any] = field(default_factory=dict)
     size: int = 0
     answers: dict[str, Sequence[Row] | ItemError | None] = field(init=False)

@@ -18,7 +18,7 @@ from typing import Any
 from mediasift.engines.engine import PaidSettings
 from mediasift.errors import ItemError
 from mediasift.items import Place
-from mediasift.rows import Row, placed
+from mediasift.rows import Finding, Row, placed
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job
 from mediasift.run.lanes import WHOLE, Entry, Lane
@@ -220,6 +220,8 @@ class Pipeline:
 
     def _rows(self, work: Work, entry: Entry) -> list[Row]:
         rows = list(entry.rows)
+        if entry.is_empty:
+            rows.append(self._row_type(found=0) if issubclass(self._row_type, Finding) else self._row_type())
         if entry.error is not None:
             rows.append(self.task.failed(self._row_type, entry.error))
         for part, answer in entry.answers.items():

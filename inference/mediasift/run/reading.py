@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mediasift.errors import ItemError
-from mediasift.items import FailedItem, MediaFile, Place
+from mediasift.items import EmptyItem, FailedItem, MediaFile, Place
 from mediasift.media.readers import AnyItem, read_source
 from mediasift.run.lanes import WHOLE, Entry
 from mediasift.run.marks import Culprit, Marks
@@ -285,6 +285,8 @@ class Readers:
             return Entry(place, name, error=trouble.error)
         if isinstance(item, FailedItem):
             return Entry(place, name, error=item.error)
+        if isinstance(item, EmptyItem):
+            return Entry(place, name, is_empty=True)
         try:
             prepared = self._task.prepare(item)
         except ItemError as error:

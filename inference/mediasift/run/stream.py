@@ -26,6 +26,7 @@ from mediasift.run.ledger import check_consent
 from mediasift.run.pipeline import Pipeline, readers, started
 from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
+from mediasift.sources.boxes import check_no_inputs
 from mediasift.sources.content import Content, PillowPicture, given
 from mediasift.sources.folders import Skipped
 from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
@@ -60,6 +61,9 @@ _TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file op
 def stream_of(task: Any, inputs: Named) -> Stream[Any]:
     """The started task over inputs; what is missing fails here, before the first file is read."""
     named = named_inputs(inputs)
+    if (table := getattr(task, "boxes", None)) is not None:
+        check_no_inputs(named, table)
+        named = [table]
     stream: Stream[Any] = Stream(with_profile(Job(task=task.for_inputs(named), inputs=Inputs.of(task, named))))
     try:
         stream.find()

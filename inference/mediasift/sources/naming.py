@@ -14,9 +14,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
-from mediasift.errors import InputError, ItemError, NotFound, Unreadable, Unsupported
+from mediasift.errors import InputError, ItemError, NotFound, Unreadable, Unsupported, UsageError
+from mediasift.sources.boxes import ROW, Part, box_columns, read_boxes
 from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.folders import Folder, Skipped
 from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
@@ -54,6 +55,7 @@ class Inputs:
         column: Column of a list that holds the paths; None takes `path`, or the only one. In JSON Lines a dotted name.
         keep: Columns of a list to carry into every row.
         encoding: Of lists; None takes UTF-8.
+        boxes: What is named is a table of boxes, and each box an input; or each picture with boxes, whole.
     """
 
     named: Sequence[str | Path | Content]
@@ -61,12 +63,19 @@ class Inputs:
     column: str | None = None
     keep: tuple[str, ...] = ()
     encoding: str | None = None
+    boxes: Literal["", "each", "whole"] = ""
 
     @classmethod
     def of(cls, settings: ListSettings, named: Sequence[str | Path | Content]) -> Inputs:
         """These names, read as the settings say."""
         lists = {field.name: getattr(settings, field.name) for field in fields(ListSettings)}
-        return cls(named=named, **lists)
+        table = getattr(settings, "boxes", None)
+        if table is None:
+            return cls(named=named, **lists)
+        if getattr(settings, "blur", False):
+            return cls(named=named, **lists, boxes="whole")
+        lists["keep"] = tuple(dict.fromkeys((*box_columns(table, settings.encoding), *settings.keep)))
+        return cls(named=named, **lists, boxes="each")
 
     @property
     def names(self) -> list[str]:
@@ -212,11 +221,33 @@ def _listed(name: str, folder: Path) -> Content:
 
 
 def _from_table(file: Path, inputs: Inputs, data: bytes | None = None) -> Iterator[Source]:
+    if inputs.boxes:
+        yield from _from_boxes(file, inputs)
+        return
     for path, kept, line in listed_paths(file, inputs.column, inputs.keep, inputs.encoding, data):
         if path.strip():
             yield Source(path=path, content=_listed(path, file.parent), kept=kept)
         else:
             yield Source(path=path, kept=kept, failure=NotFound(f"line {line} of {file.name} has no path"))
+
+
+def _from_boxes(file: Path, inputs: Inputs) -> Iterator[Source]:
+    """A source for each box, or for each file that has any; a file in which none was found is one, too."""
+    seen: set[str] = set()
+    for row in read_boxes(file, inputs.encoding):
+        if inputs.boxes == "whole" and row.path in seen:
+            continue
+        seen.add(row.path)
+        if missing := [name for name in inputs.keep if name not in row.record and name != ROW]:
+            raise UsageError(f"{file}: no column {missing[0]!r} to keep; it has {', '.join(row.record)}")
+        kept, content = row.kept(inputs.keep), _listed(row.path, file.parent)
+        if inputs.boxes == "whole":
+            yield Source(path=row.path, content=content, kept=kept)
+        elif row.failure is not None:
+            yield Source(path=row.path, kept=kept, failure=row.failure)
+        else:
+            part = Part(content, row.page, row.frame, row.time_s, row.box, row.number)
+            yield Source(path=row.path, content=part, kept=kept)
 
 
 def common_folder(named: Sequence[str | Path | Content]) -> str:

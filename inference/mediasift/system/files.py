@@ -160,7 +160,7 @@ def path_below(folder: str | Path, path: str | PurePath) -> Path:
     )
 
 
-_MARK = r"(_\d\d+-\d\d-\d\d\.\d{3}|_f\d+|_p\d+|\.(page|frame)-?\d+|array\[\d+\])_*$"
+_MARK = r"(_\d\d+-\d\d-\d\d\.\d{3}|_f\d+|_p\d+|\.(page|frame)-?\d+|\.box\d+|array\[\d+\])_*$"
 """How names end that `place_suffix` and Python's arrays have given."""
 
 
@@ -194,6 +194,7 @@ def place_suffix(place: Place, *, time: str = "", frame: str, page: str) -> str:
     """
     parts = [
         (time, None if place.time_s is None else clock(place.time_s)), (frame, place.frame), (page, place.page),
+        (".box{}", getattr(place, "part", None)),
     ]  # fmt: skip
     return "".join(pattern.format(value) for pattern, value in parts if value is not None)
 

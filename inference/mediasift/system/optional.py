@@ -60,6 +60,12 @@ def is_installed(top_level: str) -> bool:
     return importlib.util.find_spec(top_level) is not None
 
 
+def package_folder(top_level: str) -> Path | None:
+    """The folder of an installed package, which is not imported; None where it is not installed."""
+    spec = importlib.util.find_spec(top_level)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
 class _Lazy:
     """Stands for a module until one of its names is used; the import system's locks make that safe in threads."""
 

@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.engine import Resources
+from mediasift.engines.onnx.embedder import load_embedder
 from mediasift.engines.onnx.meaning import check_probabilities
+from mediasift.engines.onnx.pair import TextHalf
 from mediasift.engines.onnx.recipe import prepare, smallest_size
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
 from mediasift.media.pictures.transforms import Box, Fit, check_box, crop, parse_box
-from mediasift.media.settings import PictureSettings
+from mediasift.media.settings import PartSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
-from mediasift.tasks.task import ModelRunSettings, Reads, StartedModel
+from mediasift.tasks.task import CountSettings, ModelRunSettings, Reads, StartedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +50,20 @@ def _check_boxes(boxes: Sequence[Box]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classify(ModelSettings, PictureSettings, ModelRunSettings):
+class Classify(ModelSettings, CountSettings, PartSettings, ModelRunSettings):
     """Label pictures with a model: a row for each of the best labels."""
 
     name: ClassVar[str] = "classify"
     reads: ClassVar[Reads] = "pictures"
     row: ClassVar[type[Row]] = Classification
 
+    labels: Annotated[
+        Sequence[str],
+        Option(
+            "Labels of one's own, separated by commas, for a pair of picture and text (CLIP, SigLIP).", metavar="A,B",
+            default="the model's",
+        ),
+    ] = ()  # fmt: skip
     top: Annotated[int, Option("Labels per picture at most; 0 for all.", least=0)] = 1
     min_score: Annotated[float, Option("Leave out labels with lower scores.", least=0, most=1)] = 0.0
     crops: Annotated[
@@ -77,12 +86,17 @@ class Classify(ModelSettings, PictureSettings, ModelRunSettings):
         Raises:
             ModelError: It is not here, not a classifier, or cannot run on the device.
         """
-        model = self.loaded("classify", resources.threads)
-        started = StartedClassify(self, model, resources)
+        model: OnnxModel
+        if self.labels:
+            model = load_embedder(self.model, device=self.device, threads=resources.threads)
+            started: StartedClassify = StartedOwnLabels(self, model, resources)
+        else:
+            model = self.loaded("classify", resources.threads)
+            started = StartedClassify(self, model, resources)
         if self.fit not in (None, model.description.input.fit):
             started.wanted = replace(model.description.input, fit=self.fit, shorter_side=None)
             started.needs = smallest_size(started.wanted)
-            started.facts = {**model.facts, "fit": self.fit}
+            started.facts = {**started.facts, "fit": self.fit}
         if self.crops:  # they need every pixel they can get
             started.needs = None
         return started
@@ -93,11 +107,13 @@ class StartedClassify(StartedModel):
 
     Attributes:
         wanted: How pictures are prepared.
+        labels, label_ids: In the order of the scores.
     """
 
     def __init__(self, settings: Classify, model: OnnxModel, resources: Resources) -> None:
         super().__init__(settings, model, resources)
         self.wanted = model.description.input
+        self.labels, self.label_ids = model.description.labels, model.description.label_ids
 
     def prepare(self, item: Item) -> list[NDArray[Any]]:
         """The model's input for the picture, or for each crop of it."""
@@ -108,7 +124,7 @@ class StartedClassify(StartedModel):
         """The rows of each picture."""
         parts = [part for prepared in batch for part in prepared]
         pictures = parts[0][None] if len(parts) == 1 else np.stack(parts)
-        scores = to_scores(self.model.run(pictures, pad_to=self.pad_to), self.model)
+        scores = self.scores(self.model.run(pictures, pad_to=self.pad_to))
         if self.settings.top == 1:  # of equals the first, as below
             order, best = scores.argmax(axis=1)[:, None], scores.max(axis=1)[:, None]
         else:
@@ -120,11 +136,14 @@ class StartedClassify(StartedModel):
         boxes = [",".join(f"{side:g}" for side in box) for box in self.settings.crops]
         return [[row for box in boxes for row in self._rows(*next(ranked), box)] for _ in batch]
 
+    def scores(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """The model's output as probabilities, float32 (N, labels)."""
+        return to_scores(values, self.model)
+
     def _rows(self, order: Sequence[int], scores: Sequence[float], box: str | None) -> list[Row]:
         """Those of one picture, or crop: numbers of labels, best first, and their scores."""
-        description, least = self.model.description, self.settings.min_score
+        labels, label_ids, least = self.labels, self.label_ids, self.settings.min_score
         count = len(scores) if scores[-1] >= least else sum(score >= least for score in scores)
-        labels, label_ids = description.labels, description.label_ids
         rows: list[Row] = [
             Classification(
                 crop=box, rank=rank, score=round(score, 6), label=labels[position],
@@ -133,6 +152,21 @@ class StartedClassify(StartedModel):
             for rank, (position, score) in enumerate(zip(order[:count], scores, strict=False), start=1)
         ]  # fmt: skip
         return rows or [Classification(crop=box, found=0)]
+
+
+class StartedOwnLabels(StartedClassify):
+    """The same with labels of the user's own, for a pair of picture and text."""
+
+    def __init__(self, settings: Classify, model: OnnxModel, resources: Resources) -> None:
+        super().__init__(settings, model, resources)
+        self.labels, self.label_ids = tuple(settings.labels), ()
+        self._half = TextHalf(model.path, model.description, threads=resources.threads)
+        self._texts = self._half.vectors(self.labels)
+        self.facts = {**self.facts, **self._half.facts}
+
+    def scores(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """As the pair's description says."""
+        return self._half.scores(values, self._texts)
 
 
 def to_scores(values: NDArray[Any], model: OnnxModel) -> NDArray[np.float32]:

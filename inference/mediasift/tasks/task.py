@@ -57,6 +57,19 @@ class RunSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CountSettings(Settings):
+    """Counts instead of what is counted; `evaluate.counts` makes them."""
+
+    per: Annotated[
+        Literal["item", "source"] | None,
+        Option(
+            "Count: a row for each label of each picture, page or frame (item), or of each film, document or folder "
+            "of pictures (source), instead of one for each thing that was found.", default="no counting",
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
 class EngineRunSettings(RunSettings):
     """The same for verbs with an engine that computes here."""
 

@@ -33,6 +33,7 @@ VERBS: dict[str, Verb] = {
     "search": Verb("mediasift.compare.settings:Search", "Find the pictures that are most like a given one."),
     "embed": Verb("mediasift.tasks.embed:Embed", "Turn pictures into vectors with a model."),
     "detect": Verb("mediasift.tasks.detect:Detect", "Find objects in pictures and videos, with boxes."),
+    "segment": Verb("mediasift.tasks.segment:Segmentation", "Find which pixels show what, with masks and shares."),
     "keyframes": Verb("mediasift.tasks.keyframes:KeyFrames", "Choose frames of videos; write them as stills."),
     "shots": Verb("mediasift.tasks.shots:Shots", "Find the shots of videos and measure them."),
     "shot_summary": Verb("mediasift.tasks.shots:ShotsSummary"),
@@ -97,13 +98,15 @@ if TYPE_CHECKING:
     from mediasift.run.doctor import doctor as doctor
     from mediasift.tasks.classify import Classification, Classify
     from mediasift.tasks.convert import Convert, Converted
-    from mediasift.tasks.detect import Detect, Detection
+    from mediasift.tasks.detect import Detect
     from mediasift.tasks.embed import Embed, Embedding
     from mediasift.tasks.info import Inform
     from mediasift.tasks.keyframes import KeyFrame, KeyFrames
     from mediasift.tasks.model import Model as Model
     from mediasift.tasks.model import load_model as load_model
+    from mediasift.tasks.objects import Detection
     from mediasift.tasks.ocr import Ocr, TextRegion
+    from mediasift.tasks.segment import Region, Segmentation
     from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
     from mediasift.tasks.timeline import Timeline
     from mediasift.tasks.timeline_parts import Moment
@@ -125,6 +128,7 @@ if TYPE_CHECKING:
     search = verb(Search, Neighbour)
     embed = verb(Embed, Embedding)
     detect = verb(Detect, Detection)
+    segment = verb(Segmentation, Region)
     keyframes = verb(KeyFrames, KeyFrame)
     shots = verb(Shots, Shot)
     shot_summary = verb(ShotsSummary, ShotSummary)

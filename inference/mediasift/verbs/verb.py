@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
+from mediasift.evaluate.counts import Counts
 from mediasift.rows import Row
 from mediasift.run.stream import Named, stream_of
 from mediasift.run.table import Table
@@ -54,8 +55,11 @@ def _signature(settings: Any) -> inspect.Signature:
 
 
 def table_of(settings: Any, inputs: Named) -> Any:
-    """The started table: of a task over its inputs, or of a verb that makes its own."""
-    return settings.table(inputs) if hasattr(settings, "table") else Table(stream_of(settings, inputs))
+    """The started table: of a task over its inputs, of counts of what it finds, or of a verb that makes its own."""
+    if hasattr(settings, "table"):
+        return settings.table(inputs)
+    stream, per = stream_of(settings, inputs), getattr(settings, "per", None)
+    return Table(stream if per is None else Counts(stream, per))
 
 
 def _documented(settings: Any) -> str:

@@ -34,7 +34,7 @@ def test_there_and_back():
     [
         ({"schema": 2}, "field schema: 2.*newer"),
         ({"schema": "1"}, "field schema"),
-        ({"task": "guess"}, "field task: 'guess'; must be one of classify, detect, embed"),
+        ({"task": "guess"}, "field task: 'guess'; must be one of classify, detect, segment, embed"),
         ({"labels": []}, "field labels: missing"),
         ({"labels": ["a", 1]}, r"field labels\[1\]: must be a text"),
         ({"label_ids": ["x"]}, "field label_ids: 1 for 3 labels"),

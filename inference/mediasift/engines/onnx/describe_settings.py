@@ -6,8 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from mediasift.engines.onnx.decoders import DECODERS
-from mediasift.engines.onnx.description import Colour, Dtype, Kind, Layout, ModelTask, Polarity, Values
+from mediasift.engines.onnx.description import (
+    Colour,
+    Dtype,
+    Kind,
+    Layout,
+    ModelTask,
+    Polarity,
+    TextScores,
+    Values,
+    decoders_for,
+)
 from mediasift.errors import UsageError
 from mediasift.media.pictures.transforms import Anchor, Fit, Resample
 from mediasift.settings import Option, Settings, parse_size
@@ -102,8 +111,34 @@ class DescribeSettings(Settings):
     ] = None
     decoder: Annotated[
         str | None,
-        Option("For task detect: what the outputs mean.", choices=tuple(DECODERS), default="what the file says"),
+        Option(
+            "For task detect or segment: what the outputs mean.",
+            choices=(*decoders_for("detect"), *decoders_for("segment")),
+            default="what the file says",
+        ),
     ] = None
+    text_model: Annotated[
+        str | None,
+        Option("For task embed: the text half of a pair such as CLIP, an .onnx file beside this one.", metavar="FILE"),
+    ] = None
+    tokenizer: Annotated[str, Option("Of the text half: the tokenizer's file beside it.", metavar="FILE")] = (
+        "tokenizer.json"
+    )
+    text_scores: Annotated[
+        TextScores, Option("How texts are scored: one of them is true (CLIP), or each for itself (SigLIP).")
+    ] = "softmax"
+    text_scale: Annotated[
+        str | None,
+        Option("A score is scale * cosine + bias; CLIP's is 100.", check=number, metavar="NUMBER", default=""),
+    ] = None
+    text_bias: Annotated[str, Option("See --text-scale.", check=number, metavar="NUMBER")] = "0"
+    prompt: Annotated[str, Option("What a text is put into, e.g. 'a photo of {}'.", metavar="TEXT")] = "{}"
+    text_length: Annotated[
+        int | None, Option("Tokens that texts are filled up to, as SigLIP wants it.", least=1, metavar="N",
+                           default="not filled up"),
+    ] = None  # fmt: skip
+    pad_id: Annotated[int, Option("What they are filled up with.", least=0, metavar="N")] = 0
+    text_output_name: Annotated[str | None, Option("The text half's output.", metavar="NAME")] = None
     licence: Annotated[str | None, Option("Noted in the description.", metavar="NAME")] = None
     source: Annotated[str | None, Option("Where the model comes from; noted in the description.", metavar="TEXT")] = (
         None

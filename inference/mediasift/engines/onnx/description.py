@@ -15,6 +15,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from mediasift.engines.onnx.decoders import DECODERS
+from mediasift.engines.onnx.segmenters import CLASS_MAP, SEGMENTERS
 from mediasift.errors import DescriptionError
 from mediasift.media.pictures.transforms import Anchor, Fit, Resample
 
@@ -28,9 +29,10 @@ Colour = Literal["rgb", "bgr", "gray"]
 Layout = Literal["NCHW", "NHWC", "NHW", "flat"]
 Dtype = Literal["float32", "float16", "uint8"]
 Polarity = Literal["any", "light-on-dark", "dark-on-light"]
-ModelTask = Literal["classify", "detect", "embed"]
-Values = Literal["logits", "probabilities", "embedding", "boxes"]
+ModelTask = Literal["classify", "detect", "segment", "embed"]
+Values = Literal["logits", "probabilities", "numbers", "embedding", "boxes"]
 Kind = Literal["single", "binary", "multilabel"]
+TextScores = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ class InputDescription:
         fit: `stretch` ignores the proportions; `crop` covers the size and cuts the middle; `pad` fits
             inside and fills the rest with `pad_value`.
         shorter_side: For `crop`: the shorter side is resized to this before the middle is cut
-            (256 before 224 is common); None resizes just enough to cover.
+            (256 before 224 is common); None resizes just enough to cover. For `stretch`: both sides are, as the
+            first Caffe models had it.
         anchor: For `pad`: where the picture lies.
         pad_value: Grey level 0..255 of the filling.
         resample: `area` averages when shrinking (OpenCV's INTER_AREA) and is bilinear when enlarging;
@@ -85,10 +88,11 @@ class OutputDescription:
 
     Attributes:
         values: `logits` get a softmax (`single`) or a sigmoid (`binary`, `multilabel`); `probabilities`
-            are taken as they are; `embedding` is a vector; `boxes` go through `decoder`.
+            are taken as they are; `numbers` are those of labels, one for each pixel; `embedding` is a vector; `boxes`
+            go through `decoder`.
         kind: `single`: one label of many is true. `binary`: one number, the probability (or logit) of the
             second label. `multilabel`: every label on its own.
-        decoder: For `boxes`, the name of a detector's decoder.
+        decoder: The name of a detector's decoder, or of a segmenting model's.
         name: The graph's output; None takes the only one (of a detector's several, the decoder knows which is which).
         scale, zero_point: Where the graph gives whole numbers, or shares of another whole than 1: value = (number -
             zero_point) * scale. None takes the numbers as they are, 8-bit ones by the scale in the graph.
@@ -105,6 +109,32 @@ class OutputDescription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextDescription:
+    """The text half of a pair that puts pictures and texts into one space; its files lie beside the picture half.
+
+    Attributes:
+        model: The network's ONNX file: input_ids (and attention_mask) → a vector.
+        tokenizer: The tokenizer's JSON file, as Transformers writes it.
+        scores: `softmax` over the texts (CLIP), or `sigmoid` of each for itself (SigLIP).
+        scale, bias: A score comes of scale * cosine + bias.
+        prompt: What `{}`, the user's text, is put into.
+        length: Tokens that the network was trained with, filled up with `pad_id`; None where it takes any number, and
+            filling does not matter (CLIP).
+        output_name: The graph's output; None takes the only one, or text_embeds.
+    """
+
+    model: str
+    tokenizer: str
+    scores: TextScores
+    scale: float
+    bias: float = 0.0
+    prompt: str = "{}"
+    length: int | None = None
+    pad_id: int = 0
+    output_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDescription:
     """A model's own account: task, labels, input recipe, meaning of the output, origin and scores.
 
@@ -113,6 +143,7 @@ class ModelDescription:
         label_ids: The same positions → an identifier (a WordNet id, say); empty when there is none.
         provenance: Data, command, versions, date, seed, licence: whatever tells where the model comes from.
         metrics: Scores, e.g. `{"test_accuracy": 0.9705}`.
+        text: For an embedding model: the half that makes vectors of texts; None where it has none.
         tolerance: Largest difference of scores between the trained model and the ONNX file that the
             exporter allowed; None for models from elsewhere.
     """
@@ -125,6 +156,7 @@ class ModelDescription:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float | None = None
+    text: TextDescription | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -209,17 +241,34 @@ def _value(hint: Any, value: Any, name: str) -> Any:
     return value if origin is Mapping else hint(value)
 
 
+def decoders_for(task: ModelTask) -> tuple[str, ...]:
+    """The decoders that a model for this task may have; none where it needs none."""
+    return {"detect": tuple(DECODERS), "segment": (CLASS_MAP, *SEGMENTERS)}.get(task, ())
+
+
+_VALUES: dict[str, tuple[Values, ...]] = {
+    "classify": ("logits", "probabilities"),
+    "detect": ("boxes",),
+    "segment": ("boxes",),
+    CLASS_MAP: ("logits", "probabilities", "numbers"),
+    "embed": ("embedding",),
+}
+"""Task, or decoder of a map → what the numbers may be; a new task without a line here fails at once."""
+
+
 def _check(description: ModelDescription) -> None:
     """Raise a DescriptionError for fields that contradict one another."""
     given, output, labels, ids = description.input, description.output, description.labels, description.label_ids
-    side, decoders, is_detector = given.shorter_side, ", ".join(DECODERS), description.task == "detect"
-    wanted = {"classify": ("logits", "probabilities"), "detect": ("boxes",), "embed": ("embedding",)}[description.task]
+    side, known, names = given.shorter_side, decoders_for(description.task), ", ".join(DECODERS)
+    if description.task == "segment":
+        names = ", ".join(known)
+    wanted = _VALUES[CLASS_MAP if output.decoder == CLASS_MAP else description.task]
     rules = (
         (1 <= given.width <= 16384, f"input.width: {given.width}; must be 1 to 16384"),
         (1 <= given.height <= 16384, f"input.height: {given.height}; must be 1 to 16384"),
         (
-            side is None or (given.fit == "crop" and side >= max(given.width, given.height)),
-            "input.shorter_side: needs fit crop and at least the larger of width and height",
+            side is None or (given.fit != "pad" and side >= max(given.width, given.height)),
+            "input.shorter_side: needs fit crop or stretch and at least the larger of width and height",
         ),
         (0 <= given.pad_value <= 255, f"input.pad_value: {given.pad_value}; must be 0 to 255"),
         (len(given.mean) in (1, given.channels), f"input.mean: needs 1 or {given.channels} numbers"),
@@ -232,14 +281,20 @@ def _check(description: ModelDescription) -> None:
             "input or output: scale, mean and std must be finite numbers",
         ),
         (given.layout != "NHW" or given.channels == 1, "input.layout: NHW has no channel axis and needs colour gray"),
-        (output.values in wanted, f"output.values: {output.values}; for {description.task}: {', '.join(wanted)}"),
         (
-            (output.decoder is not None) == is_detector,
-            f"output.decoder: for task detect, and only there; one of {decoders}",
+            (output.decoder is not None) == bool(known),
+            f"output.decoder: for task detect or segment, and only there; one of {names}",
         ),
+        (output.values in wanted, f"output.values: {output.values}; for {description.task}: {', '.join(wanted)}"),
         (output.embedding is None or description.task == "classify", "output.embedding: only a classifier has one"),
-        (output.decoder in (None, *DECODERS), f"output.decoder: {output.decoder!r}; must be one of {decoders}"),
+        (output.decoder in (None, *known), f"output.decoder: {output.decoder!r}; must be one of {names}"),
+        (
+            output.decoder != CLASS_MAP or output.kind != "binary",
+            "output.kind: binary; a map of one label is multilabel, of two that exclude each other single",
+        ),
         (description.task == "embed" or labels, "labels: missing"),
+        (description.text is None or description.task == "embed", "text: only a model to embed has a text half"),
+        (description.text is None or "{}" in description.text.prompt, "text.prompt: needs {}, where the text goes"),
         (output.kind != "binary" or len(labels) == 2, f"labels: binary needs two, found {len(labels)}"),
         (len(ids) in (0, len(labels)), f"label_ids: {len(ids)} for {len(labels)} labels"),
     )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mediasift.engines.onnx.decoders import DECODERS
 from mediasift.engines.onnx.describe_settings import DescribeSettings, number, numbers
 from mediasift.engines.onnx.description import (
     InputDescription,
@@ -15,13 +14,16 @@ from mediasift.engines.onnx.description import (
     ModelDescription,
     ModelTask,
     OutputDescription,
+    TextDescription,
     Values,
+    decoders_for,
 )
 from mediasift.engines.onnx.foreign import from_ultralytics, needed_options, read_hints
 from mediasift.engines.onnx.labels import read_labels
 from mediasift.engines.onnx.meaning import prove, read_meaning
 from mediasift.engines.onnx.onnx_file import read_facts
 from mediasift.engines.onnx.registry import sidecar
+from mediasift.engines.onnx.segmenters import CLASS_MAP
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.errors import DescriptionError, InferenceFailed, UsageError
 from mediasift.settings import parse_size
@@ -86,8 +88,9 @@ class Draft:
             self.own = from_ultralytics(self.facts, path)
         if self.own is not None and given.task not in (None, self.own.task):
             self.own = None
-        own_task: ModelTask = self.own.task if self.own is not None else "detect" if given.decoder else "classify"
-        self.task: ModelTask = given.task or own_task
+        tasks: tuple[ModelTask, ...] = ("detect", "segment")
+        by_decoder: ModelTask = next((one for one in tasks if given.decoder in decoders_for(one)), "classify")
+        self.task: ModelTask = given.task or (self.own.task if self.own is not None else by_decoder)
         self.stated: list[str] = []
         self.assumed: list[str] = []
         self.sources: list[str] = []
@@ -100,7 +103,13 @@ class Draft:
         provenance = {name: value for name, value in (own.provenance if own else {}).items() if name != "assumed"}
         provenance |= {name: value for name in ("source", "licence") if (value := getattr(given, name))}
         description = ModelDescription(
-            task=self.task, input=picture, output=self._output(), labels=labels, label_ids=ids, provenance=provenance
+            task=self.task,
+            input=picture,
+            output=self._output(),
+            labels=labels,
+            label_ids=ids,
+            provenance=provenance,
+            text=self._text(),
         )
         if self.task == "classify" and not (given.output_values and given.kind):
             description = replace(description, output=self._classifier_output(description))
@@ -183,19 +192,39 @@ class Draft:
     def _output(self) -> OutputDescription:
         """What the numbers are, as far as options and metadata say it."""
         given, own = self.given, self.own.output if self.own is not None else None
-        if self.task == "detect" and given.decoder is None and own is None:
-            raise UsageError(f"{self.path}: --decoder is needed for a detector: one of {', '.join(DECODERS)}")
-        if self.task == "detect" and given.decoder is None and own is not None:
-            self.stated.append(f"--decoder {own.decoder}")
-        usual: dict[ModelTask, Values] = {"classify": "logits", "detect": "boxes", "embed": "embedding"}
+        decoders, decoder = decoders_for(self.task), given.decoder or (own.decoder if own is not None else None)
+        if decoders and decoder is None:
+            raise UsageError(f"{self.path}: --decoder is needed to {self.task}: one of {', '.join(decoders)}")
+        if decoders and given.decoder is None:
+            self.stated.append(f"--decoder {decoder}")
+        is_map = decoder == CLASS_MAP
+        if is_map and given.output_values is None:
+            raise UsageError(
+                f"{self.path}: --output-values is needed for a map: logits or probabilities of each label, or numbers "
+                "of labels"
+            )
+        usual: dict[ModelTask, Values] = {"classify": "logits", "embed": "embedding"}
         return OutputDescription(
-            values=given.output_values or usual[self.task],
-            kind=given.kind or ("multilabel" if self.task == "detect" else "single"),
-            decoder=given.decoder or (own.decoder if own is not None else None),
+            values=given.output_values or usual.get(self.task, "boxes"),
+            kind=given.kind or ("multilabel" if decoders and not is_map else "single"),
+            decoder=decoder,
             name=given.output_name,
             scale=None if given.output_scale is None else number(given.output_scale),
             zero_point=given.output_zero_point or 0,
         )
+
+    def _text(self) -> TextDescription | None:
+        """The text half of a pair."""
+        given = self.given
+        if given.text_model is None:
+            return None
+        if given.text_scale is None:
+            raise UsageError(f"{self.path}: --text-scale is needed for a pair: what its cosines are multiplied by")
+        return TextDescription(
+            model=given.text_model, tokenizer=given.tokenizer, scores=given.text_scores, scale=number(given.text_scale),
+            bias=number(given.text_bias), prompt=given.prompt, length=given.text_length, pad_id=given.pad_id,
+            output_name=given.text_output_name,
+        )  # fmt: skip
 
     def _classifier_output(self, description: ModelDescription) -> OutputDescription:
         """The rest of it, by the graph's end and a run."""

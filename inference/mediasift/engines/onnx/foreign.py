@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mediasift.engines.onnx.decoders import anchor_boxes
-from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
+from mediasift.engines.onnx.description import InputDescription, ModelDescription, ModelTask, OutputDescription
 from mediasift.engines.onnx.labels import labels_from_json
 from mediasift.engines.onnx.meaning import ending_of
 from mediasift.engines.onnx.onnx_file import Axes, OnnxFacts, read_facts
@@ -103,7 +104,7 @@ def needed_options(path: Path) -> str:
 
 
 def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
-    """The description of a detector or classifier; None when the file is none of Ultralytics' or says too little.
+    """The description of what detects, segments or classifies; None where the file says too little.
 
     How pictures are prepared is not in the file: it is how Ultralytics does it, and stands in the description's
     provenance as `assumed`. Source: `LetterBox` and `classify_transforms` in its `data/augment.py`.
@@ -114,10 +115,11 @@ def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
     metadata = facts.metadata
     if not {"names", "imgsz", "task"} <= set(metadata):
         return None
-    if metadata["task"] not in ("detect", "classify"):
+    if metadata["task"] not in ("detect", "classify", "segment"):
         raise DescriptionError(
-            f"{path}: a model of Ultralytics to {metadata['task']}; of theirs, only detectors and classifiers describe "
-            f"themselves well enough. Write a description with: mediasift models describe {path} ..."
+            f"{path}: a model of Ultralytics to {metadata['task']}; only detectors, segmenting models and "
+            "classifiers describe themselves well enough. Write a description with: mediasift models describe "
+            f"{path} ..."
         )
     names = _literal(metadata["names"])
     if isinstance(names, dict):
@@ -133,7 +135,7 @@ def from_ultralytics(facts: OnnxFacts, path: Path) -> ModelDescription | None:
     picture, output, how = _preparation(facts, len(labels), size, path)
     kept = ("description", "author", "license", "version", "date")
     return ModelDescription(
-        task="detect" if output.decoder else "classify",
+        task=cast("ModelTask", metadata["task"]),
         labels=labels,
         input=picture,
         output=output,
@@ -161,11 +163,24 @@ def _preparation(
             picture = replace(picture, fit="stretch")
         how = f"{'the middle of the picture' if picture.fit == 'crop' else 'stretched'}, bilinear"
     else:
-        output = OutputDescription(values="boxes", kind="multilabel", decoder=_head(facts, labels, size, path))
+        decoder = _seg_head(facts) if facts.metadata["task"] == "segment" else _head(facts, labels, size, path)
+        output = OutputDescription(values="boxes", kind="multilabel", decoder=decoder)
         fit: Fit = "stretch" if output.decoder == "rtdetr" else "pad"
         picture = replace(picture, fit=fit, pad_value=114, resample="linear")
         how = f"{'padded with grey 114' if fit == 'pad' else 'stretched'}, OpenCV's linear, decoder {output.decoder}"
     return picture, output, how
+
+
+def _chooses(metadata: Mapping[str, str]) -> bool:
+    """Whether a YOLO chooses among its boxes itself, as its metadata states."""
+    args = _literal(metadata.get("args", ""))
+    inside = isinstance(args, dict) and (args.get("nms") or args.get("end2end"))
+    return bool(inside) or metadata.get("end2end", "").lower() in ("true", "1")
+
+
+def _seg_head(facts: OnnxFacts) -> str:
+    """The decoder of a segmenting model: (N, boxes, 6 + coefficients) where it chooses among its boxes itself."""
+    return "yolo-seg-end2end" if _chooses(facts.metadata) else "yolo-seg"
 
 
 def _head(facts: OnnxFacts, labels: int, size: tuple[int, int], path: Path) -> str:
@@ -174,9 +189,7 @@ def _head(facts: OnnxFacts, labels: int, size: tuple[int, int], path: Path) -> s
     YOLO gives (N, 4 + labels, boxes), RT-DETR (N, boxes, 4 + labels), and NMS inside, or none needed, (N, boxes, 6).
     """
     metadata, shape = facts.metadata, facts.shapes.get(facts.outputs[0] if facts.outputs else "", ())
-    args = _literal(metadata.get("args", ""))
-    inside = isinstance(args, dict) and (args.get("nms") or args.get("end2end"))
-    if inside or metadata.get("end2end", "").lower() in ("true", "1"):
+    if _chooses(metadata):
         return "yolo-end2end"
     if "rtdetr" in metadata.get("description", "").lower():
         return "rtdetr"

@@ -15,6 +15,7 @@ from mediasift.engines.onnx.decoders import DECODERS
 from mediasift.engines.onnx.inner import score_outputs
 from mediasift.engines.onnx.onnx_file import Node, OnnxFacts, read_facts
 from mediasift.engines.onnx.recipe import arrange
+from mediasift.engines.onnx.segmenters import segment_scores
 from mediasift.errors import DescriptionError, InferenceFailed
 
 if TYPE_CHECKING:
@@ -210,6 +211,10 @@ def prove(model: OnnxModel) -> None:
                     "fractions, and this decoder expects pixels; export the model with boxes in pixels, or name "
                     "another --decoder"
                 )
+        elif model.description.task == "segment":
+            outputs = model.run_all(probe(model, model.fixed_batch or 2))
+            for scores in segment_scores(outputs, model.description):
+                check_probabilities(scores, DescriptionError)
         else:
             model.run(probe(model, 2))
     except InferenceFailed as error:

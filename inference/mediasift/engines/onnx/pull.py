@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from mediasift.engines.onnx.onnx_file import sha256
-from mediasift.engines.onnx.registry import Entry, entries, exported_models, folders, models_folder
+from mediasift.engines.onnx.registry import (
+    Entry,
+    entries,
+    exported_models,
+    folders,
+    models_folder,
+    where,
+    without_package,
+)
 from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError
 from mediasift.system.locks import lock, unlock
 from mediasift.system.network import refuse_if_offline
@@ -79,6 +87,10 @@ def pull_model(
     if _is(shipped, entry):
         _check_file(source, entry)
         return shipped
+    if entry.package and not source:
+        if (path := where(entry)) is None:
+            raise ModelError(without_package(entry))
+        return path
     if not (source or entry.url):
         raise ModelError(
             f"{model} comes with mediasift, but is missing or changed here; type: {install_line()} --force-reinstall"

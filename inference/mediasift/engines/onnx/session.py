@@ -19,6 +19,7 @@ from mediasift.engines.onnx.providers import open_session, precision_of, provide
 from mediasift.engines.onnx.recipe import input_shape, smallest_size
 from mediasift.engines.onnx.registry import find_description, find_model
 from mediasift.engines.onnx.runtime import check_threads, first_line, ort_errors, share_of_nodes, sums_overflow
+from mediasift.engines.onnx.segmenters import UNBATCHED
 from mediasift.errors import DescriptionError, InferenceFailed, ModelError
 
 _NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
@@ -71,7 +72,7 @@ class OnnxModel(Engine):
             inputs = [one for one in inputs if len(one.shape) == 4] or inputs
         self._input = self._pick(inputs, description.input.name, "input.name")
         outputs = self._session.get_outputs()
-        if description.task == "detect" and output is None:
+        if description.output.decoder is not None and output is None:
             self._outputs = [one.name for one in outputs]
         else:
             self._outputs = [self._pick(outputs, output, "output.name").name]
@@ -95,7 +96,7 @@ class OnnxModel(Engine):
         graph: str | bytes = str(path)
         output = own.name if inner is None else inner.name
         self._scaling = own if inner is None and own.scale is not None else None
-        if inner is None and self.description.task != "detect":
+        if inner is None and self.description.output.decoder is None:
             output = output or self._only_score(facts)
             self.ending = ending_of(facts, output)
             if self._scaling is None and (inner := readable(facts, output)) is not None:
@@ -173,7 +174,7 @@ class OnnxModel(Engine):
     @property
     def fixed_batch(self) -> int | None:
         """Batch size built into the graph; None when it is free."""
-        if self._sizes:
+        if self._sizes or self.description.output.decoder in UNBATCHED:
             return 1
         first = self._input.shape[0] if self._input.shape else None
         return first if isinstance(first, int) and first > 0 else None
@@ -211,8 +212,9 @@ class OnnxModel(Engine):
             raise InferenceFailed(f"the model failed: {first_line(error)}") from error
         if any(not isinstance(result, np.ndarray) for result in results):
             raise InferenceFailed(f"the output {self.output_name!r} is a sequence or map, not an array of numbers")
-        arrays = [result[:count] for result in results]
-        if self.description.task != "detect":  # of thousands of boxes, only those that are reported count
+        decoder = self.description.output.decoder
+        arrays = results if decoder in UNBATCHED else [result[:count] for result in results]
+        if decoder is None:  # of thousands of boxes, only those that are reported count
             check_finite(*arrays)
         if (scaling := self._scaling) is not None:
             factor = np.float32(scaling.scale)

@@ -75,6 +75,15 @@ def write_picture(path: Path, image: NDArray[np.uint8], format: str) -> None:
     write_file(path, data.tobytes())
 
 
+def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
+    """Write bool (H, W) as a grey PNG, 255 where it is true, else 0.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    write_file(path, ENCODERS["png"](np.where(mask, np.uint8(255), np.uint8(0)), _STILL_QUALITY, b""))
+
+
 def still_path(directory: str | Path, place: Place, format: str) -> Path:
     """Where a still belongs: the source's own path below the folder, then time, frame and page.
 

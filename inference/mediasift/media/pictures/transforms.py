@@ -78,7 +78,7 @@ def fit(
     Args:
         how: `stretch` ignores the proportions; `crop` covers the size and cuts the middle; `pad` fits inside
             and fills the rest.
-        shorter_side: For `crop`, the length of the shorter side before the middle is cut.
+        shorter_side: For `crop`, the length of the shorter side before the middle is cut; for `stretch`, of both.
         anchor: For `pad`, where the picture lies.
         pad_value: For `pad`, the grey level 0..255 of the filling.
     """
@@ -105,7 +105,8 @@ def fitted_place(
     A negative corner is cut off. The arguments are those of `fit`.
     """
     if how == "stretch":
-        return target_width, target_height, 0, 0
+        new_width, new_height = shorter_side or target_width, shorter_side or target_height
+        return new_width, new_height, -round((new_width - target_width) / 2), -round((new_height - target_height) / 2)
     if how == "crop":
         new_width, new_height = covering_size(width, height, target_width, target_height, shorter_side)
         # Half of the rest, ties to even, as torchvision's `center_crop`.

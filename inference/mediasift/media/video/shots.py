@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.media.libraries import cv2
+from mediasift.media.pictures.style import colourfulness
 from mediasift.media.pictures.transforms import Picture, sharpness
 from mediasift.media.video.cuts import ADAPTIVE_MIN_CHANGE, DEFAULT_DETECTOR, MIN_SHOT_S, Cut, Cuts, Glance
 from mediasift.media.video.frames import Frame
@@ -245,19 +245,6 @@ class ShotFinder:
             motion=float(motion),
             keyframe=self._candidates.take(first, self._numbers[length - 1] + 1),
         )
-
-
-def colourfulness(bgr: Picture) -> float:
-    """Hasler and Süsstrunk's M3 of a uint8 (H, W, 3) BGR picture; 0 for grey."""
-    # Whole numbers: the sum of (red + green - 2 blue)^2 follows from the differences between two channels.
-    blue, green, red = (mean for mean in cv2.mean(bgr)[:3])
-    b, g, r = cv2.split(bgr)
-    red_green, red_blue, green_blue = (
-        cv2.norm(one, other, cv2.NORM_L2SQR) / one.size for one, other in ((r, g), (r, b), (g, b))
-    )
-    opponents = red - green, (red + green) / 2 - blue
-    spread = red_green + (2 * red_blue + 2 * green_blue - red_green) / 4 - opponents[0] ** 2 - opponents[1] ** 2
-    return math.sqrt(max(0.0, spread)) + 0.3 * math.hypot(*opponents)
 
 
 @dataclass(slots=True, eq=False)
