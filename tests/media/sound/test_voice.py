@@ -93,16 +93,17 @@ def spoken(folder: Path, pitch: int, name: str) -> Path:
     return path
 
 
-def test_speech_of_a_low_and_of_a_high_voice(tmp_path: Path):
-    """espeak-ng doubles its base pitch, about 82 Hz at 0, about every 50 steps."""
-    low, high = ms.info([spoken(tmp_path, 0, "low"), spoken(tmp_path, 99, "high")], voice=True)
-    assert low.pitch_hz is not None
-    assert high.pitch_hz is not None
-    assert 70 < low.pitch_hz < 110
-    assert 160 < high.pitch_hz < 330
-    assert low.voiced is not None
-    assert 0.4 < low.voiced < 0.95
-    assert -35 < (low.loudness_db or 0) < -5
+def test_speech_has_the_pitch_that_its_voice_is_made_with(tmp_path: Path):
+    """espeak-ng's voices go from 82 to 118 Hz (`pitch 82 118`) at its pitch 50, and higher beyond."""
+    usual, high, highest = ms.info([spoken(tmp_path, pitch, f"{pitch}") for pitch in (50, 80, 99)], voice=True)
+    for row in (usual, high, highest):
+        assert row.pitch_hz is not None
+        assert row.voiced is not None
+        assert 0.5 < row.voiced < 0.8
+        assert -30 < (row.loudness_db or 0) < -10
+    assert (usual.pitch_low_hz or 0) > 80
+    assert (usual.pitch_high_hz or 0) < 120
+    assert (usual.pitch_hz or 0) * 1.2 < (high.pitch_hz or 0) < (highest.pitch_hz or 0) / 1.1
 
 
 def test_two_sentences_have_a_pause(tmp_path: Path):

@@ -141,7 +141,7 @@ def _peaks(correlation: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArr
     shift = np.divide(after - before, 2 * curve, out=np.zeros_like(here), where=curve > 0)
     height = here + 0.25 * (after - before) * shift
     pitch = SAMPLE_RATE_HZ / (np.arange(first, last) + shift)
-    height = np.where(height > 1, 1 / height, height)  # interpolated beyond what a correlation can be, as in Praat
+    height = np.where(height > 1, 1 / np.maximum(height, 1), height)  # beyond what a correlation can be, as in Praat
     is_peak &= (pitch >= FLOOR_HZ) & (pitch <= CEILING_HZ)
     rated = np.where(is_peak, height + _OCTAVE * np.log2(np.maximum(pitch, 1) / FLOOR_HZ), -1)
     order = np.argsort(-rated, axis=1, kind="stable")[:, :_CANDIDATES]
