@@ -49,6 +49,7 @@ class Region(Detection):
         left_px, top_px, width_px, height_px: The object's box, or that of all pixels with the label, in pixels of the
             upright picture.
         left, top, right, bottom: The same as fractions 0..1 of its width and height.
+        image_path: The picture of the box alone, where these were asked for.
         found: How many regions the picture has in the table; 0 when nothing was found.
         share: Of the picture's pixels, 0..1, rounded to 6 decimals; objects may overlap.
         mask: The PNG file with the pixels, where masks were asked for: as large as the picture, 255 inside, else 0.
