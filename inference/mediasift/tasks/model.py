@@ -57,9 +57,9 @@ class Model(OnnxModel):
     def predict(self, pictures: OnePicture | Iterable[OnePicture], **chosen: Any) -> Any:
         """The rows of one picture as a list; of several pictures, a list of such lists, in their order.
 
-        The rows are those of the verb that the model is for: `Classification`, `Detection`, `Region` or `Embedding`. What cannot
-        be read has one row with an `error`. A PDF or a film has the rows of all its pages or chosen frames. One picture
-        is one call of the model; several go into it together, up to a batch.
+        The rows are those of the verb that the model is for: `Classification`, `Detection`, `Region` or `Embedding`.
+        What cannot be read has one row with an `error`. A PDF or a film has the rows of all its pages or chosen frames.
+        One picture is one call of the model; several go into it together, up to a batch.
 
         Args:
             pictures: A path, bytes of a file, a file open for reading, a picture of Pillow or a uint8 array (H, W, 3)
