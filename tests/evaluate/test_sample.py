@@ -283,6 +283,34 @@ def test_films_and_sound_become_pieces(study: Path):
         assert abs(container.duration / 1e6 - 1.5) < 0.1
 
 
+def test_films_are_shown_as_they_were_read(study: Path):
+    """The second of two video streams, which the table's manifest names, is shown."""
+    frames = [np.full((48, 64, 3), level, np.uint8) for level in (40, 200)]
+    with av.open("two.mkv", "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in frames]
+        for stream in streams:
+            stream.width, stream.height = 64, 48
+        for number in range(25):
+            for stream, image in zip(streams, frames, strict=True):
+                frame = av.VideoFrame.from_ndarray(image, "rgb24")
+                frame.pts = number
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    for number, level in ((1, 40), (2, 200)):
+        ms.keyframes("two.mkv", every="5f", stream=number).write(f"k{number}.csv")
+        assert call(f"k{number}.csv", "-n", "2", "-d", f"c{number}").exit_code == 0
+        for file in Path(f"c{number}/media").iterdir():
+            assert abs(np.asarray(Image.open(file)).mean() - level) < 6
+
+
+def test_what_lies_beside_a_table_must_be_its_manifest(study: Path):
+    Path("labels.csv.run.json").write_text("[]")
+    done = call("labels.csv", "-n", "9", "-d", "c")
+    assert done.exit_code == 3
+    assert "labels.csv.run.json: is no manifest of a table" in done.stderr
+
+
 def test_a_film_or_recording_without_a_place_is_copied(study: Path):
     sounding(Path("film.mkv"), numbered(50), np.zeros(44_100 * 2, np.float32))
     Path("t.csv").write_text("path,label\nfilm.mkv,x\n")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mediasift as ms
@@ -15,6 +16,7 @@ from mediasift.evaluate.codebook import read_codebook
 from mediasift.evaluate.coded import CodedTable, read_coded
 from tests.conftest import skip
 from tests.pictures import save, solid
+from tests.videos import numbered, sounding
 
 BOOK = """\
 name: protest-2026
@@ -323,6 +325,40 @@ def test_another_sample_begins_empty(page: Page):
     assert page.text("#count") == "1 of 3, 0 coded"
     page.open("coding")
     assert page.text("#count") == "2 of 3, 1 coded"
+
+
+def test_a_region_is_outlined_where_it_is(page: Page):
+    Path("photos").mkdir()
+    save(Path("photos/a.png"), solid((200, 200, 0), 800, 600))
+    Path("t.csv").write_text("path,left,top,right,bottom\nphotos/a.png,0.5,0.25,0.75,0.5\n")
+    ms.sample("t.csv", count=1, directory="c")
+    page.open("c")
+    assert page.js("document.querySelector('#shown img').decode().then(() => true)")
+    rectangle = "JSON.parse(JSON.stringify(document.querySelector('{}').getBoundingClientRect()))"
+    picture, outline = (page.js(rectangle.format(one)) for one in ("#shown img", ".box"))
+    margin = 75  # half of the region's shorter side, in pixels of the picture, of which 351 x 301 are shown
+    scale = picture["width"] / 351
+    assert abs(outline["left"] - picture["left"] - margin * scale) < 2
+    assert abs(outline["top"] - picture["top"] - margin * scale) < 2
+    assert abs(outline["width"] - 200 * scale) < 4
+    assert abs(outline["height"] - 150 * scale) < 4
+
+
+def test_films_and_sound_play_by_the_space_bar(page: Page):
+    sounding(Path("film.mkv"), numbered(100), np.zeros(44_100 * 4, np.float32))
+    Path("t.csv").write_text("path,start_s,end_s\nfilm.mkv,1,3\n")
+    ms.sample("t.csv", count=1, directory="c")
+    page.open("c").press(ESCAPE, " ")
+    player = "document.querySelector('#shown video')"
+    for _ in range(300):
+        if page.js(f"{player}.currentTime") > 0.2:
+            break
+        time.sleep(0.1)
+    assert page.js(f"{player}.currentTime") > 0.2
+    assert abs(page.js(f"{player}.duration") - 2) < 0.1
+    assert page.js(f"{player}.videoWidth") == 64
+    page.press(" ")
+    assert page.js(f"{player}.paused")
 
 
 def test_a_picture_that_has_gone_is_named(page: Page):

@@ -14,7 +14,15 @@ from mediasift.errors import OutputError
 from mediasift.items import Item, Place
 from mediasift.media.pictures.encode import still_path
 from mediasift.sources.content import LocalFile
-from mediasift.system.files import clock, make_folder, path_below, place_suffix, write_atomically, write_file
+from mediasift.system.files import (
+    clock,
+    make_folder,
+    new_folder,
+    path_below,
+    place_suffix,
+    write_atomically,
+    write_file,
+)
 from mediasift.tasks.convert import Convert, output_path
 from mediasift.tasks.ocr import page_file
 from tests.pictures import save, scene
@@ -170,3 +178,45 @@ def test_a_file_that_is_named_a_hundred_times_is_no_error(tmp_path: Path):
     assert {(row.error, row.output) for row in rows} == {("", str(tmp_path / "made" / "a.png.jpg"))}
     assert len(rows) == 100
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["a.png.jpg"]
+
+
+def test_a_folder_appears_whole(tmp_path: Path):
+    folder = tmp_path / "a" / "b"
+    with new_folder(folder) as inside:
+        (inside / "x").write_text("1")
+        assert not folder.exists()
+    assert [path.name for path in folder.iterdir()] == ["x"]
+    with pytest.raises(OutputError, match=r"b: is there already; name a new folder"), new_folder(folder):
+        raise AssertionError("nothing is done")
+    assert (folder / "x").read_text() == "1"
+
+
+def test_a_folder_that_is_not_filled_does_not_appear(tmp_path: Path):
+    def interrupted() -> None:
+        with new_folder(tmp_path / "a") as inside:
+            (inside / "x").write_text("1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_does_not_come_along(tmp_path: Path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom mediasift.system.files import new_folder\n"
+        "with new_folder(Path(sys.argv[1])) as inside:\n    (inside / 'old').write_text('')\n    os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False).returncode == 9
+    assert len(list(tmp_path.iterdir())) == 1
+    with new_folder(tmp_path / "a") as inside:
+        (inside / "new").write_text("")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "new"]
+
+
+def test_an_empty_folder_is_filled_also_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    with new_folder(Path()) as inside:
+        (inside / "x").write_text("")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "x"]

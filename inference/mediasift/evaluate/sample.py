@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,8 +23,9 @@ from mediasift.evaluate.sample_drawing import (
 )
 from mediasift.evaluate.sample_media import Shown, show
 from mediasift.evaluate.sample_page import Lists, coding_page
+from mediasift.evaluate.sample_reading import reading_of
 from mediasift.evaluate.units import Per, Unit
-from mediasift.media.settings import DPI_OPTION, PictureSettings
+from mediasift.media.settings import DPI_OPTION
 from mediasift.settings import Option, Settings, to_json
 from mediasift.sources.content import LocalFile
 from mediasift.system.files import new_folder, write_atomically
@@ -120,6 +120,7 @@ def sample(table: str | Path, settings: Sample, *, progress: TextIO | None = Non
     """
     table, began = Path(table), datetime.now(UTC)
     codebook = WITHOUT if settings.codebook is None else read_codebook(settings.codebook)
+    reading = reading_of(table, dpi=settings.dpi, password=settings.password)
     population = read_population(table, by=settings.by, per=settings.per, encoding=settings.encoding)
     drawn = draw(population, settings.count, seed=settings.seed, allocation=settings.allocation)
     overlap = len(drawn) if settings.overlap is None else settings.overlap
@@ -130,7 +131,7 @@ def sample(table: str | Path, settings: Sample, *, progress: TextIO | None = Non
     with new_folder(Path(settings.directory)) as folder:
         shown = show(
             shuffled(units, settings.seed, "files"), population.columns, folder, near=table.parent,
-            pixels=settings.pixels, reading=_reading(table, settings), progress=Progress(progress, len(units)),
+            pixels=settings.pixels, reading=reading, progress=Progress(progress, len(units)),
         )  # fmt: skip
         _check_seen(table, shown)
         write_atomically(folder / "index.html", coding_page(codebook, population.columns, lists, shown))
@@ -144,17 +145,6 @@ def sample(table: str | Path, settings: Sample, *, progress: TextIO | None = Non
         without_part=population.without_part,
         unseen=tuple(f"{one.name}: {one.error}" for one in shown.values() if one.error),
     )  # fmt: skip
-
-
-def _reading(table: Path, settings: Sample) -> PictureSettings:
-    """How pages of PDFs are read: as for the table, whose boxes may be in their pixels."""
-    dpi: float | None = settings.dpi
-    if dpi is None and (beside := LocalFile(manifest_path(table))).state() is not None:
-        try:
-            dpi = json.loads(beside.read())["settings"].get("dpi")
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(f"{beside.path}: is no manifest of a table ({error}); remove it, or give --dpi") from error
-    return PictureSettings(password=settings.password, dpi=PictureSettings.dpi if dpi is None else dpi)
 
 
 def _check_seen(table: Path, shown: dict[Unit, Shown]) -> None:

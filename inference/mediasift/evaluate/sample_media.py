@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from mediasift.errors import Damaged, ItemError, NotFound
+from mediasift.evaluate.sample_reading import Reading
 from mediasift.evaluate.units import BOX, BOX_PX, CROP, Unit
 from mediasift.items import FailedItem, Item
 from mediasift.media.pictures.encode import ENCODERS
 from mediasift.media.pictures.transforms import Picture, resize
 from mediasift.media.readers import read_source
-from mediasift.media.settings import PictureSettings
 from mediasift.media.video.excerpt import excerpts
 from mediasift.media.video.footage import open_footage
 from mediasift.sources.content import Content, LocalFile, addressed
@@ -110,7 +110,7 @@ class _Asked:
 
 
 def show(
-    units: Sequence[Unit], columns: Sequence[str], folder: Path, *, near: Path, pixels: int, reading: PictureSettings,
+    units: Sequence[Unit], columns: Sequence[str], folder: Path, *, near: Path, pixels: int, reading: Reading,
     progress: Progress,
 ) -> dict[Unit, Shown]:  # fmt: skip
     """Write what the page shows of each unit.
@@ -121,7 +121,7 @@ def show(
         folder: The page's.
         near: The table's folder, from which paths lead where they lead nowhere from the current one.
         pixels: Longer side of a picture, at most.
-        reading: How pages of PDFs are read.
+        reading: How the files were read for the table.
         progress: Advanced by each unit.
 
     Raises:
@@ -141,7 +141,7 @@ def show(
 
 
 def _of_source(
-    path: str, several: list[_Asked], near: Path, pixels: int, reading: PictureSettings
+    path: str, several: list[_Asked], near: Path, pixels: int, reading: Reading
 ) -> Iterator[tuple[_Asked, Shown]]:
     """Each unit of one file with what shows it."""
     waiting = {asked.unit: asked for asked in several}
@@ -154,7 +154,7 @@ def _of_source(
     except ItemError as error:
         trouble = error
     for asked in waiting.values():
-        yield asked, Shown(name=_name(asked), error=f"{trouble.code}: {trouble}")
+        yield asked, _failed(asked, trouble)
 
 
 def _file(path: str, near: Path) -> Path:
@@ -163,7 +163,7 @@ def _file(path: str, near: Path) -> Path:
 
 
 def _shown(
-    content: Content, path: str, several: list[_Asked], pixels: int, reading: PictureSettings
+    content: Content, path: str, several: list[_Asked], pixels: int, reading: Reading
 ) -> Iterator[tuple[_Asked, Shown]]:
     form = known_format(content.head(), content.suffix, searched=("picture", "document", "video", "sound"))
     if form.kind in ("picture", "document"):
@@ -172,10 +172,15 @@ def _shown(
     frames = [asked for asked in several if asked.where[1] is not None and (asked.box_cells or not asked.stretch)]
     stretches = [asked for asked in several if asked not in frames and asked.stretch]
     if frames:
-        yield from _frames(content, frames, pixels)
+        yield from _frames(content, frames, pixels, reading)
     if stretches:
         wanted = [asked.stretch for asked in stretches if asked.stretch]
-        for asked, piece in zip(stretches, excerpts(content, wanted), strict=True):
+        heard = {"track": reading.sound.stream, "channel": reading.sound.channel}
+        pieces = excerpts(content, wanted, viewing=reading.pictures.viewing, **heard)
+        for asked, piece in zip(stretches, pieces, strict=True):
+            if isinstance(piece, ItemError):
+                yield asked, _failed(asked, piece)
+                continue
             file = asked.stem.with_suffix(piece.suffix)
             write_file(file, piece.data)
             yield asked, Shown(name=_name(asked), kind=piece.kind, file=_relative(file))
@@ -192,28 +197,32 @@ def _shown(
 
 
 def _pictures(
-    content: Content, path: str, several: list[_Asked], pixels: int, reading: PictureSettings
+    content: Content, path: str, several: list[_Asked], pixels: int, reading: Reading
 ) -> Iterator[tuple[_Asked, Shown]]:
     """Of pictures and pages. A frame of an animated picture is one of all its frames."""
     moves = any(asked.where[1] is not None for asked in several)
     pages = sorted({page for page, _ in (asked.where for asked in several) if page is not None})
-    options = PictureSettings(
-        password=reading.password, dpi=reading.dpi, every_frame=moves, pages=",".join(map(str, pages)) or None
-    )
+    options = replace(reading.pictures, every_frame=moves, pages=",".join(map(str, pages)) or None)
     for item in read_source(Source(path=path, content=content), "pictures", options):
         wanted = [asked for asked in several if asked.where == (item.page, item.frame if moves else None)]
         if isinstance(item, FailedItem):
             for asked in wanted:
-                yield asked, Shown(name=_name(asked), error=f"{item.error.code}: {item.error}")
+                yield asked, _failed(asked, item.error)
         elif isinstance(item, Item):
             yield from _written(wanted, item.image, pixels)
 
 
-def _frames(content: Content, several: list[_Asked], pixels: int) -> Iterator[tuple[_Asked, Shown]]:
+def _frames(content: Content, several: list[_Asked], pixels: int, reading: Reading) -> Iterator[tuple[_Asked, Shown]]:
     numbers = sorted({asked.where[1] for asked in several if asked.where[1] is not None})
-    with open_footage(content) as footage:
+    with open_footage(content, reading.pictures.viewing) as footage:
         for frame in footage.at([number for number in numbers if number < len(footage.timetable.ticks)]):
-            yield from _written([asked for asked in several if asked.where[1] == frame.number], frame.rgb(), pixels)
+            wanted = [asked for asked in several if asked.where[1] == frame.number]
+            try:
+                image = frame.rgb()
+            except ItemError as error:
+                yield from ((asked, _failed(asked, error)) for asked in wanted)
+            else:
+                yield from _written(wanted, image, pixels)
 
 
 def _written(several: list[_Asked], image: Picture, pixels: int) -> Iterator[tuple[_Asked, Shown]]:
@@ -221,7 +230,7 @@ def _written(several: list[_Asked], image: Picture, pixels: int) -> Iterator[tup
         try:
             region, box = _region(image, asked.box((image.shape[1], image.shape[0])))
         except ItemError as error:
-            yield asked, Shown(name=_name(asked), error=f"{error.code}: {error}")
+            yield asked, _failed(asked, error)
             continue
         side = max(region.shape[:2])
         factor = min(pixels / side, 1.0 if box is None else max(1.0, min(_LARGEST_FACTOR, _LEGIBLE / side)))
@@ -249,7 +258,15 @@ def _relative(file: Path) -> str:
     return f"{MEDIA}/{file.name}"
 
 
+def _failed(asked: _Asked, error: ItemError) -> Shown:
+    return Shown(name=_name(asked), error=f"{error.code}: {error}")
+
+
 def _name(asked: _Asked) -> str:
     cells = asked.cells
-    names = {"page": "page ", "frame": "frame ", "time_s": "at s ", "start_s": "from s ", "end_s": "to s "}
-    return ", ".join([cells["path"], *(f"{text}{cells[name]}" for name, text in names.items() if cells.get(name))])
+    where = [f"{name} {cells[name]}" for name in ("page", "frame") if cells.get(name)]
+    if cells.get("start_s"):
+        where.append(f"{cells['start_s']} to {cells['end_s']} s")
+    elif cells.get("time_s"):
+        where.append(f"{cells['time_s']} s")
+    return ", ".join([cells["path"], *where])

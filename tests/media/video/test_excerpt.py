@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from mediasift.errors import Damaged, ItemError
+from mediasift.errors import ItemError
 from mediasift.media.video.excerpt import SIDE, excerpts
 from mediasift.sources.content import LocalFile
 from tests.videos import make_video, numbered, shown, sounding
@@ -78,8 +78,9 @@ def test_recordings_become_wav(tmp_path: Path):
             read = np.frombuffer(file.readframes(10**6), "<i2")
         assert len(read) == len(part)
         assert np.abs(read.astype(int) - part).max() <= 100
-    with pytest.raises(Damaged, match="there is no sound from 5 to 6 s"):
-        list(excerpts(LocalFile(tmp_path / "a.wav"), [(5.0, 6.0)]))
+    missing, there = excerpts(LocalFile(tmp_path / "a.wav"), [(5.0, 6.0), (0.0, 1.0)])
+    assert str(missing) == "there is no sound from 5 to 6 s"
+    assert there.kind == "sound"
 
 
 def test_a_large_film_becomes_small_with_even_sides(tmp_path: Path):
@@ -95,3 +96,14 @@ def test_what_is_no_film_is_the_item_s_error(tmp_path: Path):
     (tmp_path / "f.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
     with pytest.raises(ItemError):
         list(excerpts(LocalFile(tmp_path / "f.mp4"), [(0.0, 1.0)]))
+
+
+def test_a_chosen_channel_is_heard(tmp_path: Path):
+    both = np.stack([np.full(16000, 8000), np.full(16000, -3000)], axis=1).astype("<i2")
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((2, 2, 16000, 0, "NONE", ""))
+        file.writeframes(both.tobytes())
+    for channel, level in ((1, 8000), (2, -3000)):
+        (piece,) = excerpts(LocalFile(tmp_path / "a.wav"), [(0.0, 1.0)], channel=channel)
+        with wave.open(io.BytesIO(piece.data)) as file:
+            assert abs(np.median(np.frombuffer(file.readframes(16000), "<i2")) - level) < 50

@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mediasift.errors import Damaged
+from mediasift.errors import Damaged, ItemError
 from mediasift.media.containers import picture_streams, probe_container, sound_streams
 from mediasift.media.libraries import av
 from mediasift.media.pictures.transforms import resize
 from mediasift.media.sound.audio import SoundTrack
 from mediasift.media.sound.channels import Waveform
+from mediasift.media.video.decoder import Viewing
 from mediasift.media.video.footage import Footage, open_footage
 from mediasift.sources.content import Content
 
@@ -47,11 +48,24 @@ class Excerpt:
     data: bytes
 
 
-def excerpts(content: Content, stretches: Sequence[Stretch]) -> Iterator[Excerpt]:
-    """The piece of each stretch; of a film the frames that are shown in it, with its sound.
+def excerpts(
+    content: Content,
+    stretches: Sequence[Stretch],
+    *,
+    viewing: Viewing = Viewing(),  # noqa: B008  (frozen)
+    track: int | None = None,
+    channel: int | None = None,
+) -> Iterator[Excerpt | ItemError]:
+    """The piece of each stretch, or why there is none; of a film the frames that are shown in it, with its sound.
+
+    Args:
+        content: Any film or recording.
+        stretches: In any order; they may overlap.
+        viewing: What is wanted of the film.
+        track, channel: The sound track, and its channel; see `SoundTrack`.
 
     Raises:
-        ItemError: It cannot be read, or has nothing in such a stretch.
+        ItemError: It cannot be read.
     """
     try:
         with content.local() as file, probe_container(file) as container:
@@ -59,21 +73,26 @@ def excerpts(content: Content, stretches: Sequence[Stretch]) -> Iterator[Excerpt
     except av.error.FFmpegError as error:
         raise Damaged(f"it does not open ({error.strerror})") from error
     rate = _FILM_RATE_HZ if moves else _SOUND_RATE_HZ
-    sound = _sounds(content, stretches, rate) if sounds else [np.empty(0, np.float32)] * len(stretches)
+    sound = [np.empty(0, np.float32)] * len(stretches)
+    if sounds:
+        sound = _sounds(stretches, rate, SoundTrack(content, rate=rate, stream=track, channel=channel))
     if not moves:
         for stretch, waveform in zip(stretches, sound, strict=True):
-            if not len(waveform):
-                raise Damaged(f"there is no sound from {stretch[0]:g} to {stretch[1]:g} s")
-            yield Excerpt(kind="sound", suffix=".wav", data=_wav(waveform, rate))
+            missing = Damaged(f"there is no sound from {stretch[0]:g} to {stretch[1]:g} s")
+            yield Excerpt(kind="sound", suffix=".wav", data=_wav(waveform, rate)) if len(waveform) else missing
         return
-    with open_footage(content) as footage:
+    with open_footage(content, viewing) as footage:
         for stretch, waveform in zip(stretches, sound, strict=True):
-            yield Excerpt(kind="film", suffix=".mp4", data=_mp4(footage, stretch, waveform))
+            piece: Excerpt | ItemError
+            try:
+                piece = Excerpt(kind="film", suffix=".mp4", data=_mp4(footage, stretch, waveform))
+            except ItemError as error:
+                piece = error
+            yield piece
 
 
-def _sounds(content: Content, stretches: Sequence[Stretch], rate: int) -> list[Waveform]:
+def _sounds(stretches: Sequence[Stretch], rate: int, track: SoundTrack) -> list[Waveform]:
     """The sound of each stretch, from one pass; shorter where the recording is."""
-    track = SoundTrack(content, rate=rate)
     pieces: list[list[Waveform]] = [[] for _ in stretches]
     last, done = max(end for _, end in stretches), 0
     for block in track:
