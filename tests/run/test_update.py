@@ -113,3 +113,24 @@ def test_nothing_failed_nothing_is_done(folder: Path, tmp_path: Path):
     out = tmp_path / "out.csv"
     run(folder, [("b.png", "")], out)
     assert run(folder, [("b.png", "")], out, retry_errors=True).left_alone
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_files_that_changed_since_are_read_again(tmp_path: Path, form: str):
+    place = tmp_path / "in"
+    place.mkdir()
+    for number in range(5):
+        save(place / f"{number}.png", solid((number, 0, 0), 4, 4))
+    save(place / "a.png", solid((77, 0, 0), 4, 4))
+    out, fresh = tmp_path / f"out.{form}", tmp_path / f"fresh.{form}"
+    lines = [(f"{number}.png", "p") for number in (0, 1, 2, 3, 1)]
+    run(place, lines, out)
+    before = (place / "1.png").stat()
+    save(place / "1.png", solid((201, 0, 0), 4, 4))
+    os.utime(place / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns))  # as `rsync -t` and archives leave it
+    (place / "4.png").replace(place / "2.png")
+    table = run(place, lines, out, update=True)
+    assert table.summary.taken_over == 3
+    run(place, lines, fresh)
+    assert rows_of(out) == rows_of(fresh)
+    assert run(place, lines, out, update=True).summary.taken_over == len(lines) + 1

@@ -56,7 +56,8 @@ def table_options(row: type[Row]) -> list[click.Parameter]:
         click.Option(["--format"], type=click.Choice(formats_for(row)), help="Default: by the suffix of -o."),
         click.Option(["--spreadsheet-safe"], is_flag=True, help="Put a ' before text cells that begin with = + - @."),
         click.Option(["--restart"], is_flag=True, help="Begin the table of -o again instead of continuing it."),
-        click.Option(["--update"], is_flag=True, help="Add inputs that are not in the finished table of -o."),
+        click.Option(["--update"], is_flag=True,
+                     help="Add inputs to the finished table of -o: new ones, and those whose files changed since."),
         click.Option(["--retry-errors"], is_flag=True, help="Read inputs again whose rows in -o carry an error."),
         click.Option(["--offline"], **_OFFLINE),
         click.Option(["--quiet"], is_flag=True, help="No progress on stderr."),
@@ -112,7 +113,8 @@ def _summary(rows: Table[Any], output: Path) -> str:
     if rows.left_alone:
         return (
             f"{output}: is finished ({summary.rows:,} rows from {summary.sources:,} files); nothing was done. "
-            "To add new files: --update; to read failed ones again: --retry-errors; to begin again: --restart"
+            "To add new and changed files: --update; to read failed ones again: --retry-errors; to begin again: "
+            "--restart"
         )
     errors = "".join(f", {count:,} {code}" for code, count in summary.errors.items())
     skipped = sum(summary.skipped.values())

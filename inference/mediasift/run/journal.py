@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.header: dict[str, Any] | None = None
         self.table_sha256 = ""
         self.has_grown = self.retry_errors = False
+        self._since: datetime | None = None
         self._done: dict[bytes, _Done] = {}
         self._begun: dict[bytes, _Begun] = {}
         self._named = array("q")  # a hash of each source that `find` was asked for
@@ -138,7 +140,7 @@ class Journal(AbstractContextManager["Journal"]):
         begun = False
         for place, data in self._lines.read():
             if place == 0:
-                self.header = data
+                self._head(data)
                 if self.is_of_another_version:
                     return
             elif "table_sha256" in data:
@@ -152,6 +154,10 @@ class Journal(AbstractContextManager["Journal"]):
             self._divide()
         else:  # killed while the rows of a finished table were taken over; that table is still there
             self.forget()
+
+    def _head(self, header: dict[str, Any]) -> None:
+        self.header = header
+        self._since = datetime.fromisoformat(header["since"]) if header.get("since") else None
 
     def _take_in(self, place: int, data: Mapping[str, Any]) -> None:
         """A line about a source."""
@@ -190,14 +196,18 @@ class Journal(AbstractContextManager["Journal"]):
         self._lines.cut(everything=True)
 
     def begin(self, header: Mapping[str, Any], stock: Stock = ()) -> None:
-        """Start again, whatever an earlier run left, with rows of a finished table, whose `repeated` the header has.
+        """Start again, whatever an earlier run left, with rows of a finished table.
+
+        Args:
+            header: What is computed, and how; of the finished table `repeated`, and `since`: when its run started.
+            stock: The rows of the finished table.
 
         Raises:
             OutputError: It cannot be written.
         """
         self.forget()
-        self.header = {"mediasift_journal": VERSION, **header}
-        self._lines.append(self.header)
+        self._head({"mediasift_journal": VERSION, **header})
+        self._lines.append({"mediasift_journal": VERSION, **header})
         for some in _by(_AT_ONCE, stock):
             lines = [
                 {"path": path, "kept": kept, "state": None, "cells": [list(row.cells) for row in rows]}
@@ -213,7 +223,7 @@ class Journal(AbstractContextManager["Journal"]):
     def state(source: Source) -> Any:
         """What tells whether a source is still the one that was read, as its content says.
 
-        Never None, which in a journal stands for rows of a finished table, whose sources are not looked at.
+        Never None, which in a journal stands for rows of a finished table.
         """
         found = None if source.content is None else source.content.state()
         return "unknown" if found is None else found
@@ -227,7 +237,10 @@ class Journal(AbstractContextManager["Journal"]):
         done.named += 1
         if done.failed and self.retry_errors:
             return None
-        return done.place if done.state in (_NOTHING, _digest(self.state(source))) else None
+        if done.state == _NOTHING:  # a finished table keeps no states, but says when its run started
+            changed = self._since and source.content and source.content.has_changed_since(self._since)
+            return None if changed else done.place
+        return done.place if done.state == _digest(self.state(source)) else None
 
     def begun(self, source: Source, row_type: type[RowType]) -> tuple[int, list[RowType]]:
         """How many items of a source an earlier run finished, and their rows; they are given once."""

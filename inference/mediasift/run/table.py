@@ -137,8 +137,9 @@ class Table(Generic[RowType]):
             spreadsheet_safe: Put a `'` before text cells that a spreadsheet would take for a formula.
             progress: Where to report how far it is.
             restart: Start again. A table that was changed since it was written is not overwritten even then.
-            update: Add inputs that are not in the finished table; rows of inputs that are gone stay. Where every row
-                depends on all inputs, make the table of those that are there now instead.
+            update: Add inputs that are not in the finished table, and read those again whose files changed since; rows
+                of inputs that are gone stay. Where every row depends on all inputs, make the table of those that are
+                there now instead.
             retry_errors: Read inputs again whose rows carry an error, of a finished table or of one that was begun.
 
         Raises:
@@ -172,7 +173,9 @@ class Table(Generic[RowType]):
                 if todo != "continue":
                     stored = stored_rows(output, read, form) if todo == "extend" and read is not None else ()
                     repeated = manifest_before.get("counts", {}).get("repeated", [])
-                    journal.begin({"what": what, "replaces": before, "repeated": repeated}, stored)
+                    since = manifest_before.get("started") if todo == "extend" else None
+                    header = {"what": what, "replaces": before, "repeated": repeated, "since": since}
+                    journal.begin(header, stored)
                 try:
                     rows = _begun(self._counted(journal, progress))
                 except BaseException:

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
 
@@ -65,6 +66,10 @@ class Content:
     def state(self) -> Any:
         """A JSON value that changes when the content does; None where there is nothing, or it is unknown."""
         return None
+
+    def has_changed_since(self, moment: datetime) -> bool:  # noqa: ARG002  (files look at it)
+        """Whether it was written, or put in another's place, since then, as far as that is known."""
+        return False
 
     def open(self) -> AbstractContextManager[BinaryIO]:
         """A seekable file, closed at the end of the block.
@@ -146,6 +151,11 @@ class LocalFile(Content):
         except (OSError, ValueError):
             return None
         return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+    def has_changed_since(self, moment: datetime) -> bool:
+        """Whether it, or its entry, was changed since then, by the clock of its file system."""
+        state = self.state()
+        return state is not None and max(state[1:3]) >= moment.timestamp() * 1e9
 
     def head(self, size: int = HEAD_BYTES) -> bytes:
         """See `Content`; without the buffers that `open` makes, which cost more than reading a small file."""

@@ -85,7 +85,7 @@ def manifest(summary: Summary, *, what: Mapping[str, Any], resources: Mapping[st
         "resources": resources,
         "counts": {name: value for name, value in asdict(summary).items() if name != "seconds"},
         "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
-        "started": started.isoformat(timespec="seconds"),
+        "started": started.isoformat(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _platform(),
     }
