@@ -85,8 +85,7 @@ def _parts(settings: BenchSettings, setup: Setup, model: OnnxModel, ask: Ask) ->
     cold = stages = limits = profile = helps = None
     if settings.cold:
         settings.report("first answer, in fresh processes")
-        answers = [ask(setup) for _ in range(settings.cold + 1)]
-        cold = cold_start(answers[1:])  # the first one brings the files into the system's cache
+        cold = cold_start([ask(setup) for _ in range(settings.cold + 1)][1:])  # the first fills the system's cache
     for name in settings.scenarios:
         settings.report(f"scenario {name}")
         scenarios[name] = measured([ask(setup, names=[name], seconds=settings.seconds)], name)
