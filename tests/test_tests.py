@@ -41,7 +41,7 @@ TESTED_IN = {
     "sources/test_records": "sources/lists",
     "system/test_files": "system/lines",
     "tables/test_writers": "tables/formats tables/stored",
-    "train/test_train": "cli/train train/grafting train/lesson train/page train/pictures train/settings train/writing",
+    "train/test_train": "cli/train train/grafting train/page train/pictures train/settings train/writing",
     "tasks/test_detect": "tasks/objects",
     "tasks/test_embed": "engines/onnx/embedder tasks/fingerprint",
     "tasks/test_ocr": "engines/ocr/page engines/ocr/rapidocr engines/ocr/tesseract",

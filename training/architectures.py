@@ -1,13 +1,16 @@
-"""The pretrained networks that Keras has, each with its own preprocessing inside: plain RGB, 0..255, goes in."""
+"""Pretrained networks as Keras models, each with its own preprocessing inside: plain RGB, 0..255, goes in."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mediasift.engines.onnx.description import InputDescription
 from mediasift.errors import ModelError
+from mediasift.media.pictures.transforms import Resample
 from mediasift.system.optional import require
 
 if TYPE_CHECKING:
@@ -16,19 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """A network of `keras.applications`.
+    """A network of `keras.applications`, or of a module like those.
 
     Attributes:
-        module: Of `keras.applications`, with the function `preprocess_input`.
+        module: Of `keras.applications` or, with a dot, any module; has the function `preprocess_input`.
         function: In that module; builds the network.
         size: Side of its usual input, pixels.
         top_block: What the names of its last block's layers begin with.
+        resample: How pictures are brought to that size.
     """
 
     module: str
     function: str
     size: int
     top_block: str
+    resample: Resample = "bilinear"
+
+    def loaded(self) -> ModuleType:
+        """The module."""
+        return import_module(self.module if "." in self.module else f"keras.applications.{self.module}")
 
 
 ARCHITECTURES = {
@@ -43,6 +52,9 @@ ARCHITECTURES = {
     "mobilenetv2": Architecture(module="mobilenet_v2", function="MobileNetV2", size=224, top_block="block_16"),
     "densenet121": Architecture(module="densenet", function="DenseNet121", size=224, top_block="conv5"),
     "efficientnetb0": Architecture(module="efficientnet", function="EfficientNetB0", size=224, top_block="block7"),
+    "efficientnet-lite0": Architecture(
+        module="training.lite0_keras", function="EfficientNetLite0", size=224, top_block="blocks.15", resample="bicubic"
+    ),
 }
 """Name → network. The three ways of preprocessing, "caffe", "tf" and "torch", and networks with none, are all here."""
 
@@ -62,17 +74,16 @@ def base_network(name: str, *, weights: str, size: int | None = None, top: bool 
 
     Args:
         name: A key of `ARCHITECTURES`.
-        weights: `imagenet` (Keras downloads them once), `none` (random) or a `.h5` file of Keras' own.
+        weights: `imagenet` (Keras downloads them once; EfficientNet-Lite0's come in a package), `none` (random) or a
+            file: Keras' own `.h5`, or the package's `.pth`.
         size: Side of its input where it is not the usual one; only without `top`.
         top: With the layer of 1,000 ImageNet labels.
 
     Raises:
         ModelError: The weights cannot be fetched or do not fit; the message says what to put where.
     """
-    import keras
-
     chosen = ARCHITECTURES[name]
-    build = getattr(getattr(keras.applications, chosen.module), chosen.function)
+    build = getattr(chosen.loaded(), chosen.function)
     side = size or chosen.size
     kept = {} if top else {"include_top": False}
     given = None if weights == "none" else weights
@@ -100,18 +111,18 @@ def _cache() -> str:
 
 
 def preprocessed(name: str, pixels: Any) -> Any:
-    """What the network was trained on, from RGB 0..255: Keras' own function, as a part of the graph.
+    """What the network was trained on, from RGB 0..255: its module's own function, as a part of the graph.
 
     A layer, so that its constants are made where the graph is traced; outside they would become inputs of it.
     """
     import keras
 
     class Preprocessing(keras.layers.Layer):  # type: ignore[misc]
-        """Keras' `preprocess_input` of one architecture."""
+        """The function `preprocess_input` of one architecture."""
 
         def call(self, inputs: Any) -> Any:
             """Of plain pictures."""
-            return getattr(keras.applications, ARCHITECTURES[name].module).preprocess_input(inputs)
+            return ARCHITECTURES[name].loaded().preprocess_input(inputs)
 
     return Preprocessing()(pixels)
 
@@ -132,14 +143,14 @@ FORMS = {
 """How the graph takes pictures; see training/README.md for which is fastest."""
 
 
-def plain_input(size: int, form: str = "uint8-nhwc") -> InputDescription:
+def plain_input(size: int, form: str = "uint8-nhwc", resample: Resample = "bilinear") -> InputDescription:
     """The recipe of a network that preprocesses by itself."""
     return InputDescription(
         width=size,
         height=size,
         fit="crop",
         shorter_side=round(size / CENTRE_SHARE),
-        resample="bilinear",
+        resample=resample,
         name="pixels",
         **FORMS[form],  # type: ignore[arg-type]
     )

@@ -38,7 +38,7 @@ seed_option = click.option("--seed", default=42, show_default=True, help="Makes 
 def recorded(ctx: click.Context, name: str | None = None) -> str:
     """The command that repeats this run anywhere: all options, without the places on this machine.
 
-    Folders that are read become `DIR`, models keep their file name only.
+    Folders that are read become `DIR`, models and weights keep their file name only.
 
     Args:
         ctx: Of the running command.
@@ -54,7 +54,7 @@ def recorded(ctx: click.Context, name: str | None = None) -> str:
             continue
         if isinstance(parameter.type, click.Path):
             value = value.name if value.suffix == ".onnx" else "DIR"
-        elif str(value).endswith(".onnx"):
+        elif str(value).endswith((".onnx", ".h5", ".pth")):
             value = Path(value).name
         words += [parameter.opts[0], str(value)]
     return " ".join(words)

@@ -37,7 +37,7 @@ architecture_option = click.option(
     "--architecture", default="resnet50", show_default=True, type=click.Choice(list(ARCHITECTURES))
 )
 weights_option = click.option(
-    "--weights", default="imagenet", show_default=True, help="imagenet, none, or a .h5 file of Keras."
+    "--weights", default="imagenet", show_default=True, help="imagenet, none, or a file of them (.h5 or .pth)."
 )
 form_option = click.option(
     "--input",
@@ -84,7 +84,8 @@ def export_(ctx: click.Context, architecture: str, weights: str, form: str, seed
 
     keras.utils.set_random_seed(seed)
     model = with_preprocessing(architecture, base_network(architecture, weights=weights))
-    wanted = plain_input(ARCHITECTURES[architecture].size, form)
+    chosen = ARCHITECTURES[architecture]
+    wanted = plain_input(chosen.size, form, chosen.resample)
     pictures = drawn_pictures(wanted.width, seed=seed)
     names = entry_description(entries()["resnet50-v1-12"])
     description = ModelDescription(
@@ -159,7 +160,8 @@ def finetune(
     from training.keras_onnx import keras_to_onnx
 
     labelled = read_labelled(data)
-    wanted = plain_input(given["size"] or ARCHITECTURES[architecture].size, form)
+    chosen = ARCHITECTURES[architecture]
+    wanted = plain_input(given["size"] or chosen.size, form, chosen.resample)
     pictures, positions = load(labelled, wanted)
     parts = split_in_three(labelled, positions, seed=given["seed"])
     place = {labelled.files[position]: row for row, position in enumerate(positions)}
@@ -173,7 +175,7 @@ def finetune(
     )
     model = build(architecture, base, outputs=train[1].shape[1] if train[1].ndim == 2 else len(labelled.classes),
                   single=train[1].ndim == 1, augmentation=augmentation, seed=given["seed"])  # fmt: skip
-    fit(model, base, ARCHITECTURES[architecture].top_block, train, validation, plan=plan)
+    fit(model, base, chosen.top_block, train, validation, plan=plan)
     metrics = _scores(model, test)
     for name, value in metrics.items():
         print(f"{name} {value:.4f} on {len(test[0])} held-out pictures")

@@ -81,3 +81,25 @@ def test_what_cannot_be_used_says_why(tmp_path: Path):
     table.write_bytes(b"path,label\n\xff,x\n")
     with pytest.raises(InputError, match="UTF-8"):
         read_labelled(table)
+
+
+def test_pictures_beside_the_folders_of_the_labels_are_refused_not_forgotten(pictures: Path):
+    save(pictures / "loose.png", solid((9, 9, 9)))
+    (pictures / "notes.md").write_text("not a picture")
+    with pytest.raises(InputError, match=r"beside the folders of the labels, 1 of them, such as loose\.png"):
+        read_labelled(pictures)
+
+
+def test_an_accent_that_is_a_character_of_its_own_makes_no_second_label(tmp_path: Path):
+    (tmp_path / "l.csv").write_text("path,label\na.png,M\u00f6we\nb.png,Mo\u0308we\n", encoding="utf-8")
+    assert read_labelled(tmp_path / "l.csv").classes == ("M\u00f6we",)
+
+
+def test_a_table_in_another_encoding(tmp_path: Path):
+    table = tmp_path / "l.csv"
+    table.write_text("path,label\na.png,Möwe\nb.png,Kuh\n", encoding="cp1252")
+    assert read_labelled(table, encoding="cp1252").classes == ("Kuh", "Möwe")
+    with pytest.raises(InputError, match="--encoding cp1252"):
+        read_labelled(table, can_choose=True)
+    with pytest.raises(InputError, match=r"save it as UTF-8$"):
+        read_labelled(table)

@@ -209,8 +209,44 @@ def test_columns_of_a_list_may_have_any_names(tmp_path: Path):
     done = call(table, "--backbone", backbone, "-o", output, "--column", "datei", "--label-column", "farbe")
     assert done.exit_code == 0, done.output
     assert ms.load_model(output).description.labels == ("cold", "warm")
-    with pytest.raises(UsageError, match="are for lists"):
-        ms.train(tmp_path, output=output, backbone=backbone, column="datei")
+    for name in ("column", "label_column", "encoding"):
+        with pytest.raises(UsageError, match="are for lists"):
+            ms.train(tmp_path, output=output, backbone=backbone, **{name: "cp1252"})
+
+
+def test_a_list_in_another_encoding(tmp_path: Path):
+    table, output = several(tmp_path, lambda red, _: "Glut" if red else "Kälte"), tmp_path / "head.onnx"
+    table.write_bytes(table.read_text().encode("cp1252"))
+    backbone = foreign(tmp_path, "gemm")
+    done = call(table, "--backbone", backbone, "-o", output)
+    assert done.exit_code == 3
+    assert "or name its encoding, e.g. --encoding cp1252" in done.stderr
+    assert call(table, "--backbone", backbone, "-o", output, "--encoding", "cp1252").exit_code == 0
+    assert ms.load_model(output).description.labels == ("Glut", "Kälte")
+
+
+def test_a_list_without_labels(tmp_path: Path):
+    table = several(tmp_path, lambda _red, _blue: "")
+    done = call(table, "--backbone", foreign(tmp_path, "gemm"), "-o", tmp_path / "head.onnx")
+    assert done.exit_code == 3
+    assert "no picture has a label; fill in the column of labels" in done.stderr
+
+
+def test_two_pictures_of_each_label_in_folders_and_folders_in_them(tmp_path: Path):
+    data = tmp_path / "data"
+    for label in ("蟻", "пчела"):
+        for number, folder in enumerate((data / label, data / label / "more")):
+            folder.mkdir(parents=True)
+            level = 60 + 130 * (label == "蟻") + number * 9
+            save(
+                folder / f"{number}.png",
+                np.random.default_rng(level).integers(level - 40, level + 40, (10, 10, 3), np.uint8),
+            )
+    output = tmp_path / "head.onnx"
+    done = call(data, "--backbone", foreign(tmp_path, "gemm"), "-o", output)
+    assert done.exit_code == 0, done.output
+    assert "only 2 pictures of '蟻'" in done.stderr
+    assert all(row.label in Path(row.path).parts for row in ms.classify(data, model=output))
 
 
 def test_three_labels_get_a_softmax_and_class_weights_favour_the_rare_one(tmp_path: Path):

@@ -9,7 +9,7 @@ from pathlib import Path
 from mediasift.errors import InputError
 from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Inputs, find_sources
-from mediasift.sources.records import read_records
+from mediasift.sources.records import JsonRecords, Records, composed, read_records
 from mediasift.sources.spellings import listed_file
 
 
@@ -38,20 +38,33 @@ class Labelled:
         return tuple(sorted({label for names in self.labels for label in names}))
 
 
-def read_labelled(data: Path, *, path: str = "path", label: str = "label") -> Labelled:
+def read_labelled(
+    data: Path, *, path: str = "path", label: str = "label", encoding: str | None = None, can_choose: bool = False
+) -> Labelled:
     """The pictures of a folder with one folder per label, or of a table: CSV or JSON Lines.
 
-    The table has the columns `path` and `label`, or those that are named. A picture has several labels where it has
-    several lines, or a cell like `dog|cat`; one with an empty cell has none. Paths are relative to the current folder
-    or to the table's.
+    A picture of the table has several labels where it has several lines, or a cell like `dog|cat`; one with an empty
+    cell has none. Paths are relative to the current folder or to the table's.
+
+    Args:
+        data: The folder or the table.
+        path: The table's column of paths.
+        label: The table's column of labels.
+        encoding: Of the table, as for `records.decoded`.
+        can_choose: As for `records.decoded`.
 
     Raises:
-        InputError: There is no such folder or table, or nothing in it.
+        InputError: There is no such folder or table, nothing in it, or a picture beside the labels' folders.
+        UsageError: There is no such encoding.
     """
-    by_file = _from_table(data, path, label) if data.is_file() else _from_folders(data)
+    if data.is_file():
+        by_file = _from_table(read_records(data, encoding, can_choose=can_choose), data, path, label)
+    else:
+        by_file = _from_folders(data)
     if not by_file:
         raise InputError(f"{data}: no pictures in it")
-    labels = tuple(tuple(dict.fromkeys(names)) for names in by_file.values())
+    # An accent may be a character of its own (macOS): one label must not be two.
+    labels = tuple(tuple(dict.fromkeys(map(composed, names))) for names in by_file.values())
     return Labelled(name=data.resolve().name, files=tuple(by_file), labels=labels)
 
 
@@ -62,18 +75,26 @@ def _from_folders(data: Path) -> dict[Path, list[str]]:
         raise InputError(f"{data}: no folder or .csv table that can be read ({error.strerror})") from error
     if not folders:
         raise InputError(f"{data}: needs one folder per label, e.g. {data}/cats and {data}/dogs; there is none")
+    if loose := _pictures(data, recursive=False):
+        raise InputError(
+            f"{data}: pictures lie beside the folders of the labels, {len(loose)} of them, such as {loose[0].name}; "
+            "move them into the folders of their labels, or away"
+        )
     by_file: dict[Path, list[str]] = {}
     for folder in folders:
-        sources = find_sources(Inputs(named=[folder]))
-        files = [source.content.path for source in sources if isinstance(source.content, LocalFile)]
+        files = _pictures(folder)
         if not files:
             raise InputError(f"{folder}: no pictures in this label's folder; put some in, or remove the folder")
         by_file.update((file, [folder.name]) for file in files)
     return by_file
 
 
-def _from_table(data: Path, path: str, label_column: str) -> dict[Path, list[str]]:
-    records = read_records(data, can_choose=False)
+def _pictures(folder: Path, *, recursive: bool = True) -> list[Path]:
+    sources = find_sources(Inputs(named=[folder], recursive=recursive))
+    return [source.content.path for source in sources if isinstance(source.content, LocalFile)]
+
+
+def _from_table(records: Records | JsonRecords, data: Path, path: str, label_column: str) -> dict[Path, list[str]]:
     home, label = records.column(path), records.column(label_column)
     if home is None or label is None:
         raise InputError(

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Self
 
 from mediasift.settings import Option, Settings
 
+Encoding = Annotated[str | None, Option("Of lists, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")]
+"""An option of all that reads lists."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ListSettings(Settings):
@@ -20,9 +23,7 @@ class ListSettings(Settings):
                default="path, or the only one"),
     ] = None  # fmt: skip
     keep: Annotated[Sequence[str], Option("Columns of a list to carry into every row.", metavar="A,B")] = ()
-    encoding: Annotated[
-        str | None, Option("Of lists, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")
-    ] = None  # fmt: skip
+    encoding: Encoding = None
 
     def for_inputs(self, named: Sequence[Any]) -> Self:
         """The same settings for these inputs; a verb that depends on their names overrides it."""

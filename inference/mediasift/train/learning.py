@@ -126,28 +126,41 @@ class _Fitter:
         model: Any = require("sklearn.linear_model", extra="train").LogisticRegression(
             C=strength, max_iter=5000, class_weight="balanced" if self.balanced else None
         )
-        model.fit(self.scaled, np.repeat(answers, self.copies), np.full(len(self.scaled), 1 / self.copies))
-        found = model.coef_ * self.factor
-        shift = model.intercept_ - found @ self.mean
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The number of unique classes")  # that labels have one or two pictures
+            model.fit(self.scaled, np.repeat(answers, self.copies), np.full(len(self.scaled), 1 / self.copies))
+        slopes = model.coef_ * self.factor
+        shift = model.intercept_ - slopes @ self.mean
         if count > 2 and len(known) == 2:  # of two labels scikit-learn gives one number
-            found, shift = np.concatenate([-found, found]) / 2, np.array([-shift[0], shift[0]]) / 2
+            slopes, shift = np.concatenate([-slopes, slopes]) / 2, np.array([-shift[0], shift[0]]) / 2
         places = [0] if count == 2 else known
-        weights[:, places], bias[places] = found.T, shift
+        weights[:, places], bias[places] = slopes.T, shift
         return weights, bias
+
+
+def rarest_labels(examples: Examples) -> Rows:
+    """Of each picture the number of its rarest label, -1 where it has none."""
+    by_label = examples.targets.sum(axis=0)
+    rarest = np.where(examples.targets, by_label, len(examples.targets) + 1).argmin(axis=1)
+    return np.where(examples.targets.any(axis=1), rarest, -1)
+
+
+def can_split(examples: Examples, count: int) -> bool:
+    """Whether any label has so many different pictures that each part gets one."""
+    labels = rarest_labels(examples)
+    return any(len(np.unique(examples.groups[labels == label])) >= count for label in np.unique(labels))
 
 
 def splits(examples: Examples, count: int, seed: int) -> list[tuple[Rows, Rows]]:
     """(rows to learn from, rows to test on), `count` times; labels are shared out alike, groups are kept together."""
-    by_label = examples.targets.sum(axis=0)
-    rarest = np.where(examples.targets, by_label, len(examples.targets) + 1).argmin(axis=1)
-    labels = np.where(examples.targets.any(axis=1), rarest, -1)
+    labels = rarest_labels(examples)
     selection = require("sklearn.model_selection", extra="train")
     alone = len(np.unique(examples.groups)) == len(examples.groups)
     kind = selection.StratifiedKFold if alone else selection.StratifiedGroupKFold
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that a label has fewer pictures than there are parts
         parts = kind(count, shuffle=True, random_state=seed).split(examples.vectors[:, 0], labels, examples.groups)
-        return [(np.asarray(train), np.asarray(test)) for train, test in parts]
+        return [(np.asarray(train), np.asarray(test)) for train, test in parts if len(train) and len(test)]
 
 
 def folds_of(examples: Examples) -> int:
@@ -178,11 +191,16 @@ def cross_validate(
     return tuple(STRENGTHS[number] for number in best), np.concatenate(chosen, axis=1), tuple(temperatures)
 
 
+def _losses(sums: Floats, count: int) -> Floats:
+    """Negative log-likelihood of each answer, (N, count)."""
+    if count == 2:
+        return np.logaddexp(0, sums * np.array([1.0, -1.0]))
+    return np.asarray(np.logaddexp.reduce(sums, axis=1, keepdims=True) - sums)
+
+
 def _loss(sums: Floats, answers: Rows, count: int) -> Floats:
     """Negative log-likelihood of each picture's answer, (N,)."""
-    if count == 2:
-        return np.logaddexp(0, np.where(answers == 1, -sums[:, 0], sums[:, 0]))
-    return np.asarray(np.logaddexp.reduce(sums, axis=1) - sums[np.arange(len(sums)), answers])
+    return np.asarray(_losses(sums, count)[np.arange(len(sums)), answers])
 
 
 def _temperature(sums: Floats, answers: Rows, count: int) -> float:
@@ -191,10 +209,7 @@ def _temperature(sums: Floats, answers: Rows, count: int) -> float:
     smoothed = (np.eye(count) * counts[:, None] + 1) / (counts[:, None] + count)  # of each answer: the target's shares
     best, least = 1.0, np.inf
     for temperature in TEMPERATURES:
-        losses = np.stack(
-            [_loss(sums / temperature, np.full(len(sums), answer), count) for answer in range(count)], axis=1
-        )
-        loss = float((smoothed[answers] * losses).sum())
+        loss = float((smoothed[answers] * _losses(sums / temperature, count)).sum())
         if loss < least:
             best, least = float(temperature), loss
     return best
@@ -246,15 +261,16 @@ def learning_curve(
 ) -> list[tuple[int, float]]:
     """(pictures to learn from, share of right answers on others) for a quarter, a half and all of them."""
     rng = np.random.default_rng(seed)
-    found: dict[float, list[tuple[int, float]]] = {share: [] for share in SHARES}
+    answered: dict[float, list[tuple[int, float]]] = {share: [] for share in SHARES}
     for train, test in splits(examples, folds_of(examples), seed):
         for share in SHARES:
             for _ in range(1 if share == 1 else REPEATS):
                 rows = train if share == 1 else _drawn(examples, train, share, rng)
                 sums = fit(examples, rows, strengths, balanced=balanced).sums(examples.vectors[test, 0])
-                found[share] += [(len(rows), one) for one in right(sums, examples.targets[test], examples.kind)]
-    means = [np.mean(found[share], axis=0) for share in SHARES]
-    return [(round(count), float(share)) for count, share in means]
+                answered[share] += [(len(rows), one) for one in right(sums, examples.targets[test], examples.kind)]
+    means = [np.mean(answered[share], axis=0) for share in SHARES]
+    # Of few pictures a quarter may be as many as a half: one is kept of each at least.
+    return list({round(count): float(share) for count, share in means}.items())
 
 
 def _drawn(examples: Examples, rows: Rows, share: float, rng: np.random.Generator) -> Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from mediasift.train.learning import (
     Floats,
     Head,
     calibrated,
+    can_split,
     cross_validate,
     expected,
     fit,
@@ -30,6 +31,8 @@ PARTS = 5
 """One of so many is held out."""
 FEW = 10
 """Pictures of a label below which its figures are not to be trusted."""
+ODD_SHARE = 0.1
+"""Of pictures with several labels or none, up to which they may be mistakes in a list of one label each."""
 _NAMED = 3
 
 
@@ -52,12 +55,6 @@ class Lesson:
 
 def learn(labelled: Labelled, examples: Examples, *, balanced: bool, seed: int) -> Lesson:
     """The head that all pictures teach, and how good such heads are on pictures that they have not seen."""
-    known, held_out = splits(examples, PARTS, seed)[0]
-    part = examples.taken(known)
-    strengths, _, temperatures = cross_validate(part, balanced=balanced, seed=seed)
-    first = calibrated(fit(part, np.arange(len(known)), strengths, balanced=balanced), temperatures)
-    tested = _measured(labelled, examples, held_out, first.sums(examples.vectors[held_out, 0]), seed)
-
     strengths, unseen, temperatures = cross_validate(examples, balanced=balanced, seed=seed)
     every = np.arange(len(examples.vectors))
     head = calibrated(fit(examples, every, strengths, balanced=balanced), temperatures)
@@ -66,7 +63,7 @@ def learn(labelled: Labelled, examples: Examples, *, balanced: bool, seed: int) 
     curve = learning_curve(examples, strengths, balanced=balanced, seed=seed)
     twice = expected(curve, 2 * len(every))
     measures = [
-        *(replace(one, measure=f"held_out_{one.measure}") for one in measure_rows(tested)),
+        *_held_out(labelled, examples, balanced=balanced, seed=seed),
         *(replace(one, measure=f"cross_validated_{one.measure}") for one in measure_rows(validated)),
         *(Measure(measure=f"accuracy_with_{count}_pictures", value=round(share, 4)) for count, share in curve),
         Measure(measure=f"accuracy_expected_with_{2 * len(every)}_pictures", value=round(twice, 4)),
@@ -75,6 +72,18 @@ def learn(labelled: Labelled, examples: Examples, *, balanced: bool, seed: int) 
         head=head, measures=tuple(measures), mistakes=validated.mistakes,
         warnings=tuple(_about_chance(labelled, examples, unseen, temperatures)),
     )  # fmt: skip
+
+
+def _held_out(labelled: Labelled, examples: Examples, *, balanced: bool, seed: int) -> list[Measure]:
+    """Figures of a model that has not seen a fifth of the pictures; none where no label has five to share out."""
+    if not can_split(examples, PARTS):
+        return []
+    known, held_out = splits(examples, PARTS, seed)[0]
+    part = examples.taken(known)
+    strengths, _, temperatures = cross_validate(part, balanced=balanced, seed=seed)
+    head = calibrated(fit(part, np.arange(len(known)), strengths, balanced=balanced), temperatures)
+    tested = _measured(labelled, examples, held_out, head.sums(examples.vectors[held_out, 0]), seed)
+    return [replace(one, measure=f"held_out_{one.measure}") for one in measure_rows(tested)]
 
 
 def _measured(labelled: Labelled, examples: Examples, rows: NDArray[np.int64], sums: Floats, seed: int) -> Evaluation:
@@ -90,28 +99,56 @@ def _measured(labelled: Labelled, examples: Examples, rows: NDArray[np.int64], s
 
 def about_pictures(labelled: Labelled, left_out: Sequence[str], same: Sequence[Sequence[int]]) -> list[str]:
     """What is doubtful about the pictures, a sentence each."""
-    found = []
+    sentences = []
     if left_out:
         listed = "; ".join(left_out[:_NAMED]) + ("; ..." if len(left_out) > _NAMED else "")
-        found.append(f"pictures that cannot be read were left out, {len(left_out)} of them: {listed}")
-    for label, count in label_counts(labelled).items():
-        if count < FEW:
-            found.append(f"only {count} pictures of {label!r}: its figures are rough; {FEW} or more are better")
+        sentences.append(f"pictures that cannot be read were left out, {len(left_out)} of them: {listed}")
+    sentences += [*_about_labels(labelled), *_about_numbers_of_labels(labelled)]
     if same:
         first = " and ".join(str(labelled.files[position]) for position in same[0][:2])
-        found.append(
+        sentences.append(
             f"{sum(map(len, same))} pictures are near duplicates of others (such as {first}). Near duplicates on both "
             "sides of a split make figures too good: each group was kept on one side. mediasift duplicates lists them"
         )
     for members in same:
         answers = {tuple(sorted(labelled.labels[position])) for position in members}
         if len(answers) > 1:
-            listed = ", ".join(
-                f"{labelled.files[position]} ({'|'.join(labelled.labels[position]) or 'no label'})"
-                for position in members[:_NAMED]
+            listed = ", ".join(_with_labels(labelled, position) for position in members[:_NAMED])
+            sentences.append(f"pictures that are nearly the same have different labels: {listed}")
+    return sentences
+
+
+def _about_labels(labelled: Labelled) -> Iterator[str]:
+    counts = label_counts(labelled)
+    few = [label for label, count in counts.items() if count < FEW]
+    for label in few[:_NAMED]:
+        yield f"only {counts[label]} pictures of {label!r}: its figures are rough; {FEW} or more are better"
+    if len(few) > _NAMED:
+        yield f"{len(few) - _NAMED} more labels have fewer than {FEW} pictures"
+    spellings: dict[str, list[str]] = {}
+    for label in labelled.classes:
+        spellings.setdefault(" ".join(label.casefold().split()), []).append(label)
+    for alike in spellings.values():
+        if len(alike) > 1:
+            yield (
+                f"labels differ in capitals or blanks only: {', '.join(map(repr, alike))}. If they are one, give them "
+                "one spelling"
             )
-            found.append(f"pictures that are nearly the same have different labels: {listed}")
-    return found
+
+
+def _about_numbers_of_labels(labelled: Labelled) -> Iterator[str]:
+    """Whether single pictures turn a set with one label a picture into one with several: often a slip of the hand."""
+    odd = [position for position, labels in enumerate(labelled.labels) if len(labels) != 1]
+    if 0 < len(odd) <= ODD_SHARE * len(labelled.files):
+        yield (
+            f"{len(odd)} of {len(labelled.files)} pictures have several labels or none, such as "
+            f"{_with_labels(labelled, odd[0])}. So each label is answered on its own, and a picture may get several or "
+            "none. If each picture should have one, mend the list"
+        )
+
+
+def _with_labels(labelled: Labelled, position: int) -> str:
+    return f"{labelled.files[position]} ({'|'.join(labelled.labels[position]) or 'no label'})"
 
 
 def _about_chance(labelled: Labelled, examples: Examples, sums: Floats, temperatures: Sequence[float]) -> list[str]:

@@ -146,6 +146,8 @@ def group_numbers(count: int, groups: Sequence[Sequence[int]]) -> NDArray[np.int
 
 def check_counts(labelled: Labelled, targets: NDArray[np.bool_], groups: NDArray[np.int64]) -> None:
     """Raise an InputError where there is nothing to tell apart, or nothing to learn a label from and test it on."""
+    if not labelled.classes:
+        raise InputError(f"{labelled.name}: no picture has a label; fill in the column of labels")
     if labelled.multilabel:
         for label, column in zip(labelled.classes, targets.T, strict=True):
             if column.all():

@@ -16,6 +16,7 @@ from mediasift.errors import InputError, OutputError, UsageError
 from mediasift.evaluate.labels import Measure, Mistake
 from mediasift.settings import Option
 from mediasift.sources.labelled import Labelled, read_labelled
+from mediasift.sources.settings import Encoding
 from mediasift.system.files import write_atomically
 from mediasift.system.optional import require
 from mediasift.tasks.classify import Classify
@@ -57,6 +58,7 @@ class Train(DeviceSettings, ModelRunSettings):
     ] = None
     column: Annotated[str, Option("Column of a list that holds the paths.", metavar="NAME")] = "path"
     label_column: Annotated[str, Option("Column of a list that holds the labels.", metavar="NAME")] = "label"
+    encoding: Encoding = None
     augment: Annotated[
         bool,
         Option("Also learn from altered copies: mirrored, cropped, turned by 45 degrees. Takes six times as long."),
@@ -111,7 +113,9 @@ def train(data: str | Path, settings: Train, *, progress: TextIO | None = None) 
     output = Path(settings.output)
     _check(output, settings, Path(data))
     backbone = open_backbone(str(settings.backbone), layer=settings.layer)
-    labelled = read_labelled(Path(data), path=settings.column, label=settings.label_column)
+    labelled = read_labelled(
+        Path(data), path=settings.column, label=settings.label_column, encoding=settings.encoding, can_choose=True
+    )
     work = _shared(settings, EmbedCopies(model=str(settings.backbone), layer=settings.layer, augment=settings.augment))
     index = None if settings.index is None else Path(settings.index)
     vectors, broken = embed(labelled, work, index=index, progress=progress)
@@ -150,8 +154,11 @@ def _check(output: Path, settings: Train, data: Path) -> None:
             raise OutputError(f"{file}: is a folder; name a file")
     if settings.report is not None and Path(settings.report).suffix != ".html":
         raise UsageError(f"{settings.report}: the page's name must end in .html")
-    if data.is_dir() and (settings.column, settings.label_column) != (Train.column, Train.label_column):
-        raise UsageError(f"--column and --label-column are for lists; {data} is a folder, whose folders are the labels")
+    of_lists = ("column", "label_column", "encoding")
+    if data.is_dir() and any(getattr(settings, name) != getattr(Train, name) for name in of_lists):
+        raise UsageError(
+            f"--column, --label-column and --encoding are for lists; {data} is a folder, whose folders are the labels"
+        )
 
 
 def _shared(settings: Train, task: Any) -> Any:
