@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import hatchling
 import pytest
 
 from mediasift.engines.onnx.registry import entries
@@ -45,13 +46,15 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def build(checkout: Path, kind: str = "wheel", **environment: str) -> tuple[Path | None, str]:
-    """What hatchling writes, called as pip calls it, and what it says."""
+def build(
+    checkout: Path, kind: str = "wheel", interpreter: tuple[str, ...] = (), **environment: str
+) -> tuple[Path | None, str]:
+    """What hatchling writes, called as pip calls it, and what it says; `interpreter` are options of Python's."""
     out = checkout.parent / f"out-{len(list(checkout.parent.iterdir()))}"
     out.mkdir()
     own = {name: text for name, text in os.environ.items() if not name.startswith("MEDIASIFT_")}
     done = subprocess.run(
-        [sys.executable, "-c", f"import hatchling.build as b; b.build_{kind}({str(out)!r})"],
+        [sys.executable, *interpreter, "-c", f"import hatchling.build as b; b.build_{kind}({str(out)!r})"],
         cwd=checkout, env={**own, **environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
@@ -110,6 +113,22 @@ def test_a_wrong_file_of_weights_ends_the_build(checkout: Path, content: bytes |
     wheel, printed = build(checkout, MEDIASIFT_LITE0_WEIGHTS=str(file))
     assert wheel is None
     assert message in printed
+
+
+def test_without_network_and_package_the_build_says_what_to_type(checkout: Path, weights: Path, tmp_path: Path):
+    """`pip install --no-build-isolation` on a machine that has hatchling and numpy, and not the weights."""
+    packages = Path(hatchling.__file__).parent.parent
+    (tmp_path / "site").mkdir()
+    for name in ("hatchling", "pathspec", "packaging", "pluggy", "trove_classifiers", "numpy"):
+        for one in packages.glob(f"{name}*"):
+            (tmp_path / "site" / one.name).symlink_to(one)
+    alone = ("-S",), str(tmp_path / "site")  # without the site's packages
+    wheel, printed = build(checkout, interpreter=alone[0], PYTHONPATH=alone[1])
+    assert wheel is None
+    assert f"Type: pip install {PACKAGE}; or name the file" in printed
+    assert not (checkout / "exported_models" / MODEL).exists()
+    given, _ = build(checkout, interpreter=alone[0], PYTHONPATH=alone[1], MEDIASIFT_LITE0_WEIGHTS=str(weights))
+    assert INSIDE in zipfile.ZipFile(given).namelist()
 
 
 def test_a_build_may_leave_it_out_and_says_so(checkout: Path):
