@@ -194,7 +194,7 @@ def cross_validate(
 def _losses(sums: Floats, count: int) -> Floats:
     """Negative log-likelihood of each answer, (N, count)."""
     if count == 2:
-        return np.logaddexp(0, sums * np.array([1.0, -1.0]))
+        return np.asarray(np.logaddexp(0, sums * np.array([1.0, -1.0])))
     return np.asarray(np.logaddexp.reduce(sums, axis=1, keepdims=True) - sums)
 
 
