@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.engines.onnx.recipe import arrange, fitted, input_shape, prepare, smallest_size
+from mediasift.engines.onnx.recipe import arrange, fitted, input_shape, noise, prepare, smallest_size
 from tests.conftest import IMAGENET_INPUT
 from tests.pictures import scene, solid
 
@@ -114,3 +114,12 @@ def test_padding_is_not_inverted():
 def test_the_size_a_picture_must_keep(width, height, shorter, expected):
     wanted = InputDescription(width=width, height=height, fit="crop", shorter_side=shorter)
     assert smallest_size(wanted) == expected
+
+
+def test_noise_is_the_same_everywhere_and_has_no_pattern():
+    """MurmurHash3's last step of 1 is 0x514E28B7, of 2 is 0x30F4C306 (its reference implementation, fmix32)."""
+    made = noise((40, 50, 3))
+    assert made.ravel()[:2].tolist() == [0xB7, 0x06]
+    assert abs(made.mean() - 127.5) < 3
+    assert abs(made.std() - 256 / 12**0.5) < 3
+    assert abs(np.corrcoef(made[:-1].ravel(), made[1:].ravel())[0, 1]) < 0.05

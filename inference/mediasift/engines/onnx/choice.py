@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.engines.onnx.description import InputDescription
-from mediasift.engines.onnx.recipe import arrange
+from mediasift.engines.onnx.recipe import arrange, noise
 from mediasift.errors import InferenceFailed, ModelError
 
 if TYPE_CHECKING:
@@ -57,15 +57,14 @@ def fastest(load: Callable[[str], OnnxModel], wanted: InputDescription, devices:
         return "cpu"
     reference = load("cpu")
     shape = (wanted.height, wanted.width) + (() if wanted.colour == "gray" else (3,))
-    random = np.random.default_rng(0)
-    noise = np.stack([arrange(random.integers(0, 256, shape, dtype=np.uint8), wanted) for _ in range(_BATCH)])
-    expected = reference.run(noise)
+    batch = np.stack([arrange(one, wanted) for one in noise((_BATCH, *shape))])
+    expected = reference.run(batch)
     seconds = {}
     for device, model in loaded.items():
         with suppress(InferenceFailed):
-            if relative_difference(expected, model.run(noise)) <= MAX_DIFFERENCE:
-                seconds[device] = _seconds(model, noise)
-    seconds["cpu"] = _seconds(reference, noise)
+            if relative_difference(expected, model.run(batch)) <= MAX_DIFFERENCE:
+                seconds[device] = _seconds(model, batch)
+    seconds["cpu"] = _seconds(reference, batch)
     return min(seconds, key=lambda device: seconds[device])
 
 

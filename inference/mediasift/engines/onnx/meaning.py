@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mediasift.engines.onnx.decoders import DECODERS
 from mediasift.engines.onnx.inner import score_outputs
 from mediasift.engines.onnx.onnx_file import Node, OnnxFacts, read_facts
-from mediasift.engines.onnx.recipe import arrange
+from mediasift.engines.onnx.recipe import arrange, noise
 from mediasift.engines.onnx.segmenters import segment_scores
 from mediasift.errors import DescriptionError, InferenceFailed
 
@@ -115,10 +115,9 @@ def probe(model: OnnxModel, count: int = 4) -> NDArray[Any]:
     """Two noisy pictures, a black and a white one as the model wants them; as many as these, or as its batch."""
     wanted = model.description.input
     shape = (wanted.height, wanted.width) + (() if wanted.colour == "gray" else (3,))
-    random = np.random.default_rng(0)
-    coarse = random.integers(0, 256, (2, 2, *shape[2:])).repeat(-(-shape[0] // 2), 0).repeat(-(-shape[1] // 2), 1)
-    levels: list[NDArray[Any]] = [coarse, random.integers(0, 256, shape), np.zeros(shape), np.full(shape, 255)]
-    prepared = [arrange(one[: shape[0], : shape[1]].astype(np.uint8), wanted) for one in levels]
+    coarse = noise((2, 2, *shape[2:])).repeat(-(-shape[0] // 2), 0).repeat(-(-shape[1] // 2), 1)
+    levels = [coarse, noise(shape), np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)]
+    prepared = [arrange(one[: shape[0], : shape[1]], wanted) for one in levels]
     return np.stack([prepared[number % len(prepared)] for number in range(max(count, model.fixed_batch or 0))])
 
 

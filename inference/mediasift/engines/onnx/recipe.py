@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -69,3 +70,15 @@ def input_shape(wanted: InputDescription) -> tuple[int, ...]:
 def smallest_size(wanted: InputDescription) -> tuple[int, int]:
     """(width, height) below which a picture must not be reduced while it is decoded."""
     return covering_size(wanted.width, wanted.height, wanted.width, wanted.height, wanted.shorter_side)
+
+
+def noise(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Bytes without a pattern, always the same: positions, mixed by MurmurHash3's last steps (Appleby, public domain).
+
+    numpy's own random numbers would take longer to import than the model takes to run.
+    """
+    mixed = np.arange(1, math.prod(shape) + 1, dtype=np.uint32)
+    for factor, shift in ((0x85EBCA6B, 13), (0xC2B2AE35, 16)):
+        mixed *= np.uint32(factor)
+        mixed ^= mixed >> np.uint32(shift)
+    return (mixed & np.uint32(255)).astype(np.uint8).reshape(shape)
