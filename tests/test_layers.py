@@ -30,6 +30,7 @@ OWNERS = {
     "pillow_heif": ("media/pictures/",),
     "onnxruntime": ("engines/onnx/runtime",),
     "onnxruntime_ep_openvino": ("engines/onnx/providers",),
+    "openvino": ("engines/onnx/openvino",),
     "click": ("cli/",),
     "tqdm": ("system/progress",),
     "matplotlib": ("evaluate/plots",),

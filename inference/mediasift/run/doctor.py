@@ -28,6 +28,7 @@ _OPTIONAL = {
     "faster_whisper": ("whisper", "transcribe speech in about 100 languages"),
     "google.cloud.speech": ("google", "let Google transcribe"),
     "onnx_asr": ("onnx-speech", "transcribe speech with ONNX models"),
+    "openvino": ("openvino-runtime", "compute with OpenVINO where the processor is AMD's or Arm's"),
     "pyarrow": ("parquet", "write Parquet tables"),
     "pillow_heif": ("heic", "read HEIC pictures"),
     "resvg_py": ("svg", "read SVG drawings"),

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mediasift.cli import main
-from mediasift.engines.onnx import providers
+from mediasift.engines.onnx import openvino, providers
 from mediasift.engines.onnx.choice import fastest, relative_difference
 from mediasift.engines.onnx.providers import DEVICES, SPECS, Setting, engine_folder, precision_of, provider_is_here
 from mediasift.engines.onnx.runtime import placed_nodes
@@ -32,26 +32,6 @@ def test_the_session_itself_tells_where_its_nodes_are(tmp_path: Path):
         assert model.facts["share_of_nodes"] == 1.0
 
 
-def test_openvino_gives_the_cpus_labels_or_says_why_it_cannot(tmp_path: Path):
-    path = write(tmp_path, mean_colour())
-    if not provider_is_here("openvino"):
-        with pytest.raises(ProviderUnavailable, match=r"mediasift\[openvino\]"):
-            load_model(path, device="openvino")
-        return
-    try:
-        model = load_model(path, device="openvino:float32", threads=1)
-    except ProviderUnavailable as error:
-        processor = Path("/proc/cpuinfo")
-        assert not processor.exists() or "GenuineIntel" not in processor.read_text(), error  # there it has to work
-        assert "Intel processors only. Use --device cpu" in str(error)
-        return
-    expected, answers = load_model(path).run(batch()), model.run(batch())
-    assert (answers.argmax(axis=1) == expected.argmax(axis=1)).all()
-    assert np.abs(answers - expected).max() < 1e-5
-    assert model.facts["precision"] == "float32"
-    assert model.facts["share_of_nodes"] == 1
-
-
 def test_openvinos_threads_and_precision_are_set_by_its_own_names():
     options = DEVICES["openvino"].options(Setting(threads=3, precision="bfloat16"))
     assert json.loads(options["load_config"]) == {
@@ -67,7 +47,7 @@ def test_openvinos_threads_and_precision_are_set_by_its_own_names():
 def test_plain_openvino_is_told_its_precision_so_that_the_manifest_can_name_it(
     monkeypatch: pytest.MonkeyPatch, instructions: tuple[str, ...], expected: str
 ):
-    monkeypatch.setattr(providers, "instruction_sets", lambda: instructions)
+    monkeypatch.setattr(openvino, "instruction_sets", lambda: instructions)
     assert precision_of("openvino") == expected
     assert precision_of("openvino:float16") == "float16"
     assert precision_of("tensorrt:float16") == "float16"

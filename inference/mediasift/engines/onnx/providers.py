@@ -11,18 +11,18 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from mediasift.engines.onnx import openvino
+from mediasift.engines.onnx.openvino import HINTS, OpenVinoSession, Precision
 from mediasift.engines.onnx.protobuf import encode
 from mediasift.engines.onnx.runtime import ort_errors, placed_nodes, runtime, session_options, share_of_nodes
 from mediasift.errors import ProviderUnavailable
-from mediasift.system.machine import available_cores, cache_folder, instruction_sets, processor
+from mediasift.system.machine import available_cores, cache_folder, processor
 from mediasift.system.optional import is_installed, require
 
 __all__ = ["DEVICES", "SPECS", "check_device", "open_session", "ort_errors", "precision_of",
            "provider_is_here", "runtime", "session_options"]  # fmt: skip
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ class Provider:
         precisions: That can be asked for, as in `openvino:float32`.
         usual: The one to compute in where none is asked for; None leaves it alone.
         plugin: The package that it comes in, unless it is built in.
+        alone: The package of a runtime of its own, which is taken where the plug-in is not here or finds no hardware.
         prepare: Called before a session is made, with the session's options.
     """
 
@@ -60,6 +61,7 @@ class Provider:
     precisions: tuple[Precision, ...] = ()
     usual: Callable[[], Precision | None] = field(default=lambda: None)
     plugin: str = ""
+    alone: str = ""
     prepare: Callable[[Any], object] = field(default=lambda _: None)
 
 
@@ -70,19 +72,11 @@ def _register_openvino() -> None:
     runtime().register_execution_provider_library("openvino", package.get_library_path())
 
 
-def _openvino_precision() -> Precision:
-    """What OpenVINO would choose itself, so that the manifest can name it: bfloat16 where the processor multiplies it.
-
-    See https://docs.openvino.ai, "CPU Device", "Floating Point Data Types Specifics".
-    """
-    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(instruction_sets()) else "float32"
-
-
 def _openvino_options(setting: Setting) -> Mapping[str, str]:
     """OpenVINO's own properties: https://docs.openvino.ai, "CPU Device". Without the number it takes every core."""
     wanted: dict[str, Any] = {"INFERENCE_NUM_THREADS": setting.threads}
     if setting.precision is not None:
-        wanted["INFERENCE_PRECISION_HINT"] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}[setting.precision]
+        wanted["INFERENCE_PRECISION_HINT"] = HINTS[setting.precision]
     return {"load_config": json.dumps({"CPU": wanted})}
 
 
@@ -143,8 +137,8 @@ DEVICES: dict[str, Provider] = {
     "cpu": Provider(name="CPUExecutionProvider", install="pip install onnxruntime"),
     "openvino": Provider(
         name="OpenVINOExecutionProvider", install="pip install 'mediasift[openvino]'", options=_openvino_options,
-        precisions=("float32", "bfloat16", "float16"), usual=_openvino_precision, plugin="onnxruntime_ep_openvino",
-        prepare=lambda _: _register_openvino(),
+        precisions=("float32", "bfloat16", "float16"), usual=openvino.usual_precision, plugin="onnxruntime_ep_openvino",
+        alone=openvino.PACKAGE, prepare=lambda _: _register_openvino(),
     ),
     "cuda": Provider(
         name="CUDAExecutionProvider", install=_GPU, options=lambda _: {"use_tf32": "0"}, prepare=_load_nvidia,
@@ -178,7 +172,9 @@ def precision_of(spec: str) -> Precision | None:
 def provider_is_here(device: str) -> bool:
     """Whether ONNX Runtime offers the provider; whether it works only a session tells."""
     provider = DEVICES[device]
-    return is_installed(provider.plugin) if provider.plugin else provider.name in runtime().get_available_providers()
+    if provider.plugin:
+        return any(is_installed(package) for package in (provider.plugin, provider.alone) if package)
+    return provider.name in runtime().get_available_providers()
 
 
 def open_session(
@@ -213,11 +209,13 @@ def open_session(
         raise ProviderUnavailable(
             f"device {device} is not installed; here are: {here}. To get it, type: {provider.install}"
         )
+    setting = Setting(threads=threads or available_cores(), precision=precision_of(spec), key=key)
+    if provider.alone and is_installed(provider.alone) and not _hardware(provider):
+        return OpenVinoSession(model, threads=setting.threads, precision=setting.precision)
     options = session_options(threads, spin=spin, quantized=quantized)
     if isinstance(model, bytes) and data_folder is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(data_folder))
     provider.prepare(options)
-    setting = Setting(threads=threads or available_cores(), precision=precision_of(spec), key=key)
     session = _session(model, options, provider, dict(provider.options(setting)), device)
     used = session.get_providers()[0]
     if used != provider.name:
@@ -258,15 +256,25 @@ def _session(model: str | bytes, options: Any, provider: Provider, own: dict[str
     if not provider.plugin:
         with redirect_stdout(sys.stderr):  # it prints what it falls back to
             return ort.InferenceSession(model, options, providers=[(provider.name, own)])
-    found = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
-    processors = [one for one in found if one.device.type == ort.OrtHardwareDeviceType.CPU]
+    processors = _hardware(provider)
     if not processors:
         raise ProviderUnavailable(
             f"device {device} is installed, but {provider.name} finds no hardware it can use here "
-            f"({processor()}): Intel's plug-in takes Intel processors only. Use --device cpu"
+            f"({processor()}): Intel's plug-in takes Intel processors only. Use --device cpu, or get OpenVINO's own "
+            f"runtime: pip install 'mediasift[{openvino.EXTRA}]'"
         )
     options.add_provider_for_devices(processors[:1], own)
     return ort.InferenceSession(model, options)
+
+
+def _hardware(provider: Provider) -> list[Any]:
+    """The processors that a plug-in computes on; none where it is not installed."""
+    if not is_installed(provider.plugin):
+        return []
+    provider.prepare(None)
+    ort = runtime()
+    found = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
+    return [one for one in found if one.device.type == ort.OrtHardwareDeviceType.CPU]
 
 
 def _absolute() -> bytes:
@@ -291,9 +299,9 @@ def check_device(device: str) -> float | None:
 
     session = open_session(_ABSOLUTE, device, 1, quantized=False)
     try:
-        (result,) = session.run(None, {"x": np.array([-2.0], dtype=np.float32)})
+        (result,) = session.run(["y"], {"x": np.array([-2.0], dtype=np.float32)})
     except ort_errors() as error:
         raise ProviderUnavailable(f"device {device} fails on a graph of one node: {error}") from error
     if result.tolist() != [2.0]:
         raise ProviderUnavailable(f"device {device} computes wrongly: |-2| = {result.tolist()}")
-    return share_of_nodes(session, DEVICES[device].name)
+    return share_of_nodes(session, session.get_providers()[0])

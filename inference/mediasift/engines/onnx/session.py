@@ -83,6 +83,8 @@ class OnnxModel(Engine):
             "model": path.name, "model_sha256": self.sha256, "device": device, "provider": self.provider,
             "share_of_nodes": self.share_of_nodes, "precision": precision_of(device),
         }  # fmt: skip
+        if runtime := getattr(self._session, "runtime", ""):
+            self.facts["runtime"] = runtime
         if facts.is_quantized and device == "cpu":
             self.facts["cost"] = {
                 "int8_weights": "unsigned, as sums would overflow" if sums_overflow() else "as stored"
