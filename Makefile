@@ -53,18 +53,12 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	.venv-oldest/bin/python -m pip install --quiet -e '.[ocr,parquet,heic,svg,dev]' -c requirements-oldest.txt
 	touch $@
 
-# Every comparison with peers, alone on the machine: half an hour. DATA is the folder of the test data.
-DATA ?= ../shared/data
+# Every comparison with plain loops and peers, alone on the machine: twenty minutes, of which MORE takes ten more.
+# One of them: make bench BENCHES=shots MORE=
+BENCHES ?= start digits photos resnet predict shots engines numbers memory
+MORE ?= cuts speech_errors install
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.bench_classify $(DATA)/imagenet-photos
-	$(BIN)/python -m benchmarks.bench_tables $(DATA)/mnist
-	$(BIN)/python -m benchmarks.bench_first_answer
-	$(BIN)/python -m benchmarks.bench_keyframes
-	$(BIN)/python -m benchmarks.bench_similarity --no-peer
-	$(BIN)/python -m benchmarks.bench_ocr $(DATA)/ocr/phototest.tif
-	$(BIN)/python -m benchmarks.bench_durability $(DATA)/imagenet-photos
-	$(BIN)/python -m benchmarks.bench_memory
-	$(BIN)/python -m benchmarks.bench_install
+	for name in $(BENCHES) $(MORE); do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 	$(BIN)/python -m benchmarks.report
 
 # What ends a run at any moment, whole; the suite tries a sample of each. Each takes minutes to hours.

@@ -1,22 +1,21 @@
 """How many boundaries of shots are found, and how many that are none: our detectors beside PySceneDetect's two.
 
-    python -m benchmarks.bench_cuts [--data ../shared/data] [--seeds 2]
+    python -m benchmarks.bench_cuts [--seeds 2] [--quick]
 
-Edited clips with known boundaries are made from seeds (`edits.py`), a few of each kind of editing. With `--data`, the
-labelled clips of the test data are judged as well. A boundary is found within two frames of it, or of the frames over
+Edited clips with known boundaries are made from seeds (`edits.py`), a few of each kind of editing; the labelled clips
+of the test data are judged as well. A boundary is found within two frames of it, or of the frames over
 which it stretches. F1 is twice the right ones over all that were found and all that there are.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from benchmarks.edits import KINDS, Boundary, f1, make_edit, matched
-from benchmarks.measure import save
+from benchmarks.harness import DATA, Result, run
 from benchmarks.peer import Peer
 from mediasift.media.video.cuts import DEFAULT_DETECTOR, DETECTORS
 from mediasift.media.video.footage import measured_cells, open_footage
@@ -56,54 +55,41 @@ def frames(video: Path, begins: list[int] | list[float]) -> list[int]:
     ]
 
 
-def clips(folder: Path, seeds: int, data: Path | None) -> Iterator[tuple[str, Path, list[Boundary]]]:
+def clips(folder: Path, seeds: int) -> Iterator[tuple[str, Path, list[Boundary]]]:
     """What a clip shows, where it is, its boundaries."""
     for kind in KINDS:
         for seed in range(1, seeds + 1):
             video = folder / f"{kind}-{seed}.mp4"
             yield kind, video, make_edit(video, kind, seed)
-    for name, (place, begins) in LABELLED.items() if data is not None else ():
-        video = (data or folder) / place
-        yield name, video, [(number, number) for number in frames(video, begins)]
+    for name, (place, begins) in LABELLED.items():
+        yield name, DATA / place, [(number, number) for number in frames(DATA / place, begins)]
 
 
-@click.command(help=__doc__)
-@click.option("--data", type=click.Path(path_type=Path, exists=True), help="The folder with the test data.")
-@click.option("--seeds", default=2, show_default=True, help="Clips of each kind.")
-def main(data: Path | None, seeds: int) -> None:
+def measure(folder: Path, quick: bool, seeds: int) -> Result:
     """Judge every detector on every clip."""
     packages = (f"scenedetect=={SCENEDETECT}", "opencv-python-headless")
     peer = Peer(f"scenedetect-{SCENEDETECT}", packages, "scenedetect_detectors.py")
     judged: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
-    with tempfile.TemporaryDirectory() as name:
-        for kind, video, known in clips(Path(name), seeds, data):
-            by_detector = judged.setdefault(kind, {})
-            for detector in DETECTORS:
-                by_detector.setdefault(f"mediasift {detector}", []).append(matched(ours(video, detector), known))
-            for detector in PEERS:
-                theirs = frames(video, [float(one) for one in peer.ask(video=str(video), detector=detector)["seconds"]])
-                by_detector.setdefault(f"scenedetect {detector}", []).append(matched(theirs, known))
-            print(kind, {detector: f"{f1(counts):.3f}" for detector, counts in by_detector.items()}, flush=True)
+    for kind, video, known in clips(folder, 0 if quick else seeds):
+        by_detector = judged.setdefault(kind, {})
+        for detector in DETECTORS:
+            by_detector.setdefault(f"mediasift {detector}", []).append(matched(ours(video, detector), known))
+        for detector in PEERS:
+            theirs = frames(video, [float(one) for one in peer.ask(video=str(video), detector=detector)["seconds"]])
+            by_detector.setdefault(f"PySceneDetect {detector}", []).append(matched(theirs, known))
+        print(kind, {detector: f"{f1(counts):.3f}" for detector, counts in by_detector.items()}, flush=True)
     peer.close()
     names = list(next(iter(judged.values())))
     every = {name: [count for by_detector in judged.values() for count in by_detector[name]] for name in names}
-    save(
-        "bench_cuts",
-        {
-            "what": f"boundaries of shots: F1 by what a clip shows, {seeds} clips of 40 s of each kind that is made; "
-            f"the default is {DEFAULT_DETECTOR}",
-            "f1": {
-                **{kind: {name: round(f1(counts), 3) for name, counts in one.items()} for kind, one in judged.items()},
-                "all": {name: round(f1(counts), 3) for name, counts in every.items()},
-            },
-            "right_found_and_true": {
-                name: dict(zip(("right", "found", "true"), map(sum, zip(*counts, strict=True)), strict=True))
-                for name, counts in every.items()
-            },
-        },
-        "av", "numpy",
+    facts = {kind: {name: f1(counts) for name, counts in one.items()} for kind, one in judged.items()}
+    facts["all"] = {name: f1(counts) for name, counts in every.items()}
+    for place, what_is_counted in enumerate(("right", "all that a detector gives", "true")):
+        facts[what_is_counted] = {name: sum(one[place] for one in counts) for name, counts in every.items()}
+    return Result(
+        what=f"boundaries of shots: F1 by what a clip shows, {seeds} clips of 40 s of each kind that is made; the "
+        f"default is {DEFAULT_DETECTOR}", facts=facts, packages=("av", "numpy"),
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    run("cuts", measure, click.Option(["--seeds"], type=int, default=2, show_default=True, help="Clips of each kind."))

@@ -1,8 +1,9 @@
-"""Peak memory of `mediasift classify`: does it grow with the number of inputs, and what do large photographs need?
+"""Peak memory: does it grow with the number of pictures, their size, or the length of a recording?
 
-    python -m benchmarks.bench_memory
+    python -m benchmarks.bench_memory [--hours 2] [--quick]
 
-Draws its own pictures. Each run is a program of its own, watched a hundred times a second.
+Draws its own pictures and recordings (silence with five seconds of noise in every minute, for an engine that
+understands nothing). Each run is a program of its own, watched a hundred times a second.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -20,20 +20,18 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from benchmarks.measure import save
+from benchmarks.harness import Result, Row, Versus, run
+from tests.null_speech import long_recording
 
-MODEL = "fashion-mlp"
 
-
-def peak_mib(folder: Path, *options: str) -> float:
-    """Largest resident memory of one run: supervisor and worker together, shared pages counted twice."""
-    command = [sys.executable, "-m", "mediasift", "classify", str(folder), "-m", MODEL, "--quiet", *options]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def peak_mib(*command: str) -> float:
+    """Largest resident memory of one program and its children together, shared pages counted twice."""
+    child = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.DEVNULL)
     process, peak = psutil.Process(child.pid), 0
     while child.poll() is None:
         held = 0
-        for one in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error):
+            for one in (process, *process.children(recursive=True)):
                 held += one.memory_info().rss
         peak = max(peak, held)
         time.sleep(0.01)
@@ -42,8 +40,13 @@ def peak_mib(folder: Path, *options: str) -> float:
     return peak / 2**20
 
 
+def classified(folder: Path, *options: str) -> float:
+    """Peak of `classify` over a folder."""
+    return peak_mib("mediasift", "classify", str(folder), "-m", "fashion-mlp", "--quiet", *options)
+
+
 def pictures(folder: Path, count: int, width: int, height: int) -> Path:
-    """So many JPEGs; hard links to twenty different ones."""
+    """So many JPEGs; further names of twenty different ones."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(count):
@@ -56,28 +59,34 @@ def pictures(folder: Path, count: int, width: int, height: int) -> Path:
     return folder
 
 
-@click.command()
-def main() -> None:
-    """Measure and write results/bench_memory.json."""
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        few = peak_mib(pictures(place / "few", 1_000, 640, 480))
-        many = peak_mib(pictures(place / "many", 10_000, 640, 480))
-        large = pictures(place / "large", 200, 4000, 3000)
-        reduced = peak_mib(large, "--batch-size", "8")
-        full = peak_mib(large, "--batch-size", "8", "--crop", "0,0,1,1")
-    result = {
-        "what": f"peak resident memory of mediasift classify -m {MODEL}, MiB",
-        "1,000 pictures of 640x480": round(few, 1),
-        "10,000 pictures of 640x480": round(many, 1),
-        "growth": round(many / few, 3),
-        "200 pictures of 4000x3000, reduced while decoding": round(reduced, 1),
-        "200 pictures of 4000x3000, every pixel (--crop)": round(full, 1),
+def measure(folder: Path, quick: bool, hours: float) -> Result:
+    """Few and many, small and large, short and long."""
+    many = 1000 if quick else 10_000
+    few_mib = classified(pictures(folder / "few", many // 10, 640, 480))
+    many_mib = classified(pictures(folder / "many", many, 640, 480))
+    large = pictures(folder / "large", 20 if quick else 100, 4000, 3000)
+    seconds = 3600 if quick else round(hours * 3600)
+    short, long = (
+        peak_mib("tests.null_speech", str(long_recording(folder / f"{length}.wav", length)))
+        for length in (600, seconds)
+    )
+    facts = {
+        f"classify, {many // 10:,} pictures of 640x480, MiB": few_mib,
+        f"classify, {many:,} pictures of 640x480, MiB": many_mib,
+        "classify, pictures of 4000x3000, reduced while decoding, MiB": classified(large, "--batch-size", "8"),
+        "classify, the same, every pixel (--crop), MiB": classified(large, "--batch-size", "8", "--crop", "0,0,1,1"),
+        "transcribe, 10 minutes, MiB": short,
+        f"transcribe, {seconds / 3600:g} hours, MiB": long,
     }
-    for key, value in result.items():
-        print(f"{key}: {value}")
-    save("bench_memory", result, "onnxruntime", "opencv-python-headless", "numpy")
+    rows = [
+        Row(what=f"memory of classify, {many:,} pictures beside {many // 10:,}",
+            limit=Versus(few_mib / many_mib, "as much as for a tenth of them", 0.9)),
+        Row(what=f"memory of transcribe, {seconds / 3600:g} hours beside 10 minutes",
+            limit=Versus(short / long, "as much as for 10 minutes", 0.9)),
+    ]  # fmt: skip
+    return Result(what="peak resident memory, both processes together", rows=rows, facts=facts,
+                  packages=("onnxruntime", "opencv-python-headless", "av", "numpy"))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    run("memory", measure, click.Option(["--hours"], type=float, default=2.0, show_default=True))

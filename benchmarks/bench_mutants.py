@@ -1,6 +1,6 @@
 """Hostile pictures in any number through the whole of `classify`: is every one a row, how long, how much memory?
 
-    python -m benchmarks.bench_mutants [--count 100000] [--seed 1]
+    python -m benchmarks.bench_mutants [--count 100000] [--seed 1] [--quick]
 
 The files come from `tests/mutants.py`; the same seed gives the same files.
 """
@@ -15,25 +15,22 @@ from pathlib import Path
 import click
 
 import mediasift as ms
-from benchmarks.measure import save
+from benchmarks.harness import Result, run
 from tests.mutants import PER_FOLDER, write_mutants
 from tests.tiny_models import mean_colour, write
 
 
-@click.command()
-@click.option("--count", default=100_000, show_default=True)
-@click.option("--seed", default=1, show_default=True)
-def main(count: int, seed: int) -> None:
-    """Run and write results/bench_mutants.json."""
+def measure(folder: Path, quick: bool, count: int, seed: int) -> Result:
+    """A folder of them after the other, in the worker process, time limit 20 s."""
     codes: Counter[str] = Counter()
     lost = ended = restarts = 0
     longest = peak = 0.0
-    started = time.perf_counter()
-    for first in range(0, count, PER_FOLDER):
-        with tempfile.TemporaryDirectory() as name:
+    started, total = time.perf_counter(), count // 20 if quick else count
+    for first in range(0, total, PER_FOLDER):
+        with tempfile.TemporaryDirectory(dir=folder) as name:
             place = Path(name) / "mutants"
             place.mkdir()
-            write_mutants(place, min(PER_FOLDER, count - first), seed, first=first)
+            write_mutants(place, min(PER_FOLDER, total - first), seed, first=first)
             named = sorted(str(path) for path in place.iterdir())
             model = write(Path(name), mean_colour())
             table = ms.classify(named, model=model, isolate=True, timeout_s=20, every_frame=True)
@@ -50,21 +47,16 @@ def main(count: int, seed: int) -> None:
             restarts += summary.worker_restarts
             longest = max(longest, summary.seconds["longest_item"])
             peak = max(peak, summary.worker_peak_bytes)
-        print(f"{first + PER_FOLDER:7,} of {count:,}, {lost} lost, {restarts} crashes or limits", flush=True)
-    result = {
-        "what": "mutants of small pictures through mediasift classify in its worker process, time limit 20 s",
-        "mutants": count,
-        "seed": seed,
-        "seconds": round(time.perf_counter() - started),
-        "rows_lost": lost,
-        "runs_ended": ended,
-        "worker_deaths": restarts,
-        "longest_item_s": round(longest, 1),
-        "peak_resident_mb": round(peak / 1e6),
-        "rows_by_code": dict(codes.most_common()),
-    }
-    save("bench_mutants", result, "opencv-python-headless", "pillow", "onnxruntime")
+        print(f"{first + PER_FOLDER:7,} of {total:,}, {lost} lost, {restarts} crashes or limits", flush=True)
+    facts = {
+        "mutants": total, "seconds": round(time.perf_counter() - started), "rows lost": lost, "runs ended": ended,
+        "worker deaths": restarts, "longest item, seconds": longest, "worker's peak, MiB": peak / 2**20,
+        **{f"rows: {code}": rows for code, rows in codes.most_common()},
+    }  # fmt: skip
+    return Result(what="mutants of small pictures through mediasift classify in its worker process", facts=facts,
+                  packages=("opencv-python-headless", "pillow", "onnxruntime"))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    how_many = click.Option(["--count"], type=int, default=100_000, show_default=True)
+    run("mutants", measure, how_many, click.Option(["--seed"], type=int, default=1, show_default=True))

@@ -1,28 +1,24 @@
 """Word error rates of the speech engines that run here, on recordings whose words are known.
 
-    python -m benchmarks.bench_speech_errors
+    python -m benchmarks.bench_speech_errors [--quick]
 
 Three are speech of people (`speech/` of the test data); two are made here by espeak-ng, in voices that are harder to
-understand than people's. Writes results/bench_speech_errors.json and the table of docs/speech.md.
+understand than people's. Writes the table of docs/speech.md as well, unless `--quick`, which takes pocketsphinx alone.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
 import mediasift as ms
-from benchmarks.measure import save
+from benchmarks.harness import DATA, ROOT, Result, run
 from tests.engines.speech.test_whisper import GERMAN, JFK, base_model
 from tests.words import wer
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "speech.md"
 BEGIN, END = "<!-- error rates: begin (python -m benchmarks.bench_speech_errors) -->", "<!-- error rates: end -->"
 CARDS = ["ten of clubs", "four queen of clubs", "seven of clubs", "five five",
@@ -52,9 +48,10 @@ def rate(files: list[tuple[Path, str]], options: Mapping[str, Any]) -> float:
 
 def table(rates: Mapping[str, Mapping[str, float]]) -> str:
     """The lines of docs/speech.md."""
-    head = ["| recording | " + " | ".join(ENGINES) + " |", "|---" * (1 + len(ENGINES)) + "|"]
+    engines = list(next(iter(rates.values())))
+    head = ["| recording | " + " | ".join(engines) + " |", "|---" * (1 + len(engines)) + "|"]
     return "\n".join(
-        [*head, *(f"| {name} | {' | '.join(f'{row[one]:.2f}' for one in ENGINES)} |" for name, row in rates.items())]
+        [*head, *(f"| {name} | {' | '.join(f'{row[one]:.2f}' for one in engines)} |" for name, row in rates.items())]
     )
 
 
@@ -64,23 +61,22 @@ def with_table(page: str, rates: Mapping[str, Mapping[str, float]]) -> str:
     return f"{before}{BEGIN}\n{table(rates)}\n{END}{rest.partition(END)[2]}"
 
 
-@click.command()
-@click.option("--data", type=click.Path(path_type=Path), default=ROOT.parent / "shared" / "data" / "speech")
-def main(data: Path) -> None:
-    """Measure and write."""
-    with tempfile.TemporaryDirectory() as name:
-        os.environ["MEDIASIFT_MODELS"] = name
-        base_model(Path(name) / "whisper-base")
-        spoken = recordings(data, Path(name))
-        rates = {
-            title: {engine: rate(files, options) for engine, options in ENGINES.items()}
-            for title, files in spoken.items()
-        }
-    save("bench_speech_errors", {"what": "word error rates of speech engines", "recordings": rates},
-         "pocketsphinx", "faster-whisper")  # fmt: skip
-    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), rates), encoding="utf-8")
+def measure(folder: Path, quick: bool) -> Result:
+    """Every engine on every recording."""
+    os.environ["MEDIASIFT_MODELS"] = str(folder)
+    engines = dict(list(ENGINES.items())[:1]) if quick else ENGINES
+    if not quick:
+        base_model(folder / "whisper-base")
+    spoken = recordings(DATA / "speech", folder)
+    rates = {
+        title: {engine: rate(files, options) for engine, options in engines.items()} for title, files in spoken.items()
+    }
+    if not quick:
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), rates), encoding="utf-8")
     print(table(rates))
+    packages = ("pocketsphinx",) if quick else ("pocketsphinx", "faster-whisper")
+    return Result(what="word error rates of speech engines", facts=rates, packages=packages)
 
 
 if __name__ == "__main__":
-    main()
+    run("speech_errors", measure)

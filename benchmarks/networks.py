@@ -20,7 +20,6 @@ from PIL import Image
 from mediasift.engines.onnx.description import ModelDescription, OutputDescription
 from mediasift.engines.onnx.drafting import describe_model
 from mediasift.engines.onnx.recipe import fitted
-from mediasift.engines.onnx.session import load_model
 from training.architectures import base_network, plain_input, with_preprocessing
 from training.keras_onnx import keras_to_onnx
 
@@ -29,10 +28,10 @@ RECIPE = replace(plain_input(224), shorter_side=None)
 network's own preprocessing is inside the graph."""
 CALM_WITH = 24
 """Photographs that batch normalisation is calmed with; all of them at once need memory."""
+MULTIPLY_ADDS = 3.86e9
+"""Of one picture, in convolutions and matrix products (He et al., "Deep residual learning", 2016, table 1: 3.8e9)."""
 SHARPNESS = 16.0
 """By how much the logit of the right photograph stands out, about."""
-SIZE = (500, 375)
-"""Width and height of the photographs, pixels: the usual size in ImageNet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,23 +41,10 @@ class Network:
     Attributes:
         keras: With the preprocessing inside.
         path: As a described ONNX file, uint8 NHWC.
-        planar: As an ONNX file, float32 NCHW, 0..255, for libraries that want it so.
     """
 
     keras: Any
     path: Path
-    planar: Path
-
-
-def photographs(source: Path, folder: Path, count: int) -> Path:
-    """A folder with copies of so many photographs, 500x375, JPEG."""
-    folder.mkdir()
-    files = [file for file in sorted(source.iterdir()) if file.is_file()]
-    for number in range(count):
-        with Image.open(files[number % len(files)]) as picture:
-            copy = picture.convert("RGB").resize(SIZE if picture.width >= picture.height else SIZE[::-1])
-        copy.save(folder / f"{number:05}.jpg", quality=90)
-    return folder
 
 
 def pixels(folder: Path) -> np.ndarray:
@@ -66,8 +52,8 @@ def pixels(folder: Path) -> np.ndarray:
     return np.stack([fitted(np.asarray(Image.open(file).convert("RGB")), RECIPE) for file in sorted(folder.iterdir())])
 
 
-def resnet50(folder: Path, photos: Path, *, planar: bool) -> Network:
-    """Keras' ResNet50 and its ONNX files, written into the folder; the planar one only where it is wanted."""
+def resnet50(folder: Path, photos: Path) -> Network:
+    """Keras' ResNet50 and its ONNX file, written into the folder."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
@@ -75,14 +61,12 @@ def resnet50(folder: Path, photos: Path, *, planar: bool) -> Network:
     base = base_network("resnet50", weights="none")
     _fit(base, pixels(photos)[:1000].astype(np.float32))
     network = with_preprocessing("resnet50", base)
-    path, other = folder / "resnet50.onnx", folder / "resnet50-planar.onnx"
+    path = folder / "resnet50.onnx"
     path.write_bytes(keras_to_onnx(network, dtype="uint8").SerializeToString())
-    if planar:
-        other.write_bytes(keras_to_onnx(network, channels_first=True).SerializeToString())
     labels = tuple(f"class {number}" for number in range(1000))
     output = OutputDescription(values="probabilities", name="probabilities")
     describe_model(path, ModelDescription(task="classify", input=RECIPE, output=output, labels=labels))
-    return Network(keras=network, path=path, planar=other)
+    return Network(keras=network, path=path)
 
 
 def _fit(base: Any, pictures: np.ndarray) -> None:
@@ -109,11 +93,11 @@ def _fit(base: Any, pictures: np.ndarray) -> None:
     base.get_layer("predictions").set_weights([(one * factor).astype(np.float32) for one in (weights, bias)])
 
 
-def quantized(network: Network, photos: Path) -> tuple[Path, dict[str, Any]]:
-    """The same in 8 bits, made by `training/quantize.py`, and what that measured."""
+def quantized(network: Network, photos: Path) -> Path:
+    """The same in 8 bits, made by `training/quantize.py`."""
     output = network.path.with_name("resnet50-int8.onnx")
     count = str(min(32, len(list(photos.iterdir())) // 2))
     command = [sys.executable, "-m", "training.quantize", str(network.path), "--calibrate", str(photos),
                "--count", count, "--min-agreement", "0", "-o", str(output)]  # fmt: skip
     subprocess.run(command, check=True)
-    return output, dict(load_model(output).description.metrics)
+    return output

@@ -1,25 +1,33 @@
-"""What is told of speed comes from the results, and misses are told too."""
+"""What is reported of speed comes from the results, and misses are reported too."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from benchmarks import report
-from benchmarks.measure import goal
+from benchmarks import harness, loops, report
+from benchmarks.harness import Result, Row, Versus, alternate, as_json, equal, together, versus
+from tests.pictures import scene
 
-MACHINE = {"cpu": "a processor", "cores": 2, "memory_gib": 8.0, "python": "3.11"}
-RATES = {
-    "ours": {"median_per_second": 30.0, "rounds": [29.0, 30.0, 33.0]},
-    "peer": {"median_per_second": 10.0, "rounds": [9.0, 10.0, 11.0]},
-}
-
-
-def page(**values: object) -> str:
-    return report.report({"bench_memory": {"date": "2026-01-01", "machine": MACHINE, "what": "something", **values}})
+MACHINE = {"cpu": "a processor", "cores": 2, "instruction_sets": ["avx2"], "memory_gib": 8.0, "load_before": 0.1,
+           "system": "Linux", "versions": {"python": "3.11"}}  # fmt: skip
+MODULES = sorted(
+    path.stem for path in harness.ROOT.glob("benchmarks/bench_*.py") if "__main__" in path.read_text(encoding="utf-8")
+)
 
 
-def wanted(measured: float | None) -> dict[str, object]:
-    return goal("our thing", "theirs", measured, at_least=2.0, aim_for=4.0, agreement="all equal", why="it is slow")
+def result(*rows: Row, **more: object) -> dict[str, object]:
+    return {
+        "what": "something", "command": "python -m benchmarks.bench_x", "date": "2026-01-01", "quick": False,
+        "took_seconds": 3, "machine": MACHINE, "timings": {}, "facts": {}, "rows": as_json(list(rows)), **more,
+    }  # fmt: skip
+
+
+def lines(*rows: Row) -> list[str]:
+    return report.speed_table({"x": result(*rows)}).splitlines()[2:]
 
 
 def test_the_generated_page_is_up_to_date():
@@ -32,59 +40,96 @@ def test_the_readmes_table_is_up_to_date():
     assert report.with_table(readme, report.speed_table(report.load())) == readme, "python -m benchmarks.report"
 
 
-def test_every_result_has_a_section_with_its_date_and_script():
+@pytest.mark.parametrize("name", sorted(path.stem for path in harness.RESULTS.glob("*.json")))
+def test_every_result_has_its_command_machine_and_date(name: str):
+    one = report.load()[name]
+    command = one["command"].split()
+    assert command[:2] == ["python", "-m"]
+    assert command[2].removeprefix("benchmarks.") in MODULES
+    assert name.startswith(command[2].removeprefix("benchmarks.bench_"))
+    assert set(MACHINE) <= set(one["machine"])
+    assert one["machine"]["instruction_sets"]
+    assert len(one["date"]) == len("2026-01-01")
+    assert "quick" in one
     text = report.REPORT.read_text(encoding="utf-8")
-    for name, result in report.load().items():
-        assert f"(results/{name}.json): {result['date']}" in text
+    assert f"(results/{name}.json): `{one['command']}`" in text
 
 
-@pytest.mark.parametrize(
-    ("measured", "verdict"),
-    [
-        (1.99, "**missed**"),
-        (2.0, "met"),
-        (None, "**missed**: cannot run here"),
-        (3.99, "met"),
-        (4.0, "met, and the aim"),
-    ],
-)
-def test_a_goal_is_met_or_missed_as_measured(measured: float | None, verdict: str):
-    assert report.verdict(wanted(measured)) == verdict
+@pytest.mark.parametrize("name", MODULES)
+def test_each_module_runs_alone_and_says_how(name: str):
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=harness.ROOT, check=True)
+    assert "--quick" in done.stdout
 
 
-def test_a_miss_is_told_with_its_reason_and_a_hit_without():
-    assert "it is slow" in page(goals=[wanted(1.5)])
-    assert "it is slow" in page(goals=[wanted(None)])
-    assert "it is slow" not in page(goals=[wanted(2.5)])
+def test_a_figure_below_its_floor_is_bold_and_called_a_miss():
+    (row,) = lines(Row(what="our thing", loop=Versus(0.5, "a loop", 0.55), outputs="all equal"))
+    link = "[our thing](benchmarks/results/x.json)"
+    assert row == f"| {link} | **0.500 x** (floor 0.550 x: missed)<br>a loop | - | - | all equal |"
+    (row,) = lines(Row(what="our thing", loop=Versus(0.55, "a loop", 0.55), limit=Versus(0.9, "the limit", 0.95)))
+    assert "| 0.550 x (floor 0.550 x)<br>a loop | - | **90%** (floor 95%: missed)<br>the limit |" in row
 
 
-def test_a_goal_stands_beside_the_agreement_of_outputs_in_the_readme():
-    (row,) = report.speed_table({"bench_x": {"goals": [wanted(3.0)]}}).splitlines()[2:]
-    assert row == "| our thing, against theirs | 3 | 2 | met | all equal | [result](benchmarks/results/bench_x.json) |"
-
-
-def test_rates_become_a_line_each_with_spread_and_with_columns_from_beside_them():
-    text = page(measured=RATES, ratio_to_peer={"ours": 3.0, "peer": 1.0})
-    assert "|  | per second (median) | lowest to highest | ratio to peer |" in text
-    assert "| ours | 30 | 29 to 33 | 3 |" in text
-
-
-def test_growth_is_shown_as_a_power_of_the_count():
-    text = page(hashes=[{"count": 100, "seconds": 1.0}, {"count": 10_000, "seconds": 1000.0}])
-    assert "seconds: 100 times the count cost 1,000 times as much (N^1.50)" in text
-
-
-def test_nested_results_keep_every_figure():
-    text = page(video={"--every shot": {"cuts": 3, "speed": RATES}, "memory": {"shot": {"1 minute": 5.5}}})
-    for figure in ("- cuts: 3", "| peer | 10 | 9 to 11 |", "| shot | 5.50 |", "video", "--every shot"):
-        assert figure in text
+def test_what_cannot_be_measured_here_is_a_line_with_its_reason():
+    (row,) = lines(Row(what="our thing", not_here="this processor has VNNI"))
+    assert "not measurable here: this processor has VNNI" in row
 
 
 def test_a_bar_in_a_cell_does_not_end_it():
-    assert r"a \| b" in page(total={"a | b": 1})
+    assert r"a \| b" in lines(Row(what="a | b"))[0]
 
 
-def test_what_contestants_returned_is_listed_and_not_summed_up_as_a_range():
-    text = page(part={"what": "frames", "measured": RATES, "returned": {"peer": [0, None, 7]}})
-    assert "| peer | 10 | 9 to 11 | 0, None, 7 |" in text
-    assert "Frames." in text
+def test_a_section_has_timings_with_cpu_seconds_and_every_fact():
+    timings = {"part": {"ours": {"per_second": 30.0, "seconds": [1.0, 1.5, 1.25], "cpu_seconds": [2.0, 2.5, 2.25]}}}
+    facts = {"peak, MiB": 190.04, "1,000 hashes": {"seconds": 0.5, "pairs": 3}, "10,000 hashes": {"seconds": 5.25}}
+    page = report.report({"x": result(timings=timings, facts=facts)})
+    assert "| ours | 30.0 | 1.00 to 1.50 | 2.25 |" in page
+    assert "- peak, MiB: 190" in page
+    assert "| 1,000 hashes | 0.500 | 3.00 |" in page
+    assert "| 10,000 hashes | 5.25 |  |" in page
+    assert "a processor, 2 cores (avx2), 8.0 GiB" in page
+
+
+def test_contestants_take_turns_and_their_medians_are_compared():
+    turns: list[str] = []
+    measured = alternate({"a": lambda: turns.append("a"), "b": lambda: turns.append("b")}, 10, rounds=3)
+    assert turns == ["a", "b"] * 4  # one round warms up
+    assert [len(one["seconds"]) for one in measured.values()] == [3, 3]
+    timings = {"ours": {"per_second": 30.0}, "loop": {"per_second": 20.0}}
+    assert versus(timings, "ours", "loop", 1.2) == Versus(1.5, "loop", 1.2)
+
+
+def test_processor_time_of_programs_counts():
+    work = harness.program(sys.executable, "-c", "sum(range(10**7))")
+    (timed,) = alternate({"a": work}, 1, rounds=1, warm=False).values()
+    assert timed["cpu_seconds"][0] > 0.05
+
+
+def test_a_program_that_fails_ends_the_benchmark():
+    with pytest.raises(SystemExit, match="a reason"):
+        harness.program(sys.executable, "-c", "raise ValueError('a reason')")()
+
+
+def test_stages_one_after_the_other_and_outputs_that_differ():
+    assert together(2.0, 2.0) == 1.0
+    assert equal(["a", "b"], ["a", "c"], least=0.5) == "1 of 2 labels equal"
+    with pytest.raises(SystemExit, match="no ratio"):
+        equal(["a", "b"], ["a", "c"])
+
+
+def test_a_result_is_written_with_four_figures_and_without_what_is_not_set():
+    written = as_json(Result(what="x", rows=[Row(what="y", loop=Versus(1.23456, "loop"))]))
+    assert written["rows"] == [{"what": "y", "loop": {"ratio": 1.235, "against": "loop"}}]
+
+
+def test_the_plain_loop_of_duplicates_lists_a_picture_and_its_copy(tmp_path: Path):
+    import cv2
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+        cv2.imwrite(str(folder / name), scene(64, 48, seed))
+    loops.duplicates(str(folder), str(tmp_path / "out.csv"))
+    rows = (tmp_path / "out.csv").read_text().splitlines()
+    assert rows[0] == "path,other"
+    assert [[Path(name).name for name in row.split(",")] for row in rows[1:]] == [["a.png", "b.png"]]
