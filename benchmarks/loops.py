@@ -85,7 +85,7 @@ def keras(folder: str, output: str, model: str) -> None:
         folder, labels=None, image_size=(224, 224), batch_size=8, crop_to_aspect_ratio=True, shuffle=False,
         verbose=False,
     )  # fmt: skip
-    scores = network.predict(dataset, verbose=0)
+    scores = network.predict(dataset.map(library.applications.resnet.preprocess_input), verbose=0)
     rows = zip(sorted(Path(folder).iterdir()), scores.argmax(1), scores.max(1), strict=True)
     written(output, ["path", "label", "score"], [list(row) for row in rows])
 

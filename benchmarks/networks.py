@@ -39,7 +39,7 @@ class Network:
     """The same network for every contestant.
 
     Attributes:
-        keras: With the preprocessing inside.
+        keras: Without the preprocessing, which the ONNX file has inside.
         path: As a described ONNX file, uint8 NHWC.
     """
 
@@ -66,7 +66,7 @@ def resnet50(folder: Path, photos: Path) -> Network:
     labels = tuple(f"class {number}" for number in range(1000))
     output = OutputDescription(values="probabilities", name="probabilities")
     describe_model(path, ModelDescription(task="classify", input=RECIPE, output=output, labels=labels))
-    return Network(keras=network, path=path)
+    return Network(keras=base, path=path)
 
 
 def _fit(base: Any, pictures: np.ndarray) -> None:
