@@ -103,6 +103,7 @@ def test_without_a_codebook_every_other_column_is_a_variable(coded):
         ("a.jpg,,,,1,yes,,flag|bannner,,,", "variable signs: 'bannner' is not one of flag, banner, poster; did"),
         ("a.jpg,,,,1,yes,,,many,,", "variable people: 'many' is no number"),
         ('a.jpg,,,,1,yes,,,"1,5",,', "variable people: '1,5' is no number; write a point instead of the comma"),
+        ("a.jpg,,,,1,yes,,,1_000,,", "'1_000' is no number"),
         ("a.jpg,,,,1,yes,,,inf,,", "is no finite number"),
         ("a.jpg,x,,,1,yes,,,,,", "row 1: column page: 'x' is no number"),
         (",,,,1,yes,,,,,", "row 1: has no path"),

@@ -7,13 +7,16 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 
 import mediasift as ms
-from mediasift.evaluate.codebook import read_codebook
+from mediasift.evaluate.codebook import CHOSEN, KINDS, Codebook, Value, Variable, read_codebook
 from mediasift.evaluate.coded import CodedTable, read_coded
+from mediasift.evaluate.sample_media import Shown
+from mediasift.evaluate.sample_page import coding_page
 from tests.conftest import skip
 from tests.pictures import save, solid
 from tests.videos import numbered, sounding
@@ -325,6 +328,68 @@ def test_another_sample_begins_empty(page: Page):
     assert page.text("#count") == "1 of 3, 0 coded"
     page.open("coding")
     assert page.text("#count") == "2 of 3, 1 coded"
+
+
+def any_codebook(random: Random) -> Codebook:
+    """Up to six variables of any kind, each asked always or after any answers to earlier ones."""
+    variables: list[Variable] = []
+    for number in range(random.randint(1, 6)):
+        kind = random.choice(KINDS)
+        values = tuple(Value(value=f"{one}{number}", label=one) for one in "abcd"[: random.randint(1, 4)])
+        chosen = [one for one in variables if one.values]
+        asked = random.sample(chosen, random.randint(0, min(2, len(chosen))))
+        variables.append(
+            Variable(
+                name=f"v{number}", question="?", kind=kind, values=values if kind in CHOSEN else (),
+                ask_if=tuple((one.name, tuple(random.sample(one.answers, 1))) for one in asked),
+            )
+        )  # fmt: skip
+    return Codebook(name="any", variables=tuple(variables))
+
+
+def any_answer(random: Random, variable: Variable):
+    """What the page may hold of a variable, asked or not: an answer, text that is none, or nothing."""
+    if random.random() < 0.2:
+        return None
+    if variable.kind == "several":
+        return [one for one in variable.answers if random.random() < 0.5]
+    if variable.kind == "number":
+        return random.choice(["1", "-2.5", "1e3", " 7 ", "1,5", "many", "Infinity", "NaN", "", "0x10"])
+    if variable.kind == "text":
+        return random.choice(["words", " ", 'a "b", c', "(none)", "x|y", "=1"])
+    return random.choice(variable.answers)
+
+
+def test_page_and_reader_agree_on_what_counts(page: Page):
+    """Whatever the page holds, the reader takes what it saves, and both know the same answers."""
+    random, unit = Random(20), ("a.png", "", "", "")
+    seen = 0
+    for _ in range(40):
+        book = any_codebook(random)
+        columns = ("path", "page", "frame", "time_s")
+        html = coding_page(book, columns, [(1, [unit])], {unit: Shown(name="a.png", error="x: y")})
+        Path("index.html").write_bytes(html)
+        page.open(".")
+        for _ in range(5):
+            raw = {one.name: any_answer(random, one) for one in book.variables}
+            held = {name: answer for name, answer in raw.items() if answer is not None}
+            Path("c.csv").write_text(page.js(f"(work.answers = {{0: {json.dumps(held)}}}, table())"))
+            expected: dict = {}
+            for one in book.variables:
+                if one.name in held and one.is_asked(expected) and (answer := counted(held[one.name], one)) is not None:
+                    expected[one.name] = answer
+            assert read_coded("c.csv", book).rows[0].answers == expected
+            seen += len(expected)
+    assert seen > 150
+
+
+def counted(raw, variable: Variable):
+    """The answer in what a field holds; None where it is none."""
+    if isinstance(raw, list):
+        return tuple(raw)
+    if variable.kind == "number":
+        return {"1": 1.0, "-2.5": -2.5, "1e3": 1000.0, " 7 ": 7.0}.get(raw)
+    return raw.strip() or None
 
 
 def test_a_region_is_outlined_where_it_is(page: Page):

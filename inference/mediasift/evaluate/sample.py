@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,10 +129,10 @@ def sample(table: str | Path, settings: Sample, *, progress: TextIO | None = Non
         raise UsageError(f"overlap {overlap:,}: only {len(drawn):,} items are drawn; leave it out for all of them")
     units = [one.unit for one in drawn]
     lists = assign(units, settings.coders, overlap, seed=settings.seed)
-    with new_folder(Path(settings.directory)) as folder:
+    with new_folder(Path(settings.directory)) as folder, closing(Progress(progress, len(units))) as bar:
         shown = show(
             shuffled(units, settings.seed, "files"), population.columns, folder, near=table.parent,
-            pixels=settings.pixels, reading=reading, progress=Progress(progress, len(units)),
+            pixels=settings.pixels, reading=reading, progress=bar,
         )  # fmt: skip
         _check_seen(table, shown)
         write_atomically(folder / "index.html", coding_page(codebook, population.columns, lists, shown))

@@ -79,7 +79,7 @@ def number_text(cell: Any, where: str) -> str:
         InputError: It is no number, or infinite.
     """
     try:
-        number = float(cell)
+        number = float("no number" if isinstance(cell, str) and "_" in cell else cell)  # Python takes 1_000 for one
     except (TypeError, ValueError):
         comma = "; write a point instead of the comma" if isinstance(cell, str) and "," in cell else ""
         raise InputError(f"{where}: {cell!r} is no number{comma}") from None

@@ -44,6 +44,12 @@ function keep() {
   }
 }
 
+// The text of a decimal number; undefined for all else: what JavaScript takes for one may be nothing, or hexadecimal.
+function decimal(text) {
+  const is = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) && Number.isFinite(Number(text));
+  return is ? String(Number(text)) : undefined;
+}
+
 const given = (answer) => (answer === undefined ? [] : Array.isArray(answer) ? answer : [answer]);
 
 function isAsked(variable, answers) {
@@ -57,8 +63,8 @@ function effective(raw) {
     const answer = of(raw, variable.name);
     if (answer === undefined || !isAsked(variable, answers)) continue;
     if (variable.kind === "number") {
-      const number = Number(answer);
-      if (answer.trim() !== "" && Number.isFinite(number)) answers[variable.name] = String(number);
+      const number = decimal(answer);
+      if (number !== undefined) answers[variable.name] = number;
     } else if (Array.isArray(answer) || answer.trim() !== "") {
       answers[variable.name] = Array.isArray(answer) ? answer : answer.trim();
     }
@@ -208,7 +214,7 @@ function entry(variable, number) {
   input.setAttribute("aria-label", variable.question);
   input.value = of(rawOf(item()), variable.name) ?? "";
   const check = () => {
-    const isWrong = variable.kind === "number" && input.value.trim() !== "" && !Number.isFinite(Number(input.value));
+    const isWrong = variable.kind === "number" && input.value.trim() !== "" && decimal(input.value) === undefined;
     input.setAttribute("aria-invalid", String(isWrong));
     input.title = isWrong ? "Write a number, with a point before its decimals: 1.5" : "";
   };
