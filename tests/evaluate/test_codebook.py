@@ -187,7 +187,7 @@ def test_encodings(book, tmp_path: Path):
 
 def test_without_pyyaml_the_line_to_type(book, monkeypatch):
     monkeypatch.setattr("mediasift.system.optional.is_installed", lambda name: False)
-    with pytest.raises(MissingPackage, match=r"pip install 'mediasift\[codebook\]'"):
+    with pytest.raises(MissingPackage, match=r"type: pip install .*\[codebook\]'"):
         book(PROTEST)
 
 

@@ -170,7 +170,13 @@ def test_mistakes(study: Path):
         (("labels.csv", "-n", "9"), 2, "Missing option '-d' / '--directory'"),
         (("labels.csv", "-n", "9", "-d", "c", "--by", "colour"), 2, "no column 'colour'"),
         (("labels.csv", "-n", "9", "-d", "c", "--by", "score"), 2, "strata need"),
-        (("labels.csv", "-n", "9", "-d", "c", "--overlap", "10"), 2, "overlap 10: only 9 items are drawn"),
+        (
+            ("labels.csv", "-n", "9", "-d", "c", "--coders", "2", "--overlap", "10"),
+            2,
+            "overlap 10: only 9 items are drawn",
+        ),
+        (("labels.csv", "-n", "9", "-d", "c", "--overlap", "5"), 2, "overlap 5: is about several coders"),
+        (("labels.csv", "-n", "9", "-d", "c", "--allocation", "equal"), 2, "equal: is about several strata"),
         (("labels.csv", "-n", "9", "-d", "c", "--per", "part"), 2, "has no columns of parts"),
         (("absent.csv", "-n", "9", "-d", "c"), 3, "absent.csv: cannot be read"),
         (("labels.csv", "-n", "9", "-d", "c", "--codebook", "absent.yaml"), 3, "absent.yaml: cannot be read"),
@@ -180,7 +186,7 @@ def test_mistakes(study: Path):
         assert not Path("c").exists()
         assert not [path for path in names() if path.startswith(".")]
     with pytest.raises(UsageError, match="overlap"):
-        ms.sample("labels.csv", count=9, directory="c", overlap=99)
+        ms.sample("labels.csv", count=9, directory="c", coders=2, overlap=99)
     with pytest.raises(OutputError, match="is there already"):
         ms.sample("labels.csv", count=9, directory="full")
 

@@ -138,7 +138,7 @@ def read_codebook(path: str | Path, encoding: str | None = None) -> Codebook:
         MissingPackage: PyYAML is not installed.
     """
     yaml, path = require("yaml", extra="codebook"), Path(path)
-    text = decoded(bytes_of(path), path, encoding)
+    text = decoded(bytes_of(path), path, encoding, can_choose=False)
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:

@@ -119,6 +119,10 @@ def sample(table: str | Path, settings: Sample, *, progress: TextIO | None = Non
         OutputError: The folder is not empty, or cannot be written.
         MissingPackage: PyYAML is not installed, and a codebook is given.
     """
+    if settings.allocation == "equal" and not settings.by:
+        raise UsageError("allocation equal: is about several strata; name the columns that make them with --by")
+    if settings.overlap is not None and settings.coders == 1:
+        raise UsageError(f"overlap {settings.overlap:,}: is about several coders; say how many with --coders")
     table, began = Path(table), datetime.now(UTC)
     codebook = WITHOUT if settings.codebook is None else read_codebook(settings.codebook)
     reading = reading_of(table, dpi=settings.dpi, password=settings.password)
