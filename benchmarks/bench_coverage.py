@@ -9,8 +9,7 @@ lack it). Wanted are 93.5 % wherever ten or more coded items are expected to hav
 
 Peers: `ppi_mean_ci` of ppi-python (power tuning, weights where the design has them), in an environment of its own; and
 the estimator of design-based supervised learning with its normal interval (Egami, Hinck, Stewart and Wei 2023), by its
-formula, as the package `dsl` is for R. `makes no difference` is what `mediasift prevalence` compares with: coded items
-alone.
+formula (the package itself is for R).
 """
 
 from __future__ import annotations
@@ -21,8 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
+from benchmarks.measure import goal, save
 from benchmarks.peer import Peer
 from mediasift.evaluate.correction import CORRECTIONS, Sample, Undefined, effective_count, is_small
 from mediasift.evaluate.labels import Z
@@ -123,7 +124,7 @@ def ours(sample: Sample) -> Iterator[tuple[str, float, float]]:
 
 
 def simulated(scenario: Scenario, corpora: int, peer: Peer | None, seed: int = 0) -> dict[str, Any]:
-    """Coverage and mean width of each method, and how often the sample is flagged."""
+    """Share of intervals that hold the truth and their mean width, by method; coded items expected; samples flagged."""
     rng = np.random.default_rng([seed, SCENARIOS.index(scenario)])
     samples = [drawn(scenario, rng) for _ in range(corpora)]
     intervals: dict[str, list[tuple[int, float, float]]] = {}
@@ -135,16 +136,17 @@ def simulated(scenario: Scenario, corpora: int, peer: Peer | None, seed: int = 0
         intervals[PPI] = [(number, *pair) for number, pair in enumerate(asked(peer, scenario, samples))]
     flagged = np.array([is_small(sample) for sample, _ in samples])
     truths = np.array([share for _, share in samples])
-    result: dict[str, Any] = {
+    coverage: dict[str, float] = {
         "expected": round(float(np.mean([effective_count(sample, 1) for sample, _ in samples])), 1),
-        "flagged": round(float(flagged.mean()), 3),
+        "flagged": round(float(flagged.mean()), 4),
     }
+    width: dict[str, float] = {}
     for name, rows in intervals.items():
         numbers, lows, highs = (np.array(column) for column in zip(*rows, strict=True))
         holds = (lows <= truths[numbers] + 1e-9) & (highs >= truths[numbers] - 1e-9)
-        result[name] = round(float(holds.mean()), 4)
-        result[f"{name}, width"] = round(float((highs - lows).mean()), 4)
-    return result
+        coverage[name] = round(float(holds.mean()), 4)
+        width[name] = round(float((highs - lows).mean()), 4)
+    return {"coverage": coverage, "width": width}
 
 
 def asked(peer: Peer, scenario: Scenario, samples: list[Any]) -> list[tuple[float, float]]:
@@ -159,3 +161,43 @@ def asked(peer: Peer, scenario: Scenario, samples: list[Any]) -> list[tuple[floa
         np.savez(file, predicted=predicted, true=true, weights=weights, shares=shares)
         answer = peer.ask(file=str(file), corpus=scenario.items)
     return [(low, high) for low, high in answer["intervals"]]
+
+
+def covered(coverage: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The goal: the worst of our methods, in all scenarios in which enough coded items are expected."""
+    enough = {name: one for name, one in coverage.items() if one["expected"] >= EXPECTED}
+    worst = {name: min((one[name], where) for where, one in enough.items()) for name in (*CORRECTIONS, DSL)}
+    theirs = min((one[PPI], where) for where, one in enough.items()) if PPI in next(iter(enough.values())) else None
+    method, (lowest, where) = min(((name, worst[name]) for name in CORRECTIONS), key=lambda one: one[1])
+    few = {name: one["flagged"] for name, one in coverage.items() if one["expected"] < EXPECTED}
+    peer = f"{PPI} at worst {theirs[0]}; " if theirs else ""
+    return goal(
+        "share of 95 % intervals of prevalence that hold the truth, worst method and scenario",
+        f"{peer}{DSL} at worst {worst[DSL][0]}", lowest, at_least=WANTED, aim_for=0.95,
+        agreement=f"{len(enough)} scenarios with {EXPECTED} or more coded items expected; in {len(few)} others "
+        f"{min(few.values(), default=1):.0%} to {max(few.values(), default=1):.0%} of samples are flagged",
+        why=f"{method}: {where}",
+    )  # fmt: skip
+
+
+@click.command()
+@click.option("--corpora", default=2000, show_default=True, help="Of each scenario.")
+@click.option("--peer/--no-peer", "with_peer", default=True, help="Ask ppi-python, too.")
+def main(corpora: int, with_peer: bool) -> None:
+    """Simulate and write."""
+    peer = Peer("ppi", ("ppi-python==0.2.3",), "ppi_mean.py") if with_peer else None
+    coverage, width = {}, {}
+    for scenario in SCENARIOS:
+        result = simulated(scenario, corpora, peer)
+        coverage[scenario.name], width[scenario.name] = result["coverage"], result["width"]
+        print(scenario.name, result["coverage"], flush=True)
+    if peer is not None:
+        peer.close()
+    save("bench_coverage", {
+        "what": f"how often 95 % intervals of corrected shares hold the truth, of {corpora:,} simulated corpora each",
+        "goals": [covered(coverage)], "coverage": coverage, "mean width": width,
+    }, "numpy")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -26,6 +26,10 @@ OTHERS: dict[str, tuple[str, str]] = {
     "evaluate": ("mediasift.cli.evaluate", "Report how good a table is, against a table of what is true."),
     "sample": ("mediasift.cli.sample", "Draw a random sample of a table, with a page on which people code it."),
     "agree": ("mediasift.cli.agree", "Report how far coders agree, with intervals, and where they do not."),
+    "prevalence": (
+        "mediasift.cli.prevalence",
+        "Report how often labels occur, corrected for errors by a coded sample.",
+    ),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),
     "doctor": ("mediasift.cli.doctor", "Report what works on this machine and what is broken."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,3 +66,51 @@ def read_codings(paths: Sequence[str | Path], codebook: str | None = None, encod
         columns=columns, variables=tuple(variables.values()), units=tuple(dict.fromkeys(unit for unit, _ in rows)),
         coders=tuple(dict.fromkeys(coder for _, coder in rows)), rows=rows,
     )  # fmt: skip
+
+
+NOT_ASKED = "(not asked)"
+"""The verdict on a unit to which a question does not apply; it counts as none of the values."""
+
+
+def verdicts(codings: Codings, variable: Variable, coder: str | None = None) -> dict[Unit, Answer]:
+    """What is true of each coded unit: what most of its coders answered; units without an answer are left out.
+
+    Args:
+        codings: The coded tables.
+        variable: The question.
+        coder: Take this one's answers alone, e.g. of whoever settled the disagreements.
+
+    Raises:
+        InputError: There is no such coder; no answer; or coders of a unit disagree and none of their answers prevails.
+    """
+    if coder is not None and coder not in codings.coders:
+        raise InputError(f"no row is by coder {coder!r}; there are {', '.join(codings.coders)}")
+    given: dict[Unit, Counter[Answer]] = {}
+    for (unit, name), row in codings.rows.items():
+        if coder in (None, name):
+            answer = row.answers.get(variable.name)
+            if answer is None and _is_skipped(variable, row, {one.name: one for one in codings.variables}):
+                answer = NOT_ASKED
+            if answer is not None:
+                given.setdefault(unit, Counter())[answer] += 1
+    if not given:
+        raise InputError(f"no item has an answer to {variable.name}")
+    leading = {unit: counts.most_common(2) for unit, counts in given.items()}
+    if split := [unit for unit, best in leading.items() if len(best) == 2 and best[0][1] == best[1][1]]:
+        raise InputError(
+            f"coders disagree on {variable.name} of {len(split)} items, e.g. {split[0][0]}; settle them (mediasift "
+            "agree lists them with --disagreements), or take one coder's answers with --coder NAME"
+        )
+    return {unit: best[0][0] for unit, best in leading.items()}
+
+
+def _is_skipped(variable: Variable, row: Coded, variables: Mapping[str, Variable]) -> bool:
+    """Whether the answers to earlier questions say that this one does not apply."""
+    for name, wanted in variable.ask_if:
+        answer = row.answers.get(name)
+        if answer is None:
+            if name in variables and _is_skipped(variables[name], row, variables):
+                return True
+        elif not set(answer if isinstance(answer, tuple) else (answer,)) & set(wanted):
+            return True
+    return False

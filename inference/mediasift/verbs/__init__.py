@@ -57,6 +57,7 @@ FUNCTIONS: dict[str, str] = {
     "evaluate_text": "mediasift.evaluate.error_rates",
     "inspect_model": "mediasift.engines.onnx.report",
     "list_models": "mediasift.engines.onnx.report",
+    "prevalence": "mediasift.verbs.functions",
     "pull_model": "mediasift.engines.onnx.pull",
     "sample": "mediasift.verbs.functions",
     "show_model": "mediasift.engines.onnx.report",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from mediasift.verbs.functions import agree as agree
     from mediasift.verbs.functions import bench as bench
     from mediasift.verbs.functions import compare_bench as compare_bench
+    from mediasift.verbs.functions import prevalence as prevalence
     from mediasift.verbs.functions import sample as sample
     from mediasift.verbs.functions import similarity as similarity
     from mediasift.verbs.functions import similarity_matrix as similarity_matrix

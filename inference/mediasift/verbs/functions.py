@@ -17,6 +17,7 @@ from mediasift.bench.settings import BenchSettings, CompareSettings
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
 from mediasift.evaluate.coders import Agree, Agreed, agreed
+from mediasift.evaluate.prevalence import Prevalence, Share, shares
 from mediasift.evaluate.sample import Sample, Sampled
 from mediasift.evaluate.sample import sample as draw
 from mediasift.run.stream import Named
@@ -103,6 +104,24 @@ def _compared(settings: Callable[P, Agree]) -> Callable[Concatenate[Sequence[str
     return agree
 
 
+def _corrected(
+    settings: Callable[P, Prevalence],
+) -> Callable[Concatenate[str | Path, Sequence[str | Path], P], list[Share]]:
+    def prevalence(table: str | Path, coded: Sequence[str | Path], /, *args: P.args, **kwargs: P.kwargs) -> list[Share]:
+        """Report how often labels occur, corrected for a classifier's errors; the command line has the same options.
+
+        Args:
+            table: The classifier's, with a row for every item of the corpus.
+            coded: Coded tables of a random sample of it.
+
+        Returns:
+            A row for each label and method.
+        """
+        return shares(table, coded, settings(*args, **kwargs))
+
+    return prevalence
+
+
 agree = _compared(Agree)
 
 
@@ -124,6 +143,7 @@ def _drawn(settings: Callable[P, Sample]) -> Callable[Concatenate[str | Path, P]
 bench = _of(BenchSettings, measure)
 compare_bench = _of(CompareSettings, compare)
 sample = _drawn(Sample)
+prevalence = _corrected(Prevalence)
 similarity = _pair(_Two)
 similarity_matrix = _matrix(Compare)
 train = _taught(Train)

@@ -1,0 +1,123 @@
+"""What a machine's table says of every unit of a corpus: its labels, and the group and stratum it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mediasift.errors import InputError, UsageError
+from mediasift.evaluate.labels import NO_LABEL, THRESHOLD
+from mediasift.evaluate.sample_drawing import Stratum, read_population
+from mediasift.evaluate.units import Unit, number_text, part_columns, unit_of
+from mediasift.sources.records import composed
+from mediasift.tables.formats import need_columns, read_table
+from mediasift.tables.stored import Record
+
+ALL_OTHERS = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Every unit that could have been drawn.
+
+    Attributes:
+        file: The table; for messages.
+        columns: Those of the units.
+        by: The columns that were asked for.
+        units: Unit → its values of these.
+        labels: Unit → what the machine says of it.
+        errors: Units left out because a row of theirs carries an error.
+    """
+
+    file: Path
+    columns: tuple[str, ...]
+    by: tuple[str, ...]
+    units: Mapping[Unit, Stratum]
+    labels: Mapping[Unit, frozenset[str]]
+    errors: int
+
+
+def read_corpus(
+    table: Path, columns: Sequence[str], *, label: str, by: Sequence[str], recode: Mapping[str, str], several: bool,
+    encoding: str | None = None,
+) -> Corpus:  # fmt: skip
+    """A machine's table.
+
+    The label of a unit is that of rank 1; where several may apply, all whose score is at least 0.5, or that have none.
+    A unit without a label, as where nothing was found, has the label `(no label)`.
+
+    Args:
+        table: Its file.
+        columns: Those by which coded units are known, which say whether items or parts of them are meant.
+        label: The column of the labels.
+        by: Columns whose values are wanted of each unit.
+        recode: Label → what it counts as; `*` stands for all that are not named.
+        several: Whether several labels of a unit may apply.
+        encoding: Of its text; None takes UTF-8.
+
+    Raises:
+        InputError: It cannot be read, lacks a column, or says several things of a unit where one is wanted.
+        UsageError: It has no such column to group by.
+    """
+    records = read_table(table, encoding)
+    need_columns(table, records, "path", label)
+    population = read_population(table, by=by, per="part" if part_columns(columns) else "item", encoding=encoding)
+    ranked: dict[Unit, list[tuple[float, float | None, str]]] = {}
+    for number, record in enumerate(records, 1):
+        where = f"{table}: row {number}"
+        if (unit := unit_of(record, population.columns, where)) in population.units:
+            given = ranked.setdefault(unit, [])
+            if text := _text(record[label]):
+                given.append((_number(record, "rank", where) or 0, _number(record, "score", where), text))
+    labels = {unit: _labels(table, unit, given, recode, several) for unit, given in ranked.items()}
+    return Corpus(
+        file=table, columns=population.columns, by=tuple(by), units=population.units, labels=labels,
+        errors=population.errors,
+    )  # fmt: skip
+
+
+def recoding(pairs: Sequence[str]) -> dict[str, str]:
+    """`LABEL=VALUE` → a mapping.
+
+    Raises:
+        UsageError: One has no =, or a label stands twice.
+    """
+    recode: dict[str, str] = {}
+    for pair in pairs:
+        label, sign, value = pair.rpartition("=")
+        if not sign or not label.strip() or not value.strip():
+            raise UsageError(f"recode {pair!r}: must be LABEL=VALUE, e.g. 'golden retriever=dog' or '*=other'")
+        if recode.setdefault(composed(label.strip()), composed(value.strip())) != composed(value.strip()):
+            raise UsageError(f"recode: {label!r} stands twice, with different values")
+    return recode
+
+
+def _labels(
+    table: Path, unit: Unit, given: list[tuple[float, float | None, str]], recode: Mapping[str, str], several: bool
+) -> frozenset[str]:
+    if several:
+        chosen = {text for _, score, text in given if score is None or score >= THRESHOLD}
+    else:
+        first = min((rank for rank, *_ in given), default=0)
+        chosen = {text for rank, _, text in given if rank == first}
+    known = frozenset(recode.get(text, recode.get(ALL_OTHERS, text)) for text in chosen or {NO_LABEL})
+    if len(known) > 1 and not several:
+        raise InputError(
+            f"{table}: {unit[0]} has several labels and no ranks, e.g. {' and '.join(sorted(known)[:2])}; one is "
+            "wanted: recode them into one, or make the variable of kind several in the codebook"
+        )
+    return known
+
+
+def _number(record: Record, name: str, where: str) -> float | None:
+    text = number_text(cell, f"{where}: column {name}") if (cell := record.get(name)) is not None else ""
+    return float(text) if text else None
+
+
+def _text(cell: Any) -> str:
+    """A label, whatever type a table gives it."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return "" if cell is None else composed(str(cell).lower() if isinstance(cell, bool) else str(cell)).strip()
