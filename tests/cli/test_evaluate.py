@@ -117,7 +117,7 @@ def test_measures_and_error_rates_in_any_format(tables: Path, suffix: str, packa
     assert call("said.csv", "true.csv", "-o", f"measures.{suffix}").exit_code == 0
     by_name = {(row["measure"], row["label"]): row for row in read_table(Path(f"measures.{suffix}"))}
     accuracy = by_name["accuracy", None]
-    assert list(accuracy) == ["measure", "label", "value", "low", "high", "undefined"]
+    assert list(accuracy) == ["measure", "label", "value", "low", "high", "undefined", "group", "note"]
     assert float(accuracy["value"]) == pytest.approx(11 / 12, abs=1e-6)
     assert float(accuracy["low"]) < 11 / 12 < float(accuracy["high"]) + 1e-9
     assert call("text.csv", "text.csv", "-o", f"rates.{suffix}").exit_code == 0

@@ -77,3 +77,10 @@ def test_the_effective_size_is_at_most_the_number_and_knows_no_unit(weights: lis
     assert 1 - 1e-9 <= size <= len(weights) + 1e-9
     assert effective_size(np.array(weights) * factor) == pytest.approx(size)
     assert effective_size(np.full(len(weights), factor)) == pytest.approx(len(weights))
+
+
+@pytest.mark.parametrize(("a", "b"), [(3.7, 11.3), (0.1, 0.7), (7.3, 4.9), (1 / 3, 2 / 3)])
+def test_there_is_an_answer_where_the_two_tails_meet(a: float, b: float):
+    middle = (a + 1) / (a + b + 2)
+    around = [incomplete_beta(a, b, float(np.nextafter(middle, side))) for side in (0, middle, 1)]
+    assert around == pytest.approx([around[1]] * 3, abs=1e-9)

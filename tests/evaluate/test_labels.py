@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mediasift.errors import InputError
-from mediasift.evaluate.labels import NO_LABEL, Prediction, kappa, measure_labels, share
+from mediasift.evaluate.confusion import kappa
+from mediasift.evaluate.labels import NO_LABEL, Prediction, measure_labels, share
 from tests.conftest import skip
 
 

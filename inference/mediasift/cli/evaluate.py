@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mediasift import verbs
+from mediasift.cli.derived import own_options
+from mediasift.errors import UsageError
 from mediasift.evaluate.error_rates import TextScore
+from mediasift.evaluate.evaluation import EvaluateLabels
 from mediasift.evaluate.labels import Evaluation, Measure
 from mediasift.evaluate.references import evaluated_column
 from mediasift.evaluate.report import measure_rows
@@ -39,18 +43,9 @@ def table_to(row_type: type[Row]) -> Callable[[Callable[..., None]], Callable[..
 @click.argument("result", type=click.Path(path_type=Path))
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.option("--plain", is_flag=True, help="Compare text without case and punctuation, as is usual for speech.")
-@click.option(
-    "-d",
-    "--report",
-    type=click.Path(path_type=Path),
-    help="For labels: folder for tables and plots: confusion, calibration, mistakes.",
-)
 @table_to(Measure)
-@click.option("--encoding", metavar="NAME", help="Of both tables, e.g. utf-16 or cp1252.  [default: utf-8]")
-@click.option("--seed", default=0, show_default=True, help="Of the bootstrap that intervals come from.")
 def command(
-    *, result: Path, reference: Path, plain: bool, report: Path | None, output: Path | None, format: str | None,
-    encoding: str | None, seed: int,
+    *, result: Path, reference: Path, plain: bool, output: Path | None, format: str | None, **chosen: Any
 ) -> None:  # fmt: skip
     """Report how good a table is, as a table of measures: those of all together first, then those of each label.
 
@@ -59,19 +54,30 @@ def command(
 
     Labels: RESULT is a table of `mediasift classify`, or any with the columns path and label (and score, from 0 to 1).
     Several labels of a picture are several rows of REFERENCE, or a cell such as dog|cat: then use a RESULT made with
-    --top 0.
+    --top 0. REFERENCE may be a coded table, too: what most of its coders answered is true, and with --design shares
+    are of the whole table that the sample was drawn from.
 
     Text: RESULT is a table of `mediasift ocr` or `transcribe`; reported are word and character error rates per file.
     """
     if output is not None or format is not None:
         format_of(output, format, Measure)  # a name that says no format, before all is computed
-    if evaluated_column(reference, encoding) == "text":
-        scores = verbs.evaluate_text(result, reference, plain=plain, encoding=encoding)
-        show(scores, TextScore, output, format)
-    else:
-        evaluation = verbs.evaluate_labels(result, reference, report=report, seed=seed, encoding=encoding)
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if {"variable", "codebook", "design", "coder"} & set(given) or (
+        evaluated_column(reference, given.get("encoding")) == "label"
+    ):
+        if plain:
+            raise UsageError("--plain is for text; these are labels")
+        evaluation = verbs.evaluate_labels(result, reference, **given)
         show(measure_rows(evaluation), Measure, output, format)
         _report(evaluation, result)
+    else:
+        if of_labels := sorted(set(given) - {"encoding", "seed"}):
+            raise UsageError(f"--{of_labels[0]} is for labels; {reference} holds text")
+        scores = verbs.evaluate_text(result, reference, plain=plain, encoding=given.get("encoding"))
+        show(scores, TextScore, output, format)
+
+
+command.params = [*command.params[:3], *own_options(EvaluateLabels), *command.params[3:]]
 
 
 def show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen: str | None) -> None:

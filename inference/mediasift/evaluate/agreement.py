@@ -149,7 +149,7 @@ def estimated(measures: Sequence[tuple[Measured, str]], items: int, rng: np.rand
         return [Coefficient(value=None, reason=reason) for _, reason in measures]
     values = [float(measured(np.ones((1, items)))[0]) for measured, _ in measures]
     drawn: list[list[Numbers]] = [[] for _ in measures]
-    for weights in _resamples(items, rng):
+    for weights in resamples(items, rng):
         for place, (measured, _) in zip(drawn, measures, strict=True):
             place.append(measured(weights))
     return [
@@ -169,7 +169,7 @@ def _with_interval(value: float, drawn: Numbers, reason: str) -> Coefficient:
     return Coefficient(value=value, low=low, high=high, undefined=undefined)
 
 
-def _resamples(items: int, rng: np.random.Generator) -> Iterator[Numbers]:
+def resamples(items: int, rng: np.random.Generator) -> Iterator[Numbers]:
     """How often each item is drawn, float64 (B, N), in parts that fit into memory."""
     size = max(1, _CELLS // items)
     for start in range(0, RESAMPLES, size):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mediasift.errors import InputError
+from mediasift.errors import InputError, UsageError
 from mediasift.evaluate.codebook import Variable, read_codebook
 from mediasift.evaluate.coded import Answer, Coded, read_coded
 from mediasift.evaluate.units import UNIT_COLUMNS, Unit
@@ -37,7 +37,9 @@ class Codings:
         return [[self.rows.get((unit, one), empty).answers.get(variable) for one in self.coders] for unit in self.units]
 
 
-def read_codings(paths: Sequence[str | Path], codebook: str | None = None, encoding: str | None = None) -> Codings:
+def read_codings(
+    paths: Sequence[str | Path], codebook: str | Path | None = None, encoding: str | None = None
+) -> Codings:
     """Coded tables as one.
 
     Args:
@@ -66,6 +68,23 @@ def read_codings(paths: Sequence[str | Path], codebook: str | None = None, encod
         columns=columns, variables=tuple(variables.values()), units=tuple(dict.fromkeys(unit for unit, _ in rows)),
         coders=tuple(dict.fromkeys(coder for _, coder in rows)), rows=rows,
     )  # fmt: skip
+
+
+def chosen_variable(codings: Codings, name: str | None) -> Variable:
+    """The variable of this name; without a name, the only one.
+
+    Raises:
+        UsageError: There is no such variable, or one must be chosen, or it is a number, which is no label.
+    """
+    names = ", ".join(one.name for one in codings.variables)
+    chosen = [one for one in codings.variables if one.name == name or (name is None and len(codings.variables) == 1)]
+    if not chosen and name is None:
+        raise UsageError(f"choose one of the variables {names} with --variable")
+    if not chosen:
+        raise UsageError(f"variable {name!r}: there is none; there are {names}")
+    if chosen[0].kind == "number":
+        raise UsageError(f"variable {chosen[0].name}: is a number; this is about values")
+    return chosen[0]
 
 
 NOT_ASKED = "(not asked)"

@@ -131,9 +131,8 @@ def matrix(sample: Sample) -> Interval:
     sides = [sample.true == side for side in (0, 1)]
     if not all(side.any() for side in sides):
         raise Undefined("needs coded items with and without the label")
-    specificity, sensitivity = (
-        _share(sample, sides[side], (sample.predicted == side).astype(np.float64)).value for side in (0, 1)
-    )
+    weights = [sample.weights * side for side in sides]
+    specificity, sensitivity = (float(weights[s] @ (sample.predicted == s) / weights[s].sum()) for s in (0, 1))
     if sensitivity + specificity <= 1:
         raise Undefined("the classifier is no better than chance in the sample")
     share = sample.predicted_share

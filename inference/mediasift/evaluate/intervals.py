@@ -93,8 +93,11 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
         return 1.0
     if b <= 0 or x <= 0:
         return 0.0
-    if x > (a + 1) / (a + b + 2):  # where the fraction converges slowly
-        return 1.0 - incomplete_beta(b, a, 1 - x)
+    is_far = x > (a + 1) / (a + b + 2)  # where the fraction converges slowly, and that of the other tail fast
+    return 1.0 - _lower_tail(b, a, 1 - x) if is_far else _lower_tail(a, b, x)
+
+
+def _lower_tail(a: float, b: float, x: float) -> float:
     front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
     fraction, above, below = 1.0, 1.0, 0.0
     for number in range(1, _TERMS):

@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import InputError, UsageError
+from mediasift.errors import InputError
 from mediasift.evaluate.codebook import Variable
 from mediasift.evaluate.coded import Answer
-from mediasift.evaluate.codings import Codings, read_codings, verdicts
+from mediasift.evaluate.codings import Codings, chosen_variable, read_codings, verdicts
 from mediasift.evaluate.corpus import Corpus, read_corpus, recoding
 from mediasift.evaluate.correction import CORRECTIONS, FEW, Sample, Undefined, is_small
 from mediasift.evaluate.design import Design, read_design, simple_design
@@ -151,7 +151,7 @@ def shares(table: str | Path, coded: Sequence[str | Path], settings: Prevalence)
 def judge(table: Path, coded: Sequence[str | Path], settings: Prevalence) -> Judged:
     """The tables, read and joined; arguments and errors as for `shares`."""
     codings = read_codings(coded, settings.codebook, settings.encoding)
-    variable = _variable(codings, settings.variable)
+    variable = chosen_variable(codings, settings.variable)
     answers = verdicts(codings, variable, settings.coder)
     design = None if settings.design is None else read_design(settings.design)
     by = [] if settings.by is None else [settings.by]
@@ -176,17 +176,6 @@ def judge(table: Path, coded: Sequence[str | Path], settings: Prevalence) -> Jud
         values=_values(corpus, variable, sets),
         groups={unit: values[-1] for unit, values in corpus.units.items()} if settings.by is not None else {},
     )  # fmt: skip
-
-
-def _variable(codings: Codings, name: str | None) -> Variable:
-    names = ", ".join(one.name for one in codings.variables)
-    chosen = [one for one in codings.variables if one.name == name or (name is None and len(codings.variables) == 1)]
-    if not chosen:
-        raise UsageError(f"choose one of the variables {names} with --variable" if name is None else
-                         f"variable {name!r}: there is none; there are {names}")  # fmt: skip
-    if chosen[0].kind == "number":
-        raise UsageError(f"variable {chosen[0].name}: is a number; shares are of values")
-    return chosen[0]
 
 
 def _label_column(table: Path, variable: Variable, encoding: str | None) -> str:
@@ -281,5 +270,9 @@ def _notes(sample: Sample, method: str, one: Interval, alone: Interval | str) ->
             if fewer < FEW
             else f"do not rely on it: by their weights, fewer than {FEW} coded items count"
         )
-    if method in ("design_based", "prediction_powered") and isinstance(alone, Interval) and one.high - one.low > _HELPS * (alone.high - alone.low):
+    if (
+        method in ("design_based", "prediction_powered")
+        and isinstance(alone, Interval)
+        and one.high - one.low > _HELPS * (alone.high - alone.low)
+    ):
         yield NO_HELP

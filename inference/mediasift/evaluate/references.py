@@ -9,14 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
 
-from mediasift.errors import InputError
+from mediasift.errors import InputError, UsageError
 from mediasift.evaluate.labels import Prediction
 from mediasift.sources.labelled import read_labelled, split_labels
 from mediasift.sources.records import bytes_of, composed, decoded
 from mediasift.tables.formats import need_columns, read_table
 from mediasift.tables.stored import Record
 
-_PLACE = ("page", "frame", "crop")
+PLACE = ("page", "frame", "crop")
 """Columns that tell several pictures of one path apart."""
 
 
@@ -65,17 +65,17 @@ def true_labels(reference: Path, encoding: str | None = None) -> Truth:
         return Truth(labels, tuple(labels))
     records = read_table(reference, encoding)
     need_columns(reference, records, "path", "label")
-    place = tuple(name for name in _PLACE if name in records[0])
+    place = tuple(name for name in PLACE if name in records[0])
     labels = {}
     for number, record in enumerate(records, start=1):
         if record["path"] is None:
             raise InputError(f"{reference}: row {number} has no path")
-        names = labels.setdefault(_key(str(record["path"]), record, place), [])
+        names = labels.setdefault(key_of(str(record["path"]), record, place), [])
         names += [name for name in split_labels(_text(record["label"])) if name not in names]
     return Truth(labels, tuple(dict.fromkeys(str(record["path"]) for record in records)), place)
 
 
-def _key(path: str, record: Record, place: Sequence[str]) -> str:
+def key_of(path: str, record: Mapping[str, object], place: Sequence[str]) -> str:
     """A path, and where in it: `scan.pdf, page 2`."""
     cells = (
         (name, _text(record.get(name)).removesuffix(".0")) for name in place
@@ -134,19 +134,9 @@ def predictions(
     known = {label for labels in true.labels.values() for label in labels}
     in_known = {name: any(_text(record.get(name)) in known for record in records) for name in ("label", "label_id")}
     column = "label_id" if in_known["label_id"] and not in_known["label"] else "label"
-    rows = [record for record in records if record["path"] is not None and not record.get("error")]
-    paths = matched(dict.fromkeys(str(record["path"]) for record in rows), true.paths)
+    paths, rows = _keyed(result, records, true)
     by_key: dict[str, list[tuple[float, Prediction]]] = {}
-    places: dict[str, set[str]] = defaultdict(set)
-    for number, record in enumerate(rows):
-        path = str(record["path"])
-        key = _key(paths.get(path, path), record, true.place)
-        places[key].add(_key("", record, _PLACE))
-        if len(places[key]) > 1:
-            raise InputError(
-                f"{result}: {path} has rows of several pages, frames or crops; put the column that tells them apart "
-                f"({', '.join(_PLACE)}) into the reference"
-            )
+    for number, (key, record) in enumerate(rows):
         if label := _text(record.get(column)):
             _add(by_key.setdefault(key, []), result, record, number, label)
         elif 0 in (_number(result, record, "found"), _number(result, record, "count")):
@@ -167,6 +157,42 @@ def tells_presence(result: Path, encoding: str | None = None) -> bool:
 def _shows_presence(records: Sequence[Record]) -> bool:
     names = set(records[0] if records else ())
     return "count" in names or ("left_px" in names and "rank" not in names)
+
+
+def _keyed(result: Path, records: Sequence[Record], true: Truth) -> tuple[dict[str, str], list[tuple[str, Record]]]:
+    """Path of the result → the reference's; and (key of the reference, row) of each row without an error."""
+    rows = [record for record in records if record["path"] is not None and not record.get("error")]
+    paths = matched(dict.fromkeys(str(record["path"]) for record in rows), true.paths)
+    places: dict[str, set[str]] = defaultdict(set)
+    keyed = []
+    for record in rows:
+        path = str(record["path"])
+        key = key_of(paths.get(path, path), record, true.place)
+        places[key].add(key_of("", record, PLACE))
+        if len(places[key]) > 1:
+            raise InputError(
+                f"{result}: {path} has rows of several pages, frames or crops; put the column that tells them apart "
+                f"({', '.join(PLACE)}) into the reference"
+            )
+        keyed.append((key, record))
+    return paths, keyed
+
+
+def groups_of(result: Path, true: Truth, by: str, encoding: str | None = None) -> dict[str, str]:
+    """Path of the reference → the value of a column of the result.
+
+    Raises:
+        UsageError: There is no such column.
+        InputError: A picture has several values.
+    """
+    records = read_table(result, encoding)
+    if by not in records[0]:
+        raise UsageError(f"{result}: no column {by!r} to group by; it has {', '.join(map(str, records[0]))}")
+    groups: dict[str, str] = {}
+    for key, record in _keyed(result, records, true)[1]:
+        if groups.setdefault(key, _text(record[by])) != _text(record[by]):
+            raise InputError(f"{result}: {key} has two values of {by}: {groups[key]!r} and {_text(record[by])!r}")
+    return groups
 
 
 def _add(labels: list[tuple[float, Prediction]], result: Path, record: Record, number: int, label: str) -> None:

@@ -1,17 +1,15 @@
-"""Evaluating a table of labels against a table of what is true, and the folder with the report."""
+"""The folder with the report of an evaluation: tables and plots."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from mediasift.errors import ItemError
-from mediasift.evaluate.labels import Evaluation, Measure, Mistake, measure_labels
-from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability, need_plots
-from mediasift.evaluate.references import predictions, tells_presence, true_labels
+from mediasift.evaluate.labels import Evaluation, Measure, Mistake
+from mediasift.evaluate.plots import SHOWN_MISTAKES, draw_confusion, draw_mistakes, draw_reliability
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import decode
 from mediasift.media.pictures.transforms import Picture
@@ -22,38 +20,6 @@ from mediasift.tables.writers import write_lines
 
 THUMBNAIL = 160
 """Pixels that a mistake's shorter side must have on the contact sheet."""
-
-
-def evaluate_labels(
-    result: str | Path, reference: str | Path, *, report: str | Path | None = None, seed: int = 0,
-    encoding: str | None = None,
-) -> Evaluation:  # fmt: skip
-    """How good a table of labels is, measured against what is true.
-
-    Args:
-        result: Written by `classify`, or any table with the columns path and label (score, rank, label_id and found
-            count); of `detect`, `segment` or `--per item`, of which a label counts as predicted where it is there at
-            all. Paths that differ from the reference's are matched by name, where that is unique.
-        reference: A table with the columns path and label, or a folder with a folder for each label.
-        report: Folder for tables and plots.
-        seed: Of the bootstrap that intervals come from.
-        encoding: Of both tables; None takes UTF-8.
-
-    Raises:
-        InputError: A table cannot be read, lacks a column, has scores that are none, or they have no path in common.
-        MissingPackage: A report needs matplotlib.
-    """
-    if report is not None:
-        need_plots()
-    true = true_labels(Path(reference), encoding)
-    predicted, notes = predictions(Path(result), true, encoding)
-    for note in notes:
-        logging.getLogger("mediasift").warning(note)
-    several = tells_presence(Path(result), encoding)
-    evaluation = measure_labels(predicted, true.labels, several=several, seed=seed)
-    if report is not None:
-        write_report(evaluation, Path(report))
-    return evaluation
 
 
 def read_picture(path: str) -> Picture:

@@ -53,7 +53,7 @@ FUNCTIONS: dict[str, str] = {
     "compare_bench": "mediasift.verbs.functions",
     "describe_model": "mediasift.engines.onnx.drafting",
     "doctor": "mediasift.run.doctor",
-    "evaluate_labels": "mediasift.evaluate.report",
+    "evaluate_labels": "mediasift.verbs.functions",
     "evaluate_text": "mediasift.evaluate.error_rates",
     "inspect_model": "mediasift.engines.onnx.report",
     "list_models": "mediasift.engines.onnx.report",
@@ -94,7 +94,6 @@ if TYPE_CHECKING:
     from mediasift.errors import MediasiftError as MediasiftError
     from mediasift.errors import SetupError as SetupError
     from mediasift.evaluate.error_rates import evaluate_text as evaluate_text
-    from mediasift.evaluate.report import evaluate_labels as evaluate_labels
     from mediasift.media.information import Info
     from mediasift.run.doctor import doctor as doctor
     from mediasift.tasks.classify import Classification, Classify
@@ -115,6 +114,7 @@ if TYPE_CHECKING:
     from mediasift.verbs.functions import agree as agree
     from mediasift.verbs.functions import bench as bench
     from mediasift.verbs.functions import compare_bench as compare_bench
+    from mediasift.verbs.functions import evaluate_labels as evaluate_labels
     from mediasift.verbs.functions import prevalence as prevalence
     from mediasift.verbs.functions import sample as sample
     from mediasift.verbs.functions import similarity as similarity

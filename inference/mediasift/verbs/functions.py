@@ -17,6 +17,8 @@ from mediasift.bench.settings import BenchSettings, CompareSettings
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
 from mediasift.evaluate.coders import Agree, Agreed, agreed
+from mediasift.evaluate.evaluation import EvaluateLabels, evaluated
+from mediasift.evaluate.labels import Evaluation
 from mediasift.evaluate.prevalence import Prevalence, Share, shares
 from mediasift.evaluate.sample import Sample, Sampled
 from mediasift.evaluate.sample import sample as draw
@@ -104,6 +106,24 @@ def _compared(settings: Callable[P, Agree]) -> Callable[Concatenate[Sequence[str
     return agree
 
 
+def _measured(
+    settings: Callable[P, EvaluateLabels],
+) -> Callable[Concatenate[str | Path, str | Path, P], Evaluation]:
+    def evaluate_labels(result: str | Path, reference: str | Path, /, *args: P.args, **kwargs: P.kwargs) -> Evaluation:
+        """Report how good a table of labels is; the command line has the same options.
+
+        Args:
+            result: Written by `classify`, or any table with the columns path and label.
+            reference: What is true: a table, a folder with a folder for each label, or a coded table.
+
+        Returns:
+            The measures, the confusion matrix and the mistakes.
+        """
+        return evaluated(result, reference, settings(*args, **kwargs))
+
+    return evaluate_labels
+
+
 def _corrected(
     settings: Callable[P, Prevalence],
 ) -> Callable[Concatenate[str | Path, Sequence[str | Path], P], list[Share]]:
@@ -122,9 +142,6 @@ def _corrected(
     return prevalence
 
 
-agree = _compared(Agree)
-
-
 def _drawn(settings: Callable[P, Sample]) -> Callable[Concatenate[str | Path, P], Sampled]:
     def sample(table: str | Path, /, *args: P.args, **kwargs: P.kwargs) -> Sampled:
         """Draw a random sample of a table for people to code; the command line has the same options.
@@ -140,9 +157,11 @@ def _drawn(settings: Callable[P, Sample]) -> Callable[Concatenate[str | Path, P]
     return sample
 
 
+agree = _compared(Agree)
 bench = _of(BenchSettings, measure)
 compare_bench = _of(CompareSettings, compare)
 sample = _drawn(Sample)
+evaluate_labels = _measured(EvaluateLabels)
 prevalence = _corrected(Prevalence)
 similarity = _pair(_Two)
 similarity_matrix = _matrix(Compare)
