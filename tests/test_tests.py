@@ -50,6 +50,8 @@ TESTED_IN = {
     "tasks/test_transcribe": "cli/transcribe engines/speech/phrases engines/speech/pocketsphinx tables/texts",
     "cli/test_no_surprises": "system/network",
     "evaluate/test_coders": "evaluate/codings",
+    "evaluate/test_labels": "evaluate/confusion",
+    "evaluate/test_prevalence": "cli/prevalence evaluate/corpus evaluate/design evaluate/dsl",
     "media/test_information": "tasks/info",
     "tasks/test_convert": "media/pictures/encode",
     "run/test_resume": "tables/manifest",

@@ -200,8 +200,8 @@ def test_the_corpus_for_dsl(tmp_path: Path):
     """What `dsl()` of R wants: no NA but in what is predicted, labeled 0 or 1, a probability of every item."""
     drawn = [n for _, numbers in STRATA.values() for n in numbers]
     output = tmp_path / "corpus.csv"
-    ms.prevalence(table(tmp_path), [coded(tmp_path, drawn)], recode=RECODE, design=design(tmp_path, STRATA), by="account",
-                  dsl=output)  # fmt: skip
+    options = {"recode": RECODE, "design": design(tmp_path, STRATA), "by": "account", "dsl": output}
+    ms.prevalence(table(tmp_path), [coded(tmp_path, drawn)], **options)
     rows = read_table(output)
     assert list(rows[0]) == ["path", "page", "frame", "time_s", "label", "account", "labeled", "sample_prob", "true_no",
                              "true_yes", "predicted_no", "predicted_yes"]  # fmt: skip
