@@ -60,7 +60,8 @@ def test_what_no_score_reaches_is_empty_with_a_note():
     assert (one["precision_0.9_threshold"].value, one["precision_0.9_threshold"].note) == (
         None, "no score reaches a precision of 0.9",
     )  # fmt: skip
-    never = rows(*case([0.9, 0.8], [0, 1]), label="y", wanted={"recall": 0.5})  # it was never predicted
+    predicted, true = case([0.9, 0.8], [0, 1])
+    never = rows(predicted, true, label="y", wanted={"recall": 0.5})  # it was never predicted
     assert never["recall_0.5_threshold"].value is None
 
 
