@@ -97,7 +97,7 @@ def verdicts(codings: Codings, variable: Variable, coder: str | None = None) -> 
     Args:
         codings: The coded tables.
         variable: The question.
-        coder: Take this one's answers alone, e.g. of whoever settled the disagreements.
+        coder: Take this one's answers alone, e.g. of the one who settled the disagreements.
 
     Raises:
         InputError: There is no such coder; no answer; or coders of a unit disagree and none of their answers prevails.
