@@ -180,10 +180,10 @@ def test_several_labels_of_an_item_count_each_on_its_own(tmp_path: Path, package
         *(f"{n}.jpg,anna,no,,{'flag|sign' if n < 8 else 'flag'}" for n in range(16)),
     ]
     (tmp_path / "coded.csv").write_text("\n".join(lines) + "\n")
-    found = ["path,label,score,found"]
+    rows_found = ["path,label,score,found"]
     for n in range(16):
-        found += [f"{n}.jpg,flag,0.9,2", f"{n}.jpg,sign,{0.6 if n < 10 else 0.4},2"]
-    (tmp_path / "found.csv").write_text("\n".join([*found, "16.jpg,,,0"]) + "\n")
+        rows_found += [f"{n}.jpg,flag,0.9,2", f"{n}.jpg,sign,{0.6 if n < 10 else 0.4},2"]
+    (tmp_path / "found.csv").write_text("\n".join([*rows_found, "16.jpg,,,0"]) + "\n")
     options = {"codebook": tmp_path / "codebook.yaml", "variable": "things"}
     rows = by_name(ms.prevalence(tmp_path / "found.csv", [tmp_path / "coded.csv"], **options))
     assert rows["", "flag", "naive"].share == pytest.approx(16 / 17, abs=1e-6)

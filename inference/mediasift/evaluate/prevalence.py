@@ -212,12 +212,12 @@ def _check_strata(design: Design, corpus: Corpus) -> None:
 def _values(corpus: Corpus, variable: Variable, answers: Mapping[Unit, frozenset[str]]) -> tuple[str, ...]:
     """The codebook's; else those that coded items have, by people or by the machine."""
     given = {value for one in answers.values() for value in one}
-    said = {label for unit in answers for label in corpus.labels[unit]}
-    values = variable.answers or tuple(sorted(given | said))
+    predicted = {label for unit in answers for label in corpus.labels[unit]}
+    values = variable.answers or tuple(sorted(given | predicted))
     wanted = variable.answers or tuple(sorted(given))
     if not {label for one in corpus.labels.values() for label in one} & set(wanted):
         raise InputError(
-            f"{corpus.file}: none of its labels, e.g. {next(iter(sorted(said)), 'nothing')!r}, is a value of "
+            f"{corpus.file}: none of its labels, e.g. {next(iter(sorted(predicted)), 'nothing')!r}, is a value of "
             f"{variable.name}, e.g. {wanted[0]!r}; say what they count as: --recode LABEL={wanted[0]} --recode "
             f"'*={wanted[-1]}'"
         )
