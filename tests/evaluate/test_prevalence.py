@@ -258,3 +258,12 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: st
     assert "Note: without --design" in shown.stderr
     assert CliRunner().invoke(main, ["prevalence", *files]).exit_code == 3
     assert CliRunner().invoke(main, ["prevalence", files[0]]).exit_code == 2
+
+
+def test_a_machine_that_filled_in_the_codebook_itself_has_a_column_of_the_variables_name(tmp_path: Path):
+    lines = ["path,protest,size", *(f"{n}.jpg,{'yes' if one else 'no'},few" for n, one in enumerate(PREDICTED))]
+    (tmp_path / "machine.csv").write_text("\n".join(lines) + "\n")
+    rows = by_name(ms.prevalence(tmp_path / "machine.csv", [coded(tmp_path)]))
+    assert rows["", "yes", "naive"].share == 0.3
+    with pytest.raises(InputError, match=r"none of its labels, e\.g\. 'few', is a value of protest"):
+        ms.prevalence(tmp_path / "machine.csv", [coded(tmp_path)], label_column="size")

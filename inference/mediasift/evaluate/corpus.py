@@ -40,8 +40,8 @@ class Corpus:
 
 
 def read_corpus(
-    table: Path, columns: Sequence[str], *, label: str, by: Sequence[str], recode: Mapping[str, str], several: bool,
-    encoding: str | None = None,
+    table: Path, columns: Sequence[str], *, label: str | None, variable: str, by: Sequence[str],
+    recode: Mapping[str, str], several: bool, encoding: str | None = None,
 ) -> Corpus:  # fmt: skip
     """A machine's table.
 
@@ -51,7 +51,8 @@ def read_corpus(
     Args:
         table: Its file.
         columns: Those by which coded units are known, which say whether items or parts of them are meant.
-        label: The column of the labels.
+        label: The column of the labels; None takes `label`, and without such a column that of the variable's name.
+        variable: Its name.
         by: Columns whose values are wanted of each unit.
         recode: Label → what it counts as; `*` stands for all that are not named.
         several: Whether several labels of a unit may apply.
@@ -62,6 +63,7 @@ def read_corpus(
         UsageError: It has no such column to group by.
     """
     records = read_table(table, encoding)
+    label = label or (variable if "label" not in records[0] and variable in records[0] else "label")
     need_columns(table, records, "path", label)
     population = read_population(table, by=by, per="part" if part_columns(columns) else "item", encoding=encoding)
     ranked: dict[Unit, list[tuple[float, float | None, str]]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,6 @@ from mediasift.evaluate.intervals import Interval
 from mediasift.evaluate.units import Unit
 from mediasift.rows import Row
 from mediasift.settings import Option, Settings
-from mediasift.tables.formats import read_table
 
 _HELPS = 0.95
 """An interval wider than this share of the coded items' own is no help."""
@@ -156,7 +156,7 @@ def judge(table: Path, coded: Sequence[str | Path], settings: Prevalence) -> Jud
     design = None if settings.design is None else read_design(settings.design)
     by = [] if settings.by is None else [settings.by]
     corpus = read_corpus(
-        table, codings.columns, label=settings.label_column or _label_column(table, variable, settings.encoding),
+        table, codings.columns, label=settings.label_column, variable=variable.name,
         by=[*(design.by if design else ()), *by], recode=recoding(settings.recode), several=variable.kind == "several",
         encoding=settings.encoding,
     )  # fmt: skip
@@ -176,11 +176,6 @@ def judge(table: Path, coded: Sequence[str | Path], settings: Prevalence) -> Jud
         values=_values(corpus, variable, sets),
         groups={unit: values[-1] for unit, values in corpus.units.items()} if settings.by is not None else {},
     )  # fmt: skip
-
-
-def _label_column(table: Path, variable: Variable, encoding: str | None) -> str:
-    names = read_table(table, encoding)[0]
-    return variable.name if "label" not in names and variable.name in names else "label"
 
 
 def _of_corpus(corpus: Corpus, codings: Codings, answers: Mapping[Unit, Answer]) -> dict[Unit, Answer]:
@@ -226,13 +221,13 @@ def _values(corpus: Corpus, variable: Variable, answers: Mapping[Unit, frozenset
 
 def _of_group(judged: Judged, units: Sequence[Unit], chosen: NDArray[np.bool_], group: str) -> Iterator[Share]:
     coded = [unit for unit, inside in zip(judged.verdicts, chosen, strict=True) if inside]
+    counts = Counter(label for unit in units for label in judged.corpus.labels[unit])
     for value in judged.values:
-        predicted_share = sum(value in judged.corpus.labels[unit] for unit in units) / len(units)
         sample = Sample(
             predicted=np.array([value in judged.corpus.labels[unit] for unit in coded], dtype=np.float64),
             true=np.array([value in judged.verdicts[unit] for unit in coded], dtype=np.float64),
-            weights=judged.weights[chosen], strata=judged.strata[chosen], predicted_share=predicted_share,
-            corpus=len(units),
+            weights=judged.weights[chosen], strata=judged.strata[chosen],
+            predicted_share=counts[value] / len(units), corpus=len(units),
         )  # fmt: skip
         yield from _of_label(sample, group, value)
 
