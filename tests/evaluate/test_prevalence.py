@@ -267,3 +267,17 @@ def test_a_machine_that_filled_in_the_codebook_itself_has_a_column_of_the_variab
     assert rows["", "yes", "naive"].share == 0.3
     with pytest.raises(InputError, match=r"none of its labels, e\.g\. 'few', is a value of protest"):
         ms.prevalence(tmp_path / "machine.csv", [coded(tmp_path)], label_column="size")
+
+
+def test_several_coded_parts_of_what_is_one_item_in_the_table_are_refused(tmp_path: Path):
+    (tmp_path / "parts.csv").write_text(
+        'path,crop,coder,protest\n0.jpg,"0,0,1,1",anna,yes\n0.jpg,"0,0,0.5,1",anna,no\n'
+    )
+    with pytest.raises(InputError, match=r"0\.jpg is one item there, but several are coded"):
+        ms.prevalence(table(tmp_path), [tmp_path / "parts.csv"], recode=RECODE)
+
+
+def test_an_empty_cell_is_a_group_of_its_own(tmp_path: Path):
+    path = table(tmp_path, accounts=("a", ""))
+    rows = by_name(ms.prevalence(path, [coded(tmp_path)], recode=RECODE, by="account"))
+    assert {group for group, *_ in rows} == {"", "a", "(empty)"}

@@ -22,7 +22,8 @@ def command(*, coded: tuple[Path, ...], output: Path | None, format: str | None,
     format_of(output, format, Agreement)  # a name that says no format, before all is computed
     result = agreed(coded, Agree(**{name: value for name, value in chosen.items() if value is not None}))
     show(result.measures, Agreement, output, format)
-    click.echo(f"{len(result.disagreements)} disagreements; --disagreements FILE lists them", err=True)
+    where = f"see {listed}" if (listed := chosen.get("disagreements")) else "--disagreements FILE lists them"
+    click.echo(f"{len(result.disagreements)} disagreements; {where}", err=True)
 
 
 command.params = [command.params[0], *own_options(Agree), *command.params[1:]]

@@ -10,6 +10,9 @@ import numpy as np
 
 from mediasift.evaluate.labels import Measure, Prediction, chosen_labels, label_sums, part, weighted_share
 
+EMPTY = "(empty)"
+"""The group of pictures whose cell is empty."""
+
 FEW = 10
 """Pictures below which a group says next to nothing."""
 
@@ -24,10 +27,10 @@ def group_measures(
 
     Args:
         predicted, true, several, weights: As for `labels.measure_labels`.
-        groups: Path → its group; empty for pictures without one.
+        groups: Path → its group.
     """
     judged = [path for path in true if path in predicted]
-    of = np.array([groups.get(path, "") for path in judged])
+    of = np.array([groups.get(path) or EMPTY for path in judged])
     each = np.array([1.0 if weights is None else weights[path] for path in judged])
     known = [set(true[path]) for path in judged]
     chosen = [chosen_labels(predicted[path], several=several) for path in judged]

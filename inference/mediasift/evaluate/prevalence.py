@@ -20,6 +20,7 @@ from mediasift.evaluate.corpus import Corpus, read_corpus, recoding
 from mediasift.evaluate.correction import CORRECTIONS, FEW, Sample, Undefined, is_small
 from mediasift.evaluate.design import Design, read_design, simple_design
 from mediasift.evaluate.dsl import write_dsl
+from mediasift.evaluate.grouped import EMPTY
 from mediasift.evaluate.intervals import Interval
 from mediasift.evaluate.units import Unit
 from mediasift.rows import Row
@@ -174,7 +175,7 @@ def judge(table: Path, coded: Sequence[str | Path], settings: Prevalence) -> Jud
     return Judged(
         corpus=corpus, verdicts=sets, weights=weights, strata=strata, design=design,
         values=_values(corpus, variable, sets),
-        groups={unit: values[-1] for unit, values in corpus.units.items()} if settings.by is not None else {},
+        groups={unit: values[-1] or EMPTY for unit, values in corpus.units.items()} if settings.by is not None else {},
     )  # fmt: skip
 
 
@@ -187,6 +188,11 @@ def _of_corpus(corpus: Corpus, codings: Codings, answers: Mapping[Unit, Answer])
         raise InputError(
             f"{corpus.file}: has no {strange[0][0]}, which is coded, nor {len(strange) - 1} others{left_out}; name the "
             "table that the sample was drawn from"
+        )
+    if twice := [unit for unit, count in Counter(units).items() if count > 1]:
+        raise InputError(
+            f"{corpus.file}: {twice[0][0]} is one item there, but several are coded; name the table that the sample was "
+            "drawn from"
         )
     return dict(zip(units, answers.values(), strict=True))
 
