@@ -191,8 +191,8 @@ def _of_corpus(corpus: Corpus, codings: Codings, answers: Mapping[Unit, Answer])
         )
     if twice := [unit for unit, count in Counter(units).items() if count > 1]:
         raise InputError(
-            f"{corpus.file}: {twice[0][0]} is one item there, but several are coded; name the table that the sample was "
-            "drawn from"
+            f"{corpus.file}: {twice[0][0]} is one item there, but several are coded; name the table that the sample "
+            "was drawn from"
         )
     return dict(zip(units, answers.values(), strict=True))
 
