@@ -42,7 +42,7 @@ class Prevalence(Settings):
 
     design: Annotated[
         str | None,
-        Option("The sample's design.csv.", metavar="FILE", default="CODED is a simple random sample of TABLE"),
+        Option("The sample's design.csv.", metavar="FILE", default="a simple random sample is assumed"),
     ] = None
     codebook: Annotated[str | None, Option("The codebook of CODED.", metavar="FILE")] = None
     variable: Annotated[str | None, Option("The column of CODED.", metavar="NAME", default="the only one")] = None
