@@ -281,3 +281,26 @@ def test_an_empty_cell_is_a_group_of_its_own(tmp_path: Path):
     path = table(tmp_path, accounts=("a", ""))
     rows = by_name(ms.prevalence(path, [coded(tmp_path)], recode=RECODE, by="account"))
     assert {group for group, *_ in rows} == {"", "a", "(empty)"}
+
+
+@pytest.mark.parametrize("rows", ["objects", "counts"])
+def test_objects_and_counts_say_what_is_there(tmp_path: Path, rows: str):
+    """A person in 40 of 100 pictures, in half of them beside a dog; a dog alone in 30; nothing in 30."""
+    people, dogs = range(40), range(20, 70)
+    if rows == "counts":
+        lines = ["path,label,count,score,found,error"]
+        for n in range(100):
+            lines += [f"{n}.jpg,person,{int(n in people)},,,", f"{n}.jpg,dog,{2 * (n in dogs)},,,"]
+    else:
+        lines = ["path,label,score,left_px,top_px,width_px,height_px,found,error"]
+        lines += [f"{n}.jpg,person,0.31,0,0,9,9,2," for n in people]
+        lines += [f"{n}.jpg,dog,0.99,0,0,9,9,2," for n in dogs]
+        lines += [f"{n}.jpg,,,,,,,0," for n in range(70, 100)]
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    files = tmp_path / "table.csv", coded(tmp_path, range(100))
+    shares = by_name(ms.prevalence(files[0], [files[1]], recode=("person=yes", "*=no")))
+    assert (shares["", "yes", "naive"].share, shares["", "no", "naive"].share) == (0.4, 0.6)
+    assert shares["", "yes", "coded"].share == 0.4
+    measures = {(one.measure, one.label): one.value for one in
+                ms.evaluate_labels(*files, recode=("person=yes", "*=no")).measures}  # fmt: skip
+    assert (measures["exact_match", ""], measures["precision", "yes"], measures["recall", "no"]) == (1, 1, 1)

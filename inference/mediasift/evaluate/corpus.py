@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mediasift.errors import InputError, UsageError
 from mediasift.evaluate.labels import NO_LABEL, THRESHOLD
+from mediasift.evaluate.references import shows_presence
 from mediasift.evaluate.sample_drawing import Stratum, read_population
 from mediasift.evaluate.units import Unit, number_text, part_columns, unit_of
 from mediasift.sources.records import composed
@@ -45,8 +46,9 @@ def read_corpus(
 ) -> Corpus:  # fmt: skip
     """A machine's table.
 
-    The label of a unit is that of rank 1; where several may apply, all whose score is at least 0.5, or that have none.
-    A unit without a label, as where nothing was found, has the label `(no label)`.
+    The label of a unit is that of rank 1; where several may apply, all whose score is at least 0.5, or that have none;
+    of a table of objects or counts, all that are there. A unit without a label, as where nothing was found, has the
+    label `(no label)`.
 
     Args:
         table: Its file.
@@ -54,7 +56,8 @@ def read_corpus(
         label: The column of the labels; None takes `label`, and without such a column that of the variable's name.
         variable: Its name.
         by: Columns whose values are wanted of each unit.
-        recode: Label → what it counts as; `*` stands for all that are not named.
+        recode: Label → what it counts as; `*` stands for all that are not named, of a table of objects or counts for
+            units that have none of those that are.
         several: Whether several labels of a unit may apply.
         encoding: Of its text; None takes UTF-8.
 
@@ -66,14 +69,18 @@ def read_corpus(
     label = label or (variable if "label" not in records[0] and variable in records[0] else "label")
     need_columns(table, records, "path", label)
     population = read_population(table, by=by, per="part" if part_columns(columns) else "item", encoding=encoding)
+    presence = shows_presence(records)
     ranked: dict[Unit, list[tuple[float, float | None, str]]] = {}
     for number, record in enumerate(records, 1):
         where = f"{table}: row {number}"
         if (unit := unit_of(record, population.columns, where)) in population.units:
             given = ranked.setdefault(unit, [])
-            if text := _text(record[label]):
-                given.append((_number(record, "rank", where) or 0, _number(record, "score", where), text))
-    labels = {unit: _labels(table, unit, given, recode, several) for unit, given in ranked.items()}
+            if (text := _text(record[label])) and not (presence and _number(record, "count", where) == 0):
+                score = None if presence else _number(record, "score", where)
+                given.append((_number(record, "rank", where) or 0, score, text))
+    labels = {unit: _recoded(_chosen(given, several), recode, presence) for unit, given in ranked.items()}
+    if not several:
+        _check_single(table, labels)
     return Corpus(
         file=table, columns=population.columns, by=tuple(by), units=population.units, labels=labels,
         errors=population.errors,
@@ -96,21 +103,27 @@ def recoding(pairs: Sequence[str]) -> dict[str, str]:
     return recode
 
 
-def _labels(
-    table: Path, unit: Unit, given: list[tuple[float, float | None, str]], recode: Mapping[str, str], several: bool
-) -> frozenset[str]:
+def _chosen(given: Sequence[tuple[float, float | None, str]], several: bool) -> set[str]:
     if several:
-        chosen = {text for _, score, text in given if score is None or score >= THRESHOLD}
-    else:
-        first = min((rank for rank, *_ in given), default=0)
-        chosen = {text for rank, _, text in given if rank == first}
-    known = frozenset(recode.get(text, recode.get(ALL_OTHERS, text)) for text in chosen or {NO_LABEL})
-    if len(known) > 1 and not several:
+        return {text for _, score, text in given if score is None or score >= THRESHOLD}
+    first = min((rank for rank, *_ in given), default=0)
+    return {text for rank, _, text in given if rank == first}
+
+
+def _recoded(chosen: Collection[str], recode: Mapping[str, str], presence: bool) -> frozenset[str]:
+    named = [text for text in chosen if text in recode]
+    if presence and named and ALL_OTHERS in recode:
+        chosen = named
+    return frozenset(recode.get(text, recode.get(ALL_OTHERS, text)) for text in chosen or (NO_LABEL,))
+
+
+def _check_single(table: Path, labels: Mapping[Unit, frozenset[str]]) -> None:
+    if double := next((unit for unit, known in labels.items() if len(known) > 1), None):
         raise InputError(
-            f"{table}: {unit[0]} has several labels and no ranks, e.g. {' and '.join(sorted(known)[:2])}; one is "
-            "wanted: recode them into one, or make the variable of kind several in the codebook"
+            f"{table}: {double[0]} has several labels and no ranks, e.g. {' and '.join(sorted(labels[double])[:2])}; "
+            "one is wanted: say which counts with --recode LABEL=VALUE --recode '*=OTHER', or make the variable of kind "
+            "several in the codebook"
         )
-    return known
 
 
 def _number(record: Record, name: str, where: str) -> float | None:

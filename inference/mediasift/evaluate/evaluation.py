@@ -98,9 +98,10 @@ def evaluated(result: str | Path, reference: str | Path, settings: EvaluateLabel
     predicted, notes = predictions(result, true.truth, settings.encoding)
     for note in notes:
         logging.getLogger("mediasift").warning(note)
-    predicted = _recoded(predicted, recoding(settings.recode))
+    presence = tells_presence(result, settings.encoding)
+    predicted = _recoded(predicted, recoding(settings.recode), presence)
     labels = true.truth.labels
-    several = true.several or tells_presence(result, settings.encoding) or any(len(one) > 1 for one in labels.values())
+    several = true.several or presence or any(len(one) > 1 for one in labels.values())
     evaluation = measure_labels(predicted, labels, several=several, seed=settings.seed, weights=true.weights)
     measures = list(evaluation.measures)
     if settings.by is not None:
@@ -142,7 +143,9 @@ def _coded(reference: Path, settings: EvaluateLabels) -> _Reference:
     return _Reference(truth, variable.kind == "several", by_key)
 
 
-def _recoded(predicted: Mapping[str, list[Prediction]], recode: Mapping[str, str]) -> dict[str, list[Prediction]]:
+def _recoded(
+    predicted: Mapping[str, list[Prediction]], recode: Mapping[str, str], presence: bool
+) -> dict[str, list[Prediction]]:
     """Labels as what they count as, each once: the first of those that count as the same."""
     if not recode:
         return dict(predicted)
@@ -151,7 +154,8 @@ def _recoded(predicted: Mapping[str, list[Prediction]], recode: Mapping[str, str
     known: dict[str, list[Prediction]] = {}
     for path, given in predicted.items():
         by_label: dict[str, Prediction] = {}
-        for one in given:
+        named = [one for one in given if one.label in recode] if presence and others else []
+        for one in named or given:
             label = recode.get(one.label, others or one.label)
             by_label.setdefault(label, replace(one, label=label))
         if not given and nothing is not None:

@@ -126,7 +126,7 @@ def predictions(
     """
     records = read_table(result, encoding)
     need_columns(result, records, "path", "label")
-    if _shows_presence(records):  # what is there is there, however sure the model was
+    if shows_presence(records):  # what is there is there, however sure the model was
         records = [
             record | {"score": None, "label": None if _number(result, record, "count") == 0 else record["label"]}
             for record in records
@@ -151,10 +151,11 @@ def tells_presence(result: Path, encoding: str | None = None) -> bool:
     Raises:
         InputError: It cannot be read.
     """
-    return _shows_presence(read_table(result, encoding))
+    return shows_presence(read_table(result, encoding))
 
 
-def _shows_presence(records: Sequence[Record]) -> bool:
+def shows_presence(records: Sequence[Record]) -> bool:
+    """The same of its rows."""
     names = set(records[0] if records else ())
     return "count" in names or ("left_px" in names and "rank" not in names)
 
