@@ -121,8 +121,8 @@ def _check_single(table: Path, labels: Mapping[Unit, frozenset[str]]) -> None:
     if double := next((unit for unit, known in labels.items() if len(known) > 1), None):
         raise InputError(
             f"{table}: {double[0]} has several labels and no ranks, e.g. {' and '.join(sorted(labels[double])[:2])}; "
-            "one is wanted: say which counts with --recode LABEL=VALUE --recode '*=OTHER', or make the variable of kind "
-            "several in the codebook"
+            "one is wanted: say which counts with --recode LABEL=VALUE --recode '*=OTHER', or make the variable of "
+            "kind several in the codebook"
         )
 
 
