@@ -10,8 +10,8 @@ for line in sys.stdin:
     request = json.loads(line)
     intervals = []
     with np.load(request["file"]) as samples:
-        rows = zip(*(samples[name] for name in ("predicted", "true", "weights", "shares")), strict=True)
-        for predicted, true, weights, share in rows:
+        for number, share in enumerate(samples["shares"]):
+            predicted, true, weights = (samples[f"{name}{number}"] for name in ("predicted", "true", "weights"))
             corpus = np.zeros(request["corpus"])
             corpus[: round(share * request["corpus"])] = 1
             weighted = weights if np.ptp(weights) else None
