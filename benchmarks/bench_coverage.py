@@ -1,6 +1,6 @@
 """How often the 95 % intervals of `mediasift prevalence` hold the truth, by simulation, beside those of peers.
 
-    python -m benchmarks.bench_coverage [--corpora 2000]
+    python -m benchmarks.bench_coverage [--corpora 2000] [--quick]
 
 A corpus has so many items, a share of which has a label; a classifier finds it with a sensitivity and specificity; a
 sample is drawn by a design and coded without error. Of each scenario so many corpora are made; counted are the
@@ -23,7 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.measure import goal, save
+from benchmarks.harness import Result, run
 from benchmarks.peer import Peer
 from mediasift.evaluate.correction import CORRECTIONS, Sample, Undefined, effective_count, is_small
 from mediasift.evaluate.labels import Z
@@ -164,41 +164,46 @@ def asked(peer: Peer, scenario: Scenario, samples: list[Any]) -> list[tuple[floa
     return [(low, high) for low, high in answer["intervals"]]
 
 
-def covered(coverage: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """The goal: the worst of our methods, in all scenarios in which enough coded items are expected."""
-    enough = {name: one for name, one in coverage.items() if one["expected"] >= EXPECTED}
-    worst = {name: min((one[name], where) for where, one in enough.items()) for name in (*CORRECTIONS, DSL)}
-    theirs = min((one[PPI], where) for where, one in enough.items()) if PPI in next(iter(enough.values())) else None
-    method, (lowest, where) = min(((name, worst[name]) for name in CORRECTIONS), key=lambda one: one[1])
-    few = {name: one["flagged"] for name, one in coverage.items() if one["expected"] < EXPECTED}
-    peer = f"{PPI} at worst {theirs[0]}; " if theirs else ""
-    return goal(
-        "share of 95 % intervals of prevalence that hold the truth, worst method and scenario",
-        f"{peer}{DSL} at worst {worst[DSL][0]}", lowest, at_least=WANTED, aim_for=0.95,
-        agreement=f"{len(enough)} scenarios with {EXPECTED} or more coded items expected; in {len(few)} others "
-        f"{min(few.values(), default=1):.0%} to {max(few.values(), default=1):.0%} of samples are flagged",
-        why=f"{method}: {where}",
-    )  # fmt: skip
+def summary(coverage: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The lowest of each method in all scenarios in which enough coded items are expected, and what is flagged."""
+    enough = [one for one in coverage.values() if one["expected"] >= EXPECTED]
+    few = [one["flagged"] for one in coverage.values() if one["expected"] < EXPECTED]
+    lowest = {name: min(one[name] for one in enough) for name in (*CORRECTIONS, PPI, DSL) if name in enough[0]}
+    return {
+        f"wanted at least, with {EXPECTED} or more coded items expected": WANTED,
+        "scenarios of that kind": len(enough),
+        **{f"lowest coverage in these: {name}": least for name, least in lowest.items()},
+        "samples flagged in the other scenarios, at least": min(few),
+    }
 
 
-@click.command()
-@click.option("--corpora", default=2000, show_default=True, help="Of each scenario.")
-@click.option("--peer/--no-peer", "with_peer", default=True, help="Ask ppi-python, too.")
-def main(corpora: int, with_peer: bool) -> None:
-    """Simulate and write."""
+def measure(folder: Path, quick: bool, corpora: int, with_peer: bool) -> Result:
+    """Simulate every scenario."""
+    del folder
     peer = Peer("ppi", ("ppi-python==0.2.3",), "ppi_mean.py") if with_peer else None
-    coverage, width = {}, {}
+    coverage: dict[str, dict[str, float]] = {}
+    widths: dict[str, dict[str, float]] = {}
     for scenario in SCENARIOS:
-        result = simulated(scenario, corpora, peer)
-        coverage[scenario.name], width[scenario.name] = result["coverage"], result["width"]
+        result = simulated(scenario, corpora // 20 if quick else corpora, peer)
+        coverage[scenario.name], widths[scenario.name] = result["coverage"], result["width"]
         print(scenario.name, result["coverage"], flush=True)
     if peer is not None:
         peer.close()
-    save("bench_coverage", {
-        "what": f"how often 95 % intervals of corrected shares hold the truth, of {corpora:,} simulated corpora each",
-        "goals": [covered(coverage)], "coverage": coverage, f"mean width in the first {WIDTHS}": width,
-    }, "numpy")  # fmt: skip
+    return as_result(coverage, widths, corpora)
+
+
+def as_result(coverage: dict[str, dict[str, float]], widths: dict[str, dict[str, float]], corpora: int) -> Result:
+    """Coverage and widths by scenario."""
+    beside = {name: {f"width: {method}": width for method, width in one.items()} for name, one in widths.items()}
+    return Result(
+        what=f"how often 95 % intervals of corrected shares hold the truth, of {corpora:,} simulated corpora in each "
+        f"scenario, and their mean widths in the first {WIDTHS}",
+        facts={**summary(coverage), **{name: one | beside[name] for name, one in coverage.items()}},
+        packages=("numpy",),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    peers = click.Option(["--peer/--no-peer", "with_peer"], default=True, help="Ask ppi-python, too.")
+    how_many = click.Option(["--corpora"], type=int, default=2000, show_default=True, help="Of each scenario.")
+    run("coverage", measure, how_many, peers)

@@ -133,7 +133,7 @@ def test_few_items_with_or_without_the_label_are_flagged(having: int, expected: 
 
 @pytest.mark.parametrize("scenario", [SCENARIOS[0], SCENARIOS[10], SCENARIOS[17]], ids=lambda one: one.name)
 def test_a_sample_of_the_simulation_covers(scenario):
-    """200 corpora of the 2,000 of benchmarks/results/bench_coverage.json: a share of 0.935 has an error of 0.017."""
+    """200 corpora of the 2,000 of benchmarks/results/coverage.json: a share of 0.935 has an error of 0.017."""
     coverage = simulated(scenario, 200, None)["coverage"]
     assert coverage["expected"] >= 10
     for method in CORRECTIONS:
