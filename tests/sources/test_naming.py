@@ -359,4 +359,4 @@ def test_a_hundred_thousand_files(tmp_path: Path):
     for number in range(100_000):
         (tmp_path / "many" / f"{number:06}.png").touch()
     listed = find_sources(Inputs(named=[tmp_path / "many"]))
-    assert sum(1 for _ in listed) == 100_000
+    assert [Path(source.path).name for source in listed] == [f"{number:06}.png" for number in range(100_000)]

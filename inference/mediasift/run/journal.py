@@ -265,8 +265,9 @@ class Journal(AbstractContextManager["Journal"]):
         """
         named = np.asarray(self._named)
         ordered = np.sort(named)
-        twice = np.isin(named, ordered[1:][ordered[1:] == ordered[:-1]])
-        chosen = [*(places[index] for index in np.flatnonzero(twice).tolist()), *places[len(named) :]]
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        several = np.flatnonzero(np.isin(named, twice)).tolist() if len(twice) else []
+        chosen = [*(places[index] for index in several), *places[len(named) :]]
         times: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
         for data in self._lines.each(chosen):
             times[data["path"], tuple(data["kept"].items())] += 1

@@ -173,12 +173,12 @@ class Stream(Generic[RowType]):
         Raises:
             Interrupted: Somebody wants to stop; what was read is in the store.
         """
-        places, begun, given = array("q"), deque[tuple[Any, int]](), 0
+        places, begun = deque[int | None](), deque[tuple[Any, int]]()
 
         def missing() -> Iterator[Source]:
             for source in sources:
                 place = store.find(source)
-                places.append(-1 if place is None else place)
+                places.append(place)
                 if place is None:
                     done = store.begun(source, self.row_type) if isinstance(store, Journal) else (0, ())
                     begun.append((store.state(source), done[0]))
@@ -198,17 +198,15 @@ class Stream(Generic[RowType]):
                     new = [store.append(one.source, state, one.rows) if one.ended else -1 for one, (state, _) in pairs]
                 for place, one in zip(new, many, strict=True):
                     if one.ended:
-                        while places[given] >= 0:
-                            yield places[given], None
-                            given += 1
-                        given += 1
+                        while (before := places.popleft()) is not None:
+                            yield before, None
                         yield place, one
         except Interrupted as error:
             raise Interrupted(
                 f"interrupted; {progress.done:,} inputs{progress.of_next} are done and kept in {store.path.name}. "
                 "To go on, type the same command again"
             ) from error
-        yield from ((place, None) for place in places[given:])
+        yield from ((place, None) for place in places if place is not None)
 
     def run(self, summary: Summary, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType | Stored]:
         """All rows, in input order; see `mediasift.run.table.Rows`.
