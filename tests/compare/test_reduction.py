@@ -43,15 +43,16 @@ def photos(tmp_path: Path) -> Path:
 def cut_short(run: Any, out: Path, after: int) -> None:
     """Begin a run and abandon it after some inputs."""
     engine = run._rows.stream._runner
-    original, count = engine.run, iter(range(10**9))
+    original, count = engine.run_together, iter(range(10**9))
 
     def short(sources):
-        for finished in original(sources):
-            if next(count) == after:
-                raise KeyboardInterrupt
-            yield finished
+        for together in original(sources):
+            for finished in together:
+                if next(count) == after:
+                    raise KeyboardInterrupt
+                yield [finished]
 
-    engine.run = short
+    engine.run_together = short
     with pytest.raises(KeyboardInterrupt):
         run.write(out)
 
@@ -59,15 +60,15 @@ def cut_short(run: Any, out: Path, after: int) -> None:
 def test_what_stops_a_run_midway_leaves_what_was_done(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for number in range(8, 300):
         save(photos / f"{number}.png", scene(seed=number % 6))
-    read = LocalFile.read
+    head = LocalFile.head
 
-    def spoiled(file: LocalFile) -> bytes:
+    def spoiled(file: LocalFile, size: int) -> bytes:
         if file.path.name == "299.png":
             raise InputError("too many open files")
-        return read(file)
+        return head(file, size)
 
     with monkeypatch.context() as patched:
-        patched.setattr(LocalFile, "read", spoiled)
+        patched.setattr(LocalFile, "head", spoiled)
         with pytest.raises(InputError):
             ms.duplicates(photos, jobs=0).write(tmp_path / "out.csv")
     again = ms.duplicates(photos, jobs=0)
@@ -134,14 +135,14 @@ def test_a_run_that_was_cut_off_goes_on(photos: Path, tmp_path: Path, maker: str
     assert not out.exists()
     again = make(photos, **options)
     engine = again._rows.stream._runner
-    original, read = engine.run, []
+    original, read = engine.run_together, []
 
     def noted(sources):
-        for finished in original(sources):
-            read.append(finished.source)
-            yield finished
+        for together in original(sources):
+            read.extend(finished.source for finished in together)
+            yield together
 
-    engine.run = noted
+    engine.run_together = noted
     again.write(out)
     assert len(read) == again.summary.sources - 5
     assert again.summary.taken_over == 5
