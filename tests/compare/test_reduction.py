@@ -18,6 +18,7 @@ import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import InputError, OutputError, UsageError
 from mediasift.sources.content import LocalFile
+from mediasift.sources.naming import Source
 from tests.pictures import encoded, save, scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,7 +136,7 @@ def test_a_run_that_was_cut_off_goes_on(photos: Path, tmp_path: Path, maker: str
     assert not out.exists()
     again = make(photos, **options)
     engine = again._rows.stream._runner
-    original, read = engine.run_together, []
+    original, read = engine.run_together, list[Source]()
 
     def noted(sources):
         for together in original(sources):
