@@ -112,7 +112,7 @@ def to_srgb(picture: Image.Image, icc: bytes) -> Image.Image:
         picture = picture.convert("RGB")
     transform = _transform(icc, picture.mode) if icc or picture.mode == "LAB" else None
     if transform is None:
-        return picture.convert("RGB")
+        return picture if picture.mode == "RGB" else picture.convert("RGB")  # which copies even what is RGB
     return ImageCms.applyTransform(picture, transform) or picture
 
 
