@@ -88,6 +88,8 @@ class Classify(ModelSettings, CountSettings, PartSettings, ModelRunSettings):
         """
         model: OnnxModel
         if self.labels:
+            if isinstance(self.model, OnnxModel):
+                self.check_loaded(self.model, resources.threads)
             model = load_embedder(self.model, device=self.device, threads=resources.threads)
             started: StartedClassify = StartedOwnLabels(self, model, resources)
         else:
