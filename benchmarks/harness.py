@@ -185,7 +185,8 @@ def has_vnni() -> bool:
 def as_json(value: Any) -> Any:
     """Three figures of each number, and of dataclasses what is set."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: as_json(one) for name, one in dataclasses.asdict(value).items() if one not in (None, "")}
+        fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        return {name: as_json(one) for name, one in fields.items() if one is not None and one != ""}
     if isinstance(value, Mapping):
         return {str(name): as_json(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
