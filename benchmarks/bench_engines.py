@@ -94,7 +94,12 @@ def transcribe(folder: Path, quick: bool, result: Result) -> None:
 def duplicates(folder: Path, quick: bool, result: Result) -> None:
     """Photographs, and one in ten again at half its size."""
     ours, theirs = folder / "pairs.csv", folder / "theirs.csv"
-    photos = photographs(folder / "photos", 40 if quick else 143)
+    photos, most = folder / "photos", 40 if quick else 1000
+    photos.mkdir()
+    for source in (DATA / "imagenet-photos", *sorted((DATA / "ants-bees" / "train").iterdir())):
+        count = min(most, sum(file.is_file() for file in source.iterdir()))
+        for file in photographs(folder / source.name, count, source).iterdir():
+            file.rename(photos / f"{source.name}-{file.name}")
     for file in sorted(photos.iterdir())[::10]:
         picture = np.asarray(cv2.imread(str(file)))
         half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
