@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,6 +83,14 @@ def test_the_manifest_names_runtime_version_precision_and_share(tmp_path: Path):
     assert model["runtime"] == f"openvino {library.__version__}"
     assert (model["provider"], model["device"], model["share_of_nodes"]) == ("OpenVINO", "openvino", 1.0)
     assert model["precision"] == usual_precision()
+
+
+@pytest.mark.usefixtures("alone")
+def test_nothing_that_reports_to_its_makers_is_imported():
+    code = "import sys; from mediasift.engines.onnx.openvino import _core; _core(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "openvino" in done.stdout.split()
+    assert "openvino_telemetry" not in done.stdout
 
 
 @pytest.mark.usefixtures("alone")

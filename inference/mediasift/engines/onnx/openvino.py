@@ -7,6 +7,7 @@ bfloat16 where the processor has it. See https://docs.openvino.ai, "CPU Device".
 from __future__ import annotations
 
 import queue
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, NamedTuple
@@ -123,8 +124,18 @@ def _value(port: Any) -> Value:
     return Value(port.get_any_name(), shape, _TYPES.get(kind, f"tensor({kind})"))
 
 
+@cache
 def _library() -> Any:
-    return require(PACKAGE, extra=EXTRA)
+    """The package, without its reports to its makers (`openvino_telemetry`), which it can do without."""
+    name = "openvino_telemetry"
+    known = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say that a module cannot be imported
+    try:
+        return require(PACKAGE, extra=EXTRA)
+    finally:
+        del sys.modules[name]
+        if known is not None:
+            sys.modules[name] = known
 
 
 @cache
