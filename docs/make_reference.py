@@ -26,16 +26,31 @@ On the command line a verb is `mediasift VERB INPUT... --option`, in Python `ms.
 or TIFF, frame from 0 in presentation order, time in seconds on the container's clock; empty where they do not apply)
 and ends with `error`: `CODE: sentence`, empty where all went well. A cell that does not apply is empty.
 
-Options of every table: `-o/--output`, `--format`, `--spreadsheet-safe`, `--restart`, `--update`, `--offline` and
-`--quiet`.
+Options of every table: `-o/--output`, `--format`, `--spreadsheet-safe`, `--restart`, `--update`, `--retry-errors`,
+`--offline` and `--quiet`. Verbs that read tables or teach a model stand behind those that read inputs, with the columns of
+what they report.
 """
 
 
 def page() -> str:
     """The page's text."""
+    from mediasift.bench.settings import BenchSettings
+    from mediasift.engines.onnx.describe_settings import DescribeSettings
+    from mediasift.evaluate.coders import Agree, Agreement
+    from mediasift.evaluate.evaluation import EvaluateLabels
+    from mediasift.evaluate.labels import Measure
+    from mediasift.evaluate.prevalence import Prevalence, Share
+    from mediasift.evaluate.sample import Sample
+    from mediasift.train.settings import Train
     from mediasift.verbs import VERBS
 
-    return HEAD + "".join(section(name, one.load()) for name, one in VERBS.items()) + counts()
+    others: dict[str, tuple[Any, Any]] = {
+        "train": (Train, None), "sample": (Sample, None), "agree": (Agree, Agreement),
+        "prevalence": (Prevalence, Share), "evaluate": (EvaluateLabels, Measure), "bench": (BenchSettings, None),
+        "models describe": (DescribeSettings, None),
+    }  # fmt: skip
+    verbs = [section(name, one.load(), one.load().row) for name, one in VERBS.items()]
+    return HEAD + "".join([*verbs, counts(), *(section(name, *one) for name, one in others.items())])
 
 
 def counts() -> str:
@@ -48,14 +63,15 @@ def counts() -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
-def section(name: str, settings: Any) -> str:
+def section(name: str, settings: Any, row_type: Any) -> str:
     """One verb."""
     from mediasift.settings import options
 
     about = (inspect.getdoc(settings) or "").split("\n\n")[0].replace("\n", " ")
     lines = [f"\n## {name}\n", f"{about}\n", "| option | in Python | values | default | |", "|---|---|---|---|---|"]
     lines += [row(declared) for declared in options(settings)]
-    lines += ["", "| column | type | |", "|---|---|---|", *columns(settings.row)]
+    if row_type is not None:
+        lines += ["", "| column | type | |", "|---|---|---|", *columns(row_type)]
     return "\n".join(lines) + "\n"
 
 
@@ -106,11 +122,11 @@ def columns(row_type: Any) -> Iterator[str]:
 def meanings(row_type: Any) -> dict[str, str]:
     """Column → what its class's docstring says under `Attributes:`."""
     section = (inspect.getdoc(row_type) or "").partition("Attributes:")[2]
-    found = {}
+    texts = {}
     for names, text in re.findall(r"^    ([\w, ]+): (.*(?:\n {8}.*)*)", section, re.MULTILINE):
         for name in names.split(", "):
-            found[name] = " ".join(text.split()).replace("|", "\\|")
-    return found
+            texts[name] = " ".join(text.split()).replace("|", "\\|")
+    return texts
 
 
 if __name__ == "__main__":
