@@ -27,8 +27,8 @@ or TIFF, frame from 0 in presentation order, time in seconds on the container's 
 and ends with `error`: `CODE: sentence`, empty where all went well. A cell that does not apply is empty.
 
 Options of every table: `-o/--output`, `--format`, `--spreadsheet-safe`, `--restart`, `--update`, `--retry-errors`,
-`--offline` and `--quiet`. Verbs that read tables or teach a model stand behind those that read inputs, with the columns of
-what they report.
+`--offline` and `--quiet`. Verbs that read tables or teach a model stand behind those that read inputs, with
+the columns of what they report.
 """
 
 
