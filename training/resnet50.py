@@ -62,12 +62,18 @@ def drawn_pictures(size: int, *, count: int = 16, seed: int = 0) -> np.ndarray:
     return np.stack([resize(picture, size, size, "bicubic") for picture in coarse])
 
 
-@click.group()
+ELSEWHERE = (
+    "AlexNet, GoogLeNet, ResNet18, ResNet34 and SENet are not among Keras' networks: the table in training/README.md, "
+    '"Which network is where", names the file of each and the line that describes it.'
+)
+
+
+@click.group(epilog=ELSEWHERE)
 def main() -> None:
     """Write a pretrained network as an ONNX file, or fine-tune it on one's own pictures."""
 
 
-@main.command("export", cls=TrainingCommand)
+@main.command("export", cls=TrainingCommand, epilog=ELSEWHERE)
 @architecture_option
 @weights_option
 @form_option

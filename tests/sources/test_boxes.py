@@ -84,5 +84,5 @@ def test_a_table_without_boxes_says_what_it_lacks(tmp_path: Path):
     (tmp_path / "labels.csv").write_text("path,label\na.jpg,dog\n")
     with pytest.raises(InputError, match="no column 'left'"):
         box_columns(tmp_path / "labels.csv")
-    with pytest.raises(InputError, match=r"\.csv, \.tsv and \.jsonl"):
+    with pytest.raises(InputError, match=r"\.csv, \.tsv and \.jsonl tables; type: mediasift detect .*boxes\.csv"):
         box_columns(tmp_path / "boxes.parquet")

@@ -113,7 +113,8 @@ def box_columns(file: str | Path, encoding: str | None = None) -> tuple[str, ...
     """
     if Path(file).suffix.lower() not in LISTS or Path(file).suffix.lower() == ".txt":
         raise InputError(
-            f"{file}: boxes are read from .csv, .tsv and .jsonl tables, as mediasift detect -o writes them"
+            f"{file}: boxes are read from .csv, .tsv and .jsonl tables; type: mediasift detect INPUT -m MODEL "
+            f"-o {Path(file).with_suffix('.csv')}"
         )
     names = read_records(Path(file), encoding).names
     if missing := [name for name in ("path", *_SIDES) if name not in names]:
