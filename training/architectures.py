@@ -88,7 +88,7 @@ def base_network(name: str, *, weights: str, size: int | None = None, top: bool 
     kept = {} if top else {"include_top": False}
     given = None if weights == "none" else weights
     try:
-        return build(weights=given, input_shape=(side, side, 3), **kept)
+        return _with_traced_constants(build(weights=given, input_shape=(side, side, 3), **kept))
     except (ValueError, OSError, KeyError) as error:
         raise ModelError(f"{weights}: these weights do not fit {chosen.function}: {_line(error)}") from error
     except Exception as error:
@@ -100,6 +100,17 @@ def base_network(name: str, *, weights: str, size: int | None = None, top: bool 
             f"the ImageNet weights of {chosen.function} cannot be downloaded. Fetch {address.rstrip(':')} elsewhere "
             f"and name the file: --weights FILE.h5, or put it into {_cache()}; without weights: --weights none"
         ) from error
+
+
+def _with_traced_constants(network: keras.Model) -> keras.Model:
+    """EfficientNetB0 normalises with tensors that were made outside the graph, which would become inputs of it."""
+    import keras
+    import numpy as np
+
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+    return network
 
 
 def _line(error: Exception) -> str:
