@@ -131,9 +131,12 @@ def placed(row: RowType, place: Place, kept: tuple[tuple[str, str], ...] = ()) -
     known = _fields(type(row))
     cells = dict(zip(known.names, known.get(row), strict=True))
     cells["path"], cells["kept"] = place.path, kept
-    for name in ("page", "frame", "time_s"):
-        if cells[name] is None:
-            cells[name] = getattr(place, name)
+    if cells["page"] is None:
+        cells["page"] = place.page
+    if cells["frame"] is None:
+        cells["frame"] = place.frame
+    if cells["time_s"] is None:
+        cells["time_s"] = place.time_s
     return type(row)(**cells)
 
 

@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -120,6 +121,15 @@ class Work:
 
 
 @dataclass(slots=True, eq=False)
+class _Spent:
+    """Seconds of one reader: reading, preparing, and both for the slowest item."""
+
+    read: float = 0.0
+    prepare: float = 0.0
+    longest_item: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
 class _Group:
     """Neighbouring sources, and the queue that their reader fills: pieces, and whether each holds a place in `room`."""
 
@@ -160,10 +170,13 @@ class Readers:
     def here(self, sources: Iterable[Source], *, first: int) -> Iterator[Piece]:
         """Everything in order, read as it is asked for."""
         for number, source in enumerate(sources, first):
-            work = Work(number, source)
-            for entry in self._entries(work, 0):
-                self._marks.wait(0)
-                yield [(work, entry)]
+            work, spent = Work(number, source), _Spent()
+            try:
+                for entry in self._entries(work, 0, spent):
+                    self._marks.wait(0)
+                    yield [(work, entry)]
+            finally:
+                self._account(spent)
             yield [(work, None)]
 
     def ahead(self, sources: Iterable[Source], pool: ThreadPoolExecutor, *, first: int, ahead: int) -> Iterator[Piece]:
@@ -213,23 +226,30 @@ class Readers:
 
     def _pieces(self, group: _Group, place: int) -> Iterator[Piece]:
         piece: Piece = []
-        size, began = 0, time.monotonic()
-        for work in group.works:
-            for entry in self._entries(work, place):
-                piece.append((work, entry))
-                size += entry.size
-                if size >= PIECE_BYTES or time.monotonic() - began >= PIECE_S:
-                    yield piece
-                    piece, size, began = [], 0, time.monotonic()
-            piece.append((work, None))
+        size, began, spent = 0, time.monotonic(), _Spent()
+        try:
+            for work in group.works:
+                for entry in self._entries(work, place, spent):
+                    piece.append((work, entry))
+                    size += entry.size
+                    if size >= PIECE_BYTES or time.monotonic() - began >= PIECE_S:
+                        yield piece
+                        piece, size, began = [], 0, time.monotonic()
+                piece.append((work, None))
+        finally:
+            self._account(spent)
         yield piece
 
-    def _entries(self, work: Work, reader: int) -> Iterator[Entry]:
+    def _account(self, spent: _Spent) -> None:
+        self._seconds.add(read=spent.read, prepare=spent.prepare)
+        self.longest_item_s = max(self.longest_item_s, spent.longest_item)
+
+    def _entries(self, work: Work, reader: int, spent: _Spent) -> Iterator[Entry]:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
         held = 0.0  # of the budget: from before a decode until its item is prepared, never while it waits
-        began, spent = time.perf_counter(), {"read": 0.0, "prepare": 0.0}
+        began = time.perf_counter()
         number, index, marks = work.number, work.source.done[0], self._marks
-        place = Place(path=work.source.path)
+        page = None
 
         def hold(megapixels: float) -> None:
             nonlocal held, began
@@ -255,7 +275,7 @@ class Readers:
             while True:
                 trouble = self.troubles.get(index)
                 if trouble is not None and trouble.reading:
-                    place = Place(path=place.path, page=None if place.page is None else index + 1)  # as far as is known
+                    place = Place(path=work.source.path, page=None if page is None else index + 1)  # as far as is known
                     yield Entry(place, (number, index), error=trouble.error)
                     return
                 marks.read(reader, number, index)
@@ -263,14 +283,15 @@ class Readers:
                     return
                 read = time.perf_counter()
                 marks.prepare(reader, number, index)
-                place = Place(path=item.path, page=item.page, frame=item.frame, time_s=item.time_s)
+                page = item.page
+                place = Place(path=item.path, page=page, frame=item.frame, time_s=item.time_s)
                 entry = self._prepared(item, place, (number, index), trouble)
                 del item
                 hold(0)
                 now = time.perf_counter()
-                spent["read"] += read - began
-                spent["prepare"] += now - read
-                self.longest_item_s = max(self.longest_item_s, now - began)
+                spent.read += read - began
+                spent.prepare += now - read
+                spent.longest_item = max(spent.longest_item, now - began)
                 yield entry
                 index, began = index + 1, time.perf_counter()
         except ItemError as error:
@@ -278,7 +299,6 @@ class Readers:
         finally:
             marks.wait(reader)
             hold(0)
-            self._seconds.add(**spent)
 
     def _prepared(self, item: AnyItem, place: Place, name: Culprit, trouble: Trouble | None) -> Entry:
         if trouble is not None:
@@ -299,8 +319,8 @@ class Readers:
 def _size(item: AnyItem, prepared: Any) -> int:
     """Bytes that wait, about: of arrays, else of the picture or the sound that they were made of."""
     arrays = prepared if isinstance(prepared, list) else [prepared]
-    if all(hasattr(array, "nbytes") for array in arrays):
-        return sum(array.nbytes for array in arrays)
+    with suppress(AttributeError):
+        return sum([array.nbytes for array in arrays])
     array = getattr(item, "image", getattr(item, "waveform", None))
     if array is not None:
         return int(array.nbytes)

@@ -159,7 +159,7 @@ class LocalFile(Content):
 
     def head(self, size: int = HEAD_BYTES) -> bytes:
         """See `Content`; without the buffers that `open` makes, which cost more than reading a small file."""
-        with _explained(self.path):
+        with _Explained(self.path):
             handle, pieces = _regular(self.path), list[bytes]()
             try:
                 while size and (piece := os.read(handle, size)):
@@ -172,7 +172,7 @@ class LocalFile(Content):
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """See `Content`. Opened without blocking, so that a FIFO cannot hang us, and looked at before it is read."""
-        with _explained(self.path), os.fdopen(_regular(self.path), "rb") as file:
+        with _Explained(self.path), os.fdopen(_regular(self.path), "rb") as file:
             yield file
 
     @contextmanager
@@ -196,18 +196,25 @@ def _regular(path: Path) -> int:
     raise Unreadable("a folder, not a file" if stat.S_ISDIR(mode) else "a pipe, socket or device, not a file")
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """What the system refuses inside, in our words."""
-    try:
-        yield
-    except MediasiftError:
-        raise
-    except FileNotFoundError as error:
-        if path.is_symlink():
-            raise NotFound(f"a link to {path.readlink()}, which does not exist") from error
-        raise NotFound("no such file") from error
-    except OSError as error:
+class _Explained:
+    """What the system refuses inside, in our words. No generator, which would cost as much as opening a file."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if not isinstance(error, OSError) or isinstance(error, MediasiftError):
+            return
+        path = self._path
+        if isinstance(error, FileNotFoundError):
+            if path.is_symlink():
+                raise NotFound(f"a link to {path.readlink()}, which does not exist") from error
+            raise NotFound("no such file") from error
         if error.errno in (errno.EMFILE, errno.ENFILE):  # not this file's fault
             raise InputError(
                 f"{path}: too many open files on this machine or in this shell; raise the limit (ulimit -n) and run "
@@ -311,7 +318,10 @@ SCHEMES: dict[str, Callable[[str], Content]] = {"gs://": RemoteRecording}
 
 def addressed(name: str) -> Content | None:
     """The content at an address that begins with one of `SCHEMES`; None for any other name."""
-    return next((make(name) for prefix, make in SCHEMES.items() if name.startswith(prefix)), None)
+    for prefix, make in SCHEMES.items():
+        if name.startswith(prefix):
+            return make(name)
+    return None
 
 
 def content_at(address: str) -> Content:

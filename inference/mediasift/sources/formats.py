@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from mediasift.errors import Damaged, EmptyFile, NotMedia
@@ -117,7 +118,7 @@ def sniff(head: bytes, suffix: str = "") -> Format | None:
         suffix: With the dot, e.g. `.jpg`; asked only when the content shows nothing.
     """
     if recognised := _by_content(head):
-        return Format(name=recognised[0], kind=recognised[1])
+        return _recognised(*recognised)
     if named := _SUFFIXES.get(suffix.lower()):
         # Truevision TGA has no signature; its colour map flag, picture type and depth must be possible ones.
         is_tga = named[0] == "tga" and len(head) >= 18 and head[1] in (0, 1) and head[2] in (1, 2, 3, 9, 10, 11)
@@ -143,6 +144,11 @@ def known_format(head: bytes, suffix: str, *, searched: Collection[Kind] = ("sou
     if not form.recognised and form.kind not in searched:
         raise Damaged(f"named {suffix}, but its content is no {form.name.upper()} or any other known format")
     return form
+
+
+@lru_cache(maxsize=256)
+def _recognised(name: str, kind: Kind) -> Format:
+    return Format(name=name, kind=kind)
 
 
 def _by_content(head: bytes) -> tuple[str, Kind] | None:

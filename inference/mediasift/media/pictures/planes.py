@@ -22,8 +22,9 @@ def look_up(picture: Picture, tables: NDArray[Any], *, planar: bool) -> NDArray[
     picture, single = np.ascontiguousarray(picture), len(tables) == 1
     shape = picture.shape[2:] + picture.shape[:2] if planar else picture.shape
     made = np.empty(shape, dtype=tables.dtype)
-    # OpenCV moves 16-bit floats as whole numbers only.
-    bits, tables = (one if one.itemsize == 4 else one.view(np.uint16) for one in (made, tables))
+    bits = made
+    if tables.itemsize == 2:  # OpenCV moves 16-bit floats as whole numbers only
+        bits, tables = made.view(np.uint16), tables.view(np.uint16)
     if planar and picture.ndim == 3:
         for channel, plane in enumerate(cv2.split(picture)):
             cv2.LUT(plane, tables[0 if single else channel], dst=bits[channel])

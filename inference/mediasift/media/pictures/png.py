@@ -21,6 +21,7 @@ from mediasift.media.pictures.headers import Header, exif_orientation
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT"})
+_WITH_PALETTE = _PIXELS | {b"tRNS"}
 _ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _MAX_PROFILE = 16 << 20
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
@@ -95,27 +96,36 @@ def bare_png(data: bytes, *, keep: frozenset[bytes] = frozenset()) -> bytes:
     Raises:
         Damaged: One of them is not, or pixels are missing.
     """
-    parts, last, is_complete = [_SIGNATURE], b"", False
+    return _bared(data, _PIXELS | keep)[0]
+
+
+def _bared(data: bytes, keep: frozenset[bytes]) -> tuple[bytes, bytes]:
+    """(what `bare_png` gives, the body of the first chunk of transparency; empty where there is none)."""
+    parts, last, is_complete, transparent = [_SIGNATURE], b"", False, None
+    view = memoryview(data)
     for chunk in _chunks(data):
-        is_complete = is_complete or (last == b"IDAT" and chunk.kind != last)
-        last, name = chunk.kind, chunk.kind.decode("latin-1")
-        if chunk.kind == b"CgBI":
+        kind, start, end = chunk
+        is_complete = is_complete or (last == b"IDAT" and kind != last)
+        last = kind
+        if kind == b"CgBI":
             raise Unsupported("PNG in Apple's form for iOS (CgBI); `pngcrush -revert-iphone-optimizations` restores it")
-        if chunk.end + 4 > len(data):
+        if kind == b"tRNS" and transparent is None:
+            transparent = chunk.body(data)
+        if end + 4 > len(data):
             if not is_complete:
-                raise Damaged(f"PNG cut off in its chunk {name!r}")
+                raise Damaged(f"PNG cut off in its chunk {kind.decode('latin-1')!r}")
             break
-        if chunk.kind in _PIXELS or chunk.kind in keep:
-            (stated,) = struct.unpack_from(">I", data, chunk.end)
-            if zlib.crc32(memoryview(data)[chunk.start - 4 : chunk.end]) != stated:
-                raise Damaged(f"PNG whose chunk {name!r} is damaged (checksum)")
+        if kind in keep:
+            (stated,) = struct.unpack_from(">I", data, end)
+            if zlib.crc32(view[start - 4 : end]) != stated:
+                raise Damaged(f"PNG whose chunk {kind.decode('latin-1')!r} is damaged (checksum)")
             parts.append(chunk.whole(data))
-    return b"".join([*parts, b"\0\0\0\0IEND\xaeB`\x82"])
+    return b"".join([*parts, b"\0\0\0\0IEND\xaeB`\x82"]), transparent or b""
 
 
 def animated_png(data: bytes) -> bytes:
     """The same with the frames of an animation."""
-    return bare_png(data, keep=_ANIMATION | {b"tRNS"})
+    return bare_png(data, keep=_ANIMATION | _WITH_PALETTE)
 
 
 def described_png(data: bytes) -> bytes:
@@ -136,9 +146,9 @@ def decode_png(data: bytes) -> tuple[NDArray[Any], NDArray[np.generic] | None]:
         Damaged: It does not decode wholly.
     """
     depth, color = data[24], data[25]
-    transparent = next((chunk.body(data) for chunk in _chunks(data) if chunk.kind == b"tRNS"), b"")
-    bare = bare_png(data, keep=frozenset({b"tRNS"} if color == 3 else ()))
-    how = cv2.IMREAD_UNCHANGED if color >= 4 or transparent else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    bare, transparent = _bared(data, _WITH_PALETTE if color == 3 else _PIXELS)
+    is_rgb = color < 4 and not transparent
+    how = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH if is_rgb else cv2.IMREAD_UNCHANGED
     try:
         image: Any = cv2.imdecode(np.frombuffer(bare, np.uint8), how)
     except (cv2.error, MemoryError) as error:
@@ -147,7 +157,7 @@ def decode_png(data: bytes) -> tuple[NDArray[Any], NDArray[np.generic] | None]:
         raise Damaged("PNG whose pixels are damaged or cut off")
     if image.ndim == 3 and image.shape[2] == 4:
         return cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), image[:, :, 3]
-    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    pixels = image if is_rgb or image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
     if color == 3 or len(transparent) != 2 * (1 if image.ndim == 2 else 3):
         return pixels, None
     unseen = np.frombuffer(transparent, ">u2").astype(np.uint32) * (255 // (2**depth - 1) if depth < 8 else 1)

@@ -82,6 +82,8 @@ def fit(
         anchor: For `pad`, where the picture lies.
         pad_value: For `pad`, the grey level 0..255 of the filling.
     """
+    if image.shape[:2] == (height, width) and shorter_side is None:
+        return image
     if how == "pad":
         return padded(image, width, height, color=pad_value, resample=resample, anchor=anchor)
     new_width, new_height, left, top = fitted_place(
