@@ -65,8 +65,8 @@ class ModelsHook(BuildHookInterface[Any]):
         return not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != entry["sha256"]
 
     def _shipped(self, folder: Path) -> list[Path]:
-        """The registry, the lists of labels, and the models that have no address to be fetched from."""
-        names = [one["file"] for one in _registry(folder) if not one.get("url")]
+        """The registry, the lists of labels, and the models that neither an address nor another package has."""
+        names = [one["file"] for one in _registry(folder) if not one.get("url") and not one.get("package")]
         if self._is_without():
             names.remove(PHOTO_MODEL)
         return [

@@ -34,7 +34,7 @@ def test_all_of_it(tmp_path: Path):
     result = json.loads((tmp_path / "a.json").read_text())
     assert result["schema"] == SCHEMA
     assert list(result["scenarios"]) == ["single", "offline"]
-    assert [one["batch_size"] for one in result["scenarios"].values()] == [1, 8]
+    assert [one["batch_size"] for one in result["scenarios"].values()] == [1, 64]
     assert result["machine"]["instruction_sets"]
     assert result["model"]["provider"] == "CPUExecutionProvider"
     assert len(result["model"]["model_sha256"]) == 64

@@ -89,6 +89,13 @@ def place(tmp_path: Path) -> Path:
         sound.writeframes(bytes(32000))
     (place / "told.csv").write_text("path,text\na.png,one two\n")
     (place / "true.csv").write_text("path,text\na.png,one too\n")
+    (place / "labels.csv").write_text(
+        "path,page,frame,time_s,rank,label,score,error\nphotos/0.png,,,,1,red,0.9,\nphotos/1.png,,,,1,blue,0.8,\n"
+    )
+    (place / "coded.csv").write_text(
+        "path,page,frame,time_s,coder,label\n"
+        + "".join(f"photos/{number}.png,,,,{coder},red\n" for number in range(2) for coder in "ab")
+    )
     (place / "drawing.svg").write_text(
         '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="http://example.org/x.png"/></svg>'
     )
@@ -143,6 +150,10 @@ COMMAND_LINES = {
         ["bench", "-m", "tiny.onnx", "--seconds", "0.02", "--cold", "0", "--no-explain", "--pictures", "2"],
         ["bench", "compare", "out/a.json", "out/a.json"],
     ],
+    "segment": [["segment", "photos", "-m", "tiny.onnx"]],
+    "sample": [["sample", "labels.csv", "-n", "2", "-d", "out/coding"]],
+    "agree": [["agree", "coded.csv"]],
+    "prevalence": [["prevalence", "labels.csv", "coded.csv", "--coder", "a"]],
     "doctor": [["doctor"]],
 }
 

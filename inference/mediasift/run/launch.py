@@ -70,6 +70,14 @@ def _start(*task: str) -> Launched:
 def _nameless() -> int:
     """A new file in memory, or on disk where there is none such; nothing is left of it when both processes are gone."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("mediasift")
+        import fcntl
+
+        opened = os.memfd_create("mediasift")
+        if opened > 2:
+            return opened
+        with os.fdopen(
+            opened, "rb"
+        ):  # a standard stream is closed, so its number is free; the worker has its own there
+            return fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3)
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())

@@ -331,7 +331,7 @@ def test_what_ultralytics_writes_is_understood(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"task": "segment"}, "to segment"), ({"names": "{0: 'a', 2: 'b'}"}, "from 0"), ({"names": "{"}, "understood"),
+    ({"task": "pose"}, "to pose"), ({"names": "{0: 'a', 2: 'b'}"}, "from 0"), ({"names": "{"}, "understood"),
     ({"names": "__import__('os').getcwd()"}, "understood"), ({"imgsz": "640"}, "height, width"),
     ({"imgsz": "[0, 640]"}, "1 to 16384"), ({"names": "[" * 10_000}, "understood"),
 ])  # fmt: skip
