@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import queue
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -124,18 +125,24 @@ def _value(port: Any) -> Value:
     return Value(port.get_any_name(), shape, _TYPES.get(kind, f"tensor({kind})"))
 
 
-@cache
-def _library() -> Any:
-    """The package, without its reports to its makers (`openvino_telemetry`), which it can do without."""
+@contextmanager
+def without_reports() -> Iterator[None]:
+    """Where OpenVINO is imported: it can do without `openvino_telemetry`, which reports its use to its makers."""
     name = "openvino_telemetry"
     known = sys.modules.get(name)
     sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say that a module cannot be imported
     try:
-        return require(PACKAGE, extra=EXTRA)
+        yield
     finally:
         del sys.modules[name]
         if known is not None:
             sys.modules[name] = known
+
+
+@cache
+def _library() -> Any:
+    with without_reports():
+        return require(PACKAGE, extra=EXTRA)
 
 
 @cache

@@ -68,7 +68,8 @@ class Provider:
 @cache
 def _register_openvino() -> None:
     """Once per process; ONNX Runtime refuses a second time."""
-    package = require("onnxruntime_ep_openvino", extra="openvino")
+    with openvino.without_reports():  # it imports OpenVINO where that is installed as well
+        package = require("onnxruntime_ep_openvino", extra="openvino")
     runtime().register_execution_provider_library("openvino", package.get_library_path())
 
 
