@@ -182,5 +182,5 @@ def from_json(row_type: type[RowType], data: Mapping[str, Any]) -> RowType:
     for name in _fields(row_type).vectors:
         if name in out:
             out[name] = np.frombuffer(base64.b64decode(out[name]), dtype="<f4").astype(np.float32)
-    out["kept"] = tuple((name, value) for name, value in data.get("kept", ()))
+    out["kept"] = tuple(map(tuple, data.get("kept", ())))
     return row_type(**out)

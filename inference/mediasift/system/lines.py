@@ -107,7 +107,7 @@ class Lines:
             if end < 0:
                 with faults(self.path):
                     begin, piece, end = place, *self._line_and_more(place)
-            yield json.loads(piece[place - begin : end])
+            yield _decoded(piece[place - begin : end].decode("utf-8", "surrogatepass"))
 
     def _line_and_more(self, place: int) -> tuple[bytes, int]:
         """What stands from there on, and where in it the first line ends."""
@@ -180,6 +180,7 @@ class Lines:
         self._file = -1
 
 
+_decoded = json.JSONDecoder().decode
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

@@ -62,9 +62,15 @@ def _levels(scale: float, mean: tuple[float, ...], std: tuple[float, ...], dtype
 def input_shape(wanted: InputDescription) -> tuple[int, ...]:
     """Shape of one prepared picture, without the batch axis."""
     height, width, channels = wanted.height, wanted.width, wanted.channels
-    if wanted.layout == "flat":
-        return (height * width * channels,)
-    return {"NHW": (height, width), "NHWC": (height, width, channels), "NCHW": (channels, height, width)}[wanted.layout]
+    match wanted.layout:
+        case "NHWC":
+            return height, width, channels
+        case "NCHW":
+            return channels, height, width
+        case "NHW":
+            return height, width
+        case "flat":
+            return (height * width * channels,)
 
 
 def smallest_size(wanted: InputDescription) -> tuple[int, int]:
