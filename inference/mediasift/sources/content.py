@@ -160,11 +160,11 @@ class LocalFile(Content):
     def head(self, size: int = HEAD_BYTES) -> bytes:
         """See `Content`; without the buffers that `open` makes, which cost more than reading a small file."""
         with _Explained(self.path):
-            handle, pieces = _regular(self.path), list[bytes]()
+            (handle, all_of_it), pieces = _regular(self.path), list[bytes]()
             try:
                 while size and (piece := os.read(handle, size)):
                     pieces.append(piece)
-                    size -= len(piece)
+                    size = 0 if len(piece) == all_of_it else size - len(piece)
             finally:
                 os.close(handle)
         return b"".join(pieces)
@@ -172,7 +172,7 @@ class LocalFile(Content):
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """See `Content`. Opened without blocking, so that a FIFO cannot hang us, and looked at before it is read."""
-        with _Explained(self.path), os.fdopen(_regular(self.path), "rb") as file:
+        with _Explained(self.path), os.fdopen(_regular(self.path)[0], "rb") as file:
             yield file
 
     @contextmanager
@@ -183,15 +183,16 @@ class LocalFile(Content):
         yield self.path
 
 
-def _regular(path: Path) -> int:
-    """The handle of a regular file."""
+def _regular(path: Path) -> tuple[int, int]:
+    """The handle of a regular file, and how many bytes it holds, as far as the system knows (of /proc: 0)."""
     try:
         handle = os.open(path, _READ_ONLY)
     except ValueError as error:
         raise Unreadable(f"cannot be read ({error})") from error
-    mode = os.fstat(handle).st_mode
+    status = os.fstat(handle)
+    mode = status.st_mode
     if stat.S_ISREG(mode):
-        return handle
+        return handle, status.st_size
     os.close(handle)
     raise Unreadable("a folder, not a file" if stat.S_ISDIR(mode) else "a pipe, socket or device, not a file")
 
