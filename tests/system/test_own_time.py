@@ -82,6 +82,8 @@ def test_a_program_that_it_runs_is_counted_with_it():
 
 def test_what_passes_while_nobody_looks_counts_little(monkeypatch: pytest.MonkeyPatch):
     with running(SLEEPS) as child:
+        while any(state == "R" for _, (state, _, _) in own_time._threads(child.pid)):  # it is about to sleep
+            time.sleep(0.01)
         clock, now = OwnClock(child.pid), time.monotonic()
         first = clock()
         monkeypatch.setattr("mediasift.system.own_time.time.monotonic", lambda: now + 3600)
