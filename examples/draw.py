@@ -1,6 +1,6 @@
 """Draws the pictures of this folder: digits in several hands, garments, and one broken file.
 
-Run `python examples/draw.py` to draw them anew; they come out the same each time.
+Run `python examples/draw.py` to draw them again; they come out the same each time.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class _Shown:
             self._stream.flush()
 
     def _line(self) -> str:
-        raise NotImplementedError
+        raise NotImplementedError  # each of those that are shown has its own
 
     def close(self) -> None:
         """Take the bar away."""

@@ -196,7 +196,7 @@ class RowsTask(RunSettings):
 
     def rows(self, item: Any) -> list[Row]:
         """The rows of an item, without their place."""
-        raise NotImplementedError
+        raise NotImplementedError  # each task has its own
 
 
 class _StartedRows(Started):

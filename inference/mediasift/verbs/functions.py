@@ -44,7 +44,7 @@ def _of(settings: Callable[P, S], work: Callable[[S], R]) -> Callable[P, R]:
         return work(settings(*args, **kwargs))
 
     verb.__doc__ = f"{work.__doc__}\n    The arguments are the options of the command line.\n"
-    verb.__signature__ = inspect.signature(settings)  # type: ignore[attr-defined]
+    verb.__signature__ = inspect.signature(settings)  # type: ignore[attr-defined]  # of functions, mypy does not know it
     return verb
 
 

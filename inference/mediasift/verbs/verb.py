@@ -31,7 +31,7 @@ def verb(settings: Callable[P, object], row: type[R]) -> Callable[Concatenate[Na
         return table
 
     call.__doc__ = _documented(settings)
-    call.__signature__ = _signature(settings)  # type: ignore[attr-defined]
+    call.__signature__ = _signature(settings)  # type: ignore[attr-defined]  # of functions, mypy does not know it
     return call
 
 

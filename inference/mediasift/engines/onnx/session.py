@@ -225,19 +225,6 @@ class OnnxModel(Engine):
 
 
 def load_model(model: str | Path, *, device: str = "cpu", threads: int | None = None) -> OnnxModel:
-    """A model ready to run.
-
-    Args:
-        model: A name (`mediasift models list`) or the path of an ONNX file.
-        device: cpu, auto, openvino, cuda, tensorrt, coreml or directml, some with a precision (`openvino:float32`);
-            what is asked for is what runs.
-        threads: Of the model; None for every core this process may use.
-
-    Raises:
-        ModelNotFound: No such file or name, or it is not on this machine.
-        DescriptionError: It has no description, or one that does not fit the graph.
-        ProviderUnavailable: The device cannot run it here.
-        ModelError: No usable ONNX file.
-    """
+    """A model that gives numbers, not rows; arguments and errors are those of `mediasift.load_model`."""
     path = find_model(model)
     return OnnxModel(path, find_description(path), device=device, threads=threads)
