@@ -116,7 +116,7 @@ def test_of_a_sample_that_is_not_coded_to_its_end_the_coded_stand_for_all(tmp_pa
             "was drawn from 201 items in 2 strata, but",
         ),
         ({"protest": (60, [0, 1]), "crowd": (140, [30, 31])}, [0, 1], r"no item is coded of the stratum label 'crowd'"),
-        ({"protest": (60, [0, 1]), "crowd": (140, [30, 31])}, [0, 1, 2, 30], r"has no 2\.jpg, which is coded"),
+        ({"protest": (60, [0, 1]), "crowd": (140, [30, 31])}, [0, 1, 2, 30], r"lacks 1 of the coded items, first 2\.jpg"),
     ],
 )
 def test_a_design_that_does_not_fit_is_refused(tmp_path: Path, strata, which, message: str):
@@ -237,7 +237,7 @@ def test_mistakes(tmp_path: Path, options: dict, kind: type, message: str):
 
 def test_a_sample_of_another_table_is_refused(tmp_path: Path):
     (tmp_path / "other.csv").write_text("path,label\nx.jpg,protest\n")
-    with pytest.raises(InputError, match=r"has no 0\.jpg, which is coded, nor 199 others; name the table"):
+    with pytest.raises(InputError, match=r"lacks 200 of the coded items, first 0\.jpg; name the table"):
         ms.prevalence(tmp_path / "other.csv", [coded(tmp_path)], recode=RECODE)
 
 

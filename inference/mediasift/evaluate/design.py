@@ -48,7 +48,7 @@ class Design:
         """
         if strange := [unit for unit in coded if unit not in self.strata]:
             raise InputError(
-                f"{self.file}: has no {strange[0][0]}, which is coded, nor {len(strange) - 1} others; name the "
+                f"{self.file}: lacks {len(strange):,} of the coded items, first {strange[0][0]}; name the "
                 "design.csv of this sample"
             )
         counts = Counter(self.strata[unit] for unit in coded)

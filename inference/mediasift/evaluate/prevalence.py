@@ -186,7 +186,7 @@ def _of_corpus(corpus: Corpus, codings: Codings, answers: Mapping[Unit, Answer])
     if strange := [unit for unit in units if unit not in corpus.units]:
         left_out = f" ({corpus.errors:,} of its items carry an error)" if corpus.errors else ""
         raise InputError(
-            f"{corpus.file}: has no {strange[0][0]}, which is coded, nor {len(strange) - 1} others{left_out}; name the "
+            f"{corpus.file}: lacks {len(strange):,} of the coded items, first {strange[0][0]}{left_out}; name the "
             "table that the sample was drawn from"
         )
     if twice := [unit for unit, count in Counter(units).items() if count > 1]:
