@@ -116,7 +116,11 @@ def test_of_a_sample_that_is_not_coded_to_its_end_the_coded_stand_for_all(tmp_pa
             "was drawn from 201 items in 2 strata, but",
         ),
         ({"protest": (60, [0, 1]), "crowd": (140, [30, 31])}, [0, 1], r"no item is coded of the stratum label 'crowd'"),
-        ({"protest": (60, [0, 1]), "crowd": (140, [30, 31])}, [0, 1, 2, 30], r"lacks 1 of the coded items, first 2\.jpg"),
+        (
+            {"protest": (60, [0, 1]), "crowd": (140, [30, 31])},
+            [0, 1, 2, 30],
+            r"lacks 1 of the coded items, first 2\.jpg",
+        ),
     ],
 )
 def test_a_design_that_does_not_fit_is_refused(tmp_path: Path, strata, which, message: str):
