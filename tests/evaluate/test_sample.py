@@ -20,10 +20,10 @@ from PIL import Image
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import InputError, OutputError, UsageError
-from mediasift.evaluate.codebook import Codebook, Value, Variable
 from mediasift.evaluate.coded import read_coded
 from mediasift.evaluate.sample_media import Shown
 from mediasift.evaluate.sample_page import coding_page
+from mediasift.sources.codebook import Codebook, Value, Variable
 from tests.pictures import save, solid
 from tests.videos import numbered, sounding
 

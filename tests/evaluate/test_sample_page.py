@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import mediasift as ms
-from mediasift.evaluate.codebook import CHOSEN, KINDS, Codebook, Value, Variable, read_codebook
 from mediasift.evaluate.coded import CodedTable, read_coded
 from mediasift.evaluate.sample_media import Shown
 from mediasift.evaluate.sample_page import coding_page
+from mediasift.sources.codebook import CHOSEN, KINDS, Codebook, Value, Variable, read_codebook
 from tests.conftest import skip
 from tests.pictures import save, solid
 from tests.videos import numbered, sounding

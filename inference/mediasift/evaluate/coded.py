@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.errors import InputError
-from mediasift.evaluate.codebook import BETWEEN, NOTHING, RESERVED, Codebook, Variable
 from mediasift.evaluate.units import PLACE, UNIT_COLUMNS, Unit, number_text, unit_of
+from mediasift.sources.codebook import BETWEEN, NOTHING, RESERVED, Codebook, Variable
 from mediasift.sources.labelled import split_labels
 from mediasift.sources.records import composed
 from mediasift.tables.formats import need_columns, read_table

@@ -27,12 +27,12 @@ from mediasift.evaluate.agreement import (
     krippendorff_alpha,
     percent,
 )
-from mediasift.evaluate.codebook import Variable
 from mediasift.evaluate.coded import Answer, answer_cell
 from mediasift.evaluate.codings import Codings, read_codings
 from mediasift.evaluate.units import PLACE
 from mediasift.rows import Row
 from mediasift.settings import Option, Settings
+from mediasift.sources.codebook import Variable
 from mediasift.tables.formats import format_of, write_rows
 
 _NUMBERS = "compares names; for numbers see agreement and krippendorff_alpha"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mediasift.errors import InputError, UsageError
-from mediasift.evaluate.codebook import Variable, read_codebook
 from mediasift.evaluate.coded import Answer, Coded, read_coded
 from mediasift.evaluate.units import UNIT_COLUMNS, Unit
+from mediasift.sources.codebook import Variable, read_codebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

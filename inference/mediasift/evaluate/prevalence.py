@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import InputError
-from mediasift.evaluate.codebook import Variable
 from mediasift.evaluate.coded import Answer
 from mediasift.evaluate.codings import Codings, chosen_variable, read_codings, verdicts
 from mediasift.evaluate.corpus import Corpus, read_corpus, recoding
@@ -25,6 +24,7 @@ from mediasift.evaluate.intervals import Interval
 from mediasift.evaluate.units import Unit
 from mediasift.rows import Row
 from mediasift.settings import Option, Settings
+from mediasift.sources.codebook import Variable
 
 _HELPS = 0.95
 """An interval wider than this share of the coded items' own is no help."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 from mediasift.errors import InputError, UsageError
-from mediasift.evaluate.codebook import Codebook, Variable, read_codebook
 from mediasift.evaluate.coded import coded_columns
 from mediasift.evaluate.sample_drawing import (
     DESIGN,
@@ -28,6 +27,7 @@ from mediasift.evaluate.sample_reading import reading_of
 from mediasift.evaluate.units import Per, Unit
 from mediasift.media.settings import DPI_OPTION
 from mediasift.settings import Option, Settings, to_json
+from mediasift.sources.codebook import Codebook, Variable, read_codebook
 from mediasift.sources.content import LocalFile
 from mediasift.system.files import new_folder, write_atomically
 from mediasift.system.progress import Progress

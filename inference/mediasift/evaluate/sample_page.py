@@ -11,9 +11,9 @@ from dataclasses import asdict
 from html import escape
 from importlib import resources
 
-from mediasift.evaluate.codebook import BETWEEN, NOTHING, Codebook
 from mediasift.evaluate.sample_media import Shown
 from mediasift.evaluate.units import Unit
+from mediasift.sources.codebook import BETWEEN, NOTHING, Codebook
 
 Lists = Sequence[tuple[int, Sequence[Unit]]]
 """(coder, the units to code in their order)."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediasift.errors import InputError, MissingPackage
-from mediasift.evaluate.codebook import NOTHING, RESERVED, Value, read_codebook
+from mediasift.sources.codebook import NOTHING, RESERVED, Value, read_codebook
 
 PROTEST = """\
 name: protest-2026
