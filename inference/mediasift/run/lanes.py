@@ -58,15 +58,16 @@ class Lane:
     """One started task's batches: the one that fills, and those that are computed.
 
     One at a time is computed in the calling thread, which costs nothing; several at a time in threads of their own. The
-    places of their calls among the marks are those from `first_call` on; `spent` is called with each batch's seconds.
+    places of their calls among the marks are those from `first_call` on; `done` is called with the items of each batch
+    and its seconds. The first item of a batch waits at most `max_wait_s` for others, if `flush` is called in time.
     """
 
     def __init__(
         self, task: Started, *, part: str, batch_size: int, concurrency: int, first_call: int, marks: Marks,
-        stop: threading.Event, spent: Callable[[float], None],
+        stop: threading.Event, done: Callable[[Sequence[Entry], float], object], max_wait_s: float | None = None,
     ) -> None:  # fmt: skip
-        self._task, self._part, self._marks, self._stop, self._spent = task, part, marks, stop, spent
-        self._batcher: Batcher[tuple[Entry, Any]] = Batcher(batch_size)
+        self._task, self._part, self._marks, self._stop, self._done = task, part, marks, stop, done
+        self._batcher: Batcher[tuple[Entry, Any]] = Batcher(batch_size, max_wait_s=max_wait_s)
         self._calls: queue.SimpleQueue[int] = queue.SimpleQueue()
         for call in range(first_call, first_call + concurrency):
             self._calls.put(call)
@@ -78,9 +79,17 @@ class Lane:
         """Take an item; waits while as many batches are computed as may be."""
         self._start(self._batcher.add((entry, prepared)))
 
+    def wait_s(self) -> float | None:
+        """Seconds until `flush` is due; None while nothing waits, or may wait for ever."""
+        return self._batcher.wait_s()
+
+    def flush(self) -> None:
+        """Compute what waits, however little."""
+        self._start(self._batcher.rest())
+
     def finish(self) -> None:
         """Wait until every item that was taken is answered."""
-        self._start(self._batcher.rest())
+        self.flush()
         while self._computing:
             self._settle()
 
@@ -112,8 +121,9 @@ class Lane:
             self._calls.put(call)
         for (entry, _), answer in zip(batch, answers, strict=True):
             entry.answers[self._part] = answer if isinstance(answer, ItemError) else list(answer)
+        entries = [entry for entry, _ in batch]
         batch.clear()  # what was prepared may be large, and the pool holds on to its last arguments
-        self._spent(time.perf_counter() - started)
+        self._done(entries, time.perf_counter() - started)
 
     def _infer(self, call: int, batch: Sequence[tuple[Entry, Any]]) -> Sequence[Sequence[Row]]:
         prepared, names = [one for _, one in batch], [entry.name for entry, _ in batch]

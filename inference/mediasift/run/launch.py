@@ -23,6 +23,9 @@ class Launched(NamedTuple):
     memory: int
 
 
+WORKER = "mediasift.run.worker"
+"""The module of a worker that reads and computes for a table."""
+
 _ahead: list[Launched] = []
 """A worker that waits for its job; at most one."""
 
@@ -46,17 +49,17 @@ def discard() -> None:
             process.kill()
 
 
-def take() -> Launched:
-    """The worker that waits, else a new one."""
-    return _ahead.pop() if _ahead else _start()
+def take(module: str = WORKER) -> Launched:
+    """The worker that waits, where it is of this module, else a new one."""
+    return _ahead.pop() if _ahead and module == WORKER else _start(module=module)
 
 
-def _start(*task: str) -> Launched:
+def _start(*task: str, module: str = WORKER) -> Launched:
     environment = trusted_environment()
     paths = [str(Path(mediasift.__file__).resolve().parents[1]), *filter(None, [environment.get("PYTHONPATH")])]
     memory = _nameless()
     process = subprocess.Popen(  # noqa: S603  (our own interpreter, and the name of a task)
-        [sys.executable, "-P", "-m", "mediasift.run.worker", str(memory), *task],
+        [sys.executable, "-P", "-m", module, str(memory), *task],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

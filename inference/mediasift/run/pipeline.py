@@ -185,7 +185,7 @@ class Pipeline:
             batch_size, concurrency = (1, 1) if singly else (task.batch_size, task.concurrency)
             self._lanes[part] = Lane(
                 task, part=part, batch_size=batch_size, concurrency=concurrency, first_call=call, marks=self.marks,
-                stop=self._stop, spent=lambda seconds: self.seconds.add(infer=seconds),
+                stop=self._stop, done=lambda _, seconds: self.seconds.add(infer=seconds),
             )  # fmt: skip
             call += concurrency
 

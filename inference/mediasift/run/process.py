@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 from mediasift.run import launch
@@ -27,19 +27,28 @@ _LULL_S = 0.001
 class Worker:
     """One worker process, its answers, and what it is working on.
 
+    Args:
+        job: The first order.
+        module: What the process runs.
+        hear: Called with each piece of its answers as it comes, in a thread, and with nothing at its end; None keeps
+            them for `messages`.
+
     Attributes:
         stderr: The last lines of what it complains of.
     """
 
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(
+        self, job: Mapping[str, Any], *, module: str = launch.WORKER, hear: Callable[[bytes], object] | None = None
+    ) -> None:
         self.stderr: deque[str] = deque(maxlen=20)
-        self._process, self._memory = launch.take()
+        self._process, self._memory = launch.take(module)
         self._marks: Marks | None = None
         self._since: dict[int, tuple[int, float]] = {}  # place of a mark → its turn, since when
         self._clock = OwnClock(self.pid)
         self._inbox: queue.Queue[bytes] = queue.Queue()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
+        self._hear = hear or self._keep
         process = self._process
         tasks = ((self._receive, process.stdout), (self._send, process.stdin), (self._listen, process.stderr))
         self._threads = [threading.Thread(target=task, args=(pipe,), daemon=True) for task, pipe in tasks]
@@ -62,9 +71,9 @@ class Worker:
             sent = [source_to_json(source) for _, source in sources]
             self.send({"order": "read", "number": sources[0][0], "sources": sent})
 
-    def send(self, order: Mapping[str, Any]) -> None:
-        """An order, see `worker`."""
-        self._outbox.put(json.dumps(order).encode() + b"\n")
+    def send(self, order: Mapping[str, Any], data: bytes = b"") -> None:
+        """An order, see `worker`, and what follows its line."""
+        self._outbox.put(json.dumps(order).encode() + b"\n" + data)
 
     def _send(self, stdin: IO[bytes]) -> None:
         """In a thread: a worker that stands still must not make us stand still."""
@@ -75,9 +84,12 @@ class Worker:
 
     def _receive(self, stdout: IO[bytes]) -> None:
         while chunk := os.read(stdout.fileno(), 1 << 16):
-            self._inbox.put(chunk)
-            time.sleep(_LULL_S)
-        self._inbox.put(b"")
+            self._hear(chunk)
+        self._hear(b"")
+
+    def _keep(self, chunk: bytes) -> None:
+        self._inbox.put(chunk)
+        time.sleep(_LULL_S)
 
     def _listen(self, stderr: IO[bytes]) -> None:
         for line in stderr:

@@ -121,7 +121,7 @@ class Work:
 
 
 @dataclass(slots=True, eq=False)
-class _Spent:
+class Spent:
     """Seconds of one reader: reading, preparing, and both for the slowest item."""
 
     read: float = 0.0
@@ -170,9 +170,9 @@ class Readers:
     def here(self, sources: Iterable[Source], *, first: int) -> Iterator[Piece]:
         """Everything in order, read as it is asked for."""
         for number, source in enumerate(sources, first):
-            work, spent = Work(number, source), _Spent()
+            work, spent = Work(number, source), Spent()
             try:
-                for entry in self._entries(work, 0, spent):
+                for entry in self.entries(work, 0, spent):
                     self._marks.wait(0)
                     yield [(work, entry)]
             finally:
@@ -226,10 +226,10 @@ class Readers:
 
     def _pieces(self, group: _Group, place: int) -> Iterator[Piece]:
         piece: Piece = []
-        size, began, spent = 0, time.monotonic(), _Spent()
+        size, began, spent = 0, time.monotonic(), Spent()
         try:
             for work in group.works:
-                for entry in self._entries(work, place, spent):
+                for entry in self.entries(work, place, spent):
                     piece.append((work, entry))
                     size += entry.size
                     if size >= PIECE_BYTES or time.monotonic() - began >= PIECE_S:
@@ -240,11 +240,11 @@ class Readers:
             self._account(spent)
         yield piece
 
-    def _account(self, spent: _Spent) -> None:
+    def _account(self, spent: Spent) -> None:
         self._seconds.add(read=spent.read, prepare=spent.prepare)
         self.longest_item_s = max(self.longest_item_s, spent.longest_item)
 
-    def _entries(self, work: Work, reader: int, spent: _Spent) -> Iterator[Entry]:
+    def entries(self, work: Work, reader: int, spent: Spent) -> Iterator[Entry]:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
         held = 0.0  # of the budget: from before a decode until its item is prepared, never while it waits
         began = time.perf_counter()
