@@ -53,7 +53,7 @@ FORBIDDEN = {"tensorflow", "keras", "skl2onnx", "tf2onnx", "onnx", "torch", "pic
 
 OPENERS = {
     "sources/": "content, and the lists that name inputs",
-    "system/": "locks, what the kernel says of the machine, files written whole",
+    "system/": "locks, what the kernel says of the machine, files written whole, pages that come with the package",
     "media/containers": "FFmpeg, for all that moves or sounds",
     "media/video/excerpt": "pieces of films and sound, written in memory",
     "media/pictures/headers": "Pillow, of bytes",
@@ -62,7 +62,6 @@ OPENERS = {
     "engines/speech/": "configurations of models, paid answers",
     "tables/": "tables",
     "run/": "journal, manifest, profile, pipes to the worker",
-    "evaluate/sample_page": "the page that comes with the package",
     "train/": "the backbone's bytes, and the trial of what was made of them",
     "bench/": "results, and the child's pipe",
     "cli/__init__": "the null device, after a broken pipe",

@@ -23,6 +23,7 @@ TESTED_IN = {
     "compare/test_grouping": "compare/groups compare/methods compare/spaces",
     "compare/test_pairs": "compare/cosine compare/hamming compare/neighbours",
     "evaluate/test_coded": "evaluate/units",
+    "evaluate/test_sample_page": "system/pages",
     "evaluate/test_sample": "cli/sample evaluate/sample_media evaluate/sample_reading",
     "engines/onnx/test_meaning": "engines/onnx/inner",
     "engines/onnx/test_onnx_file": "engines/onnx/protobuf",

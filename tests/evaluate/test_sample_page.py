@@ -17,6 +17,7 @@ from mediasift.evaluate.coded import CodedTable, read_coded
 from mediasift.evaluate.sample_media import Shown
 from mediasift.evaluate.sample_page import coding_page
 from mediasift.sources.codebook import CHOSEN, KINDS, Codebook, Value, Variable, read_codebook
+from tests.browser import ENTER, ESCAPE, RIGHT, UP, Page, chromium, is_installed
 from tests.conftest import skip
 from tests.pictures import save, solid
 from tests.videos import numbered, sounding
@@ -35,28 +36,10 @@ variables:
   - {name: people, question: How many exactly, kind: number, ask_if: {size: few}}
   - {name: slogan, question: Which slogan, kind: text, ask_if: {signs: banner}}
 """
-ENTER, LEFT, RIGHT, UP, DOWN, ESCAPE = "\ue007", "\ue012", "\ue014", "\ue013", "\ue015", "\ue00c"
 
 
-class Page:
-    """The page in the browser."""
-
-    def __init__(self, driver, downloads: Path) -> None:
-        self.driver, self.downloads = driver, downloads
-
-    def open(self, folder: str | Path) -> Page:
-        self.driver.get((Path(folder) / "index.html").resolve().as_uri())
-        return self
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.driver.switch_to.active_element.send_keys(key)
-
-    def js(self, code: str):
-        return self.driver.execute_script(f"return {code}")
-
-    def text(self, selector: str) -> str:
-        return self.js(f"document.querySelector({json.dumps(selector)})?.textContent")
+class CodingPage(Page):
+    """The page for coders in the browser."""
 
     def questions(self) -> list[str]:
         return self.js("[...document.querySelectorAll('fieldset')].map((one) => one.dataset.variable)")
@@ -81,32 +64,22 @@ class Page:
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    program = shutil.which("chromedriver")
-    if program is None or not (shutil.which("chromium") or shutil.which("google-chrome")):
+    if not is_installed():
         skip("Chromium is not installed: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,900"):
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(program))
-    yield browser
-    browser.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 @pytest.fixture
-def page(driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def page(driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodingPage]:
     """A browser that downloads into a folder of the test; it must complain of nothing."""
     monkeypatch.chdir(tmp_path)
     downloads = tmp_path / "downloads"
     downloads.mkdir()
     driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
-    yield Page(driver, downloads)
+    yield CodingPage(driver, downloads)
     driver.execute_script("localStorage.clear()")
-    assert [entry for entry in driver.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")] == []
+    assert CodingPage(driver, downloads).complaints() == []
 
 
 def sampled(names: list[str], book: str = BOOK, folder: str = "coding", **options) -> dict:
@@ -126,7 +99,7 @@ def pictures(count: int) -> list[str]:
     return [f"{number}.png" for number in range(count)]
 
 
-def test_ten_pictures_by_keyboard_with_a_reload_between(page: Page):
+def test_ten_pictures_by_keyboard_with_a_reload_between(page: CodingPage):
     data = sampled(pictures(10))
     page.open("coding")
     assert page.text("#count") == "1 of 10, 0 coded"
@@ -166,7 +139,7 @@ def test_ten_pictures_by_keyboard_with_a_reload_between(page: Page):
     assert sorted(notes) == [*[""] * 9, "blurred"]
 
 
-def test_what_is_begun_is_saved_as_far_as_it_is(page: Page):
+def test_what_is_begun_is_saved_as_far_as_it_is(page: CodingPage):
     sampled(pictures(3))
     page.open("coding").press("1", RIGHT, "2")
     answers = [dict(row.answers) for row in page.coded().rows]
@@ -176,7 +149,7 @@ def test_what_is_begun_is_saved_as_far_as_it_is(page: Page):
     assert page.current() == "size"
 
 
-def test_an_answer_that_is_taken_back_takes_what_followed_from_it(page: Page):
+def test_an_answer_that_is_taken_back_takes_what_followed_from_it(page: CodingPage):
     sampled(pictures(2))
     page.open("coding").press("1", "2", "2", ENTER, *"stop")
     assert page.questions() == ["protest", "size", "signs", "slogan"]
@@ -192,7 +165,7 @@ def test_an_answer_that_is_taken_back_takes_what_followed_from_it(page: Page):
     }  # fmt: skip
 
 
-def test_several_answers_are_toggled_and_stand_in_the_order_of_the_codebook(page: Page):
+def test_several_answers_are_toggled_and_stand_in_the_order_of_the_codebook(page: CodingPage):
     sampled(pictures(1))
     page.open("coding").press("1", "2", "3", "1", "2", "2")
     assert page.current() == "signs"
@@ -203,7 +176,7 @@ def test_several_answers_are_toggled_and_stand_in_the_order_of_the_codebook(page
     assert "signs" not in page.coded().rows[0].answers
 
 
-def test_what_is_no_number_is_shown_as_such_and_not_saved(page: Page):
+def test_what_is_no_number_is_shown_as_such_and_not_saved(page: CodingPage):
     sampled(pictures(1))
     page.open("coding").press("1", "1", *"1,5")
     field = "document.querySelector('[data-variable=people] input')"
@@ -216,7 +189,7 @@ def test_what_is_no_number_is_shown_as_such_and_not_saved(page: Page):
     assert page.coded().rows[0].answers["people"] == 1000
 
 
-def test_two_coders_on_one_page(page: Page):
+def test_two_coders_on_one_page(page: CodingPage):
     data = sampled(pictures(9), coders=2, overlap=3)
     assert [len(one["items"]) for one in data["coders"]] == [6, 6]
     page.open("coding")
@@ -246,7 +219,7 @@ EVIL = (
 )  # fmt: skip
 
 
-def test_names_of_files_are_text_and_come_back_as_they_are(page: Page):
+def test_names_of_files_are_text_and_come_back_as_they_are(page: CodingPage):
     names = [name.replace("/", "\u2215") for name in EVIL]
     sampled([f"{name}.png" for name in names])
     page.open("coding")
@@ -262,7 +235,7 @@ def test_names_of_files_are_text_and_come_back_as_they_are(page: Page):
     assert sorted(row.unit[0] for row in page.coded().rows) == sorted(paths)
 
 
-def test_texts_of_a_codebook_are_text(page: Page):
+def test_texts_of_a_codebook_are_text(page: CodingPage):
     values = [{"value": name.replace("\n", " "), "label": name, "definition": name, "example": name} for name in EVIL]
     variable = {"name": "constructor", "question": EVIL[0], "definition": "\n".join(EVIL), "values": values}
     other = {"name": "toString", "question": EVIL[2], "kind": "text", "ask_if": {"constructor": values[10]["value"]}}
@@ -289,7 +262,7 @@ def _composed(texts: tuple[str, ...]) -> list[str]:
     return [text.replace("e\u0301", "é") for text in texts]
 
 
-def test_the_folder_can_be_moved_and_asks_no_network(page: Page):
+def test_the_folder_can_be_moved_and_asks_no_network(page: CodingPage):
     sampled(pictures(2))
     shutil.rmtree("photos")
     Path("coding").rename("moved to Zoë's #1 drive")
@@ -307,7 +280,7 @@ def test_the_folder_can_be_moved_and_asks_no_network(page: Page):
     assert any("Content Security Policy" in entry["message"] for entry in log)
 
 
-def test_a_browser_that_keeps_nothing_says_so(page: Page):
+def test_a_browser_that_keeps_nothing_says_so(page: CodingPage):
     sampled(pictures(2))
     script = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('off'); }})"
     made = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
@@ -320,7 +293,7 @@ def test_a_browser_that_keeps_nothing_says_so(page: Page):
         page.driver.refresh()
 
 
-def test_another_sample_begins_empty(page: Page):
+def test_another_sample_begins_empty(page: CodingPage):
     sampled(pictures(3))
     page.open("coding").press("2")
     sampled(pictures(3), folder="other", seed=2)
@@ -360,7 +333,7 @@ def any_answer(random: Random, variable: Variable):
     return random.choice(variable.answers)
 
 
-def test_page_and_reader_agree_on_what_counts(page: Page):
+def test_page_and_reader_agree_on_what_counts(page: CodingPage):
     """Whatever the page holds, the reader takes what it saves, and both know the same answers."""
     random, unit = Random(20), ("a.png", "", "", "")
     seen = 0
@@ -392,7 +365,7 @@ def counted(raw, variable: Variable):
     return raw.strip() or None
 
 
-def test_a_region_is_outlined_where_it_is(page: Page):
+def test_a_region_is_outlined_where_it_is(page: CodingPage):
     Path("photos").mkdir()
     save(Path("photos/a.png"), solid((200, 200, 0), 800, 600))
     Path("t.csv").write_text("path,left,top,right,bottom\nphotos/a.png,0.5,0.25,0.75,0.5\n")
@@ -409,7 +382,7 @@ def test_a_region_is_outlined_where_it_is(page: Page):
     assert abs(outline["height"] - 150 * scale) < 4
 
 
-def test_films_and_sound_play_by_the_space_bar(page: Page):
+def test_films_and_sound_play_by_the_space_bar(page: CodingPage):
     sounding(Path("film.mkv"), numbered(100), np.zeros(44_100 * 4, np.float32))
     Path("t.csv").write_text("path,start_s,end_s\nfilm.mkv,1,3\n")
     ms.sample("t.csv", count=1, directory="c")
@@ -426,7 +399,7 @@ def test_films_and_sound_play_by_the_space_bar(page: Page):
     assert page.js(f"{player}.paused")
 
 
-def test_a_picture_that_has_gone_is_named(page: Page):
+def test_a_picture_that_has_gone_is_named(page: CodingPage):
     Path("photos").mkdir()
     Path("photos/gone.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     save(Path("photos/there.png"), solid((9, 9, 9)))

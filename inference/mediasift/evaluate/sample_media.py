@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mediasift.errors import Damaged, ItemError, NotFound
+from mediasift.errors import ItemError, NotFound
 from mediasift.evaluate.sample_reading import Reading
-from mediasift.evaluate.units import BOX, BOX_PX, CROP, Unit
+from mediasift.evaluate.units import Box, Unit, box_names, box_of
 from mediasift.items import FailedItem, Item
 from mediasift.media.pictures.encode import ENCODERS
 from mediasift.media.pictures.transforms import Picture, resize
 from mediasift.media.readers import read_source
 from mediasift.media.video.excerpt import excerpts
-from mediasift.media.video.footage import open_footage
 from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.formats import known_format
 from mediasift.sources.naming import Source
-from mediasift.sources.spellings import listed_file, path_shown_as
+from mediasift.sources.places import Places, Spot
+from mediasift.sources.spellings import tabled_file
 from mediasift.system.files import faults, write_file
 from mediasift.system.progress import Progress
 
@@ -34,8 +34,6 @@ _LEGIBLE, _LARGEST_FACTOR = 640, 3
 """A region is enlarged to this longer side, but not more than so many times."""
 _PIECE_S = 30.0
 """How much is played of a place in a film or recording that has no end."""
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,27 +84,7 @@ class _Asked:
     @property
     def box_cells(self) -> tuple[str, ...]:
         """The columns of its box; empty where it has none."""
-        return next((box for box in (BOX, BOX_PX) if self.cells.get(box[0])), ())
-
-    def box(self, size: tuple[int, int]) -> Box | None:
-        """In fractions of a picture of that size.
-
-        Raises:
-            Damaged: It does not lie within the picture: the file, or how it was read, is another one than it was.
-        """
-        if crop := self.cells.get(CROP):
-            numbers = [float(part) for part in crop.split(",")]
-        elif names := self.box_cells:
-            numbers = [float(self.cells[name]) for name in names]
-        else:
-            return None
-        if not crop and names == BOX_PX:
-            left, top, width, height = numbers
-            numbers = [left / size[0], top / size[1], (left + width) / size[0], (top + height) / size[1]]
-        left, top, right, bottom = numbers
-        if not (-0.01 <= left < right <= 1.01 and -0.01 <= top < bottom <= 1.01):
-            raise Damaged(f"its box is not inside the picture of {size[0]}x{size[1]} pixels; has the file changed?")
-        return max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom)
+        return box_names(self.cells)
 
 
 def show(
@@ -147,7 +125,7 @@ def _of_source(
     waiting = {asked.unit: asked for asked in several}
     trouble: ItemError = NotFound("its place is not in the file; has it changed since the table was made?")
     try:
-        content = addressed(path) or LocalFile(_file(path, near))
+        content = addressed(path) or LocalFile(tabled_file(path, near))
         for asked, one in _shown(content, path, several, pixels, reading):
             waiting.pop(asked.unit, None)
             yield asked, one
@@ -157,22 +135,17 @@ def _of_source(
         yield asked, _failed(asked, trouble)
 
 
-def _file(path: str, near: Path) -> Path:
-    file = listed_file(path, near)
-    return file if file.exists() else listed_file(path_shown_as(path), near)
-
-
 def _shown(
     content: Content, path: str, several: list[_Asked], pixels: int, reading: Reading
 ) -> Iterator[tuple[_Asked, Shown]]:
     form = known_format(content.head(), content.suffix, searched=("picture", "document", "video", "sound"))
     if form.kind in ("picture", "document"):
-        yield from _pictures(content, path, several, pixels, reading)
+        yield from _seen(content, path, several, pixels, reading)
         return
     frames = [asked for asked in several if asked.where[1] is not None and (asked.box_cells or not asked.stretch)]
     stretches = [asked for asked in several if asked not in frames and asked.stretch]
     if frames:
-        yield from _frames(content, frames, pixels, reading)
+        yield from _seen(content, path, frames, pixels, reading)
     if stretches:
         wanted = [asked.stretch for asked in stretches if asked.stretch]
         heard = {"track": reading.sound.stream, "channel": reading.sound.channel}
@@ -196,15 +169,13 @@ def _shown(
             )
 
 
-def _pictures(
+def _seen(
     content: Content, path: str, several: list[_Asked], pixels: int, reading: Reading
 ) -> Iterator[tuple[_Asked, Shown]]:
-    """Of pictures and pages. A frame of an animated picture is one of all its frames."""
-    moves = any(asked.where[1] is not None for asked in several)
-    pages = sorted({page for page, _ in (asked.where for asked in several) if page is not None})
-    options = replace(reading.pictures, every_frame=moves, pages=",".join(map(str, pages)) or None)
-    for item in read_source(Source(path=path, content=content), "pictures", options):
-        wanted = [asked for asked in several if asked.where == (item.page, item.frame if moves else None)]
+    """Of pictures, pages and frames."""
+    places = Places(content, tuple(dict.fromkeys(Spot(*asked.where) for asked in several)))
+    for item in read_source(Source(path=path, content=places), "pictures", reading.pictures):
+        wanted = [asked for asked in several if asked.where == (item.page, item.frame)]
         if isinstance(item, FailedItem):
             for asked in wanted:
                 yield asked, _failed(asked, item.error)
@@ -212,23 +183,10 @@ def _pictures(
             yield from _written(wanted, item.image, pixels)
 
 
-def _frames(content: Content, several: list[_Asked], pixels: int, reading: Reading) -> Iterator[tuple[_Asked, Shown]]:
-    numbers = sorted({asked.where[1] for asked in several if asked.where[1] is not None})
-    with open_footage(content, reading.pictures.viewing) as footage:
-        for frame in footage.at([number for number in numbers if number < len(footage.timetable.ticks)]):
-            wanted = [asked for asked in several if asked.where[1] == frame.number]
-            try:
-                image = frame.rgb()
-            except ItemError as error:
-                yield from ((asked, _failed(asked, error)) for asked in wanted)
-            else:
-                yield from _written(wanted, image, pixels)
-
-
 def _written(several: list[_Asked], image: Picture, pixels: int) -> Iterator[tuple[_Asked, Shown]]:
     for asked in several:
         try:
-            region, box = _region(image, asked.box((image.shape[1], image.shape[0])))
+            region, box = _region(image, box_of(asked.cells, (image.shape[1], image.shape[0])))
         except ItemError as error:
             yield asked, _failed(asked, error)
             continue

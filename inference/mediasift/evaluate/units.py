@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from mediasift.errors import InputError
+from mediasift.errors import Damaged, InputError
 
 PLACE = ("path", "page", "frame", "time_s")
 """Columns that say which item it is; every table has them."""
@@ -88,3 +88,36 @@ def number_text(cell: Any, where: str) -> str:
     if math.isnan(number):
         return ""
     return str(int(number)) if number.is_integer() else repr(number)
+
+
+Box = tuple[float, float, float, float]
+
+
+def box_names(cells: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of the box that a row is about; empty where it has none."""
+    return next((box for box in (BOX, BOX_PX) if cells.get(box[0]) not in (None, "")), ())
+
+
+def box_of(cells: Mapping[str, Any], size: tuple[int, int]) -> Box | None:
+    """The box that a row is about, else the crop: left, top, right, bottom in fractions of a picture of that size.
+
+    Raises:
+        Damaged: It does not lie within the picture: the file, or how it was read, is another one than it was.
+    """
+    names = box_names(cells)
+    try:
+        if names:
+            numbers = [float(cells[name]) for name in names]
+        elif crop := cells.get(CROP):
+            numbers = [float(part) for part in crop.split(",")]
+        else:
+            return None
+        if names == BOX_PX:
+            left, top, width, height = numbers
+            numbers = [left / size[0], top / size[1], (left + width) / size[0], (top + height) / size[1]]
+        left, top, right, bottom = numbers
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"its box is none ({error})") from error
+    if not (-0.01 <= left < right <= 1.01 and -0.01 <= top < bottom <= 1.01):
+        raise Damaged(f"its box is not inside the picture of {size[0]}x{size[1]} pixels; has the file changed?")
+    return max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -23,6 +24,7 @@ from mediasift.sources.boxes import Part
 from mediasift.sources.content import Array, Content, RemoteRecording
 from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves
 from mediasift.sources.naming import Source
+from mediasift.sources.places import Places, Spot
 
 AnyItem = Place  # every item knows where it comes from
 Size = tuple[int, int]
@@ -53,6 +55,8 @@ def read_source(
         yield _given(source.path, content.image, options)
     elif isinstance(content, Part):
         yield _part(content, source.path, reads, options, admit)
+    elif isinstance(content, Places):
+        yield from _places(content, source.path, options, needs, admit)
     elif isinstance(content, RemoteRecording) and reads == "sound":
         yield RemoteSound(path=source.path)
     else:
@@ -96,6 +100,68 @@ def _whole(part: Part, path: str, reads: str, options: Any, admit: Admit) -> Ite
     items = _read(part.whole, path, reads, options, needs=None, admit=admit, first=0)
     first = part.page - 1 if part.page is not None and form.kind != "document" else 0
     yield from islice(items, first, None)
+
+
+def _places(content: Places, path: str, options: Any, needs: Size | None, admit: Admit) -> Iterator[AnyItem]:
+    """An item for each place, named as it was asked for; where there is nothing to see, as in sound, an empty one."""
+    head, waiting = content.head(), dict.fromkeys(content.spots)
+    form = known_format(head, content.suffix)
+    is_film = form.kind == "video" or (moves(form.name, head) and any(one[1:] != (None, None) for one in waiting))
+    if form.kind == "sound":
+        yield from (EmptyItem(path=path, **spot._asdict()) for spot in waiting)
+        return
+    items = (_spotted if is_film else _paged)(content, path, options, needs, admit)
+    for spot, item in items:
+        waiting.pop(spot)
+        if isinstance(item, Item):
+            yield replace(item, **spot._asdict())
+        elif isinstance(item, FailedItem):
+            yield FailedItem(path=path, **spot._asdict(), error=item.error)
+    gone = NotFound("its place is not in the file; has it changed since the table was made?")
+    yield from (FailedItem(path=path, **spot._asdict(), error=gone) for spot in waiting)
+
+
+def _paged(
+    content: Places, path: str, options: Any, needs: Size | None, admit: Admit
+) -> Iterator[tuple[Spot, AnyItem]]:  # fmt: skip
+    """Pages, and pictures that stand for themselves."""
+    waiting = list(content.spots)
+    pages = ",".join(map(str, sorted({spot.page or 1 for spot in waiting})))
+    moving = any(spot.frame is not None for spot in waiting)
+    options = replace(options, pages=pages, every=None, every_frame=moving)
+    for item in _read(content.whole, path, "pictures", options, needs=needs, admit=admit, first=0):
+        place = item.page or 1, item.frame if moving else None
+        here = [spot for spot in waiting if (spot.page or 1, spot.frame) == place]
+        yield from ((spot, item) for spot in here)
+        waiting = [spot for spot in waiting if spot not in here]
+        if not waiting:
+            return
+
+
+def _spotted(
+    content: Places, path: str, options: Any, _needs: Size | None, admit: Admit
+) -> Iterator[tuple[Spot, AnyItem]]:
+    """Frames."""
+    from mediasift.media.video.footage import frame_item, open_footage
+
+    waiting = list(content.spots)
+    with open_footage(content.whole, options.viewing, alive=partial(admit, 0.0)) as footage:
+
+        def shown(spot: Spot) -> int:
+            table = footage.timetable
+            if spot.frame is not None:
+                return spot.frame
+            if spot.time_s is None:
+                return len(table.ticks) // 3
+            return max(0, bisect_right(table.ticks, spot.time_s + 1e-6, key=table.seconds) - 1)
+
+        for frame in footage.at(lambda table: sorted({n for n in map(shown, waiting) if n < len(table.ticks)})):
+            here = [spot for spot in waiting if shown(spot) == frame.number]
+            for spot in here:
+                waiting.remove(spot)
+                yield spot, frame_item(frame, path, admit, content=content.whole, note=footage.note)
+        if complaint := footage.complaint():
+            yield from ((spot, FailedItem(path=path, error=complaint)) for spot in waiting)
 
 
 def _read(

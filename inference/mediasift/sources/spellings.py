@@ -43,6 +43,12 @@ def listed_file(name: str, folder: Path) -> Path:
     return there or next((file for way in ways if (file := otherwise_composed(way))), ways[0])
 
 
+def tabled_file(path: str, folder: Path) -> Path:
+    """The file that a path in a table in this folder means, whether it is written as it is or as `shown_path` does."""
+    file = listed_file(path, folder)
+    return file if file.exists() else listed_file(path_shown_as(path), folder)
+
+
 def otherwise_composed(path: Path) -> Path | None:
     """The file whose name differs in nothing but how its letters are composed (NFC, NFD); None for none, or several."""
     if str(path).isascii():
