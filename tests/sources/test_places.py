@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mediasift.items import EmptyItem, FailedItem, Item
+from mediasift.items import EmptyItem, FailedItem
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings
 from mediasift.sources.content import LocalFile, content_at
@@ -17,7 +18,7 @@ from mediasift.sources.places import Places, Spot
 from tests.videos import make_video, numbered, shown
 
 
-def read(path: Path, *spots: Spot) -> dict[Spot, Item | FailedItem | EmptyItem]:
+def read(path: Path, *spots: Spot) -> dict[Spot, Any]:
     places = content_at(str(Places(LocalFile(path), spots).address))  # as the worker gets it
     items = list(read_source(Source(path=str(path), content=places), "pictures", PictureSettings()))
     assert len(items) == len(spots)
