@@ -12,7 +12,7 @@ from typing import Any
 
 from mediasift.errors import ItemError
 from mediasift.items import Place
-from mediasift.rows import Row
+from mediasift.rows import Finding, Row, placed
 from mediasift.run.batches import Batcher, answered, repeated
 from mediasift.run.marks import Culprit, Marks
 from mediasift.tasks.task import Started
@@ -136,3 +136,20 @@ class Lane:
                 self._marks.call(call)
 
         return repeated(attempt, patience_s=self._task.patience_s, stop=self._stop)
+
+
+def rows_of(entry: Entry, task: Started, row_type: type[Row], kept: tuple[tuple[str, str], ...] = ()) -> list[Row]:
+    """The rows of an item that is done, at its place."""
+    rows = list(entry.rows)
+    if entry.is_empty:
+        rows.append(row_type(found=0) if issubclass(row_type, Finding) else row_type())
+    if entry.error is not None:
+        rows.append(task.failed(row_type, entry.error))
+    for part, answer in entry.answers.items():
+        if isinstance(answer, ItemError):
+            rows.append((task.parts.get(part) or task).failed(row_type, answer))
+        else:
+            rows += answer or ()
+    if WHOLE in entry.answers and not rows:
+        rows = [row_type()]
+    return [placed(row, entry.place, kept) for row in rows]

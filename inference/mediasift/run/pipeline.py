@@ -16,12 +16,11 @@ from contextlib import closing
 from typing import Any
 
 from mediasift.engines.engine import PaidSettings
-from mediasift.errors import ItemError
 from mediasift.items import Place
-from mediasift.rows import Finding, Row, placed
+from mediasift.rows import Row, placed
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job
-from mediasift.run.lanes import WHOLE, Entry, Lane
+from mediasift.run.lanes import WHOLE, Entry, Lane, rows_of
 from mediasift.run.ledger import Ledger
 from mediasift.run.marks import Marks
 from mediasift.run.reading import MOST, Piece, Readers, Seconds, Trouble, Work
@@ -219,16 +218,4 @@ class Pipeline:
         )
 
     def _rows(self, work: Work, entry: Entry) -> list[Row]:
-        rows = list(entry.rows)
-        if entry.is_empty:
-            rows.append(self._row_type(found=0) if issubclass(self._row_type, Finding) else self._row_type())
-        if entry.error is not None:
-            rows.append(self.task.failed(self._row_type, entry.error))
-        for part, answer in entry.answers.items():
-            if isinstance(answer, ItemError):
-                rows.append((self.task.parts.get(part) or self.task).failed(self._row_type, answer))
-            else:
-                rows += answer or ()
-        if WHOLE in entry.answers and not rows:
-            rows = [self._row_type()]
-        return [placed(row, entry.place, work.source.kept) for row in rows]
+        return rows_of(entry, self.task, self._row_type, work.source.kept)

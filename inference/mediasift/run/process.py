@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from mediasift.run import launch
 from mediasift.run.job import source_to_json
-from mediasift.run.marks import Doing, Marks
+from mediasift.run.marks import WAITS, Doing, Marks
 from mediasift.sources.naming import Source
 from mediasift.system.network import is_offline
 from mediasift.system.own_time import OwnClock
@@ -123,6 +123,20 @@ class Worker:
             for one in doing
         }
         return [(one, now - self._since[one.place][1]) for one in doing]
+
+    def overdue(self, limit_s: float) -> list[Doing]:
+        """What goes on for longer than this, with what may wait for it; to be asked several times a second.
+
+        Of a call each item may take so long. They may wait for one another (Pillow is used by one at a time): only who
+        is old alone is surely to blame.
+        """
+        ages = self.ages()
+        calls = [(one, age / len(one.items)) for one, age in ages if one.doing == WAITS]
+        reads = [(one, age) for one, age in ages if one.doing != WAITS]
+        for going_on in (calls, reads):
+            if max((age for _, age in going_on), default=0) > limit_s:
+                return [one for one, age in going_on if age > limit_s / 2]
+        return []
 
     def suspects(self) -> dict[int, tuple[int, bool]]:
         """Source → (item, whether it was being read) of all that is going on."""

@@ -21,7 +21,6 @@ from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, Model
 from mediasift.rows import Row
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
-from mediasift.run.marks import WAITS
 from mediasift.run.process import Signals, Worker
 from mediasift.run.reading import Seconds, Trouble
 from mediasift.sources.naming import Source
@@ -206,18 +205,12 @@ class Supervisor:
         if resident_bytes(worker.pid) > self._max_bytes:
             worker.close()
             raise _Died(Crashed(f"needs more than {self._max_bytes / 1e9:.1f} GB of memory (--max-memory)"))
-        ages = worker.ages()
-        calls = [(one, age / len(one.items)) for one, age in ages if one.doing == WAITS]
-        reads = [(one, age) for one, age in ages if one.doing != WAITS]
-        for going_on in (calls, reads):
-            if max((age for _, age in going_on), default=0) > limit:
-                # They may wait for one another (Pillow is used by one at a time): only who is old alone is to blame.
-                old = [one for one, age in going_on if age > limit / 2]
-                self.longest_item_s = max(self.longest_item_s, limit)
-                worker.close()
-                suspects = {source: (item, one.reading) for one in old for source, item in one.items}
-                certain = suspects if sum(len(one.items) for one in old) == 1 else None
-                raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
+        if old := worker.overdue(limit):
+            self.longest_item_s = max(self.longest_item_s, limit)
+            worker.close()
+            suspects = {source: (item, one.reading) for one in old for source, item in one.items}
+            certain = suspects if sum(len(one.items) for one in old) == 1 else None
+            raise _Died(ItemTimeout(f"takes longer than {limit:g} s (--timeout)"), certain)
 
     def _recover(self, pending: deque[_Numbered], death: _Died) -> Iterator[list[Finished]]:
         """After a death: everything up to the last suspect one by one, the rest from the start."""

@@ -31,7 +31,7 @@ from mediasift.tasks.task import ModelRunSettings, StartedModel
 OnePicture = str | Path | NDArray[np.uint8] | bytes | IO[bytes] | PillowPicture | Content
 """A path, a uint8 array (H, W, 3) in RGB, the bytes of a file, a file open for reading, a picture of Pillow."""
 
-_TASKS: dict[str, type[Classify | Detect | Embed | Segmentation]] = {
+TASKS: dict[str, type[Classify | Detect | Embed | Segmentation]] = {
     "classify": Classify,
     "detect": Detect,
     "embed": Embed,
@@ -82,8 +82,8 @@ class Model(OnnxModel):
 
     def _start(self, chosen: dict[str, Any]) -> StartedModel:
         """The verb's task with these options; made once, with the trial run."""
-        kind = _TASKS[self.description.task]
-        known = [one.name for one in options(kind) if one.name not in _OTHERS]
+        kind = TASKS[self.description.task]
+        known = [one.name for one in options(kind) if one.name not in OTHERS]
         if unknown := [name for name in chosen if name not in known]:
             raise TypeError(f"no option {unknown[0]!r} here; there are {', '.join(sorted(known))}")
         key = repr(sorted(chosen.items())) if chosen else ""
@@ -98,7 +98,7 @@ class Model(OnnxModel):
 
     def _rows(self, started: StartedModel, sources: Sequence[Source]) -> list[list[Row]]:
         """The rows of each source."""
-        kind = _TASKS[self.description.task].row
+        kind = TASKS[self.description.task].row
         rows: list[list[Row]] = [[] for _ in sources]
         waiting: list[tuple[list[Row], Place, Any]] = []
         for own, source in zip(rows, sources, strict=True):
@@ -116,7 +116,7 @@ class Model(OnnxModel):
 
 
 _TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file open for reading or a picture of Pillow"
-_OTHERS = {one.name for kind in (ListSettings, ModelRunSettings, ModelSettings) for one in options(kind)} | {
+OTHERS = {one.name for kind in (ListSettings, ModelRunSettings, ModelSettings) for one in options(kind)} | {
     "draw", "crops_folder", "masks", "boxes", "per",
 }  # fmt: skip
 """Options of the verbs that say nothing of pictures that are given, or are those of a whole run."""
