@@ -30,6 +30,7 @@ OTHERS: dict[str, tuple[str, str]] = {
         "mediasift.cli.prevalence",
         "Report how often labels occur, corrected for errors by a coded sample.",
     ),
+    "merge": ("mediasift.cli.merge", "Put the tables of all parts of a run (--shard) together."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),
     "doctor": ("mediasift.cli.doctor", "Report what works on this machine and what is broken."),

@@ -13,7 +13,7 @@ from mediasift.compare.index import Index
 from mediasift.errors import InputError
 from mediasift.rows import RowType
 from mediasift.run.journal import Journal
-from mediasift.run.stream import Stream
+from mediasift.run.stream import Stream, refuse_shard
 from mediasift.sources.folders import Skipped
 from mediasift.sources.naming import Source
 from mediasift.system.progress import Progress
@@ -47,6 +47,7 @@ class Reduction(Generic[RowType]):
         index: str | Path | None,
         settings: Mapping[str, Any],
     ) -> None:
+        refuse_shard(stream)
         self.row_type, self.keep, self.began = row_type, stream.keep, stream.began
         self.facts, self.resources = stream.facts, stream.resources
         self.what: Mapping[str, Any] = {**stream.what, "settings": {**stream.what["settings"], **settings}}

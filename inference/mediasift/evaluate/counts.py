@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TextIO, cast
 from mediasift.evaluate.labels import share
 from mediasift.rows import Finding, Row
 from mediasift.run.journal import Journal
-from mediasift.run.stream import Stream
+from mediasift.run.stream import Stream, refuse_shard
 from mediasift.sources.boxes import CARRIED, ROW
 from mediasift.tables.manifest import Summary
 
@@ -229,6 +229,8 @@ class Counts:
     extends = False
 
     def __init__(self, stream: Stream[Any], per: Per) -> None:
+        if per == "source" or stream.job.inputs.boxes:
+            refuse_shard(stream)
         self.stream, self.per = stream, per
         self.row_type: type[Any] = ItemCount if per == "item" else SourceCount
         self.began, self.facts, self.what = stream.began, stream.facts, stream.what

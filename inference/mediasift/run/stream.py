@@ -30,6 +30,7 @@ from mediasift.sources.boxes import check_no_inputs
 from mediasift.sources.content import Content, PillowPicture, given
 from mediasift.sources.folders import Skipped
 from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
+from mediasift.sources.shards import Listing, Shard
 from mediasift.system.machine import available_cores
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary, computing
@@ -64,6 +65,8 @@ def stream_of(task: Any, inputs: Named) -> Stream[Any]:
     if (table := getattr(task, "boxes", None)) is not None:
         check_no_inputs(named, table)
         named = [table]
+    if task.shard is not None:
+        task = replace(task, shard=str(Shard.of(task.shard)))
     stream: Stream[Any] = Stream(with_profile(Job(task=task.for_inputs(named), inputs=Inputs.of(task, named))))
     try:
         stream.find()
@@ -71,6 +74,16 @@ def stream_of(task: Any, inputs: Named) -> Stream[Any]:
         stream.close()
         raise
     return stream
+
+
+def refuse_shard(stream: Stream[Any]) -> None:
+    """Raise a UsageError, and let go of what computes, where only a part of the inputs was asked for."""
+    if stream.job.cost("shard") is not None:
+        stream.close()
+        raise UsageError(
+            "shard: a row of this table depends on many inputs, so it has no parts. Take the parts of a table of "
+            "items, as of embed, put them together with merge, and go on with that table"
+        )
 
 
 class Store(Protocol):
@@ -109,6 +122,8 @@ class Stream(Generic[RowType]):
         self._clock = time.perf_counter()
         self._skipped = Skipped()
         self._sources: Iterable[Source] | None = None
+        shard = job.cost("shard")
+        self._listing = None if shard is None else Listing(Shard.of(shard))
         versions, decides = computing(), settings(job)  # before the runner: a worker that was started ahead still loads
         self._runner: Pipeline | Supervisor = Supervisor(job) if job.cost("isolate") else started(job)
         weakref.finalize(self, self._runner.close)  # for one that is made and then neither read nor written
@@ -217,6 +232,8 @@ class Stream(Generic[RowType]):
         """
         shown = Progress(progress, self._total(progress))
         sources = find_sources(self.job.inputs, self._skipped) if self._sources is None else self._sources
+        if self._listing is not None:
+            sources = self._listing.own(sources)
         order = array("q")
         if journal is None:
             for finished in self.read(sources, shown):
@@ -229,7 +246,9 @@ class Stream(Generic[RowType]):
             summary.sources = len(order)
         self.tell(summary)
         summary.skipped = dict(self._skipped)
-        if summary.sources == 0:
+        if self._listing is not None:
+            summary.shard = self._listing.to_json()
+        if summary.sources == 0 and not (self._listing and self._listing.listed):
             other = f" ({self._skipped.total():,} files there are no media)" if self._skipped else ""
             raise InputError(f"nothing to read in {', '.join(self.job.inputs.names) or 'no input'}{other}")
         if journal is not None:
@@ -254,4 +273,6 @@ class Stream(Generic[RowType]):
         """How many sources there are, which only somebody who watches needs to know beforehand."""
         if progress is None or "-" in self.job.inputs.names:
             return None
+        if self._listing is not None:
+            return sum(map(self._listing.shard.holds, find_sources(self.job.inputs)))
         return count_sources(self.job.inputs)

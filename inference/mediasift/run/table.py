@@ -196,6 +196,8 @@ class Table(Generic[RowType]):
         """The rows into the table; then the manifest; then the journal goes."""
 
         def then(sha256: str) -> None:
+            if self.summary.shard is not None:
+                self.summary.shard["row"] = f"{form.row_type.__module__}:{form.row_type.__qualname__}"
             what["table"]["sha256"] = sha256
             journal.finish(sha256)
 

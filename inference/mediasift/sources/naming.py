@@ -68,7 +68,7 @@ class Inputs:
     @classmethod
     def of(cls, settings: ListSettings, named: Sequence[str | Path | Content]) -> Inputs:
         """These names, read as the settings say."""
-        lists = {field.name: getattr(settings, field.name) for field in fields(ListSettings)}
+        lists = {field.name: getattr(settings, field.name) for field in fields(ListSettings) if field.name != "shard"}
         table = getattr(settings, "boxes", None)
         if table is None:
             return cls(named=named, **lists)

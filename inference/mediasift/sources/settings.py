@@ -24,6 +24,11 @@ class ListSettings(Settings):
     ] = None  # fmt: skip
     keep: Annotated[Sequence[str], Option("Columns of a list to carry into every row.", metavar="A,B")] = ()
     encoding: Encoding = None
+    shard: Annotated[
+        str | None,
+        Option("Read part I of N of the inputs, for N runs on several machines; merge puts their tables together. auto "
+               "in an array job, as of Slurm.", metavar="I/N|auto", default="all"),
+    ] = None  # fmt: skip
 
     def for_inputs(self, named: Sequence[Any]) -> Self:
         """The same settings for these inputs; a verb that depends on their names overrides it."""

@@ -33,6 +33,7 @@ class Summary:
         taken_over: Inputs whose rows an earlier run had computed.
         vanished: Inputs of an earlier run that are no longer there; their rows stay, at the end of the table.
         repeated: [path, carried-along columns, how often] of each input that was named more than once.
+        shard: Which part of the inputs these are, and where they stand among all, see `sources.shards.Listing`.
         worker_restarts: How often the worker process died.
         worker_peak_bytes: Its largest resident memory; 0 where there was none, or the system does not tell.
         seconds: Per stage; `longest_item` is the slowest to read and prepare.
@@ -46,6 +47,7 @@ class Summary:
     taken_over: int = 0
     vanished: list[str] = field(default_factory=list)
     repeated: list[list[Any]] = field(default_factory=list)
+    shard: dict[str, Any] | None = None
     worker_restarts: int = 0
     worker_peak_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)

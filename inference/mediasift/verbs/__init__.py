@@ -57,6 +57,7 @@ FUNCTIONS: dict[str, str] = {
     "evaluate_text": "mediasift.evaluate.error_rates",
     "inspect_model": "mediasift.engines.onnx.report",
     "list_models": "mediasift.engines.onnx.report",
+    "merge": "mediasift.run.merge",
     "prevalence": "mediasift.verbs.functions",
     "pull_model": "mediasift.engines.onnx.pull",
     "sample": "mediasift.verbs.functions",
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     from mediasift.evaluate.error_rates import evaluate_text as evaluate_text
     from mediasift.media.information import Info
     from mediasift.run.doctor import doctor as doctor
+    from mediasift.run.merge import merge as merge
     from mediasift.tasks.classify import Classification, Classify
     from mediasift.tasks.convert import Convert, Converted
     from mediasift.tasks.detect import Detect
