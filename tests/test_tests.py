@@ -25,6 +25,7 @@ TESTED_IN = {
     "evaluate/test_coded": "evaluate/units",
     "evaluate/test_sample_page": "system/pages",
     "evaluate/test_sample": "cli/sample evaluate/sample_media evaluate/sample_reading",
+    "run/test_merge": "cli/merge",
     "engines/onnx/test_meaning": "engines/onnx/inner",
     "engines/onnx/test_onnx_file": "engines/onnx/protobuf",
     "engines/onnx/test_providers": "engines/onnx/choice",

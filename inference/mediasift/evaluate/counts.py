@@ -229,8 +229,7 @@ class Counts:
     extends = False
 
     def __init__(self, stream: Stream[Any], per: Per) -> None:
-        if per == "source" or stream.job.inputs.boxes:
-            refuse_shard(stream)
+        refuse_shard(stream)
         self.stream, self.per = stream, per
         self.row_type: type[Any] = ItemCount if per == "item" else SourceCount
         self.began, self.facts, self.what = stream.began, stream.facts, stream.what

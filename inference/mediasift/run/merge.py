@@ -72,7 +72,7 @@ class Part:
     def settled(self) -> Mapping[str, Mapping[str, Any]]:
         """What must be the same in all parts."""
         manifest = {name: dict(self.manifest[name]) for name in _SECTIONS}
-        manifest["settings"].pop("shard")
+        manifest["settings"]["shard"] = None
         manifest["table"].pop("sha256")
         return manifest
 

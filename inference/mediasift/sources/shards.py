@@ -72,7 +72,7 @@ class Shard:
 
     def holds(self, source: Source) -> bool:
         """Whether a source is in this part: its path decides alone, so that a listing that grows moves none."""
-        return zlib.crc32(source.path.encode("utf-8", "surrogateescape")) % self.parts == self.part - 1
+        return zlib.crc32(source.path.encode("utf-8", "surrogatepass")) % self.parts == self.part - 1
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Listing:
     def own(self, sources: Iterable[Source]) -> Iterator[Source]:
         """Those of this part."""
         for source in sources:
-            self._names.update(repr((source.path, source.kept)).encode("utf-8", "surrogateescape"))
+            self._names.update(repr((source.path, source.kept)).encode("utf-8", "surrogatepass"))
             if self.shard.holds(source):
                 self.places.append(self.listed)
                 yield source
