@@ -40,7 +40,7 @@ OWNERS = {
     "rapidocr": ("engines/ocr/rapidocr",),
     "pocketsphinx": ("engines/speech/pocketsphinx",),
     "onnx_asr": ("engines/speech/onnx",),
-    "google": ("engines/speech/google",),
+    "google": ("engines/speech/google", "engines/vision/google"),
     "grpc": ("engines/speech/google",),
     "jiwer": ("evaluate/error_rates",),
     "yaml": ("sources/codebook",),

@@ -204,13 +204,13 @@ def test_two_runs_do_not_write_one_book(google, talks: Path):
 
 def test_a_line_that_a_kill_cut_off_is_none(tmp_path: Path):
     book = Book(tmp_path)
-    book.note("reserved", "a", 1.5)
+    book.note("reserved", {"a": 1.5})
     book.close()
     with (tmp_path / BOOK).open("a") as file:
         file.write('{"event": "reserved", "key": "b", "us')
     book = Book(tmp_path)
     assert book.usd == 1.5
-    book.note("released", "a", 1.5)
+    book.note("released", {"a": 1.5})
     book.close()
     assert spent(tmp_path) == 0
 
@@ -218,8 +218,8 @@ def test_a_line_that_a_kill_cut_off_is_none(tmp_path: Path):
 @pytest.mark.parametrize("damage", [lambda text: text.replace("1.5", "0.5"), lambda _: '{"event":"paid","usd":1.5}\n'])
 def test_a_book_that_was_changed_is_refused_rather_than_forgotten(tmp_path: Path, damage):
     book = Book(tmp_path)
-    book.note("reserved", "a", 1.5)
-    book.note("reserved", "b", 2.5)
+    book.note("reserved", {"a": 1.5})
+    book.note("reserved", {"b": 2.5})
     book.close()
     (tmp_path / BOOK).write_text(damage((tmp_path / BOOK).read_text()))
     before = (tmp_path / BOOK).read_text()

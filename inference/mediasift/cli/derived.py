@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from typing import Any
 
 import click
 
 from mediasift.cli import options as shared
-from mediasift.errors import UsageError
+from mediasift.engines.engine import PaidSettings
+from mediasift.errors import ConsentNeeded, UsageError
 from mediasift.settings import Declared, comma_separated, options
 from mediasift.verbs import VERBS
 from mediasift.verbs.verb import table_of
@@ -43,9 +45,26 @@ def _callback(settings: Any) -> Callable[..., None]:
         showing = shared.taken(chosen)
         if inputs == () and chosen.get("boxes") is None:
             raise click.MissingParameter(param_type="argument", param_hint="'INPUT...'")
-        shared.finish(table_of(made(settings, chosen), inputs), showing)
+        shared.finish(agreed_table(made(settings, chosen), inputs), showing)
 
     return run
+
+
+def agreed_table(settings: Any, inputs: tuple[str, ...]) -> Any:
+    """The started table; of a paid engine, once the price was shown and agreed to."""
+    if not isinstance(settings, PaidSettings):
+        return table_of(settings, inputs)
+    try:
+        return table_of(replace(settings, yes=False), inputs)
+    except ConsentNeeded as error:
+        if not (settings.yes or settings.dry_run or sys.stdin.isatty()):
+            raise
+        click.echo(error.estimate, err=True)
+        if settings.dry_run:
+            raise click.exceptions.Exit(0) from error
+        if not settings.yes:
+            click.confirm("Send it?", abort=True, err=True)
+        return table_of(replace(settings, yes=True), inputs)
 
 
 def made(settings: Any, chosen: dict[str, Any]) -> Any:

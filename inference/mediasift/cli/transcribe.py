@@ -1,20 +1,15 @@
-"""`mediasift transcribe`, which asks before it sends what is paid for."""
+"""`mediasift transcribe`, which makes subtitles of one recording only."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
-
-from mediasift.cli.derived import command_of, made
+from mediasift.cli.derived import agreed_table, command_of, made
 from mediasift.cli.options import Showing, finish, taken
-from mediasift.errors import ConsentNeeded, UsageError
+from mediasift.errors import UsageError
 from mediasift.sources.lists import LISTS
 from mediasift.tasks.transcribe import Transcribe
-from mediasift.verbs.verb import table_of
 
 command = command_of("transcribe")
 
@@ -22,16 +17,7 @@ command = command_of("transcribe")
 def _run(inputs: tuple[str, ...], **chosen: Any) -> None:
     showing, settings = taken(chosen), made(Transcribe, chosen)
     _one_for_subtitles(inputs, showing)
-    try:
-        rows = table_of(replace(settings, yes=False), inputs)
-    except ConsentNeeded as error:
-        if not (settings.yes or sys.stdin.isatty()):
-            raise
-        click.echo(error.estimate, err=True)
-        if not settings.yes:
-            click.confirm("Send it?", abort=True, err=True)
-        rows = table_of(replace(settings, yes=True), inputs)
-    finish(rows, showing)
+    finish(agreed_table(settings, inputs), showing)
 
 
 def _one_for_subtitles(inputs: tuple[str, ...], showing: Showing) -> None:

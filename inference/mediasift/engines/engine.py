@@ -7,7 +7,7 @@ An engine is a class that is made from settings of its own, and one line in the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -91,6 +91,10 @@ class Paid(Engine, ABC):
     def key(self, request: Any) -> str:
         """Hexadecimal hash of all that is asked: the same key, the same answer."""
 
+    def together(self, batch: Sequence[Any]) -> Iterable[Sequence[Any]]:
+        """The requests in groups, each of which is one call of `run`; as it stands here, one by one."""
+        return ([request] for request in batch)
+
     @abstractmethod
     def answer_to_json(self, answer: Any) -> Any:
         """An answer as JSON values."""
@@ -119,14 +123,17 @@ class PaidSettings(Settings):
         ),
     ] = 120.0
     price: Annotated[
-        float | None, Option("USD per minute of sound, where it is not the list price.", least=0, metavar="USD")
-    ] = None
+        float | None,
+        Option("USD per minute of sound, or per 1,000 pictures and feature, where it is not the list price.", least=0,
+               metavar="USD"),
+    ] = None  # fmt: skip
     max_cost: Annotated[
         float | None,
         Option("Nothing is sent that could take what was spent, by the book in --paid, above this.", least=0,
                metavar="USD"),
     ] = None  # fmt: skip
     yes: Annotated[bool, Option("Send without being asked, once the price was shown.")] = False
+    dry_run: Annotated[bool, Option("Show what it costs at most, and send nothing.")] = False
 
     @property
     def is_paid(self) -> bool:
@@ -136,6 +143,11 @@ class PaidSettings(Settings):
     def estimate_usd(self, content: Content | None) -> float | None:
         """What a whole source costs at most; None where that cannot be known, as for an address."""
         raise NotImplementedError  # asked only where `is_paid` was made true
+
+    @property
+    def price_list(self) -> str:
+        """A sentence on the prices that estimates reckon with."""
+        return ""
 
 
 def check_options(settings: Settings, chosen: str, engines: Mapping[str, type[Engine]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -77,11 +78,13 @@ def answered(batch: Sequence[T], call: Callable[[Sequence[T]], Sequence[Any]]) -
     return answers
 
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _JITTER = 1.0, 30.0, 0.1
 
 
 def repeated(call: Callable[[], T], *, patience_s: float, stop: threading.Event) -> T:
     """What a call returns; one that may succeed later is repeated after 1, 2, 4 ... seconds, or when it says.
+
+    Up to a tenth of the pause is added by chance, so that calls that failed together do not come back together.
 
     Args:
         call: What to do.
@@ -96,7 +99,7 @@ def repeated(call: Callable[[], T], *, patience_s: float, stop: threading.Event)
         try:
             return call()
         except TryAgain as error:
-            wait_s = pause if error.after_s is None else error.after_s
+            wait_s = (pause if error.after_s is None else error.after_s) * (1 + _JITTER * random.random())
             if time.monotonic() + wait_s > ends or stop.wait(wait_s):
                 raise TryAgain(f"{error}; it was tried for {patience_s:g} s") from error
             pause = min(2 * pause, _LONGEST_PAUSE_S)

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from mediasift.errors import ItemError
+from mediasift.errors import ItemError, TryAgain
 from mediasift.items import Place
 from mediasift.rows import Finding, Row, placed
 from mediasift.run.batches import Batcher, answered, repeated
@@ -125,17 +125,27 @@ class Lane:
         batch.clear()  # what was prepared may be large, and the pool holds on to its last arguments
         self._done(entries, time.perf_counter() - started)
 
-    def _infer(self, call: int, batch: Sequence[tuple[Entry, Any]]) -> Sequence[Sequence[Row]]:
+    def _infer(self, call: int, batch: Sequence[tuple[Entry, Any]]) -> Sequence[Sequence[Row] | ItemError]:
         prepared, names = [one for _, one in batch], [entry.name for entry, _ in batch]
 
-        def attempt() -> Sequence[Sequence[Row]]:
+        answers: list[Sequence[Row] | ItemError] = []
+
+        def attempt() -> Sequence[Sequence[Row] | ItemError]:
             self._marks.call(call, names)
             try:
-                return self._task.infer(prepared)
+                answers[:] = self._task.infer(prepared)
             finally:
                 self._marks.call(call)
+            if again := next((one for one in answers if isinstance(one, TryAgain)), None):
+                raise again
+            return answers
 
-        return repeated(attempt, patience_s=self._task.patience_s, stop=self._stop)
+        try:
+            return repeated(attempt, patience_s=self._task.patience_s, stop=self._stop)
+        except TryAgain as error:  # of a batch of which some were answered, only the others failed
+            if not answers:
+                raise
+            return [error if isinstance(one, TryAgain) else one for one in answers]
 
 
 def rows_of(entry: Entry, task: Started, row_type: type[Row], kept: tuple[tuple[str, str], ...] = ()) -> list[Row]:

@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mediasift.engines.engine import Paid, PaidSettings
-from mediasift.errors import ConsentNeeded, EngineError, InferenceFailed, UsageError
+from mediasift.errors import ConsentNeeded, EngineError, InferenceFailed, ItemError, UsageError
 from mediasift.run.job import Job
 from mediasift.sources.naming import find_sources
 from mediasift.system.files import make_folder, write_atomically
-from mediasift.system.lines import Lines
+from mediasift.system.lines import Lines, to_text
 
 BOOK = "ledger.jsonl"
 
@@ -36,21 +37,33 @@ def check_consent(job: Job) -> None:
         UsageError: More than the limit may be due.
     """
     task = job.task
-    if not isinstance(task, PaidSettings) or not task.is_paid or (task.yes and task.max_cost is None):
+    if not isinstance(task, PaidSettings) or not task.is_paid:
+        return
+    if task.yes and task.max_cost is None and not task.dry_run:
         return
     if any(isinstance(name, str) and name == "-" for name in job.inputs.named):
         raise UsageError("what it will cost is asked beforehand, so name files instead of -")
     prices = [task.estimate_usd(one.content) for one in find_sources(job.inputs) if one.failure is None]
     unknown, usd = prices.count(None), sum(price or 0.0 for price in prices)
-    estimate = f"{len(prices):,} inputs go to a paid service: at most {usd:.2f} USD"
+    estimate = f"{len(prices):,} inputs go to a paid service: at most {_dollars(usd)} USD"
     estimate += f", and {unknown:,} of unknown length" if unknown else ""
-    if task.max_cost is None:
+    if task.max_cost is None or task.dry_run:
+        listed = f" {task.price_list}" if task.price_list else ""
         raise ConsentNeeded(
             f"{estimate}. Nothing was sent. If that is all right, type --yes, or a limit: --max-cost USD (max_cost)",
-            estimate=f"{estimate} (what was paid before is not sent again)",
+            estimate=f"{estimate} (what was paid before is not sent again).{listed}",
         )
-    if unknown or usd > task.max_cost:
+    if unknown or _exceeds(usd, task.max_cost):
         raise UsageError(f"{estimate}: more than --max-cost {task.max_cost:g} may be due; nothing was sent")
+
+
+def _dollars(usd: float) -> str:
+    return f"{usd:.4f}" if 0 < usd < 1 else f"{usd:.2f}"
+
+
+def _exceeds(usd: float, limit: float) -> bool:
+    """Whether a sum is above a limit; what adding fractions of cents up may lose does not count."""
+    return round(usd, 9) > limit
 
 
 class Ledger:
@@ -65,8 +78,12 @@ class Ledger:
         self._book: Book | None = None
 
     def run(self, batch: Sequence[Any]) -> list[Any]:
-        """The engine's answers, bought now or before."""
-        return [self._answer(request) for request in batch]
+        """The engine's answers, bought now or before; an ItemError where it did not answer one request of several."""
+        prices = [self._engine.price_usd(request) for request in batch]
+        keys = ["" if usd == 0 else self._engine.key(request) for request, usd in zip(batch, prices, strict=True)]
+        asked = {key: _Asked(*one) for key, *one in zip(keys, batch, prices, strict=True) if key}
+        answers = self._answers(asked)
+        return [answers[key] if key else self._engine.run([one])[0] for key, one in zip(keys, batch, strict=True)]
 
     def close(self) -> None:
         """Close the book and the engine."""
@@ -76,51 +93,71 @@ class Ledger:
                 self._book = None
         self._engine.close()
 
-    def _answer(self, request: Any) -> Any:
-        usd = self._engine.price_usd(request)
-        if usd == 0:
-            return self._engine.run([request])[0]
-        key = self._engine.key(request)
+    def _answers(self, asked: Mapping[str, _Asked]) -> dict[str, Any]:
+        """The answer for each key. The same request at the same time waits for the answer of the first."""
         with self._lock:
-            mine = self._asked.setdefault(key, threading.Lock())
-        with mine:  # the same request at the same time waits for the answer of the first
-            file = self._engine.folder / f"{key}.json"
-            if not file.is_file():
-                return self._bought(request, key, usd, file)
-            return self._engine.answer_from_json(json.loads(file.read_text(encoding="utf-8")))
+            locks = [self._asked.setdefault(key, threading.Lock()) for key in sorted(asked)]
+        with ExitStack() as held:
+            for lock in locks:  # in one order, so that nobody waits for one who waits for him
+                held.enter_context(lock)
+            answers: dict[str, Any] = {}
+            for key in asked:
+                file = self._engine.folder / f"{key}.json"
+                if file.is_file():
+                    answers[key] = self._engine.answer_from_json(json.loads(file.read_text(encoding="utf-8")))
+            missing = {id(one.request): key for key, one in asked.items() if key not in answers}
+            for group in self._engine.together([one.request for key, one in asked.items() if key not in answers]):
+                answers |= self._bought({missing[id(request)]: asked[missing[id(request)]] for request in group})
+            return answers
 
-    def _bought(self, request: Any, key: str, usd: float | None, file: Path) -> Any:
-        self._reserve(key, usd)
+    def _bought(self, asked: Mapping[str, _Asked]) -> dict[str, Any]:
+        """The answers of one call, each on the disk before the next call is made."""
+        self._reserve(asked)
         try:
-            (answer,) = self._engine.run([request])
+            answers = self._engine.run([one.request for one in asked.values()])
         except (EngineError, InferenceFailed) as error:
             if isinstance(error, EngineError) or error.unpaid:
-                self._note("released", key, usd)
+                self._note("released", asked)
             raise
-        write_atomically(file, json.dumps(self._engine.answer_to_json(answer), ensure_ascii=False).encode())
-        self._note("paid", key, usd)
-        return answer
+        arrived = dict(zip(asked, answers, strict=True))
+        unpaid = {key: asked[key] for key, one in arrived.items() if isinstance(one, InferenceFailed) and one.unpaid}
+        paid = {key: asked[key] for key, one in arrived.items() if not isinstance(one, ItemError)}
+        for key in paid:
+            data = json.dumps(self._engine.answer_to_json(arrived[key]), ensure_ascii=False)
+            write_atomically(self._engine.folder / f"{key}.json", data.encode())
+        self._note("paid", paid)
+        self._note("released", unpaid)
+        return arrived
 
-    def _reserve(self, key: str, usd: float | None) -> None:
+    def _reserve(self, asked: Mapping[str, _Asked]) -> None:
         if self._max_cost is None and not self._yes:
             raise ConsentNeeded("a paid service is asked only with a limit (max_cost) or a yes; nothing was sent")
+        known = [one.usd for one in asked.values() if one.usd is not None]
+        usd = sum(known) if len(known) == len(asked) else None
         with self._lock:
             if self._book is None:
                 self._book = Book(self._engine.folder)
             book = self._book
-            if self._max_cost is not None and (usd is None or book.usd + usd > self._max_cost):
+            if self._max_cost is not None and (usd is None or _exceeds(book.usd + usd, self._max_cost)):
                 price = "an unknown price" if usd is None else f"up to {usd:.4f} USD"
                 raise UsageError(
                     f"{book.usd:.4f} USD are spent or reserved by {book.path}, and the next request costs {price}: "
                     f"more than --max-cost {self._max_cost:g} allows. Nothing more was sent. What was answered is "
                     "kept: with a higher limit the same command goes on"
                 )
-            book.note("reserved", key, usd)
+            book.note("reserved", {key: one.usd for key, one in asked.items()})
 
-    def _note(self, event: str, key: str, usd: float | None) -> None:
+    def _note(self, event: str, asked: Mapping[str, _Asked]) -> None:
         with self._lock:
-            if self._book is not None:
-                self._book.note(event, key, usd)
+            if self._book is not None and asked:
+                self._book.note(event, {key: one.usd for key, one in asked.items()})
+
+
+class _Asked(NamedTuple):
+    """A request, and what it costs at most; None where that is not known."""
+
+    request: Any
+    usd: float | None
 
 
 class Book(Lines):
@@ -153,8 +190,10 @@ class Book(Lines):
             raise
         self.cut()  # what a kill cut off was not sent yet
 
-    def note(self, event: str, key: str, usd: float | None) -> None:
-        """One line, on the disk when this returns."""
-        self.append({"event": event, "key": key, "usd": usd, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+    def note(self, event: str, prices: Mapping[str, float | None]) -> None:
+        """A line for each key, with its price in USD; all are on the disk when this returns."""
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        entries = ({"event": event, "key": key, "usd": usd, "at": at} for key, usd in prices.items())
+        self.append_texts(map(to_text, entries))
         self.sync()
-        self.usd += _SIGNS[event] * (usd or 0.0)
+        self.usd += _SIGNS[event] * sum(usd or 0.0 for usd in prices.values())

@@ -151,7 +151,7 @@ def _answer(started: StartedModel, kind: type[Row], waiting: list[tuple[list[Row
     if not waiting:
         return
     try:
-        answers: Sequence[Sequence[Row]] = started.infer([prepared for *_, prepared in waiting])
+        answers: Sequence[Any] = started.infer([prepared for *_, prepared in waiting])
     except ItemError as error:
         if len(waiting) > 1:
             for one in waiting:

@@ -125,8 +125,10 @@ class Started:
         """Cheap work on one item, as the task `reads` it; as it stands here, none."""
         return item
 
-    def infer(self, batch: Sequence[Any]) -> Sequence[Sequence[Row]]:
+    def infer(self, batch: Sequence[Any]) -> Sequence[Sequence[Row] | ItemError]:
         """The rows of each prepared item, in order, without their place. No rows: one empty row is made.
+
+        An ItemError in their place costs that item alone; a `TryAgain` makes `run` repeat the call.
 
         As it stands here, `prepare` has made the rows.
         """

@@ -88,11 +88,12 @@ class StartedPart(Started):
         """What the task makes of the item, and the size of a frame."""
         return item.original_size if isinstance(item, Item) else (1, 1), self.task.prepare(item)
 
-    def infer(self, batch: Sequence[tuple[tuple[int, int], Any]]) -> list[list[Row]]:
+    def infer(self, batch: Sequence[tuple[tuple[int, int], Any]]) -> list[list[Row] | ItemError]:
         """The moments of each frame or clip."""
         results = self.task.infer([prepared for _, prepared in batch])
         return [
-            [self._moment(row, size) for row in rows or [Row()]] for (size, _), rows in zip(batch, results, strict=True)
+            rows if isinstance(rows, ItemError) else [self._moment(row, size) for row in rows or [Row()]]
+            for (size, _), rows in zip(batch, results, strict=True)
         ]
 
     def failed(self, row_type: type[Row], error: ItemError) -> Row:  # noqa: ARG002  (as every Started)

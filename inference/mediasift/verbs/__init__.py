@@ -42,6 +42,7 @@ VERBS: dict[str, Verb] = {
         "Shots, key frames, labels, objects, text and speech of videos on one clock.",
     ),
     "ocr": Verb("mediasift.tasks.ocr:Ocr", "Read the text in pictures and PDFs."),
+    "tag": Verb("mediasift.tasks.tag:Tagging", "Have a service recognise what pictures show."),
     "transcribe": Verb("mediasift.tasks.transcribe:Transcribe", "Transcribe the speech in sound and video."),
 }
 """Name → settings and help, in the order of `mediasift --help`."""
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     from mediasift.tasks.ocr import Ocr, TextRegion
     from mediasift.tasks.segment import Region, Segmentation
     from mediasift.tasks.shots import Shot, Shots, ShotsSummary, ShotSummary
+    from mediasift.tasks.tag import Tagged, Tagging
     from mediasift.tasks.timeline import Timeline
     from mediasift.tasks.timeline_parts import Moment
     from mediasift.tasks.transcribe import Segment, Transcribe
@@ -138,6 +140,7 @@ if TYPE_CHECKING:
     shot_summary = verb(ShotsSummary, ShotSummary)
     timeline = verb(Timeline, Moment)
     ocr = verb(Ocr, TextRegion)
+    tag = verb(Tagging, Tagged)
     transcribe = verb(Transcribe, Segment)
 
 

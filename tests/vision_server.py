@@ -1,0 +1,205 @@
+"""Services that recognise what pictures show, on loopback, written from their published protocols.
+
+- Google: `POST /v1/images:annotate`, https://cloud.google.com/vision/docs/reference/rest/v1/images/annotate.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from PIL import Image
+
+DATE = "Sat, 28 Nov 2026 00:00:00 GMT"
+
+
+class Server:
+    """Answers every request well; first with what is planned.
+
+    Attributes:
+        planned: What happens to the next requests, in order: (status, headers, body), `cut`, `half` of an answer,
+            `nonsense` instead of JSON, or seconds of delay.
+        delay_s: How long every answer takes.
+        refused: SHA-256 of pictures that are refused by content.
+        requests: The JSON of each request, or for Azure its query.
+        answered: (SHA-256 of the picture, operation) of all that was answered well, which is what is billed.
+        headers: Of the last request.
+    """
+
+    def __init__(self) -> None:
+        self.planned: list = []
+        self.delay_s = 0.0
+        self.refused: dict[str, int] = {}
+        self.requests: list = []
+        self.answered: list[tuple[str, str]] = []
+        self.headers: dict = {}
+        self.busiest = self._busy = 0
+        self.lock = threading.Lock()
+
+    @property
+    def billed(self) -> Counter:
+        """Operation → billable units."""
+        return Counter(operation for _, operation in self.answered)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        with self.lock:
+            self._busy += 1
+            self.busiest = max(self.busiest, self._busy)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._busy -= 1
+
+
+def picture(data: bytes) -> tuple[str, int, int]:
+    """(SHA-256, width, height)."""
+    with Image.open(io.BytesIO(data)) as opened:
+        return sha256(data).hexdigest(), opened.width, opened.height
+
+
+def google(server: Server, body: bytes) -> dict:
+    asked = json.loads(body)
+    server.requests.append(asked)
+    assert len(body) <= 10_000_000
+    assert 1 <= len(asked["requests"]) <= 16
+    responses = []
+    for one in asked["requests"]:
+        data = base64.b64decode(one["image"]["content"])
+        digest, width, height = picture(data)
+        if code := server.refused.get(digest):
+            responses.append({"error": {"code": code, "message": "Bad image data."}})
+            continue
+        operations = [feature["type"] for feature in one["features"]]
+        operations = [name if isinstance(name, str) else GOOGLE_TYPES[name] for name in operations]
+        assert len(set(operations)) == len(operations)
+        server.answered += [(digest, name) for name in operations]
+        responses.append({key: value for name in operations for key, value in
+                          google_part(name, digest, width, height).items()})  # fmt: skip
+    return {"responses": responses}
+
+
+GOOGLE_TYPES = {
+    1: "FACE_DETECTION", 2: "LANDMARK_DETECTION", 3: "LOGO_DETECTION", 4: "LABEL_DETECTION", 5: "TEXT_DETECTION",
+    6: "SAFE_SEARCH_DETECTION", 10: "WEB_DETECTION", 19: "OBJECT_LOCALIZATION",
+}  # fmt: skip
+
+
+def google_part(operation: str, digest: str, width: int, height: int) -> dict:
+    """What the service answers, in the form of its samples; a corner at 0 is left out, as protocol buffers do."""
+    box = {"vertices": [{}, {"x": width // 2}, {"x": width // 2, "y": height}, {"y": height}]}
+    return {
+        "LABEL_DETECTION": {"labelAnnotations": [
+            {"mid": "/m/0bt9lr", "description": "Dog", "score": 0.75, "topicality": 0.75},
+            {"mid": f"/m/{digest[:6]}", "description": f"Kind {digest[:2]}", "score": 0.5, "topicality": 0.5},
+        ]},
+        "OBJECT_LOCALIZATION": {"localizedObjectAnnotations": [
+            {"mid": "/m/0199g", "name": "Bicycle", "score": 0.875,
+             "boundingPoly": {"normalizedVertices": [{"x": 0.25, "y": 0.5}, {"x": 0.75, "y": 0.5},
+                                                     {"x": 0.75, "y": 1}, {"x": 0.25, "y": 1}]}},
+        ]},
+        "FACE_DETECTION": {"faceAnnotations": [
+            {"boundingPoly": box, "fdBoundingPoly": box, "rollAngle": -2.5, "panAngle": 0.5, "tiltAngle": 1,
+             "detectionConfidence": 0.9375, "joyLikelihood": "VERY_LIKELY", "sorrowLikelihood": "VERY_UNLIKELY",
+             "angerLikelihood": "UNLIKELY", "surpriseLikelihood": "POSSIBLE", "underExposedLikelihood": "LIKELY",
+             "blurredLikelihood": "UNKNOWN", "headwearLikelihood": "VERY_UNLIKELY"},
+        ]},
+        "TEXT_DETECTION": {
+            "textAnnotations": [{"locale": "en", "description": "STOP\nNOW", "boundingPoly": box},
+                                {"description": "STOP", "boundingPoly": box},
+                                {"description": "NOW", "boundingPoly": box}],
+            "fullTextAnnotation": {"text": "STOP\nNOW"},
+        },
+        "SAFE_SEARCH_DETECTION": {"safeSearchAnnotation": {
+            "adult": "VERY_UNLIKELY", "spoof": "POSSIBLE", "medical": "UNLIKELY", "violence": "LIKELY",
+            "racy": "VERY_LIKELY"}},
+        "LANDMARK_DETECTION": {"landmarkAnnotations": [
+            {"mid": "/m/014lft", "description": "Saint Basil's Cathedral", "score": 0.75, "boundingPoly": box,
+             "locations": [{"latLng": {"latitude": 55.752912, "longitude": 37.622315}}]}]},
+        "LOGO_DETECTION": {},
+        "WEB_DETECTION": {"webDetection": {
+            "webEntities": [{"entityId": "/m/02p7_j8", "score": 1.4419, "description": "Carnival in Rio"}],
+            "fullMatchingImages": [{"url": "https://example.org/a.jpg"}],
+            "bestGuessLabels": [{"label": "rio carnival", "languageCode": "en"}]}},
+    }[operation]  # fmt: skip
+
+
+SERVICES = {"/v1/images:annotate": google}
+
+
+def _handler(server: Server):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            with server.working():
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                server.headers = dict(self.headers)
+                with server.lock:
+                    plan = server.planned.pop(0) if server.planned else server.delay_s
+                if plan == "cut":
+                    return self.cut()
+                if isinstance(plan, tuple):
+                    return self.reply(*plan)
+                if plan == "nonsense":
+                    return self.reply(200, {}, b"<html>busy</html>")
+                time.sleep(0 if isinstance(plan, str) else plan)
+                with server.lock:
+                    answer = SERVICES[self.path.partition("?")[0]](server, body)
+                data = json.dumps(answer).encode()
+                return self.reply(200, {}, data, short=plan == "half")
+
+        def reply(self, status: int, headers: dict, body: bytes, *, short: bool = False) -> None:
+            self.send_response_only(status)
+            for name, value in {"Date": DATE, "Content-Type": "application/json", "Content-Length": len(body),
+                                **headers}.items():  # fmt: skip
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if short else body)
+            if short:
+                self.cut()
+
+        def cut(self) -> None:
+            """A reset, no goodbye."""
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on stderr."""
+
+        def finish(self) -> None:
+            try:
+                super().finish()
+            except (OSError, ValueError):
+                return  # it was cut
+
+    return Handler
+
+
+@contextmanager
+def serving() -> Iterator[tuple[Server, str]]:
+    """A running server, and its address."""
+    served = Server()
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), _handler(served))
+    httpd.daemon_threads = True
+    httpd.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that are killed hang up
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield served, f"http://127.0.0.1:{httpd.server_address[1]}"
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()
