@@ -98,7 +98,7 @@ class Ledger:
         with self._lock:
             locks = [self._asked.setdefault(key, threading.Lock()) for key in sorted(asked)]
         with ExitStack() as held:
-            for lock in locks:  # in one order, so that nobody waits for one who waits for him
+            for lock in locks:  # in one order, so that no two wait for each other
                 held.enter_context(lock)
             answers: dict[str, Any] = {}
             for key in asked:
