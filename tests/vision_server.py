@@ -99,7 +99,7 @@ GOOGLE_TYPES = {
 def google_part(operation: str, digest: str, width: int, height: int) -> dict:
     """What the service answers, in the form of its samples; a corner at 0 is left out, as protocol buffers do."""
     box = {"vertices": [{}, {"x": width // 2}, {"x": width // 2, "y": height}, {"y": height}]}
-    return {
+    parts: dict = {
         "LABEL_DETECTION": {"labelAnnotations": [
             {"mid": "/m/0bt9lr", "description": "Dog", "score": 0.75, "topicality": 0.75},
             {"mid": f"/m/{digest[:6]}", "description": f"Kind {digest[:2]}", "score": 0.5, "topicality": 0.5},
@@ -132,7 +132,8 @@ def google_part(operation: str, digest: str, width: int, height: int) -> dict:
             "webEntities": [{"entityId": "/m/02p7_j8", "score": 1.4419, "description": "Carnival in Rio"}],
             "fullMatchingImages": [{"url": "https://example.org/a.jpg"}],
             "bestGuessLabels": [{"label": "rio carnival", "languageCode": "en"}]}},
-    }[operation]  # fmt: skip
+    }  # fmt: skip
+    return parts[operation]
 
 
 SERVICES = {"/v1/images:annotate": google}

@@ -97,5 +97,5 @@ def test_nothing_is_sent_without_consent(google, photos: Path):
 def test_wrong_credentials_stop_the_run(google, photos: Path):
     server, options = google
     server.planned = [(403, {}, b'{"error": {"code": 403, "message": "planned"}}')]
-    with pytest.raises(EngineError, match="planned.*gcloud auth"):
+    with pytest.raises(EngineError, match=r"planned.*gcloud auth"):
         list(ms.tag(photos, **options))
