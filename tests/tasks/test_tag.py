@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,16 @@ import pytest
 from PIL import Image
 
 import mediasift as ms
-from mediasift.errors import ConsentNeeded, EngineError, UsageError
+from mediasift.engines.vision import google_answers
+from mediasift.engines.vision.google import GoogleVision
+from mediasift.engines.vision.service import Limits, after_s, shown
+from mediasift.errors import ConsentNeeded, EngineError, Unsupported, UsageError
+from mediasift.items import Item
+from mediasift.media.counting import most_pictures
+from mediasift.media.settings import PictureSettings
+from mediasift.sources.content import LocalFile
+from tests.pictures import save, scene
+from tests.vision_server import google_part
 
 serving = pytest.importorskip("tests.vision_server").serving
 
@@ -99,3 +109,49 @@ def test_wrong_credentials_stop_the_run(google, photos: Path):
     server.planned = [(403, {}, b'{"error": {"code": 403, "message": "planned"}}')]
     with pytest.raises(EngineError, match=r"planned.*gcloud auth"):
         list(ms.tag(photos, **options))
+
+
+def item(width: int, height: int) -> Item:
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return Item(path="a", image=noise, original_size=(width, height))
+
+
+def test_pictures_are_shrunk_to_what_a_service_takes():
+    data, size = shown(item(300, 200), Limits(least_px=20, most_px=150, most_bytes=10_000), "it")
+    assert len(data) <= 10_000
+    assert size[0] <= 150
+    assert abs(size[0] / size[1] - 1.5) < 0.1
+    with pytest.raises(Unsupported, match="300x15 pixels; it takes pictures of 20"):
+        shown(item(300, 15), Limits(least_px=20, most_px=150, most_bytes=10_000), "it")
+    assert shown(item(64, 48), GoogleVision.limits, "it")[1] == (64, 48)
+
+
+def test_names_with_underscores_and_numbers_of_likelihoods_are_read_alike():
+    camel = google_part("FACE_DETECTION", "a", 80, 60)
+    words = ("UNKNOWN", "VERY_UNLIKELY", "UNLIKELY", "POSSIBLE", "LIKELY", "VERY_LIKELY")
+    face = {re.sub("([A-Z])", lambda m: f"_{m[1].lower()}", name): words.index(value) if value in words else value
+            for name, value in camel["faceAnnotations"][0].items()}  # fmt: skip
+    kept = list(google_answers.parse({"face_annotations": [face]}, (80, 60)))
+    assert kept == list(google_answers.parse(camel, (80, 60)))
+    assert {tag.attribute: tag.value for tag in kept}["blurred"] == "unknown"
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7), (None, None), ("Sat, 28 Nov 2020 00:00:00 GMT", 0)])
+def test_how_long_a_service_wants_to_be_left_alone(header, seconds):
+    assert after_s(header) == seconds
+
+
+def test_pictures_are_counted_before_they_are_sent(tmp_path: Path):
+    frames = [Image.fromarray(scene(seed=seed)) for seed in range(3)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=500)
+    frames[0].save(tmp_path / "a.pdf", save_all=True, append_images=frames[1:])
+    save(tmp_path / "a.png", scene())
+    (tmp_path / "a.txt").write_text("no picture")
+
+    def count(name: str, **options) -> int:
+        return most_pictures(LocalFile(tmp_path / name), PictureSettings(**options))
+
+    assert [count(name) for name in ("a.tif", "a.gif", "a.pdf", "a.png", "a.txt")] == [3, 1, 3, 1, 0]
+    assert (count("a.gif", every_frame=True), count("a.gif", every="1s"), count("a.pdf", pages="2-")) == (3, 2, 2)
+    assert count("a.gif", every="shot") >= 1

@@ -1,4 +1,4 @@
-"""What services and language models recognise in pictures: one tidy table, whoever answers."""
+"""What services and language models recognise in pictures: one tidy table for all of them."""
 
 from __future__ import annotations
 
