@@ -23,6 +23,7 @@ check:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m compileall -q inference tests # once: the tests start hundreds of processes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 format:
