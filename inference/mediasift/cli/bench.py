@@ -13,20 +13,12 @@ from mediasift import verbs
 from mediasift.bench.report import compared_lines, lines
 from mediasift.bench.settings import BenchSettings, CompareSettings
 from mediasift.cli import options
-from mediasift.cli.derived import own_options
+from mediasift.cli.derived import Usual, own_options
 
 EXIT_CODES = {"slower": 1, "undecided": 7}
 
 
-class Bench(click.Group):
-    """A group that measures unless its first word is another command of its own."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`bench -m M photos` is `bench run -m M photos`."""
-        return super().parse_args(ctx, args if args[:1] and args[0] in self.commands else ["run", *args])
-
-
-@click.group(cls=Bench)
+@click.group(cls=Usual, usual="run")
 def command() -> None:
     """Measure how fast a model is on this machine, and compare two measurements."""
 

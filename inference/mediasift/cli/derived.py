@@ -40,6 +40,23 @@ def command_of(name: str) -> click.Command:
     return command
 
 
+class Usual(click.Group):
+    """A group that does what is usual unless its first word is another command of its own.
+
+    Args:
+        usual: `bench -m M photos` is `bench run -m M photos` where this is `run`.
+        attrs: As of a group.
+    """
+
+    def __init__(self, *, usual: str, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self._usual = usual
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words with the usual command put in front where there is none."""
+        return super().parse_args(ctx, args if args[:1] and args[0] in self.commands else [self._usual, *args])
+
+
 def _callback(settings: Any) -> Callable[..., None]:
     def run(inputs: tuple[str, ...], **chosen: Any) -> None:
         showing = shared.taken(chosen)

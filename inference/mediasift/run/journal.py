@@ -88,6 +88,7 @@ class Journal(AbstractContextManager["Journal"]):
         table_sha256: Of the finished table, when the earlier run came so far; empty else.
         has_grown: Whether a source, or an item of one, was finished in this run.
         retry_errors: Whether sources with an error row count as not finished.
+        follows: Whether `find` knows at once what this run appends: for one that asks again and again.
 
     Raises:
         OutputError: It cannot be opened; another run holds it; it is damaged; or it is something else.
@@ -97,7 +98,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.path = path = journal_path(output)
         self.header: dict[str, Any] | None = None
         self.table_sha256 = ""
-        self.has_grown = self.retry_errors = False
+        self.has_grown = self.retry_errors = self.follows = False
         self._since: datetime | None = None
         self._done: dict[bytes, _Done] = {}
         self._begun: dict[bytes, _Begun] = {}
@@ -228,14 +229,31 @@ class Journal(AbstractContextManager["Journal"]):
         found = None if source.content is None else source.content.state()
         return "unknown" if found is None else found
 
-    def find(self, source: Source) -> int | None:
-        """Where the rows of a source that is finished stand; None if it is not, or if its file has changed since."""
-        self._named.append(hash((source.path, source.kept)))
+    def ask_again(self) -> None:
+        """From here on `find` is asked for all inputs once more: what it was asked for before does not count."""
+        self._named = array("q")
+        for done in self._done.values():
+            done.named = 0
+
+    def find(self, source: Source, *, partly: bool = False) -> int | None:
+        """Where the rows of a source that is finished stand; None if it is not, or if its file has changed since.
+
+        Args:
+            source: The source.
+            partly: The table that is about to be written has only sources that are finished.
+        """
         done = self._done.get(_key(printable(source.path), dict(source.kept))) if self._done else None
-        if done is None or done.place == _UNKNOWN:
+        place = None if done is None else self._place(done, source)
+        if place is not None or not partly:
+            self._named.append(hash((source.path, source.kept)))
+        return place
+
+    def _place(self, done: _Done, source: Source) -> int | None:
+        if done.place == _UNKNOWN:
             return None
         done.named += 1
         if done.failed and self.retry_errors:
+            done.place = _UNKNOWN
             return None
         if done.state == _NOTHING:  # a finished table keeps no states, but says when its run started
             changed = self._since and source.content and source.content.has_changed_since(self._since)
@@ -290,7 +308,12 @@ class Journal(AbstractContextManager["Journal"]):
             path, kept = printable(one.source.path), dict(one.source.kept)
             text = to_text({"path": path, "kept": kept, "state": state, **part})
             texts.append(b'%b,"rows":%b}' % (text[:-1], one.text))
-        return self._lines.append_texts(texts)
+        places = self._lines.append_texts(texts)
+        for place, one, (state, _) in zip(places, finished, states, strict=True) if self.follows else ():
+            if one.ended:
+                key = _key(printable(one.source.path), dict(one.source.kept))
+                self._done[key] = _Done(place, _digest(state), one.errors > 0)
+        return places
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:
         """The rows of the finished source at `place`."""
@@ -306,6 +329,10 @@ class Journal(AbstractContextManager["Journal"]):
     def path_at(self, place: int) -> str:
         """The path of the finished source at `place`."""
         return str(self._lines.at(place)["path"])
+
+    def state_at(self, place: int) -> Any:
+        """The state in which the finished source at `place` was read; None for rows of a finished table."""
+        return self._lines.at(place)["state"]
 
     def finish(self, table_sha256: str) -> None:
         """Write down what the table will be that is about to appear, so that it is known as ours from then on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -66,12 +66,7 @@ def plan(
         UsageError: It was begun, or written, in another way.
     """
     header = journal.header or {}
-    ours = {manifest.get("table", {}).get("sha256"), header.get("replaces"), journal.table_sha256}
-    if table is not None and table not in ours:
-        raise OutputError(
-            f"{output}: was changed since mediasift wrote it, or was written by something else; it is never "
-            "overwritten. Move it away, or choose another name with -o"
-        )
+    check_ours(output, table, {manifest.get("table", {}).get("sha256"), header.get("replaces"), journal.table_sha256})
     if restart:
         return "begin"
     if journal.is_of_another_version:
@@ -97,6 +92,15 @@ def plan(
         return "continue"
     again = update or (retry_errors and manifest["counts"]["error_rows"] > 0)
     return "extend" if again else "finished"
+
+
+def check_ours(output: Path, table: str | None, ours: Set[str | None]) -> None:
+    """Raise an OutputError for a table (its SHA-256) that is none of ours."""
+    if table is not None and table not in ours:
+        raise OutputError(
+            f"{output}: was changed since mediasift wrote it, or was written by something else; it is never "
+            "overwritten. Move it away, or choose another name with -o"
+        )
 
 
 def differences(

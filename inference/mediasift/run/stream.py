@@ -110,9 +110,11 @@ class Stream(Generic[RowType]):
     Attributes:
         began: When.
         row_type, keep, facts, what: See `mediasift.run.table.Rows`.
+        stays: Whether what computes stays loaded when the sources that were given are read, for others that come later.
     """
 
     extends = True
+    stays = False
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -178,7 +180,8 @@ class Stream(Generic[RowType]):
                     shown.advance(sum(one.errors for one in ended), ended=len(ended), items=ahead)
         finally:
             shown.close()
-            self._runner.close()
+            if not self.stays:
+                self._runner.close()
 
     def kept(
         self, sources: Iterable[Source], store: Store | Journal, progress: Progress

@@ -122,17 +122,14 @@ class Supervisor:
         """
         pending: deque[_Numbered] = deque()
         with self._signals:
-            try:
-                yield from self._run(enumerate(sources), pending)
-                if self._signals.requested:
-                    yield from self._finish_what_has_begun(pending)
-                    raise Interrupted("interrupted")
-            finally:
-                self.close()
+            yield from self._run(enumerate(sources), pending)
+            if self._signals.requested:
+                yield from self._finish_what_has_begun(pending)
+                raise Interrupted("interrupted")
 
     def _run(self, numbered: Iterator[_Numbered], pending: deque[_Numbered]) -> Iterator[list[Finished]]:
         """Hand out sources and take in results until all is done, or somebody wants us to stop."""
-        more = True
+        more, self._rests = True, False
         while not self._signals.requested and (more or pending):
             if more and len(pending) <= self._window // 2:
                 more = self._hand_out(numbered, pending)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Generic, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TextIO
 
 from mediasift.errors import Interrupted, OutputError, UsageError
 from mediasift.rows import Row, RowType, values
 from mediasift.run.journal import Journal
-from mediasift.run.resume import look, plan, stored_rows
+from mediasift.run.resume import Plan, look, plan, stored_rows
 from mediasift.system.files import write_atomically
 from mediasift.tables.formats import FORMATS, format_of
 from mediasift.tables.manifest import Summary, manifest, manifest_path
@@ -61,6 +62,27 @@ class Rows(Protocol[RowType]):
 
     def close(self) -> None:
         """Let go of what computes."""
+
+
+class Opened(NamedTuple):
+    """An output about to be written.
+
+    Attributes:
+        output: The table's file.
+        before, manifest: What was there: the table's SHA-256, the manifest's JSON.
+        journal: Of this output, open.
+        todo: What is to be done.
+        form: Of the rows.
+        what: All that decides what they say, and in what form.
+    """
+
+    output: Path
+    before: str | None
+    manifest: Mapping[str, Any]
+    journal: Journal
+    todo: Plan
+    form: Form
+    what: dict[str, Any]
 
 
 class Table(Generic[RowType]):
@@ -148,7 +170,29 @@ class Table(Generic[RowType]):
                 table there is not ours.
             Interrupted: With limits, after Ctrl-C or SIGTERM.
         """
-        output, form = Path(output), self._form(spreadsheet_safe)
+        with self._opened(
+            Path(output), format, spreadsheet_safe, restart=restart, update=update, retry_errors=retry_errors
+        ) as opened:
+            if opened.todo == "finished":
+                self.left_alone = True
+                self.summary = Summary.of(opened.manifest)
+                return
+            try:
+                rows = _begun(self._counted(opened.journal, progress))
+            except BaseException:
+                if opened.todo != "continue" and not opened.journal.has_grown:
+                    opened.journal.forget()  # so that the corrected call just runs
+                raise
+            self._publish(rows, opened)
+            opened.journal.remove()
+
+    @contextmanager
+    def _opened(
+        self, output: Path, format: str | None, spreadsheet_safe: bool, *, restart: bool, update: bool,
+        retry_errors: bool,
+    ) -> Iterator[Opened]:  # fmt: skip
+        """The output, with its journal begun where there is something to do; what computes is let go of at the end."""
+        form = self._form(spreadsheet_safe)
         name = format_of(output, format, form.row_type)
         read = FORMATS[name].read if self._rows.extends else None
         if (update or retry_errors) and self._rows.extends and read is None:
@@ -166,23 +210,13 @@ class Table(Generic[RowType]):
                     restart=restart, update=update, retry_errors=retry_errors,
                 )  # fmt: skip
                 journal.retry_errors = retry_errors
-                if todo == "finished":
-                    self.left_alone = True
-                    self.summary = Summary.of(manifest_before)
-                    return
-                if todo != "continue":
+                if todo in ("begin", "extend"):
                     stored = stored_rows(output, read, form) if todo == "extend" and read is not None else ()
                     repeated = manifest_before.get("counts", {}).get("repeated", [])
-                    since = manifest_before.get("started") if todo == "extend" else None
+                    since = manifest_before.get("checked", manifest_before.get("started")) if todo == "extend" else None
                     header = {"what": what, "replaces": before, "repeated": repeated, "since": since}
                     journal.begin(header, stored)
-                try:
-                    rows = _begun(self._counted(journal, progress))
-                except BaseException:
-                    if todo != "continue" and not journal.has_grown:
-                        journal.forget()  # so that the corrected call just runs
-                    raise
-                self._publish(rows, form, output, journal, what)
+                yield Opened(output, before, manifest_before, journal, todo, form, what)
         except (Interrupted, OutputError) as error:
             if not restart:
                 raise
@@ -190,25 +224,28 @@ class Table(Generic[RowType]):
         finally:
             self.close()
 
-    def _publish(
-        self, rows: Iterable[Row | Stored], form: Form, output: Path, journal: Journal, what: dict[str, Any]
-    ) -> None:
-        """The rows into the table; then the manifest; then the journal goes."""
+    def _publish(self, rows: Iterable[Row | Stored], opened: Opened) -> None:
+        """The rows into the table; then the manifest."""
+        what = opened.what
 
         def then(sha256: str) -> None:
             if self.summary.shard is not None:
                 self.summary.shard["row"] = f"{form.row_type.__module__}:{form.row_type.__qualname__}"
             what["table"]["sha256"] = sha256
-            journal.finish(sha256)
+            opened.journal.finish(sha256)
 
         write = FORMATS[what["table"]["format"]].write
-        write_atomically(output, lambda file: write(rows, form, file), then=then)
-        write_atomically(manifest_path(output), self._manifest(what).encode())
-        journal.remove()
+        write_atomically(opened.output, lambda file: write(rows, opened.form, file), then=then)
+        write_atomically(manifest_path(opened.output), self._manifest(what).encode())
 
     def manifest(self) -> str:
         """What produced the rows, as JSON; complete when they are."""
         return self._manifest({**self._rows.what, "table": {}})
+
+    @property
+    def rows(self) -> Rows[RowType]:
+        """Where they come from."""
+        return self._rows
 
     @property
     def facts(self) -> Mapping[str, Any]:

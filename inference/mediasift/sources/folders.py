@@ -50,7 +50,7 @@ class Folder:
                 entry = None
             if entry is None:
                 levels.pop()
-            elif entry.startswith(".") or entry == "__MACOSX":
+            elif _is_hidden(entry):
                 self._skipped["hidden"] += 1
             else:
                 path = os.path.join(here, entry)
@@ -60,6 +60,18 @@ class Folder:
                         levels.append((path, _names(path)))
                 elif self._is_wanted(path, mode):
                     yield path, None
+
+    def files_at(self, path: str) -> Iterator[tuple[str, OSError | None]]:
+        """What `files` gives of one file or folder inside, whose path begins with the folder's name, as typed."""
+        *folders, name = os.path.relpath(path, self._name).split(os.sep)
+        if any(map(_is_hidden, (*folders, name))) or (folders and not self._recursive):
+            return
+        mode = _mode(path)
+        if stat.S_ISDIR(mode):
+            if self._recursive:
+                yield from Folder(path, recursive=True, skipped=self._skipped).files()
+        elif os.path.lexists(path) and self._is_wanted(path, mode):
+            yield path, None
 
     def _enter(self, path: str) -> bool:
         if not os.path.islink(path):
@@ -84,6 +96,10 @@ class Folder:
                 return True
         self._skipped["other"] += 1
         return False
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _names(folder: str) -> Iterator[str]:

@@ -182,8 +182,18 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
         yield from _from_table(file, inputs)
 
 
+def sources_at(path: str, folder: str, inputs: Inputs) -> Iterator[Source]:
+    """What `find_sources` gives of one file or folder inside a named folder."""
+    for source in _of_folder(Folder(folder, inputs.recursive, Skipped()).files_at(path)):
+        yield replace(source, path=shown_path(source.path))
+
+
 def _from_folder(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
-    for path, error in Folder(name, inputs.recursive, skipped).files():
+    return _of_folder(Folder(name, inputs.recursive, skipped).files())
+
+
+def _of_folder(files: Iterable[tuple[str, OSError | None]]) -> Iterator[Source]:
+    for path, error in files:
         if error is None:
             yield Source(path=path, content=LocalFile(Path(path)))
         else:

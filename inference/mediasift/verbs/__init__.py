@@ -66,6 +66,7 @@ FUNCTIONS: dict[str, str] = {
     "similarity": "mediasift.verbs.functions",
     "similarity_matrix": "mediasift.verbs.functions",
     "train": "mediasift.verbs.functions",
+    "watch": "mediasift.verbs.functions",
     "verify_models": "mediasift.engines.onnx.report",
     **dict.fromkeys(("ItemError", "MediasiftError", "SetupError"), "mediasift.errors"),
     **dict.fromkeys(
@@ -124,6 +125,7 @@ if TYPE_CHECKING:
     from mediasift.verbs.functions import similarity as similarity
     from mediasift.verbs.functions import similarity_matrix as similarity_matrix
     from mediasift.verbs.functions import train as train
+    from mediasift.verbs.functions import watch as watch
     from mediasift.verbs.verb import verb
 
     classify = verb(Classify, Classification)

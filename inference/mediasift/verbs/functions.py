@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from mediasift.evaluate.prevalence import Prevalence, Share, shares
 from mediasift.evaluate.sample import Sample, Sampled
 from mediasift.evaluate.sample import sample as draw
 from mediasift.run.stream import Named
+from mediasift.run.table import Table
+from mediasift.run.watch import Watch, WatchSettings
+from mediasift.tables.manifest import Summary
 from mediasift.train.settings import Train, Trained
 from mediasift.train.settings import train as teach
 
@@ -157,6 +160,30 @@ def _drawn(settings: Callable[P, Sample]) -> Callable[Concatenate[str | Path, P]
     return sample
 
 
+def _watched(
+    settings: Callable[P, WatchSettings],
+) -> Callable[Concatenate[Table[Any], str | Path, P], Summary]:
+    def watch(table: Table[Any], output: str | Path, /, *args: P.args, **kwargs: P.kwargs) -> Summary:
+        """Keep a table of folders in which files appear, until Ctrl-C or SIGTERM.
+
+        Args:
+            table: A verb's, over folders: `ms.watch(ms.classify("incoming", model=MODEL), "labels.csv")`.
+            output: The table's file.
+
+        Returns:
+            The counts of the last table.
+
+        Raises:
+            UsageError: Something else than folders was named.
+            Interrupted: Files are there that are not in the table; the same call goes on.
+        """
+        watched = Watch(table, settings(*args, **kwargs))
+        watched.write(output)
+        return watched.summary
+
+    return watch
+
+
 agree = _compared(Agree)
 bench = _of(BenchSettings, measure)
 compare_bench = _of(CompareSettings, compare)
@@ -166,3 +193,4 @@ prevalence = _corrected(Prevalence)
 similarity = _pair(_Two)
 similarity_matrix = _matrix(Compare)
 train = _taught(Train)
+watch = _watched(WatchSettings)
