@@ -6,6 +6,7 @@ import json
 import random
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -111,16 +112,15 @@ def test_a_finished_table_goes_on_and_only_what_is_new_is_read(folder: Path):
         for name in ("a", "b"):  # after it was started: as new as can be
             save(folder / f"in/{name}.png", RED)
         program.until(lambda: len(paths(out)) == 2)
-        program.until(lambda: not (folder / "out.csv.journal.jsonl").stat().st_size < 100)
         (folder / "in/c.gif").write_bytes(b"GIF89a no more")
         program.until(lambda: len(paths(out)) == 3)
+        time.sleep(2.1)  # times of files are exact to two seconds
         assert program.end() == 1  # as elsewhere: some rows carry an error
-    before = manifest(folder)
-    assert before["checked"] > before["started"]
     save(folder / "in/d.png", BLUE)
     with Program(folder, "watch", *WORDS, *QUICK) as program:
         program.until(lambda: "in/d.png" in paths(out))
         assert program.end() == 1
+    assert manifest(folder)["counts"]["taken_over"] == 3
     assert labels(out) == {"in/a.png": "red", "in/b.png": "red", "in/c.gif": "damaged", "in/d.png": "blue"}
     with Program(folder, "classify", *WORDS, "--update") as program:
         assert program.ended() == 1

@@ -123,10 +123,10 @@ def test_notices_spell_paths_as_the_folder_was_typed(tmp_path: Path, monkeypatch
         save(Path("in/new/deep/d.png"), solid((1, 2, 3)))
         wanted = {f"{typed.rstrip('/')}/{name}" for name in ("ä b.png", "sub/c.png", "new")}
         assert wanted <= taken(notices, wanted)
-    found = {one.path for one in find_sources(Inputs(named=[typed]))}
+    listed = {one.path for one in find_sources(Inputs(named=[typed]))}
     noticed = {one.path for path in wanted for one in sources_at(path, typed, Inputs(named=[typed]))}
-    assert noticed == found
-    assert len(found) == 3
+    assert noticed == listed
+    assert len(listed) == 3
 
 
 def test_one_file_or_folder_inside_gives_what_the_whole_folder_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""A table that goes on: files that appear in folders become rows, until somebody ends it.
+"""A table that goes on: files that appear in folders become rows, until it is ended.
 
 What is read stands in the journal at once; the table is written again, whole, now and then and at the end. So the same
 command goes on after any end, and the table is the one that the verb itself would make of the folders, and of files
@@ -131,7 +131,7 @@ class Watch(Table[RowType]):
             self._end(opened, waiting, progress)
 
     def _go_on(self, opened: Opened, notices: Notices, waiting: Waiting, progress: TextIO | None) -> None:
-        """Until somebody ends it."""
+        """Until it is ended."""
         look_at = write_at = 0.0
         has_news = opened.todo == "continue"
         while not self._signals.requested:
@@ -214,7 +214,7 @@ class Watch(Table[RowType]):
 
     def _end(self, opened: Opened, waiting: Waiting, progress: TextIO | None) -> None:
         """The last table; the journal goes unless something is left to read."""
-        checked = datetime.now(UTC) - timedelta(seconds=_CLOCK_S)
+        checked = max(self._stream.began, datetime.now(UTC) - timedelta(seconds=_CLOCK_S))
         order = self._look(opened.journal, waiting)
         left = list(waiting)
         if not order and not opened.journal.vanished():
@@ -225,9 +225,10 @@ class Watch(Table[RowType]):
             if not left:
                 opened.journal.remove()
         if left:
+            named = left[0] + ", ..." * (len(left) > 1)
             raise Interrupted(
-                f"{opened.output}: has all but {len(left):,} files that are there ({left[0]}{', ...' * (len(left) > 1)})"
-                ", which were not whole or not yet read. To go on, type the same command again"
+                f"{opened.output}: has all but {len(left):,} files that are there ({named}), which were "
+                "not whole or not yet read. To go on, type the same command again"
             )
 
 

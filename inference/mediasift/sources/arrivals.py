@@ -89,7 +89,7 @@ class Notices(AbstractContextManager["Notices"]):
         return ""
 
     def take(self, timeout_s: float) -> list[tuple[str, str]]:
-        """(path, spelled as its folder was typed, folder) of what changed since the last call; it waits for the first."""
+        """(path, spelled as its folder was typed; folder) of what changed since the last call; waits for the first."""
         paths: dict[tuple[str, str], None] = {}
         try:
             while True:
@@ -137,7 +137,7 @@ def _decoded(mount: str) -> str:
 
 
 class Waiting:
-    """Files that may still be written. One comes out when it was the same for `settle_s` and nobody writes it.
+    """Files that may still be written. One comes out when it was the same for `settle_s` and no one writes it.
 
     Args:
         settle_s: So long.
@@ -187,9 +187,9 @@ class Waiting:
 def writers() -> Iterator[Callable[[Path], bool]]:
     """A function: whether a process has a file open for writing, as far as the system says.
 
-    Linux says so of files of the same user, on local file systems: it grants a read lease on a file only while nobody
-    has it open for writing (fcntl(2), F_SETLEASE). A lease is given back at once; who opens the file meanwhile waits
-    for that, and the signal that then reaches us is ignored, which Python allows in its main thread alone.
+    Linux says so of files of the same user, on local file systems: it grants a read lease only while no process has the
+    file open for writing (fcntl(2), F_SETLEASE). A lease is given back at once; who opens the file meanwhile waits for
+    that, and the signal that then reaches us is ignored, which Python allows in its main thread alone.
     """
     if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
         yield lambda _file: False
