@@ -226,7 +226,7 @@ class Table(Generic[RowType]):
 
     def _publish(self, rows: Iterable[Row | Stored], opened: Opened) -> None:
         """The rows into the table; then the manifest."""
-        what = opened.what
+        what, form = opened.what, opened.form
 
         def then(sha256: str) -> None:
             if self.summary.shard is not None:
@@ -235,7 +235,7 @@ class Table(Generic[RowType]):
             opened.journal.finish(sha256)
 
         write = FORMATS[what["table"]["format"]].write
-        write_atomically(opened.output, lambda file: write(rows, opened.form, file), then=then)
+        write_atomically(opened.output, lambda file: write(rows, form, file), then=then)
         write_atomically(manifest_path(opened.output), self._manifest(what).encode())
 
     def manifest(self) -> str:

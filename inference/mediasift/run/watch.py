@@ -20,7 +20,7 @@ from mediasift.rows import RowType
 from mediasift.run.journal import Journal
 from mediasift.run.process import Signals
 from mediasift.run.resume import check_ours, look
-from mediasift.run.stream import Stream
+from mediasift.run.stream import Stream, refuse_shard
 from mediasift.run.table import Opened, Table
 from mediasift.settings import Option, Settings
 from mediasift.sources.arrivals import POLL_S, Notices, Waiting, writers
@@ -88,6 +88,7 @@ class Watch(Table[RowType]):
         self._folders = self._inputs.names
         self._known: set[str | None] = set()  # tables that we wrote
         self._first_new = -1
+        refuse_shard(stream)
         if mistake := self._mistake():
             self.close()
             raise UsageError(mistake)
