@@ -20,7 +20,7 @@ from mediasift.rows import RowType
 from mediasift.run.journal import Journal
 from mediasift.run.process import Signals
 from mediasift.run.resume import check_ours, look
-from mediasift.run.stream import Stream, refuse_shard
+from mediasift.run.stream import Stream
 from mediasift.run.table import Opened, Table
 from mediasift.settings import Option, Settings
 from mediasift.sources.arrivals import POLL_S, Notices, Waiting, writers
@@ -88,13 +88,14 @@ class Watch(Table[RowType]):
         self._folders = self._inputs.names
         self._known: set[str | None] = set()  # tables that we wrote
         self._first_new = -1
-        refuse_shard(stream)
         if mistake := self._mistake():
             self.close()
             raise UsageError(mistake)
 
     def _mistake(self) -> str:
         """What is wrong with what was named; empty for nothing."""
+        if self._stream.job.cost("shard") is not None:
+            return "shard: files that are yet to come have no parts; watch other folders on other machines"
         made = [str(one) for one in (getattr(self._stream.job.task, name, None) for name in _MAKES) if one]
         for folder in self._folders:
             if not Path(folder).is_dir():
