@@ -61,6 +61,7 @@ OPENERS = {
     "engines/onnx/": "models, registry, descriptions, labels",
     "engines/ocr/tesseract": "what the program wrote",
     "engines/speech/": "configurations of models, paid answers",
+    "engines/vision/codebook_chat": "what a server answers",
     "tables/": "tables",
     "run/": "journal, manifest, profile, pipes to the worker",
     "train/": "the backbone's bytes, and the trial of what was made of them",

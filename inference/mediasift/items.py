@@ -80,6 +80,13 @@ class Clip(Place):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextItem(Place):
+    """A text of a table; `path` names the table and the row, e.g. `posts.csv#row=3`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextWord:
     """A word of a text layer; its box (left, top, width, height) is in pixels of the rendered page."""
 

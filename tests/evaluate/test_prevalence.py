@@ -273,6 +273,23 @@ def test_a_machine_that_filled_in_the_codebook_itself_has_a_column_of_the_variab
         ms.prevalence(tmp_path / "machine.csv", [coded(tmp_path)], label_column="size")
 
 
+def test_a_machines_coded_table_says_of_each_value_whether_it_applies(tmp_path: Path, package):
+    package("yaml", "codebook")
+    (tmp_path / "codebook.yaml").write_text(CODEBOOK)
+    cells = ["flag|sign"] * 8 + ["flag"] * 4 + ["(none)"] * 4
+    for coder in ("anna", "tiny"):
+        lines = [f"{n}.jpg,{coder},no,,{cell}" for n, cell in enumerate(cells)]
+        (tmp_path / f"{coder}.csv").write_text("\n".join(["path,coder,protest,size,things", *lines]) + "\n")
+    options = {"codebook": tmp_path / "codebook.yaml", "variable": "things"}
+    rows = by_name(ms.prevalence(tmp_path / "tiny.csv", [tmp_path / "anna.csv"], **options))
+    assert {label: rows["", label, "naive"].share for label in ("flag", "sign")} == {"flag": 0.75, "sign": 0.5}
+    assert rows["", "flag", "coded"].share == 0.75
+    both = (tmp_path / "tiny.csv").read_text() + "0.jpg,tiny #2,no,,flag\n"
+    (tmp_path / "tiny.csv").write_text(both)
+    with pytest.raises(InputError, match=r"has 2 coders, e\.g\. tiny and tiny #2; one is wanted"):
+        ms.prevalence(tmp_path / "tiny.csv", [tmp_path / "anna.csv"], **options)
+
+
 def test_several_coded_parts_of_what_is_one_item_in_the_table_are_refused(tmp_path: Path):
     (tmp_path / "parts.csv").write_text(
         'path,crop,coder,protest\n0.jpg,"0,0,1,1",anna,yes\n0.jpg,"0,0,0.5,1",anna,no\n'

@@ -79,9 +79,11 @@ class Paid(Engine, ABC):
 
     Attributes:
         folder: Where its answers are kept.
+        keeps_free: Whether answers that cost nothing are kept, too: a server of one's own takes time for them.
     """
 
     folder: Path
+    keeps_free: ClassVar[bool] = False
 
     @abstractmethod
     def price_usd(self, request: Any) -> float | None:
@@ -95,6 +97,10 @@ class Paid(Engine, ABC):
         """The requests in groups, each of which is one call of `run`; as it stands here, one by one."""
         return ([request] for request in batch)
 
+    def bill(self, request: Any, answer: Any) -> Mapping[str, Any]:  # noqa: ARG002  (one that is billed knows)
+        """What the service says an answer did cost: `usd`, and what else belongs into the book; empty: as reserved."""
+        return {}
+
     @abstractmethod
     def answer_to_json(self, answer: Any) -> Any:
         """An answer as JSON values."""
@@ -102,6 +108,25 @@ class Paid(Engine, ABC):
     @abstractmethod
     def answer_from_json(self, data: Any) -> Any:
         """The answer that `answer_to_json` wrote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenPrices(Settings):
+    """What tokens of a language model cost, never what it answers."""
+
+    price_in: Annotated[
+        float, Option("For codebook: USD for a million tokens that the model reads.", least=0, metavar="USD")
+    ] = 0.0
+    price_out: Annotated[
+        float, Option("For codebook: USD for a million tokens that it writes.", least=0, metavar="USD")
+    ] = 0.0
+    picture_tokens: Annotated[
+        int | None, Option("For codebook: how many tokens a picture is at most.", least=1, metavar="TOKENS")
+    ] = None
+
+    def tokens_usd(self, prompt: int, answer: int) -> float:
+        """What so many tokens cost, of a prompt and of its answer."""
+        return (prompt * self.price_in + answer * self.price_out) / 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +168,11 @@ class PaidSettings(Settings):
     def estimate_usd(self, content: Content | None) -> float | None:
         """What a whole source costs at most; None where that cannot be known, as for an address."""
         raise NotImplementedError  # asked only where `is_paid` was made true
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is due for any answer, so that none needs consent."""
+        return False
 
     @property
     def price_list(self) -> str:

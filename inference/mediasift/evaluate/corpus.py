@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mediasift.errors import InputError, UsageError
+from mediasift.evaluate.coded import CODER
 from mediasift.evaluate.labels import NO_LABEL, THRESHOLD
 from mediasift.evaluate.references import shows_presence
 from mediasift.evaluate.sample_drawing import Stratum, read_population
 from mediasift.evaluate.units import Unit, number_text, part_columns, unit_of
+from mediasift.sources.codebook import NOTHING
+from mediasift.sources.labelled import split_labels
 from mediasift.sources.records import composed
 from mediasift.tables.formats import need_columns, read_table
 from mediasift.tables.stored import Record
@@ -47,8 +50,8 @@ def read_corpus(
     """A machine's table.
 
     The label of a unit is that of rank 1; where several may apply, all whose score is at least 0.5, or that have none;
-    of a table of objects or counts, all that are there. A unit without a label, as where nothing was found, has the
-    label `(no label)`.
+    of a table of objects or counts, all that are there; of a coded table, all that stand in its cell. A unit without a
+    label, as where nothing was found, has the label `(no label)`.
 
     Args:
         table: Its file.
@@ -62,20 +65,29 @@ def read_corpus(
         encoding: Of its text; None takes UTF-8.
 
     Raises:
-        InputError: It cannot be read, lacks a column, or says several things of a unit where one is wanted.
+        InputError: It cannot be read, lacks a column, is of several coders, or says several things of a unit where one
+            is wanted.
         UsageError: It has no such column to group by.
     """
     records = read_table(table, encoding)
     label = label or (variable if "label" not in records[0] and variable in records[0] else "label")
     need_columns(table, records, "path", label)
     population = read_population(table, by=by, per="part" if part_columns(columns) else "item", encoding=encoding)
-    presence = shows_presence(records)
+    presence, coders = shows_presence(records), {record[CODER] for record in records if record.get(CODER)}
+    if len(coders) > 1:
+        raise InputError(
+            f"{table}: has {len(coders)} coders, e.g. {' and '.join(sorted(coders)[:2])}; one is wanted: keep the rows "
+            "of one of them"
+        )
     ranked: dict[Unit, list[tuple[float, float | None, str]]] = {}
     for number, record in enumerate(records, 1):
         where = f"{table}: row {number}"
         if (unit := unit_of(record, population.columns, where)) in population.units:
             given = ranked.setdefault(unit, [])
-            if (text := _text(record[label])) and not (presence and _number(record, "count", where) == 0):
+            text = _text(record[label])
+            if coders and several:
+                given += [(0, None, one) for one in split_labels(text) if one != NOTHING]
+            elif text and not (presence and _number(record, "count", where) == 0):
                 score = None if presence else _number(record, "score", where)
                 given.append((_number(record, "rank", where) or 0, score, text))
     labels = {unit: _recoded(_chosen(given, several), recode, presence) for unit, given in ranked.items()}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mediasift.errors import NotFound, Unsupported, UsageError
-from mediasift.items import EmptyItem, FailedItem, Item, MediaFile, Place, RemoteSound
+from mediasift.items import EmptyItem, FailedItem, Item, MediaFile, Place, RemoteSound, TextItem
 from mediasift.media.documents.pages import read_pages
 from mediasift.media.pictures.colors import Background
 from mediasift.media.pictures.headers import check_size
@@ -25,6 +25,7 @@ from mediasift.sources.content import Array, Content, RemoteRecording
 from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves
 from mediasift.sources.naming import Source
 from mediasift.sources.places import Places, Spot
+from mediasift.sources.texts import Cell
 
 AnyItem = Place  # every item knows where it comes from
 Size = tuple[int, int]
@@ -57,6 +58,8 @@ def read_source(
         yield _part(content, source.path, reads, options, admit)
     elif isinstance(content, Places):
         yield from _places(content, source.path, options, needs, admit)
+    elif isinstance(content, Cell):
+        yield TextItem(path=source.path, text=content.text)
     elif isinstance(content, RemoteRecording) and reads == "sound":
         yield RemoteSound(path=source.path)
     else:

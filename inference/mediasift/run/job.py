@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from mediasift import errors
-from mediasift.engines.engine import PaidSettings, Resources
+from mediasift.engines.engine import PaidSettings, Resources, TokenPrices
 from mediasift.errors import MediasiftError, UsageError
 from mediasift.rows import Row
 from mediasift.rows import from_json as row_from_json
@@ -48,7 +48,7 @@ class Job:
 
 def settings(job: Job) -> dict[str, Any]:
     """What decides the rows, as JSON values; what they cost and what must not be written down is left out."""
-    cost = {declared.name for kind in (ModelRunSettings, PaidSettings) for declared in options(kind)}
+    cost = {declared.name for kind in (ModelRunSettings, PaidSettings, TokenPrices) for declared in options(kind)}
     decides = {name: value for name, value in to_json(job.task, secrets=False).items() if name not in cost}
     return {"task": job.task.name, **decides, "inputs": job.inputs.names}
 

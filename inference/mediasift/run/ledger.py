@@ -37,7 +37,7 @@ def check_consent(job: Job) -> None:
         UsageError: More than the limit may be due.
     """
     task = job.task
-    if not isinstance(task, PaidSettings) or not task.is_paid:
+    if not isinstance(task, PaidSettings) or not task.is_paid or task.is_free:
         return
     if task.yes and task.max_cost is None and not task.dry_run:
         return
@@ -80,7 +80,8 @@ class Ledger:
     def run(self, batch: Sequence[Any]) -> list[Any]:
         """The engine's answers, bought now or before; an ItemError where it did not answer one request of several."""
         prices = [self._engine.price_usd(request) for request in batch]
-        keys = ["" if usd == 0 else self._engine.key(request) for request, usd in zip(batch, prices, strict=True)]
+        sent = [usd != 0 or self._engine.keeps_free for usd in prices]
+        keys = [self._engine.key(request) if is_sent else "" for request, is_sent in zip(batch, sent, strict=True)]
         asked = {key: _Asked(*one) for key, *one in zip(keys, batch, prices, strict=True) if key}
         answers = self._answers(asked)
         return [answers[key] if key else self._engine.run([one])[0] for key, one in zip(keys, batch, strict=True)]
@@ -125,15 +126,18 @@ class Ledger:
         for key in paid:
             data = json.dumps(self._engine.answer_to_json(arrived[key]), ensure_ascii=False)
             write_atomically(self._engine.folder / f"{key}.json", data.encode())
-        self._note("paid", paid)
+        bills = {key: self._engine.bill(one.request, arrived[key]) for key, one in paid.items()}
+        self._note("paid", paid, bills)
+        less = {key: (paid[key].usd or 0.0) - bill["usd"] for key, bill in bills.items() if "usd" in bill}
+        self._note("released", {key: _Asked(None, usd) for key, usd in less.items() if usd})
         self._note("released", unpaid)
         return arrived
 
     def _reserve(self, asked: Mapping[str, _Asked]) -> None:
-        if self._max_cost is None and not self._yes:
-            raise ConsentNeeded("a paid service is asked only with a limit (max_cost) or a yes; nothing was sent")
         known = [one.usd for one in asked.values() if one.usd is not None]
         usd = sum(known) if len(known) == len(asked) else None
+        if usd != 0 and self._max_cost is None and not self._yes:
+            raise ConsentNeeded("a paid service is asked only with a limit (max_cost) or a yes; nothing was sent")
         with self._lock:
             if self._book is None:
                 self._book = Book(self._engine.folder)
@@ -147,10 +151,12 @@ class Ledger:
                 )
             book.note("reserved", {key: one.usd for key, one in asked.items()})
 
-    def _note(self, event: str, asked: Mapping[str, _Asked]) -> None:
+    def _note(
+        self, event: str, asked: Mapping[str, _Asked], bills: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:  # fmt: skip
         with self._lock:
             if self._book is not None and asked:
-                self._book.note(event, {key: one.usd for key, one in asked.items()})
+                self._book.note(event, {key: one.usd for key, one in asked.items()}, bills or {})
 
 
 class _Asked(NamedTuple):
@@ -190,10 +196,15 @@ class Book(Lines):
             raise
         self.cut()  # what a kill cut off was not sent yet
 
-    def note(self, event: str, prices: Mapping[str, float | None]) -> None:
-        """A line for each key, with its price in USD; all are on the disk when this returns."""
+    def note(
+        self, event: str, prices: Mapping[str, float | None], bills: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:  # fmt: skip
+        """A line for each key, with its price in USD and what its bill says; all are on the disk when this returns."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        entries = ({"event": event, "key": key, "usd": usd, "at": at} for key, usd in prices.items())
+        bills = bills or {}
+        entries = (
+            {"event": event, "key": key, "usd": usd, "at": at, **bills.get(key, {})} for key, usd in prices.items()
+        )
         self.append_texts(map(to_text, entries))
         self.sync()
         self.usd += _SIGNS[event] * sum(usd or 0.0 for usd in prices.values())

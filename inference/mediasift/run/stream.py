@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import InputError, Interrupted, SetupError, UsageError
-from mediasift.rows import Row, RowType
+from mediasift.rows import Row, RowType, columns
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal
@@ -241,7 +241,7 @@ class Stream(Generic[RowType]):
         if journal is None:
             for finished in self.read(sources, shown):
                 summary.sources += 1
-                yield from cast("list[RowType]", finished.rows)
+                yield from self._noted(cast("list[RowType]", finished.rows), summary)
         else:
             for place, new in self.kept(sources, journal, shown):
                 order.append(place)
@@ -259,7 +259,19 @@ class Stream(Generic[RowType]):
             summary.vanished = [journal.path_at(place) for place in dict.fromkeys(vanished)]
             order.extend(vanished)
             summary.repeated = journal.repeated(order)
-            yield from journal.each(order, self.row_type)
+            yield from self._noted(journal.each(order, self.row_type), summary)
+
+    def _noted(
+        self, rows: Iterable[RowType | Stored], summary: Summary
+    ) -> Iterator[RowType | Stored]:  # fmt: skip
+        """The same rows; the models that services say have answered are counted."""
+        if not {"model", "answered"} <= {column.name for column in columns(self.row_type)}:
+            yield from rows
+            return
+        for row in rows:
+            if model := getattr(row, "model", None):
+                summary.models[model] = summary.models.get(model, 0) + 1
+            yield row
 
     def tell(self, summary: Summary) -> None:
         """Put what the engine knows of the run into the summary."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from mediasift.errors import InputError, ItemError, NotFound, Unreadable, Unsupported, UsageError
+from mediasift.errors import EmptyFile, InputError, ItemError, NotFound, Unreadable, Unsupported, UsageError
 from mediasift.sources.boxes import ROW, Part, box_columns, read_boxes
 from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.folders import Folder, Skipped
@@ -24,6 +24,7 @@ from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
 from mediasift.sources.records import SHEET, SHEETS, bytes_of
 from mediasift.sources.settings import ListSettings
 from mediasift.sources.spellings import listed_file, otherwise_composed, shown_path
+from mediasift.sources.texts import Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Inputs:
         keep: Columns of a list to carry into every row.
         encoding: Of lists; None takes UTF-8.
         boxes: What is named is a table of boxes, and each box an input; or each picture with boxes, whole.
+        texts: What stands in `column` is no path, but the text that is an input.
     """
 
     named: Sequence[str | Path | Content]
@@ -64,6 +66,7 @@ class Inputs:
     keep: tuple[str, ...] = ()
     encoding: str | None = None
     boxes: Literal["", "each", "whole"] = ""
+    texts: bool = False
 
     @classmethod
     def of(cls, settings: ListSettings, named: Sequence[str | Path | Content]) -> Inputs:
@@ -71,7 +74,7 @@ class Inputs:
         lists = {field.name: getattr(settings, field.name) for field in fields(ListSettings) if field.name != "shard"}
         table = getattr(settings, "boxes", None)
         if table is None:
-            return cls(named=named, **lists)
+            return cls(named=named, **lists, texts=getattr(settings, "texts", False))
         if getattr(settings, "blur", False):
             return cls(named=named, **lists, boxes="whole")
         lists["keep"] = tuple(dict.fromkeys((*box_columns(table, settings.encoding), *settings.keep)))
@@ -234,11 +237,26 @@ def _from_table(file: Path, inputs: Inputs, data: bytes | None = None) -> Iterat
     if inputs.boxes:
         yield from _from_boxes(file, inputs)
         return
+    if inputs.texts:
+        yield from _from_texts(file, inputs, data)
+        return
     for path, kept, line in listed_paths(file, inputs.column, inputs.keep, inputs.encoding, data):
         if path.strip():
             yield Source(path=path, content=_listed(path, file.parent), kept=kept)
         else:
             yield Source(path=path, kept=kept, failure=NotFound(f"line {line} of {file.name} has no path"))
+
+
+def _from_texts(file: Path, inputs: Inputs, data: bytes | None) -> Iterator[Source]:
+    """A source for each row, named for the table and its number."""
+    if inputs.column is None:
+        raise UsageError(f"{file}: say which column holds the texts: --column NAME")
+    for row, (text, kept, _) in enumerate(listed_paths(file, inputs.column, inputs.keep, inputs.encoding, data), 1):
+        path = f"{file}#row={row}"
+        if text.strip():
+            yield Source(path=path, content=Cell(path, text), kept=kept)
+        else:
+            yield Source(path=path, kept=kept, failure=EmptyFile("the row has no text"))
 
 
 def _from_boxes(file: Path, inputs: Inputs) -> Iterator[Source]:

@@ -34,6 +34,7 @@ class Summary:
         vanished: Inputs of an earlier run that are no longer there; their rows stay, at the end of the table.
         repeated: [path, carried-along columns, how often] of each input that was named more than once.
         shard: Which part of the inputs these are, and where they stand among all, see `sources.shards.Listing`.
+        models: What a service says of the model that answered → rows that follow from its answers.
         worker_restarts: How often the worker process died.
         worker_peak_bytes: Its largest resident memory; 0 where there was none, or the system does not tell.
         seconds: Per stage; `longest_item` is the slowest to read and prepare.
@@ -48,6 +49,7 @@ class Summary:
     vanished: list[str] = field(default_factory=list)
     repeated: list[list[Any]] = field(default_factory=list)
     shard: dict[str, Any] | None = None
+    models: dict[str, int] = field(default_factory=dict)
     worker_restarts: int = 0
     worker_peak_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)

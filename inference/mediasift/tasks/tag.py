@@ -10,12 +10,13 @@ from mediasift.engines.engine import Resources, check_options
 from mediasift.engines.vision import ENGINES, VisionEngines
 from mediasift.engines.vision.tags import Reply, Tag, VisionEngine, counts
 from mediasift.errors import ItemError, TryAgain, UsageError
-from mediasift.items import Item
+from mediasift.items import Item, TextItem
 from mediasift.media.counting import most_pictures
 from mediasift.media.settings import PartSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
 from mediasift.sources.content import Content
+from mediasift.sources.texts import Cell
 from mediasift.tasks.objects import box_columns
 from mediasift.tasks.task import CountSettings, EngineRunSettings, Reads, Started
 
@@ -90,6 +91,10 @@ class Tagging(VisionEngines, CountSettings, PartSettings, EngineRunSettings):
                choices=ENGINES.keys),
     ] = None  # fmt: skip
 
+    wide: Annotated[
+        bool, Option("A row for each picture, with a column for each feature or variable: a coded table.")
+    ] = False
+
     @property
     def chosen(self) -> type[VisionEngine]:
         """The engine.
@@ -106,9 +111,23 @@ class Tagging(VisionEngines, CountSettings, PartSettings, EngineRunSettings):
         """Whether the engine's answers cost money."""
         return hasattr(self.chosen, "price_usd")
 
+    @property
+    def is_free(self) -> bool:
+        """See `PaidSettings`."""
+        return self.chosen.usd(self, 1) == 0
+
     def estimate_usd(self, content: Content | None) -> float | None:
-        """What all pictures of a source cost at most."""
-        return None if content is None else self.chosen.usd(self, most_pictures(content, self))
+        """What all pictures of a source cost at most, or a text."""
+        if content is None:
+            return None
+        if isinstance(content, Cell):
+            return self.chosen.text_usd(self, content.text)
+        return self.chosen.usd(self, most_pictures(content, self))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Features or variables, in their order."""
+        return self.chosen.columns(self)
 
     @property
     def price_list(self) -> str:
@@ -124,7 +143,9 @@ class Tagging(VisionEngines, CountSettings, PartSettings, EngineRunSettings):
         """
         engine = self.chosen
         check_options(self, str(self.engine), ENGINES)
-        columns = engine.columns(self)
+        if self.wide and self.per:
+            raise UsageError("--wide has a row for each picture, and --per counts: choose one")
+        columns = self.columns
         patience_s = min(self.request_timeout_s, resources.engine_timeout_s or self.request_timeout_s)
         return StartedTagging(str(self.engine), engine(self, resources), columns, patience_s)
 
@@ -133,7 +154,7 @@ class _Asked(NamedTuple):
     """What is asked about a picture of that (width, height), and how it was read."""
 
     requests: Sequence[Any]
-    size: tuple[int, int]
+    size: tuple[int, int] | None
     note: str
 
 
@@ -146,14 +167,32 @@ class StartedTagging(Started):
         self.patience_s, self.batch_size = patience_s, engine.batch
         self.facts, self.concurrency = engine.facts, engine.concurrency
 
-    def prepare(self, item: Item) -> _Asked:
+    def prepare(self, item: Item | TextItem) -> _Asked:
         """What is asked about it."""
+        if isinstance(item, TextItem):
+            return _Asked(self._recogniser.requests(item), None, "")
         return _Asked(self._recogniser.requests(item), item.original_size, item.note)
 
     def infer(self, batch: Sequence[_Asked]) -> list[Sequence[Row] | ItemError]:
         """The rows of each picture, its features in their order; for one that failed, a row with the error."""
-        answers = iter(self.engine.run([request for one in batch for request in one.requests]))
+        answers = iter(self._replies([request for one in batch for request in one.requests]))
         return [self._answered(one, [next(answers) for _ in one.requests]) for one in batch]
+
+    def _replies(self, requests: list[Any]) -> list[Reply | ItemError]:
+        """The reply to each request, or to what is asked after it until the reply is an answer."""
+        replies: list[Reply | ItemError] = list(self.engine.run(requests))
+        while True:
+            again: dict[int, Any] = {}
+            for at, reply in enumerate(replies):
+                step = self._recogniser.after(requests[at], reply) if isinstance(reply, Reply) else None
+                if isinstance(step, ItemError):
+                    replies[at] = step
+                elif step is not None:
+                    again[at] = requests[at] = step
+            if not again:
+                return replies
+            for at, reply in zip(again, self.engine.run(list(again.values())), strict=True):
+                replies[at] = reply
 
     def _answered(self, asked: _Asked, answers: Sequence[Reply | ItemError]) -> Sequence[Row] | ItemError:
         errors = [one for one in answers if isinstance(one, ItemError)]
@@ -164,7 +203,8 @@ class StartedTagging(Started):
         rows: dict[str, list[Row]] = {name: [] for name in self._columns}
         for request, answer in zip(asked.requests, answers, strict=True):
             for feature in self._recogniser.asked(request):
-                blank = Tagged(engine=self._name, feature=feature, note=asked.note or None)
+                number = getattr(request, "number", None)
+                blank = Tagged(engine=self._name, feature=feature, number=number, note=asked.note or None)
                 if isinstance(answer, ItemError):
                     rows[feature].append(replace(blank, error=answer.as_cell()))
                 else:
@@ -184,7 +224,7 @@ def tagged(blank: Tagged, tags: Sequence[Tag], reply: Reply, size: tuple[int, in
     """
     blank = replace(
         blank, model=reply.model or None, request_id=reply.request_id or None, answered=reply.answered or None,
-        found=sum(map(counts, tags)),
+        found=sum(map(counts, tags)), note="; ".join(part for part in (blank.note, reply.note) if part) or None,
     )  # fmt: skip
     return [
         replace(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from mediasift.evaluate.counts import Counts
+from mediasift.evaluate.wide import Wide
 from mediasift.rows import Row
 from mediasift.run.stream import Named, stream_of
 from mediasift.run.table import Table
@@ -60,6 +61,8 @@ def table_of(settings: Any, inputs: Named) -> Any:
     if hasattr(settings, "table"):
         return settings.table(inputs)
     stream, per = stream_of(settings, inputs), getattr(settings, "per", None)
+    if getattr(settings, "wide", False):
+        return Table(Wide(stream))
     return Table(stream if per is None else Counts(stream, per))
 
 

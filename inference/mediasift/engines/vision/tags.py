@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from mediasift.engines.engine import Engine, Resources
-from mediasift.items import Item
 from mediasift.sources.boxes import Box
+from mediasift.sources.codebook import NOTHING
 
 FEATURES = (
     "labels", "objects", "faces", "text", "sensitive", "landmarks", "logos", "web", "people", "captions",
@@ -23,7 +23,8 @@ _LIKELY, UNKNOWN = 4, "unknown"
 
 def counts(one: Any) -> bool:
     """Whether a tag, or its row, is a thing that is there: no attribute, and likely where it has a likelihood."""
-    return not one.attribute and (one.value != UNKNOWN if one.likelihood is None else one.likelihood >= _LIKELY)
+    is_unknown = one.label is not None and one.value == UNKNOWN  # words that answer a question may be the same
+    return not one.attribute and (not is_unknown if one.likelihood is None else one.likelihood >= _LIKELY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +65,14 @@ class Reply:
         model: Version of the model, where the service states it.
         request_id: The service's identifier of the request.
         answered: When, ISO 8601, by the service's clock.
+        note: How it was asked, where a reader of the table should know.
     """
 
     raw: Any
     model: str = ""
     request_id: str = ""
     answered: str = ""
+    note: str = ""
 
 
 def boxed(edges: Sequence[tuple[float, float]], size: tuple[int, int] | None, *, is_px: bool = True) -> dict[str, Any]:
@@ -95,9 +98,11 @@ class VisionEngine(Engine):
 
     Attributes:
         batch: Requests of so many pictures are handed over at a time, at most.
+        nothing: What stands in a table with one row a picture where a feature has nothing there.
     """
 
     batch: ClassVar[int] = 1
+    nothing: ClassVar[str] = NOTHING
 
     def __init__(self, settings: Any, resources: Resources) -> None:
         """Make it ready."""
@@ -117,6 +122,11 @@ class VisionEngine(Engine):
         raise NotImplementedError  # asked only of engines that are paid
 
     @classmethod
+    def text_usd(cls, settings: Any, text: str) -> float:
+        """Of one that reads texts: what a text costs at most."""
+        raise NotImplementedError  # asked only of engines that read texts
+
+    @classmethod
     def price_list(cls, settings: Any) -> str:
         """Of an engine that is paid: a sentence on the prices that `usd` reckons with, and of when they are."""
         raise NotImplementedError  # asked only of engines that are paid
@@ -129,7 +139,12 @@ class VisionEngine(Engine):
         """See `engines.engine.Paid`."""
         return Reply(**data)
 
-    def requests(self, item: Item) -> Sequence[Any]:
+    @classmethod
+    def coder(cls, settings: Any, number: int | None) -> str:  # noqa: ARG003  (of a service, whatever it is about)
+        """Who says what a tag of that number says, in a table with one row a picture and coder."""
+        return str(settings.engine)
+
+    def requests(self, item: Any) -> Sequence[Any]:
         """What is asked about a picture; cheap work, done while others are read.
 
         Raises:
@@ -140,6 +155,10 @@ class VisionEngine(Engine):
     def asked(self, request: Any) -> Sequence[str]:
         """Those of `columns` that a request asks about."""
         raise NotImplementedError  # each engine has its own
+
+    def after(self, request: Any, reply: Reply) -> Any:  # noqa: ARG002  (a service's reply is one)
+        """What is asked next where a reply is no answer, or the ItemError that ends it; None where it is one."""
+        return None
 
     def tags(self, request: Any, reply: Reply) -> Sequence[Tag]:
         """What the reply to a request says."""
