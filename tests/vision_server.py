@@ -1,6 +1,8 @@
 """Services that recognise what pictures show, on loopback, written from their published protocols.
 
-- Google: `POST /v1/images:annotate`, https://cloud.google.com/vision/docs/reference/rest/v1/images/annotate.
+- Google: `POST /v1/images:annotate`, https://cloud.google.com/vision/docs/reference/rest/v1/images/annotate
+- Amazon: JSON 1.1 with `X-Amz-Target`, https://docs.aws.amazon.com/rekognition/latest/APIReference
+- Azure: `POST /computervision/imageanalysis:analyze`, https://learn.microsoft.com/rest/api/computervision
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
@@ -30,7 +33,7 @@ class Server:
         planned: What happens to the next requests, in order: (status, headers, body), `cut`, `half` of an answer,
             `nonsense` instead of JSON, or seconds of delay.
         delay_s: How long every answer takes.
-        refused: SHA-256 of pictures that are refused by content.
+        refused: SHA-256 of pictures that are refused by content, with Google's code of the reason.
         requests: The JSON of each request, or for Azure its query.
         answered: (SHA-256 of the picture, operation) of all that was answered well, which is what is billed.
         headers: Of the last request.
@@ -69,7 +72,7 @@ def picture(data: bytes) -> tuple[str, int, int]:
         return sha256(data).hexdigest(), opened.width, opened.height
 
 
-def google(server: Server, body: bytes) -> dict:
+def google(server: Server, body: bytes, *_) -> dict:
     asked = json.loads(body)
     server.requests.append(asked)
     assert len(body) <= 10_000_000
@@ -136,7 +139,85 @@ def google_part(operation: str, digest: str, width: int, height: int) -> dict:
     return parts[operation]
 
 
-SERVICES = {"/v1/images:annotate": google}
+def rekognition(server: Server, body: bytes, headers, _) -> dict:
+    asked = json.loads(body)
+    server.requests.append(asked)
+    service, _, operation = headers["X-Amz-Target"].partition(".")
+    assert (service, headers["Content-Type"]) == ("RekognitionService", "application/x-amz-json-1.1")
+    assert headers["Authorization"].startswith("AWS4-HMAC-SHA256 ")
+    data = base64.b64decode(asked["Image"]["Bytes"])
+    assert len(data) <= 5 << 20
+    digest, *_ = picture(data)
+    if digest in server.refused:
+        raise Refused({"__type": "InvalidImageFormatException", "Message": "Request has invalid image format"})
+    server.answered.append((digest, operation))
+    return rekognition_part(operation, digest)
+
+
+def rekognition_part(operation: str, digest: str) -> dict:
+    """What the service answers, in the form of its samples."""
+    box = {"Width": 0.25, "Height": 0.5, "Left": 0.125, "Top": 0.25}
+    parts: dict = {
+        "DetectLabels": {"Labels": [
+            {"Name": "Dog", "Confidence": 98.5, "Parents": [{"Name": "Animal"}], "Categories": [{"Name": "Animals"}],
+             "Instances": [{"BoundingBox": box, "Confidence": 96.25}, {"BoundingBox": box, "Confidence": 75.0}]},
+            {"Name": f"Kind {digest[:2]}", "Confidence": 60.0, "Parents": [], "Instances": []},
+        ], "LabelModelVersion": "3.0"},
+        "DetectFaces": {"FaceDetails": [
+            {"BoundingBox": box, "Confidence": 99.5, "AgeRange": {"Low": 20, "High": 29},
+             "Smile": {"Value": True, "Confidence": 87.5}, "Gender": {"Value": "Female", "Confidence": 75.0},
+             "Emotions": [{"Type": "HAPPY", "Confidence": 93.75}, {"Type": "SAD", "Confidence": 1.5}],
+             "Pose": {"Roll": -5.5, "Yaw": 1.25, "Pitch": 0.5}, "Quality": {"Brightness": 70.5, "Sharpness": 90.0}}]},
+        "DetectText": {"TextDetections": [
+            {"DetectedText": "STOP NOW", "Type": "LINE", "Id": 0, "Confidence": 99.0, "Geometry": {"BoundingBox": box}},
+            {"DetectedText": "STOP", "Type": "WORD", "Id": 1, "ParentId": 0, "Confidence": 99.0,
+             "Geometry": {"BoundingBox": box}}], "TextModelVersion": "3.0"},
+        "DetectModerationLabels": {"ModerationLabels": [
+            {"Name": "Weapons", "ParentName": "Violence", "Confidence": 88.0, "TaxonomyLevel": 2}],
+            "ModerationModelVersion": "7.0"},
+    }  # fmt: skip
+    return parts[operation]
+
+
+class Refused(Exception):
+    """What the service does not take: its JSON, with status 400."""
+
+    def __init__(self, body: dict) -> None:
+        super().__init__()
+        self.body = body
+
+
+def azure(server: Server, body: bytes, headers, query: dict) -> dict:
+    server.requests.append(query)
+    assert headers["Ocp-Apim-Subscription-Key"] == "k"
+    digest, width, height = picture(body)
+    features = query["features"][0].split(",")
+    if digest in server.refused:
+        inner = {"code": "InvalidImageSize", "message": "The image dimension is not allowed to be smaller than 50."}
+        raise Refused({"error": {"code": "InvalidRequest", "message": inner["message"], "innererror": inner}})
+    server.answered += [(digest, name) for name in features]
+    parts = [azure_part(name, digest, width, height) for name in features]
+    return {"modelVersion": "2023-10-01", "metadata": {"width": width, "height": height},
+            **{key: value for part in parts for key, value in part.items()}}  # fmt: skip
+
+
+def azure_part(feature: str, digest: str, width: int, height: int) -> dict:
+    """What the service answers, in the form of its samples."""
+    box = {"x": width // 4, "y": height // 2, "w": width // 2, "h": height // 4}
+    corners = [{"x": 0, "y": 0}, {"x": width // 2, "y": 0}, {"x": width // 2, "y": height}, {"x": 0, "y": height}]
+    words = [{"text": "STOP", "boundingPolygon": corners, "confidence": 0.875}]
+    parts: dict = {
+        "tags": {"tagsResult": {"values": [{"name": "dog", "confidence": 0.96875},
+                                           {"name": f"kind {digest[:2]}", "confidence": 0.5}]}},
+        "objects": {"objectsResult": {"values": [{"boundingBox": box, "tags": [{"name": "dog", "confidence": 0.75}]}]}},
+        "people": {"peopleResult": {"values": [{"boundingBox": box, "confidence": 0.9375}]}},
+        "read": {"readResult": {"blocks": [{"lines": [{"text": "STOP", "boundingPolygon": corners, "words": words}]}]}},
+        "caption": {"captionResult": {"text": "a dog that runs", "confidence": 0.625}},
+    }  # fmt: skip
+    return parts[feature]
+
+
+SERVICES = {"/v1/images:annotate": google, "/": rekognition, "/computervision/imageanalysis:analyze": azure}
 
 
 def _handler(server: Server):
@@ -156,15 +237,19 @@ def _handler(server: Server):
                 if plan == "nonsense":
                     return self.reply(200, {}, b"<html>busy</html>")
                 time.sleep(0 if isinstance(plan, str) else plan)
-                with server.lock:
-                    answer = SERVICES[self.path.partition("?")[0]](server, body)
+                address = urlsplit(self.path)
+                try:
+                    with server.lock:
+                        answer = SERVICES[address.path](server, body, self.headers, parse_qs(address.query))
+                except Refused as error:
+                    return self.reply(400, {}, json.dumps(error.body).encode())
                 data = json.dumps(answer).encode()
                 return self.reply(200, {}, data, short=plan == "half")
 
         def reply(self, status: int, headers: dict, body: bytes, *, short: bool = False) -> None:
             self.send_response_only(status)
             for name, value in {"Date": DATE, "Content-Type": "application/json", "Content-Length": len(body),
-                                **headers}.items():  # fmt: skip
+                                "x-amzn-RequestId": "r-1", "apim-request-id": "r-1", **headers}.items():  # fmt: skip
                 self.send_header(name, str(value))
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if short else body)

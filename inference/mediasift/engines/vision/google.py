@@ -106,10 +106,10 @@ class GoogleVision(Service):
         if group:
             yield group
 
-    def run(self, batch: Sequence[Question]) -> list[Reply | ItemError]:
+    def sent(self, group: Sequence[Question]) -> list[Reply | ItemError]:
         """One request, and its answer taken apart by picture and by what is bought."""
-        pictures = list({one.digest: one.data for one in batch}.items())
-        wanted = {digest: [one for q in batch if q.digest == digest for one in q.operations] for digest, _ in pictures}
+        pictures = list({one.digest: one.data for one in group}.items())
+        wanted = {digest: [one for q in group if q.digest == digest for one in q.operations] for digest, _ in pictures}
         vision = self._vision
         request = vision.BatchAnnotateImagesRequest(requests=[
             vision.AnnotateImageRequest(
@@ -118,11 +118,11 @@ class GoogleVision(Service):
                           for one in wanted[digest]],
             ) for digest, data in pictures
         ])  # fmt: skip
-        answer, headers = self._sent(request)
+        answer, headers = self._answer_to(request)
         if len(answer.responses) != len(pictures):
             raise InferenceFailed(f"Google answers {len(answer.responses)} of {len(pictures)} pictures")
         by_picture = {digest: one for (digest, _), one in zip(pictures, answer.responses, strict=True)}
-        return [self._part(by_picture[one.digest], one.operations, headers) for one in batch]
+        return [self._part(by_picture[one.digest], one.operations, headers) for one in group]
 
     def _part(self, response: Any, operations: Sequence[str], headers: Mapping[str, str]) -> Reply | ItemError:
         """What belongs to these operations; what is there is right even where there is an error beside it."""
@@ -138,7 +138,7 @@ class GoogleVision(Service):
             raise error
         return Reply(raw=part, model=_MODEL, answered=moment(headers.get("date")))
 
-    def _sent(self, request: Any) -> tuple[Any, Mapping[str, str]]:
+    def _answer_to(self, request: Any) -> tuple[Any, Mapping[str, str]]:
         """The answer and its headers; the service's errors as ours."""
         kept: dict[str, str] = {}
         try:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 
 from mediasift.engines.engine import Paid, PaidSettings, Resources
 from mediasift.engines.vision.tags import FEATURES, Reply, Tag, VisionEngine
-from mediasift.errors import EngineError, InferenceFailed, MediasiftError, TryAgain, Unsupported, UsageError
+from mediasift.errors import EngineError, InferenceFailed, ItemError, MediasiftError, TryAgain, Unsupported, UsageError
 from mediasift.items import Item
 from mediasift.media.pictures.encode import ENCODERS
 from mediasift.media.pictures.transforms import resize
@@ -112,6 +112,19 @@ class Service(VisionEngine, Paid):
         """
 
     @abstractmethod
+    def sent(self, group: Sequence[Question]) -> list[Reply | ItemError]:
+        """What one call answers, a group of `together`; raises an InferenceFailed that is about all of it."""
+
+    def run(self, batch: Sequence[Question]) -> list[Reply | ItemError]:
+        """See `VisionEngine`. What fails for several pictures is raised, so that the one to blame is looked for."""
+        try:
+            return self.sent(batch)
+        except InferenceFailed as error:
+            if len({one.digest for one in batch}) > 1 and not isinstance(error, TryAgain):
+                raise
+            return [error] * len(batch)
+
+    @abstractmethod
     def question(self) -> Any:
         """All that is asked besides picture and operations, as JSON values: versions, languages, limits."""
 
@@ -203,7 +216,7 @@ def failure(service: str, status: int, message: str, headers: Mapping[str, str],
         headers: Of the answer, names in lower case.
         login: What to type or see to where the credentials are refused.
     """
-    text = f"{service} answers {status}: {message}"
+    text = f"{service} answers {status}: {' '.join(message.split())}"
     if status in (401, 403):
         return EngineError(f"{text}; {login}")
     if status == 404:
