@@ -15,7 +15,9 @@ from PIL import Image
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.engines.vision import google_answers
+from mediasift.engines.vision.azure import AzureVision
 from mediasift.engines.vision.google import GoogleVision
+from mediasift.engines.vision.rekognition import Rekognition
 from mediasift.engines.vision.service import Limits, after_s, shown
 from mediasift.errors import ConsentNeeded, EngineError, Unsupported, UsageError
 from mediasift.items import Item
@@ -41,7 +43,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-ENGINES = ("google-vision", "rekognition", "azure-vision")
+ENGINES = tuple(engine.name for engine in (GoogleVision, Rekognition, AzureVision))
 
 
 @pytest.fixture
