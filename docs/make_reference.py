@@ -6,7 +6,6 @@ python docs/make_reference.py
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING
@@ -41,12 +40,14 @@ def page() -> str:
     from mediasift.evaluate.labels import Measure
     from mediasift.evaluate.prevalence import Prevalence, Share
     from mediasift.evaluate.sample import Sample
+    from mediasift.provenance.rerun import Check, Rerun
     from mediasift.train.settings import Train
     from mediasift.verbs import VERBS
 
     others: dict[str, tuple[Any, Any]] = {
         "train": (Train, None), "sample": (Sample, None), "agree": (Agree, Agreement),
-        "prevalence": (Prevalence, Share), "evaluate": (EvaluateLabels, Measure), "bench": (BenchSettings, None),
+        "prevalence": (Prevalence, Share), "evaluate": (EvaluateLabels, Measure), "rerun": (Rerun, Check),
+        "bench": (BenchSettings, None),
         "models describe": (DescribeSettings, None),
     }  # fmt: skip
     verbs = [section(name, one.load(), one.load().row) for name, one in VERBS.items()]
@@ -111,22 +112,13 @@ def values(declared: Any) -> str:
 def columns(row_type: Any) -> Iterator[str]:
     """The columns that are the verb's own."""
     from mediasift.rows import columns as of
+    from mediasift.tables.schema import meanings
 
-    text = meanings(row_type)
+    text = {name: meaning.replace("|", "\\|") for name, meaning in meanings(row_type).items()}
     for column in of(row_type):
         if column.name not in ("path", "page", "frame", "time_s", "error"):
             kind = {"str": "text", "int": "whole number", "float": "number", "ndarray": "vector"}
             yield f"| `{column.name}` | {kind.get(column.type.__name__, column.type.__name__)} | {text[column.name]} |"
-
-
-def meanings(row_type: Any) -> dict[str, str]:
-    """Column → what its class's docstring says under `Attributes:`."""
-    section = (inspect.getdoc(row_type) or "").partition("Attributes:")[2]
-    texts = {}
-    for names, text in re.findall(r"^    ([\w, ]+): (.*(?:\n {8}.*)*)", section, re.MULTILINE):
-        for name in names.split(", "):
-            texts[name] = " ".join(text.split()).replace("|", "\\|")
-    return texts
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "inference" / "mediasift"
 
 ROOMS = (
     "errors", "items", "rows", "settings", "system", "sources", "media", "engines", "tasks", "tables", "run",
-    "compare", "evaluate", "look", "train", "serve", "bench", "verbs", "cli", "__main__",
+    "compare", "evaluate", "look", "train", "serve", "bench", "provenance", "verbs", "cli", "__main__",
 )  # fmt: skip
 """From the ground up: a module imports only from rooms that stand before its own."""
 
@@ -67,6 +67,7 @@ OPENERS = {
     "engines/vision/codebook_chat": "what a server answers",
     "tables/": "tables",
     "run/": "journal, manifest, profile, pipes to the worker",
+    "provenance/": "tables beside each other, and the references that come with the package",
     "train/": "the backbone's bytes, and the trial of what was made of them",
     "bench/": "results, and the child's pipe",
     "cli/__init__": "the null device, after a broken pipe",

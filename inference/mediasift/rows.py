@@ -22,10 +22,9 @@ _LAST = ("found", "error")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What every row carries; tasks add their columns by subclassing.
+    """What every row carries; tasks add their columns by subclassing. Its place is that of `mediasift.items.Place`.
 
     Attributes:
-        path, page, frame, time_s: Where the row comes from, see `mediasift.items.Place`.
         error: `CODE: sentence`, empty when all went well.
         kept: Columns carried along from an input list (`--keep`), as (name, value) pairs.
         shared: Which of these columns the table has; rows about two pictures have places of their own.

@@ -39,6 +39,7 @@ class Option:
         parse: Text of the command line → the value, or a dictionary of fields; it may raise a UsageError.
         multiple: A sequence is given part by part, the option repeated, rather than separated by commas.
         secret: It is never written to a journal or manifest.
+        writes: It names a file or folder that the verb writes; `rerun` puts another in its place.
         check: Raises a UsageError for a value that the rest cannot describe.
     """
 
@@ -55,6 +56,7 @@ class Option:
     parse: Callable[[str], Any] | None = None
     multiple: bool = False
     secret: bool = False
+    writes: bool = False
     check: Callable[[Any], object] | None = None
 
 

@@ -31,6 +31,7 @@ OTHERS: dict[str, tuple[str, str]] = {
         "Report how often labels occur, corrected for errors by a coded sample.",
     ),
     "merge": ("mediasift.cli.merge", "Put the tables of all parts of a run (--shard) together."),
+    "rerun": ("mediasift.cli.rerun", "Prove the numbers of a table on this machine, or name the first difference."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "watch": ("mediasift.cli.watch", "Keep a table of folders in which pictures appear."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),

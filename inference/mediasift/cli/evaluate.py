@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from mediasift import verbs
 from mediasift.cli.derived import own_options
 from mediasift.errors import UsageError
-from mediasift.evaluate.error_rates import TextScore
+from mediasift.evaluate.error_rates import EvaluateText, TextScore
 from mediasift.evaluate.evaluation import EvaluateLabels
 from mediasift.evaluate.labels import Evaluation, Measure
 from mediasift.evaluate.references import evaluated_column
 from mediasift.evaluate.report import measure_rows
 from mediasift.rows import Row
 from mediasift.tables.formats import FORMATS, format_of, formats_for, write_rows
+from mediasift.tables.reports import write_report
 from mediasift.tables.writers import Form
 
 _NAMED = 3
@@ -59,6 +61,7 @@ def command(
 
     Text: RESULT is a table of `mediasift ocr` or `transcribe`; reported are word and character error rates per file.
     """
+    began = datetime.now(UTC)
     if output is not None or format is not None:
         format_of(output, format, Measure)  # a name that says no format, before all is computed
     given = {name: value for name, value in chosen.items() if value is not None}
@@ -68,22 +71,41 @@ def command(
         if plain:
             raise UsageError("--plain is for text; these are labels")
         evaluation = verbs.evaluate_labels(result, reference, **given)
-        show(measure_rows(evaluation), Measure, output, format)
+        made = Made("evaluate", EvaluateLabels(**given), (result, reference), began)
+        show(measure_rows(evaluation), Measure, output, format, made)
         _report(evaluation, result)
     else:
         if of_labels := sorted(set(given) - {"encoding", "seed"}):
             raise UsageError(f"--{of_labels[0]} is for labels; {reference} holds text")
         scores = verbs.evaluate_text(result, reference, plain=plain, encoding=given.get("encoding"))
-        show(scores, TextScore, output, format)
+        made = Made(
+            "evaluate-text", EvaluateText(plain=plain, encoding=given.get("encoding")), (result, reference), began
+        )
+        show(scores, TextScore, output, format, made)
 
 
 command.params = [*command.params[:3], *own_options(EvaluateLabels), *command.params[3:]]
 
 
-def show(rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen: str | None) -> None:
-    """Into the file; else aligned on the terminal, or as CSV."""
+class Made(NamedTuple):
+    """What a manifest says of rows: the verb, its settings, the tables that it read, when it began."""
+
+    verb: str
+    settings: Any
+    inputs: Sequence[Path]
+    began: datetime
+
+
+def show(
+    rows: Sequence[Row], row_type: type[Row], output: Path | None, chosen: str | None, made: Made | None = None
+) -> None:
+    """Into the file, a manifest beside it; else aligned on the terminal, or as CSV."""
     if output is not None:
-        write_rows(output, row_type, rows, format=chosen)
+        if made is None:
+            write_rows(output, row_type, rows, format=chosen)
+        else:
+            write_report(output, row_type, rows, task=made.verb, settings=made.settings, inputs=made.inputs,
+                         began=made.began, format=chosen)  # fmt: skip
         return
     form = Form(row_type=row_type)
     FORMATS[chosen or ("aligned" if sys.stdout.isatty() else "csv")].write(rows, form, sys.stdout.buffer)

@@ -14,6 +14,7 @@ from mediasift.errors import InputError
 from mediasift.rows import RowType
 from mediasift.run.journal import Journal
 from mediasift.run.stream import Stream, refuse_shard
+from mediasift.sources.content import content_bytes
 from mediasift.sources.folders import Skipped
 from mediasift.sources.naming import Source
 from mediasift.system.progress import Progress
@@ -90,6 +91,7 @@ class Reduction(Generic[RowType]):
             self.close()
         self.stream.tell(summary)
         summary.sources, summary.taken_over = len(self.sources), collection.taken_over
+        summary.sizes = summary.sizes or [content_bytes(Journal.state(source)) for source in self.sources]
         summary.skipped = dict(self._skipped)
         gathered = time.perf_counter() - self._clock
         yield from self._reduce(collection)

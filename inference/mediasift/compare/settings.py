@@ -274,6 +274,12 @@ class Search(CompareSettings):
         False
     )
 
+    @staticmethod
+    def recorded(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
+        """What a manifest's settings call again: settings, query."""
+        texts = settings.get("text")
+        return {**settings, "among": settings["inputs"], "text": bool(texts)}, texts or settings["query"]
+
     def table(self, query: Named) -> Table[Neighbour]:
         """The neighbours of each query."""
         if self.text:

@@ -159,6 +159,7 @@ class PaidSettings(Settings):
     ] = None  # fmt: skip
     yes: Annotated[bool, Option("Send without being asked, once the price was shown.")] = False
     dry_run: Annotated[bool, Option("Show what it costs at most, and send nothing.")] = False
+    kept_only: Annotated[bool, Option("Take answers that are kept; send and pay nothing.", flag="")] = False
 
     @property
     def is_paid(self) -> bool:

@@ -54,7 +54,8 @@ class Agree(Settings):
         Option("The codebook: which variables are ordered, numbers, or may have several values.", metavar="FILE"),
     ] = None
     disagreements: Annotated[
-        str | None, Option("Write the items here on which coders disagree, with each coder's answer.", metavar="FILE")
+        str | None,
+        Option("Write the items here on which coders disagree, with each coder's answer.", metavar="FILE", writes=True),
     ] = None
     seed: Annotated[int, Option("Of the bootstrap over items that intervals come from.", least=0)] = 0
     encoding: Annotated[

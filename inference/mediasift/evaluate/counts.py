@@ -13,6 +13,7 @@ from mediasift.rows import Finding, Row
 from mediasift.run.journal import Journal
 from mediasift.run.stream import Stream, refuse_shard
 from mediasift.sources.boxes import CARRIED, ROW
+from mediasift.sources.naming import Source
 from mediasift.tables.manifest import Summary
 
 Per = Literal["item", "source"]
@@ -235,6 +236,11 @@ class Counts:
         self.began, self.facts, self.what = stream.began, stream.facts, stream.what
         of_boxes = (ROW, *CARRIED) if stream.job.inputs.boxes else ()  # what is counted are the boxes of a picture
         self.keep = tuple(name for name in stream.keep if name not in of_boxes)
+
+    @property
+    def sources(self) -> Iterable[Source]:
+        """What is read."""
+        return self.stream.sources
 
     @property
     def resources(self) -> dict[str, Any]:

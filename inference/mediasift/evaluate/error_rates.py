@@ -14,9 +14,18 @@ from pathlib import Path
 from mediasift.errors import InputError
 from mediasift.evaluate.references import matched, true_texts
 from mediasift.rows import Row
+from mediasift.settings import Settings
 from mediasift.system.optional import require
 
 TOTAL = "(all)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateText(Settings):
+    """How text is evaluated; see `evaluate_text`."""
+
+    plain: bool = False
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

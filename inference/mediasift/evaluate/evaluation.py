@@ -29,7 +29,9 @@ class EvaluateLabels(Settings):
 
     report: Annotated[
         str | Path | None,
-        Option("Folder for tables and plots: confusion, calibration, mistakes.", metavar="DIR", short="-d"),
+        Option(
+            "Folder for tables and plots: confusion, calibration, mistakes.", metavar="DIR", short="-d", writes=True
+        ),
     ] = None
     by: Annotated[
         str | None,

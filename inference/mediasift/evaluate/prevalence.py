@@ -60,7 +60,8 @@ class Prevalence(Settings):
     ] = None
     dsl: Annotated[
         str | None,
-        Option("Write the corpus here for R's package dsl, with the probability of each item.", metavar="FILE"),
+        Option("Write the corpus here for R's package dsl, with the probability of each item.", metavar="FILE",
+               writes=True),
     ] = None  # fmt: skip
     encoding: Annotated[
         str | None, Option("Of the tables, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")

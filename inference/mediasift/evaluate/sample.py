@@ -17,6 +17,7 @@ from mediasift.evaluate.sample_drawing import (
     Drawn,
     Population,
     assign,
+    design_fields,
     draw,
     read_population,
     shuffled,
@@ -26,12 +27,14 @@ from mediasift.evaluate.sample_page import Lists, coding_page
 from mediasift.evaluate.sample_reading import reading_of
 from mediasift.evaluate.units import Per, Unit
 from mediasift.media.settings import DPI_OPTION
-from mediasift.settings import Option, Settings, to_json
+from mediasift.settings import Option, Settings
 from mediasift.sources.codebook import Codebook, Variable, read_codebook
 from mediasift.sources.content import LocalFile
 from mediasift.system.files import new_folder, write_atomically
 from mediasift.system.progress import Progress
-from mediasift.tables.manifest import Summary, manifest, manifest_path, versions
+from mediasift.tables.manifest import Summary, manifest, manifest_path
+from mediasift.tables.reports import made_from
+from mediasift.tables.schema import schema_of
 from mediasift.tables.writers import write_lines
 
 WITHOUT = Codebook(name="label", variables=(Variable(name="label", question="Which label fits?", kind="text"),))
@@ -50,7 +53,9 @@ class Sample(Settings):
     Rows with an error are left out. The same seed draws the same sample, in whatever order the rows stand.
     """
 
-    directory: Annotated[str | Path, Option("The folder to make; it must not be there, or be empty.", short="-d")]
+    directory: Annotated[
+        str | Path, Option("The folder to make; it must not be there, or be empty.", short="-d", writes=True)
+    ]
     count: Annotated[int, Option("How many items to draw; all, where there are fewer.", short="-n", least=1)]
     by: Annotated[
         Sequence[str],
@@ -142,7 +147,8 @@ def sample(table: str | Path, settings: Sample, *, progress: TextIO | None = Non
         write_atomically(folder / "index.html", coding_page(codebook, population.columns, lists, shown))
         _write_sheet(folder / "sheet.csv", population, codebook, lists)
         _write_design(folder / "design.csv", population, drawn)
-        about = _manifest(table, settings, population, drawn, began)
+        what = _about(table, settings, population, drawn, folder / "design.csv")
+        about = manifest(Summary(sources=1, rows=len(drawn)), what=what, resources={}, started=began)
         write_atomically(manifest_path(folder / "design.csv"), about.encode())
     return Sampled(
         directory=Path(settings.directory), population=len(population.units),
@@ -170,23 +176,25 @@ def _write_sheet(path: Path, population: Population, codebook: Codebook, lists: 
 
 
 def _write_design(path: Path, population: Population, drawn: Sequence[Drawn]) -> None:
-    by = [f"by_{name}" if name in population.columns else name for name in population.by]
-    header = [*population.columns, *by, *DESIGN]
+    header = _design_columns(population)
     lines = [[*one.unit, *one.values, one.stratum, one.population, one.sampled, one.probability] for one in drawn]
     write_atomically(path, lambda file: write_lines([header, *lines], file))
 
 
-def _manifest(
-    table: Path, settings: Sample, population: Population, drawn: Sequence[Drawn], began: datetime
-) -> str:  # fmt: skip
-    size, sha256 = LocalFile(table).sha256()
-    what: dict[str, Any] = {
-        "settings": to_json(settings, secrets=False),
-        "versions": versions(),
-        "table": {"path": str(table), "bytes": size, "sha256": sha256},
+def _design_columns(population: Population) -> list[str]:
+    by = [f"by_{name}" if name in population.columns else name for name in population.by]
+    return [*population.columns, *by, *DESIGN]
+
+
+def _about(
+    table: Path, settings: Sample, population: Population, drawn: Sequence[Drawn], design: Path
+) -> dict[str, Any]:
+    return {
+        **made_from("sample", settings, [table]),
+        "table": {"format": "csv", "sha256": LocalFile(design).sha256()[1]},
+        "schema": schema_of(design_fields(_design_columns(population))),
         "sample": {
-            "population": len(population.units), "drawn": len(drawn), "left_out_with_error": population.errors,
-            "left_out_without_part": population.without_part,
+            "population": len(population.units), "drawn": len(drawn), "strata": len(set(population.units.values())),
+            "left_out_with_error": population.errors, "left_out_without_part": population.without_part,
         },
     }  # fmt: skip
-    return manifest(Summary(rows=len(drawn)), what=what, resources={}, started=began)

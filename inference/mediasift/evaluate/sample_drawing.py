@@ -18,8 +18,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mediasift.errors import InputError, UsageError
-from mediasift.evaluate.units import CROP, Per, Unit, number_text, part_columns, unit_columns, unit_of
+from mediasift.evaluate.units import (
+    BOX,
+    BOX_PX,
+    CROP,
+    STRETCH,
+    Per,
+    Unit,
+    number_text,
+    part_columns,
+    unit_columns,
+    unit_of,
+)
 from mediasift.tables.formats import need_columns, read_table
+from mediasift.tables.schema import described, meanings
 from mediasift.tables.stored import Record
 
 Stratum = tuple[str, ...]
@@ -27,8 +39,8 @@ Stratum = tuple[str, ...]
 
 Allocation = Literal["proportional", "equal"]
 
-DESIGN = ("stratum", "population", "sampled", "probability")
-"""Columns of a design beside those of units and strata."""
+DESIGN = {"stratum": int, "population": int, "sampled": int, "probability": float}
+"""Columns of a design beside those of units and strata, and their types."""
 
 LEAST = 2
 """Units drawn of each stratum, where it has as many: with one, its variance is unknown."""
@@ -63,6 +75,7 @@ class Drawn:
         stratum: Its number, from 1, in the order of the values.
         population: Units in its stratum.
         sampled: Those drawn of them.
+        probability: That the unit is drawn, above 0 and at most 1.
     """
 
     unit: Unit
@@ -247,3 +260,11 @@ def shuffled(units: Sequence[Unit], seed: int, purpose: str) -> list[Unit]:
         return hashlib.sha256(json.dumps([seed, purpose, *unit]).encode("ascii")).digest()
 
     return sorted(units, key=number)
+
+
+def design_fields(names: Sequence[str]) -> list[dict[str, Any]]:
+    """What the columns of a design are, for its Table Schema; those that make strata are text."""
+    kinds: dict[str, type] = {**DESIGN, **dict.fromkeys(("page", "frame"), int),
+                              **dict.fromkeys(("time_s", *STRETCH, *BOX, *BOX_PX), float)}  # fmt: skip
+    text = meanings(Drawn)
+    return [{"name": name, **described(name, kinds.get(name, str), text.get(name, ""))} for name in names]

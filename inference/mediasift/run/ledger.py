@@ -37,7 +37,7 @@ def check_consent(job: Job) -> None:
         UsageError: More than the limit may be due.
     """
     task = job.task
-    if not isinstance(task, PaidSettings) or not task.is_paid or task.is_free:
+    if not isinstance(task, PaidSettings) or not task.is_paid or task.is_free or task.kept_only:
         return
     if task.yes and task.max_cost is None and not task.dry_run:
         return
@@ -71,6 +71,7 @@ class Ledger:
 
     def __init__(self, engine: Paid, settings: PaidSettings) -> None:
         self._engine, self._max_cost, self._yes = engine, settings.max_cost, settings.yes
+        self._kept_only = settings.kept_only
         self.facts: Mapping[str, Any] = engine.facts
         self.concurrency = engine.concurrency
         self._lock = threading.Lock()
@@ -106,6 +107,11 @@ class Ledger:
                 file = self._engine.folder / f"{key}.json"
                 if file.is_file():
                     answers[key] = self._engine.answer_from_json(json.loads(file.read_text(encoding="utf-8")))
+            if self._kept_only and len(answers) < len(asked):
+                raise UsageError(
+                    f"{self._engine.folder}: a paid answer that is needed is not kept there, and it is not bought "
+                    "again; name the folder of the first run with --paid"
+                )
             missing = {id(one.request): key for key, one in asked.items() if key not in answers}
             for group in self._engine.together([one.request for key, one in asked.items() if key not in answers]):
                 answers |= self._bought({missing[id(request)]: asked[missing[id(request)]] for request in group})

@@ -116,6 +116,7 @@ class Merged:
     """
 
     extends = False
+    sources = ()
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.parts = parts = sorted(map(Part.at, paths), key=lambda part: part.shard["part"])

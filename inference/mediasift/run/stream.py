@@ -27,7 +27,7 @@ from mediasift.run.pipeline import Pipeline, readers, started
 from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
 from mediasift.sources.boxes import check_no_inputs
-from mediasift.sources.content import Content, PillowPicture, given
+from mediasift.sources.content import Content, PillowPicture, content_bytes, given
 from mediasift.sources.folders import Skipped
 from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
 from mediasift.sources.shards import Listing, Shard
@@ -126,6 +126,7 @@ class Stream(Generic[RowType]):
         self._sources: Iterable[Source] | None = None
         shard = job.cost("shard")
         self._listing = None if shard is None else Listing(Shard.of(shard))
+        self._sizes: list[int | None] = []
         versions, decides = computing(), settings(job)  # before the runner: a worker that was started ahead still loads
         self._runner: Pipeline | Supervisor = Supervisor(job) if job.cost("isolate") else started(job)
         weakref.finalize(self, self._runner.close)  # for one that is made and then neither read nor written
@@ -140,6 +141,12 @@ class Stream(Generic[RowType]):
         for note in self.facts.get("notes", ()):
             logging.getLogger("mediasift").warning(note)
         self.what: Mapping[str, Any] = {"settings": decides, "model": self.facts, "versions": versions}
+
+    @property
+    def sources(self) -> Iterable[Source]:
+        """What is read, looked up again at each asking."""
+        sources = find_sources(self.job.inputs)
+        return sources if self._listing is None else filter(self._listing.shard.holds, sources)
 
     def find(self) -> None:
         """Look for mistakes in what was named, before anything is read; raises what `check_inputs` raises."""
@@ -195,11 +202,12 @@ class Stream(Generic[RowType]):
 
         def missing() -> Iterator[Source]:
             for source in sources:
-                place = store.find(source)
+                place, state = store.find(source), store.state(source)
                 places.append(place)
+                self._sizes.append(content_bytes(state))
                 if place is None:
                     done = store.begun(source, self.row_type) if isinstance(store, Journal) else (0, ())
-                    begun.append((store.state(source), done[0]))
+                    begun.append((state, done[0]))
                     yield replace(source, done=done) if done[0] else source
                 else:
                     progress.take_over()
@@ -278,6 +286,7 @@ class Stream(Generic[RowType]):
         runner = self._runner
         summary.worker_restarts, summary.worker_peak_bytes = runner.restarts, runner.peak_bytes
         total = time.perf_counter() - self._clock
+        summary.sizes = self._sizes
         summary.seconds = {**runner.seconds, "longest_item": runner.longest_item_s, "total": total}
 
     def close(self) -> None:

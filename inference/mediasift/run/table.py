@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TextIO
 
 from mediasift.errors import Interrupted, OutputError, UsageError
-from mediasift.rows import Row, RowType, values
+from mediasift.rows import Row, RowType, printable, values
 from mediasift.run.journal import Journal
 from mediasift.run.resume import Plan, look, plan, stored_rows
+from mediasift.sources.content import content_bytes
+from mediasift.sources.naming import Source
 from mediasift.system.files import write_atomically
 from mediasift.tables.formats import FORMATS, format_of
 from mediasift.tables.manifest import Summary, manifest, manifest_path
+from mediasift.tables.schema import schema
 from mediasift.tables.stored import Stored
 from mediasift.tables.writers import Form, html, to_frame
 
@@ -36,6 +39,7 @@ class Rows(Protocol[RowType]):
         facts: What produces them: the model, the device.
         what: All that decides what they say, as JSON objects under `settings`, `model` and `versions`.
         resources: What they cost: threads, batch size, limits.
+        sources: What is read, looked up when it is asked for.
         extends: Whether rows of new inputs can be added to a finished table; if not, every row depends on all inputs.
     """
 
@@ -44,6 +48,9 @@ class Rows(Protocol[RowType]):
     began: datetime
     facts: Mapping[str, Any]
     what: Mapping[str, Any]
+
+    @property
+    def sources(self) -> Iterable[Source]: ...  # noqa: D102  (see the class)
 
     @property
     def extends(self) -> bool: ...  # noqa: D102  (see the class)
@@ -236,11 +243,16 @@ class Table(Generic[RowType]):
 
         write = FORMATS[what["table"]["format"]].write
         write_atomically(opened.output, lambda file: write(rows, form, file), then=then)
-        write_atomically(manifest_path(opened.output), self._manifest(what).encode())
+        write_atomically(manifest_path(opened.output), self._manifest({**what, "schema": schema(form)}).encode())
 
     def manifest(self) -> str:
         """What produced the rows, as JSON; complete when they are."""
-        return self._manifest({**self._rows.what, "table": {}})
+        return self._manifest({**self._rows.what, "table": {}, "schema": schema(self._form())})
+
+    def inputs(self) -> Iterator[tuple[str, int | None]]:
+        """Path, as the table will say it, and bytes of each input as it is now; None where they are unknown."""
+        for source in self._rows.sources:
+            yield printable(source.path), content_bytes(Journal.state(source))
 
     @property
     def rows(self) -> Rows[RowType]:

@@ -120,6 +120,13 @@ class Content:
             yield copy
 
 
+def content_bytes(state: Any) -> int | None:
+    """The bytes of a content by its state: the first whole number in it; None where there is none."""
+    if isinstance(state, (list, tuple)):
+        return next((size for part in state if (size := content_bytes(part)) is not None), None)
+    return state if type(state) is int else None
+
+
 @dataclass(frozen=True, slots=True)
 class LocalFile(Content):
     """A file of this machine, opened so that nothing that only looks like a file can hang us."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -146,6 +146,21 @@ def read_table(path: Path, encoding: str | None = None) -> list[Record]:
         raise InputError(f"{path}: the table is empty")
     names = dict.fromkeys(name for record in records for name in record)  # objects of JSON need not have all
     return [{name: None if record.get(name) == "" else record.get(name) for name in names} for record in records]
+
+
+def each_record(path: Path, name: str) -> Iterator[Record]:
+    """Each row of a table that was written in the format of this name, as it stands there.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if (read := FORMATS[name].read) is None:
+        raise UsageError(f"{path}: a .{name} does not hold all columns, so it cannot be read back")
+    try:
+        with path.open("rb") as file:
+            yield from read(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: the table cannot be read ({error})") from error
 
 
 def need_columns(path: Path, records: list[Record], *names: str) -> None:

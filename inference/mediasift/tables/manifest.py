@@ -6,7 +6,7 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ class Summary:
         worker_restarts: How often the worker process died.
         worker_peak_bytes: Its largest resident memory; 0 where there was none, or the system does not tell.
         seconds: Per stage; `longest_item` is the slowest to read and prepare.
+        sizes: Of each input, in order, its bytes before it was read; None where they are unknown.
     """
 
     sources: int = 0
@@ -53,6 +54,7 @@ class Summary:
     worker_restarts: int = 0
     worker_peak_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    sizes: Sequence[int | None] = ()
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Summary:
@@ -78,22 +80,27 @@ def manifest(summary: Summary, *, what: Mapping[str, Any], resources: Mapping[st
 
     Args:
         summary: Counts.
-        what: What was computed, and how: JSON objects under `settings`, `model`, `versions`, `table`.
+        what: What was computed, and how: JSON objects under `settings`, `model`, `versions`, `table`, `schema`.
         resources: Threads and batch size.
         started: When.
     """
     data = {
         "mediasift": __version__,
         "command": _command(sys.argv),
+        "inputs": {"sizes": " ".join(map(_size, summary.sizes)) if len(summary.sizes) == summary.sources else ""},
         **what,
         "resources": resources,
-        "counts": {name: value for name, value in asdict(summary).items() if name != "seconds"},
+        "counts": {name: value for name, value in asdict(summary).items() if name not in ("seconds", "sizes")},
         "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
         "started": started.isoformat(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _platform(),
     }
     return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _size(size: int | None) -> str:
+    return "?" if size is None else str(size)
 
 
 def _command(words: list[str]) -> list[str] | None:

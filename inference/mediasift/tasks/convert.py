@@ -78,7 +78,8 @@ class Convert(PartSettings, RowsTask):
     row: ClassVar[type[Row]] = Converted
 
     directory: Annotated[
-        str | Path, Option("Write the pictures into this folder; it is made if it is not there.", short="-d")
+        str | Path,
+        Option("Write the pictures into this folder; it is made if it is not there.", short="-d", writes=True),
     ] = field(kw_only=False)
     base: Annotated[
         str, Option("What is left away from the front of the inputs' paths; the folder that all lie in.", flag="")

@@ -46,7 +46,8 @@ class KeyFrames(FrameSettings, RowsTask):
 
     every: Annotated[str, replace(EVERY_OPTION, default="")] = "shot"
     directory: Annotated[
-        str | Path | None, Option("Write stills into this folder, named by video, time and frame.", short="-d")
+        str | Path | None,
+        Option("Write stills into this folder, named by video, time and frame.", short="-d", writes=True),
     ] = None
     image_format: Annotated[str, Option("Of the stills.", choices=tuple(STILLS))] = "jpeg"
 

@@ -66,10 +66,12 @@ class ObjectSettings(ModelSettings, CountSettings, PartSettings, ModelRunSetting
         Sequence[str], Option("Only these labels, separated by commas.", metavar="A,B", default="all")
     ] = ()
     draw: Annotated[
-        str | Path | None, Option("Write copies of the pictures with boxes into this folder.", metavar="DIR")
+        str | Path | None,
+        Option("Write copies of the pictures with boxes into this folder.", metavar="DIR", writes=True),
     ] = None
     crops_folder: Annotated[
-        str | Path | None, Option("Write what is in each box as a PNG into this folder.", flag="--crops", metavar="DIR")
+        str | Path | None,
+        Option("Write what is in each box as a PNG into this folder.", flag="--crops", metavar="DIR", writes=True),
     ] = None
 
     @staticmethod

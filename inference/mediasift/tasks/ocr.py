@@ -101,7 +101,7 @@ class Ocr(OcrEngines, CountSettings, PartSettings, EngineRunSettings):
         Sequence[str], Option("Make files of each page; pdf is searchable.", choices=tuple(FILES), metavar="A,B")
     ] = ()
     directory: Annotated[
-        str | Path | None, Option("Where --files go.", short="-d", metavar="DIR", old=("--folder",))
+        str | Path | None, Option("Where --files go.", short="-d", metavar="DIR", old=("--folder",), writes=True)
     ] = None
     dpi: Annotated[float, DPI_OPTION] = 300.0
 

@@ -79,11 +79,13 @@ class Segmentation(ObjectSettings):
         float, Option("Leave out labels and objects with a smaller share of the picture.", least=0, most=1)
     ] = 0.0
     masks: Annotated[
-        str | Path | None, Option("Write a PNG for each row into this folder: 255 inside, else 0.", metavar="DIR")
+        str | Path | None,
+        Option("Write a PNG for each row into this folder: 255 inside, else 0.", metavar="DIR", writes=True),
     ] = None
     polygons: Annotated[bool, Option("Add a column with outlines along the pixels' edges, as JSON.")] = False
     draw: Annotated[
-        str | Path | None, Option("Write copies of the pictures with coloured regions into this folder.", metavar="DIR")
+        str | Path | None,
+        Option("Write copies of the pictures with coloured regions into this folder.", metavar="DIR", writes=True),
     ] = None
 
     def start(self, resources: Resources) -> StartedSegment:

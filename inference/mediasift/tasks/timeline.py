@@ -71,7 +71,7 @@ class Timeline(DeviceSettings, FrameSettings, EngineRunSettings):
     channel: Annotated[
         int | None, Option("For transcribe: only this channel, from 1.", least=1, default="the mean of all")
     ] = None
-    vtt: Annotated[str | Path | None, Option("Also write a WebVTT file per video.", metavar="DIR")] = None
+    vtt: Annotated[str | Path | None, Option("Also write a WebVTT file per video.", metavar="DIR", writes=True)] = None
 
     @property
     def shots(self) -> bool:

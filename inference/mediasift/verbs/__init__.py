@@ -61,6 +61,7 @@ FUNCTIONS: dict[str, str] = {
     "merge": "mediasift.run.merge",
     "prevalence": "mediasift.verbs.functions",
     "pull_model": "mediasift.engines.onnx.pull",
+    "rerun": "mediasift.verbs.functions",
     "sample": "mediasift.verbs.functions",
     "show_model": "mediasift.engines.onnx.report",
     "similarity": "mediasift.verbs.functions",
@@ -75,6 +76,9 @@ FUNCTIONS: dict[str, str] = {
     **dict.fromkeys(("Model", "load_model"), "mediasift.tasks.model"),
 }
 """Other public names → where they live."""
+
+OF_VERBS: dict[str, tuple[str, Verb]] = {"rerun": ("proven", Verb("mediasift.provenance.rerun:Rerun"))}
+"""Those of them that are made of all verbs → what makes them, and their settings."""
 
 PUBLIC = (*VERBS, *FUNCTIONS)
 
@@ -98,6 +102,7 @@ if TYPE_CHECKING:
     from mediasift.errors import SetupError as SetupError
     from mediasift.evaluate.error_rates import evaluate_text as evaluate_text
     from mediasift.media.information import Info
+    from mediasift.provenance.rerun import Rerun
     from mediasift.run.doctor import doctor as doctor
     from mediasift.run.merge import merge as merge
     from mediasift.tasks.classify import Classification, Classify
@@ -121,6 +126,7 @@ if TYPE_CHECKING:
     from mediasift.verbs.functions import compare_bench as compare_bench
     from mediasift.verbs.functions import evaluate_labels as evaluate_labels
     from mediasift.verbs.functions import prevalence as prevalence
+    from mediasift.verbs.functions import proven
     from mediasift.verbs.functions import sample as sample
     from mediasift.verbs.functions import similarity as similarity
     from mediasift.verbs.functions import similarity_matrix as similarity_matrix
@@ -141,6 +147,7 @@ if TYPE_CHECKING:
     shots = verb(Shots, Shot)
     shot_summary = verb(ShotsSummary, ShotSummary)
     timeline = verb(Timeline, Moment)
+    rerun = proven(VERBS, Rerun)
     ocr = verb(Ocr, TextRegion)
     tag = verb(Tagging, Tagged)
     transcribe = verb(Transcribe, Segment)
@@ -154,7 +161,9 @@ if not TYPE_CHECKING:  # else every name would be there
             value = import_module("mediasift.verbs.verb").verb(settings, settings.row)
             value.__name__ = value.__qualname__ = name
         elif name in FUNCTIONS:
-            value = getattr(import_module(FUNCTIONS[name]), name)
+            maker, settings = OF_VERBS.get(name, (name, None))
+            value = getattr(import_module(FUNCTIONS[name]), maker)
+            value = value if settings is None else value(VERBS, settings.load())
         else:
             raise AttributeError(f"module 'mediasift.verbs' has no attribute {name!r}")
         globals()[name] = value

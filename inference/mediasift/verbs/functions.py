@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -16,18 +17,26 @@ from mediasift.bench.measurement import measure
 from mediasift.bench.settings import BenchSettings, CompareSettings
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
-from mediasift.evaluate.coders import Agree, Agreed, agreed
+from mediasift.evaluate.coders import Agree, Agreed, Agreement, agreed
+from mediasift.evaluate.error_rates import EvaluateText, TextScore, evaluate_text
 from mediasift.evaluate.evaluation import EvaluateLabels, evaluated
-from mediasift.evaluate.labels import Evaluation
+from mediasift.evaluate.labels import Evaluation, Measure
 from mediasift.evaluate.prevalence import Prevalence, Share, shares
+from mediasift.evaluate.report import measure_rows
 from mediasift.evaluate.sample import Sample, Sampled
 from mediasift.evaluate.sample import sample as draw
+from mediasift.provenance.rerun import Check, Repeat, Rerun
+from mediasift.provenance.rerun import rerun as repeat
+from mediasift.rows import Row
 from mediasift.run.stream import Named
 from mediasift.run.table import Table
 from mediasift.run.watch import Watch, WatchSettings
+from mediasift.settings import to_json
+from mediasift.tables.formats import write_rows
 from mediasift.tables.manifest import Summary
 from mediasift.train.settings import Train, Trained
 from mediasift.train.settings import train as teach
+from mediasift.verbs.verb import table_of
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -182,6 +191,60 @@ def _watched(
         return watched.summary
 
     return watch
+
+
+def _written(row_type: type[Row], rows: Callable[[Sequence[str], Any], Sequence[Row]]) -> Callable[..., Path]:
+    """What writes the rows of tables, and settings, into a folder."""
+
+    def again(inputs: Sequence[str], settings: Any, folder: Path) -> Path:
+        write_rows(folder / "again.csv", row_type, rows(inputs, settings))
+        return folder / "again.csv"
+
+    return again
+
+
+def _drawn_again(inputs: Sequence[str], settings: Any, folder: Path) -> Path:  # noqa: ARG001  (as every `Repeat`)
+    draw(inputs[0], settings)
+    return Path(settings.directory) / "design.csv"
+
+
+REPEATS = {
+    "agree": Repeat(Agree, _written(Agreement, lambda tables, settings: agreed(tables, settings).measures)),
+    "prevalence": Repeat(Prevalence, _written(Share, lambda tables, settings: shares(tables[0], tables[1:], settings))),
+    "evaluate": Repeat(
+        EvaluateLabels,
+        _written(Measure, lambda tables, settings: measure_rows(evaluated(tables[0], tables[1], settings))),
+    ),
+    "evaluate-text": Repeat(
+        EvaluateText,
+        _written(TextScore, lambda tables, settings: evaluate_text(tables[0], tables[1], **to_json(settings))),
+    ),
+    "sample": Repeat(Sample, _drawn_again),
+}  # fmt: skip
+"""Verbs that read tables → how they are repeated."""
+
+
+def _kind(verbs: Mapping[str, Any], verb: str) -> Any:
+    """A verb's settings, by the name that manifests have, or how it is repeated; None where it is none of ours."""
+    named = verbs.get({"shots-summary": "shot_summary"}.get(verb, verb))
+    return REPEATS.get(verb) if named is None else named.load()
+
+
+def proven(verbs: Mapping[str, Any], settings: Callable[P, Rerun]) -> Callable[Concatenate[str | Path, P], list[Check]]:
+    """`mediasift.rerun`, of all verbs and with these settings."""
+
+    def rerun(manifest: str | Path, /, *args: P.args, **kwargs: P.kwargs) -> list[Check]:
+        """Run again what a manifest records, and compare the rows; the command line has the same options.
+
+        Args:
+            manifest: TABLE.run.json, beside its table.
+
+        Returns:
+            What is the same and what is not; the first row with an error is the first difference.
+        """
+        return repeat(manifest, settings(*args, **kwargs), kinds=partial(_kind, verbs), table_of=table_of)
+
+    return rerun
 
 
 agree = _compared(Agree)
