@@ -13,6 +13,7 @@ from mediasift.rows import Row
 from mediasift.run.journal import Journal
 from mediasift.run.stream import Stream
 from mediasift.sources.codebook import BETWEEN
+from mediasift.sources.naming import Source
 from mediasift.tables.manifest import Summary
 
 
@@ -79,6 +80,11 @@ class Wide:
             stream.close()
             raise UsageError(f"--keep {double.pop()}: that is the name of a column of answers, too; name it otherwise")
         self.keep = (*self._columns, *stream.keep)
+
+    @property
+    def sources(self) -> Iterable[Source]:
+        """What is read."""
+        return self.stream.sources
 
     @property
     def resources(self) -> dict[str, Any]:

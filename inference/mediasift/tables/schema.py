@@ -25,7 +25,7 @@ _UNITS = {
 }  # fmt: skip
 """Last part of a column's name → its unit."""
 
-_RANGE = re.compile(r"(?<![\d.])(-?\d+)(?:\.\.| to )(-?\d+)(?![\d.])")
+_RANGE = re.compile(r"(?<![\d.])(-?\d+)(?:\.\.| to )(-?\d+)(?!\d|\.\d)")
 _KEPT = "Carried along from the list of inputs."
 
 
