@@ -33,7 +33,7 @@ the columns of what they report.
 
 def page() -> str:
     """The page's text."""
-    from mediasift.bench.settings import BenchSettings
+    from mediasift.bench.settings import BenchSettings, LoadSettings
     from mediasift.engines.onnx.describe_settings import DescribeSettings
     from mediasift.evaluate.coders import Agree, Agreement
     from mediasift.evaluate.evaluation import EvaluateLabels
@@ -41,13 +41,14 @@ def page() -> str:
     from mediasift.evaluate.prevalence import Prevalence, Share
     from mediasift.evaluate.sample import Sample
     from mediasift.provenance.rerun import Check, Rerun
+    from mediasift.run.watch import WatchSettings
     from mediasift.train.settings import Train
     from mediasift.verbs import VERBS
 
     others: dict[str, tuple[Any, Any]] = {
         "train": (Train, None), "sample": (Sample, None), "agree": (Agree, Agreement),
         "prevalence": (Prevalence, Share), "evaluate": (EvaluateLabels, Measure), "rerun": (Rerun, Check),
-        "bench": (BenchSettings, None),
+        "bench": (BenchSettings, None), "bench --url": (LoadSettings, None), "watch": (WatchSettings, None),
         "models describe": (DescribeSettings, None),
     }  # fmt: skip
     verbs = [section(name, one.load(), one.load().row) for name, one in VERBS.items()]

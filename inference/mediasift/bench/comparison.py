@@ -145,7 +145,7 @@ def compare_results(
     if pictures[0] != pictures[1]:
         raise UsageError(f"measured on different pictures: {pictures[0]} and {pictures[1]}; measure again")
     rows = []
-    for name in ("cold", *SCENARIOS):
+    for name in dict.fromkeys(("cold", *before["scenarios"], *after["scenarios"])):
         a, b = (one["cold"] if name == "cold" else one["scenarios"].get(name) for one in (before, after))
         if a is None or b is None:
             continue

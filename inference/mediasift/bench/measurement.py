@@ -40,9 +40,7 @@ def measure(settings: BenchSettings) -> dict[str, Any]:
         ModelError: The model is not here or does not run.
         OutputError: The result or the profile cannot be written.
     """
-    output = None if settings.output is None else Path(settings.output)
-    if output is not None and not output.parent.is_dir():
-        raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
+    output = result_path(settings.output)
     started, began, load_before = datetime.now(UTC), time.perf_counter(), load_average()
     profile = None if settings.tune else find_profile(settings.model, settings.device or "cpu")
     setup = settings.setup(settings.model, profile)
@@ -63,9 +61,26 @@ def measure(settings: BenchSettings) -> dict[str, Any]:
         "settings": {**setup.settings, "profile": profile and str(profile.path), "seconds": settings.seconds},
         **parts,
     }
+    keep_result(output, result)
+    return result
+
+
+def result_path(output: str | Path | None) -> Path | None:
+    """Where a result goes.
+
+    Raises:
+        OutputError: There is no such folder.
+    """
+    path = None if output is None else Path(output)
+    if path is not None and not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    return path
+
+
+def keep_result(output: Path | None, result: Mapping[str, Any]) -> None:
+    """Write a result, where it goes anywhere; raises an OutputError if it cannot be written."""
     if output is not None:
         write_atomically(output, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
-    return result
 
 
 def cold_start(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -41,6 +41,42 @@ def lines(result: Result) -> Iterator[str]:
         )
 
 
+def load_lines(result: Result) -> Iterator[str]:
+    """A load test, for people."""
+    given, checked = result["input"], result["checked"]
+    drawn = f"drawn, {given['width']}x{given['height']}" if given["drawn"] else f"of {given['available']}"
+    texts = {"refused": "refused", "error_rows": "answered with an error row"}
+    refused = "".join(f"; {checked[name]} {text}" for name, text in texts.items() if checked[name])
+    yield f"server      {result['settings']['url']}"
+    yield f"pictures    {given['pictures']}, {drawn}, {given['mean_bytes'] / 1000:.0f} kB each{refused}"
+    yield ""
+    yield from _aligned([{"load": name, **_loaded(one)} for name, one in result["scenarios"].items()])
+    for name, one in result["scenarios"].items():
+        if one["cores_busy"] > _BUSY or one["late_s"].get("p99", 0) > one["median_s"]:
+            yield (
+                f"{name}: this client used {one['cores_busy']:g} cores, and sent requests up to "
+                f"{_time(one['late_s']['max'])} late: the figures may be its own. Send from another machine, or less"
+            )
+
+
+_BUSY = 0.7
+"""Cores of the client: its threads share one, and wait for it from about there on."""
+
+
+def _loaded(one: Result) -> dict[str, str]:
+    """Columns of a level of load."""
+    latency, (low, high) = one["latency_s"], one["intervals"]["per_second"]
+    shown = {name: ("never" if latency[name] is None else _time(latency[name])) if name in latency else ""
+             for name in ("p50", "p90", "p99", "max")}  # fmt: skip
+    between = {name: " to ".join(_time(value) or "never" for value in one["intervals"].get(name, ()))
+               for name in ("p50", "p99")}  # fmt: skip
+    return {
+        "per s": _number(one["per_second"]), "95 % interval": f"{_number(low)} to {_number(high)}", **shown,
+        **{f"{name} interval": text for name, text in between.items()}, "requests": str(one["requests"]),
+        "errors": ", ".join(f"{count} {kind}" for kind, count in one["errors_by_kind"].items()),
+    }  # fmt: skip
+
+
 def _measured(one: Result) -> dict[str, str]:
     """Columns of a scenario or a row of a sweep."""
     latency, warm_up = one["latency_s"] or {}, one["warm_up"]

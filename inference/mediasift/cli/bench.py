@@ -1,4 +1,4 @@
-"""`mediasift bench -m MODEL [INPUT...] | compare A B`."""
+"""`mediasift bench -m MODEL [INPUT...] | --url URL [INPUT...] | compare A B`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ from typing import Any
 import click
 
 from mediasift import verbs
-from mediasift.bench.report import compared_lines, lines
-from mediasift.bench.settings import BenchSettings, CompareSettings
+from mediasift.bench.report import compared_lines, lines, load_lines
+from mediasift.bench.settings import BenchSettings, CompareSettings, LoadSettings
 from mediasift.cli import options
 from mediasift.cli.derived import Usual, own_options
 
 EXIT_CODES = {"slower": 1, "undecided": 7}
 
 
-@click.group(cls=Usual, usual="run")
+class Bench(Usual):
+    """`bench --url U` is `bench load --url U`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See `Usual`."""
+        of_server = args[:1] != ["compare"] and any(one.partition("=")[0] == "--url" for one in args)
+        return super().parse_args(ctx, ["load", *args] if of_server and args[0] != "load" else args)
+
+
+@click.group(cls=Bench, usual="run")
 def command() -> None:
-    """Measure how fast a model is on this machine, and compare two measurements."""
+    """Measure how fast a model is on this machine, or a server that has one; compare two measurements."""
 
 
 def _subcommand(settings: Any, *named: str) -> Callable[[Callable[..., None]], click.Command]:
@@ -45,6 +54,13 @@ def _subcommand(settings: Any, *named: str) -> Callable[[Callable[..., None]], c
 def run(**chosen: Any) -> None:
     """See `BenchSettings`."""
     for line in lines(verbs.bench(**chosen)):
+        click.echo(line)
+
+
+@_subcommand(LoadSettings)
+def load(**chosen: Any) -> None:
+    """See `LoadSettings`."""
+    for line in load_lines(verbs.bench_server(**chosen)):
         click.echo(line)
 
 

@@ -50,6 +50,7 @@ VERBS: dict[str, Verb] = {
 FUNCTIONS: dict[str, str] = {
     "agree": "mediasift.verbs.functions",
     "bench": "mediasift.verbs.functions",
+    "bench_server": "mediasift.verbs.functions",
     "check_model": "mediasift.engines.onnx.checking",
     "compare_bench": "mediasift.verbs.functions",
     "describe_model": "mediasift.engines.onnx.drafting",
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
     from mediasift.tasks.transcribe import Segment, Transcribe
     from mediasift.verbs.functions import agree as agree
     from mediasift.verbs.functions import bench as bench
+    from mediasift.verbs.functions import bench_server as bench_server
     from mediasift.verbs.functions import compare_bench as compare_bench
     from mediasift.verbs.functions import evaluate_labels as evaluate_labels
     from mediasift.verbs.functions import prevalence as prevalence

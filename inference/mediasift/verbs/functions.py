@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.bench.comparison import compare
+from mediasift.bench.load import load
 from mediasift.bench.measurement import measure
-from mediasift.bench.settings import BenchSettings, CompareSettings
+from mediasift.bench.settings import BenchSettings, CompareSettings, LoadSettings
 from mediasift.compare.settings import Compare
 from mediasift.errors import Unreadable
 from mediasift.evaluate.coders import Agree, Agreed, Agreement, agreed
@@ -249,6 +250,7 @@ def proven(verbs: Mapping[str, Any], settings: Callable[P, Rerun]) -> Callable[C
 
 agree = _compared(Agree)
 bench = _of(BenchSettings, measure)
+bench_server = _of(LoadSettings, load)
 compare_bench = _of(CompareSettings, compare)
 sample = _drawn(Sample)
 evaluate_labels = _measured(EvaluateLabels)
