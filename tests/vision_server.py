@@ -54,6 +54,11 @@ class Server:
         """Operation → billable units."""
         return Counter(operation for _, operation in self.answered)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it works on a request."""
+        return self._busy > 0
+
     @contextmanager
     def working(self) -> Iterator[None]:
         with self.lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ from mediasift.sources.content import LocalFile
 from tests.pictures import save, scene
 from tests.vision_server import google_part
 
+killed_tags = pytest.importorskip("tests.killed_tags")
 serving = pytest.importorskip("tests.vision_server").serving
 
 SIZE = (120, 88)
@@ -267,6 +269,24 @@ PRICES = {
     "DetectModerationLabels": 1, "read": 1.5, "tags": 1, "caption": 1.5,
 }  # fmt: skip
 """USD for 1,000, by the price lists; SafeSearch is free beside labels."""
+
+
+def test_killed_twice_nothing_that_arrived_is_bought_again(service, tmp_path: Path):
+    assert "8 pictures" in killed_tags.check("rekognition", tmp_path / "killed", 8, 2, random.Random(1))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_limit_is_never_exceeded(service, photos: Path, engine: str):
+    server, options = service
+    asked = {**options(engine), "features": ["text"], "parallel": 1}
+    save(photos.parent / "before.png", scene(120, 90))
+    list(ms.tag(photos.parent / "before.png", **asked))
+    limit = 3 * sum(PRICES[name] for name in server.billed) / 1000  # enough for the folder, had nothing been spent
+    with pytest.raises(UsageError, match="more than --max-cost"):
+        list(ms.tag(photos, **{**asked, "max_cost": limit}))
+    assert sum(PRICES[name] * count for name, count in server.billed.items()) / 1000 <= limit
+    assert not any(row.error for row in ms.tag(photos, **{**asked, "max_cost": 2 * limit}))
+    assert sum(server.billed.values()) == 1 + 3
 
 
 def test_the_command_line_shows_the_price_and_sends_nothing(service, photos: Path):
