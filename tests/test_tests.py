@@ -53,7 +53,7 @@ TESTED_IN = {
     "tasks/test_shots": "cli/shots",
     "tasks/test_tag": "engines/vision/azure engines/vision/azure_answers engines/vision/google "
     "engines/vision/google_answers engines/vision/rekognition engines/vision/rekognition_answers "
-    "engines/vision/service engines/vision/tags media/counting",
+    "engines/vision/service engines/vision/stored engines/vision/tags media/counting",
     "tasks/test_timeline": "media/timelines media/video/webvtt tasks/timeline_parts",
     "tasks/test_transcribe": "cli/transcribe engines/speech/phrases engines/speech/pocketsphinx tables/texts",
     "cli/test_no_surprises": "system/network",

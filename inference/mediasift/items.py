@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -105,6 +105,19 @@ class TextPage(Place):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSound(Place):
     """A recording that stays where it is; `path` is its address, e.g. `gs://bucket/talk.flac`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnswer(Place):
+    """What a service once answered about a picture, as another program kept it.
+
+    Attributes:
+        service: Which.
+        answer: JSON values.
+    """
+
+    service: str
+    answer: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ class Usual(click.Group):
 def _callback(settings: Any) -> Callable[..., None]:
     def run(inputs: tuple[str, ...], **chosen: Any) -> None:
         showing = shared.taken(chosen)
-        if inputs == () and chosen.get("boxes") is None:
+        if inputs == () and chosen.get("boxes") is None and chosen.get("stored") is None:
             raise click.MissingParameter(param_type="argument", param_hint="'INPUT...'")
         shared.finish(agreed_table(made(settings, chosen), inputs), showing)
 

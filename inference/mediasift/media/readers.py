@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mediasift.errors import NotFound, Unsupported, UsageError
-from mediasift.items import EmptyItem, FailedItem, Item, MediaFile, Place, RemoteSound, TextItem
+from mediasift.items import EmptyItem, FailedItem, Item, MediaFile, Place, RemoteSound, StoredAnswer, TextItem
 from mediasift.media.documents.pages import read_pages
 from mediasift.media.pictures.colors import Background
 from mediasift.media.pictures.headers import check_size
@@ -20,6 +20,7 @@ from mediasift.media.pictures.images import Admit, admit_all, decode, from_pillo
 from mediasift.media.pictures.transforms import crop
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
+from mediasift.sources.answers import Answers, Kept, read_answers
 from mediasift.sources.boxes import Part
 from mediasift.sources.content import Array, Content, RemoteRecording
 from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves
@@ -60,6 +61,8 @@ def read_source(
         yield from _places(content, source.path, options, needs, admit)
     elif isinstance(content, Cell):
         yield TextItem(path=source.path, text=content.text)
+    elif isinstance(content, Answers):
+        yield from islice(map(_stored, read_answers(content)), source.done[0], None)
     elif isinstance(content, RemoteRecording) and reads == "sound":
         yield RemoteSound(path=source.path)
     else:
@@ -67,6 +70,12 @@ def read_source(
         whole = 0 if any(row.error for row in rows) else first  # a page that failed may be two items
         items = _read(content, source.path, reads, options, needs=needs, admit=admit, first=whole)
         yield from islice(items, first, None)
+
+
+def _stored(one: Kept) -> AnyItem:
+    if one.error is not None:
+        return FailedItem(path=one.picture, error=one.error)
+    return StoredAnswer(path=one.picture, page=one.page, service=one.service, answer=one.answer)
 
 
 def _part(part: Part, path: str, reads: str, options: Any, admit: Admit) -> AnyItem:

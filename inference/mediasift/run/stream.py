@@ -62,7 +62,8 @@ _TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file op
 def stream_of(task: Any, inputs: Named) -> Stream[Any]:
     """The started task over inputs; what is missing fails here, before the first file is read."""
     named = named_inputs(inputs)
-    if (table := getattr(task, "boxes", None)) is not None:
+    table = getattr(task, "boxes", None) or getattr(task, "stored", None)
+    if table is not None:
         check_no_inputs(named, table)
         named = [table]
     if task.shard is not None:

@@ -183,6 +183,6 @@ def _failure(cell: str) -> ItemError | None:
 
 
 def check_no_inputs(named: list[Any], file: str | Path) -> None:
-    """Raise a UsageError where inputs are named beside a table of boxes, which names them itself."""
+    """Raise a UsageError where inputs are named beside a table of boxes, or stored answers, which name them itself."""
     if named:
-        raise UsageError(f"the table {file} names the pictures; leave out the other inputs, or --boxes")
+        raise UsageError(f"{file} names the pictures; leave out the other inputs, or the option that names {file}")

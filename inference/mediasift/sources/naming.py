@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from mediasift.errors import EmptyFile, InputError, ItemError, NotFound, Unreadable, Unsupported, UsageError
+from mediasift.sources.answers import answer_files
 from mediasift.sources.boxes import ROW, Part, box_columns, read_boxes
 from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.folders import Folder, Skipped
@@ -58,6 +59,7 @@ class Inputs:
         encoding: Of lists; None takes UTF-8.
         boxes: What is named is a table of boxes, and each box an input; or each picture with boxes, whole.
         texts: What stands in `column` is no path, but the text that is an input.
+        stored: What is named is a file or folder of answers that other programs kept.
     """
 
     named: Sequence[str | Path | Content]
@@ -67,6 +69,7 @@ class Inputs:
     encoding: str | None = None
     boxes: Literal["", "each", "whole"] = ""
     texts: bool = False
+    stored: bool = False
 
     @classmethod
     def of(cls, settings: ListSettings, named: Sequence[str | Path | Content]) -> Inputs:
@@ -74,7 +77,8 @@ class Inputs:
         lists = {field.name: getattr(settings, field.name) for field in fields(ListSettings) if field.name != "shard"}
         table = getattr(settings, "boxes", None)
         if table is None:
-            return cls(named=named, **lists, texts=getattr(settings, "texts", False))
+            lists |= {name: bool(getattr(settings, name, False)) for name in ("texts", "stored")}
+            return cls(named=named, **lists)
         if getattr(settings, "blur", False):
             return cls(named=named, **lists, boxes="whole")
         lists["keep"] = tuple(dict.fromkeys((*box_columns(table, settings.encoding), *settings.keep)))
@@ -163,6 +167,9 @@ def _is_there(source: Source) -> bool:
 
 
 def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
+    if inputs.stored:
+        yield from (Source(path=one.name, content=one) for one in answer_files(name))
+        return
     if content := addressed(name):
         yield Source(path=name, content=content)
         return

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from mediasift.engines.engine import Resources, check_options
 from mediasift.engines.vision import ENGINES, VisionEngines
-from mediasift.engines.vision.tags import Reply, Tag, VisionEngine, counts
-from mediasift.errors import ItemError, TryAgain, UsageError
-from mediasift.items import Item, TextItem
+from mediasift.engines.vision.stored import PARSERS, stored_reply
+from mediasift.engines.vision.tags import FEATURES, Reply, Tag, VisionEngine, counts
+from mediasift.errors import InferenceFailed, ItemError, TryAgain, Unsupported, UsageError
+from mediasift.items import Item, StoredAnswer, TextItem
 from mediasift.media.counting import most_pictures
 from mediasift.media.settings import PartSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
+from mediasift.sources.answers import KEYS
 from mediasift.sources.content import Content
 from mediasift.sources.texts import Cell
 from mediasift.tasks.objects import box_columns
@@ -91,6 +94,13 @@ class Tagging(VisionEngines, CountSettings, PartSettings, EngineRunSettings):
                choices=ENGINES.keys),
     ] = None  # fmt: skip
 
+    stored: Annotated[
+        str | Path | None,
+        Option(
+            "Instead of INPUT: a file (.json, .jsonl) or folder of answers of Google Vision, Rekognition or Azure that "
+            "another program kept. Nothing is sent, and no key is needed.", flag="--from", metavar="FILE",
+        ),
+    ] = None  # fmt: skip
     wide: Annotated[
         bool, Option("A row for each picture, with a column for each feature or variable: a coded table.")
     ] = False
@@ -109,7 +119,7 @@ class Tagging(VisionEngines, CountSettings, PartSettings, EngineRunSettings):
     @property
     def is_paid(self) -> bool:
         """Whether the engine's answers cost money."""
-        return hasattr(self.chosen, "price_usd")
+        return self.stored is None and hasattr(self.chosen, "price_usd")
 
     @property
     def is_free(self) -> bool:
@@ -127,20 +137,22 @@ class Tagging(VisionEngines, CountSettings, PartSettings, EngineRunSettings):
     @property
     def columns(self) -> tuple[str, ...]:
         """Features or variables, in their order."""
-        return self.chosen.columns(self)
+        return tuple(self.features) or FEATURES if self.stored is not None else self.chosen.columns(self)
 
     @property
     def price_list(self) -> str:
         """See `PaidSettings`."""
         return self.chosen.price_list(self)
 
-    def start(self, resources: Resources) -> StartedTagging:
+    def start(self, resources: Resources) -> Started:
         """Make the engine ready.
 
         Raises:
             EngineError: A package is missing, or credentials.
             UsageError: Options do not go together, or the engine lacks a feature.
         """
+        if self.stored is not None:
+            return StartedStored(self)
         engine = self.chosen
         check_options(self, str(self.engine), ENGINES)
         if self.wide and self.per:
@@ -211,6 +223,41 @@ class StartedTagging(Started):
                     tags = [tag for tag in self._recogniser.tags(request, answer) if tag.feature == feature]
                     rows[feature] += tagged(blank, tags, answer, asked.size)
         return [row for name in self._columns for row in rows[name]]
+
+
+class StartedStored(Started):
+    """See `tasks.task.Started`; rows of answers that are here already."""
+
+    def __init__(self, settings: Tagging) -> None:
+        if settings.engine not in (None, *KEYS):
+            raise UsageError(f"--from reads answers of {', '.join(KEYS)}; leave --engine out, or name one of them")
+        if settings.boxes is not None or settings.texts:
+            raise UsageError("--from reads answers, and needs no pictures: leave out --boxes and --texts")
+        self._engine, self._features, self._columns = settings.engine, tuple(settings.features), settings.columns
+
+    def prepare(self, item: StoredAnswer) -> list[Row]:
+        """The rows of an answer: of the features that are asked for, or of all that it has.
+
+        Raises:
+            Unsupported: It is another service's than the one that is named.
+            InferenceFailed: It says that the service failed.
+        """
+        if self._engine not in (None, item.service):
+            raise Unsupported(f"an answer of {item.service}, not of {self._engine}")
+        reply, parts, size = stored_reply(item.service, item.answer)
+        blank = Tagged(engine=item.service)
+        tags = list(PARSERS[item.service](reply.raw, size))
+        there = dict.fromkeys((*parts, *(tag.feature for tag in tags)))
+        if not there and isinstance(error := item.answer.get("error"), dict):
+            raise InferenceFailed(f"{item.service} answered: {error.get('message')}")
+        rows = list[Row]()
+        for name in self._columns:
+            if name in there or (self._features and item.service == "google-vision"):  # it leaves out what has nothing
+                own = [tag for tag in tags if tag.feature == name]
+                rows += tagged(replace(blank, feature=name), own, reply, size)
+            elif self._features:
+                rows.append(replace(blank, feature=name, note="the answer does not have this feature"))
+        return rows or [replace(blank, found=0)]
 
 
 def tagged(blank: Tagged, tags: Sequence[Tag], reply: Reply, size: tuple[int, int] | None) -> list[Tagged]:

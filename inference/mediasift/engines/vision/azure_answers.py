@@ -87,7 +87,10 @@ def _old(raw: Mapping[str, Any], size: Size) -> Iterator[Tag]:
     for number, one in enumerate(raw.get("brands", ()), 1):
         yield Tag(feature="logos", number=number, label=one.get("name"), score=one.get("confidence"),
                   **_box(one.get("rectangle"), size))  # fmt: skip
-    for number, one in enumerate((raw.get("description") or {}).get("captions", ()), 1):
+    described = raw.get("description") or {}
+    for number, one in enumerate(described.get("tags", ()), len(described.get("captions", ())) + 1):
+        yield Tag(feature="captions", number=number, label="tag", value=one)
+    for number, one in enumerate(described.get("captions", ()), 1):
         yield Tag(
             feature="captions", number=number, label="caption", value=one.get("text"), score=one.get("confidence")
         )

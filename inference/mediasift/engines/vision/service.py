@@ -37,8 +37,13 @@ class ServiceSettings(PaidSettings):
 
     features: Annotated[
         Sequence[str],
-        Option("What is to be recognised; each engine refuses what it lacks.", choices=FEATURES, metavar="A,B"),
-    ] = ("labels",)
+        Option(
+            "What is to be recognised; each engine refuses what it lacks.",
+            choices=FEATURES,
+            metavar="A,B",
+            default="labels; of stored answers, all",
+        ),
+    ] = ()
     endpoint: Annotated[
         str | None,
         Option(
@@ -135,9 +140,10 @@ class Service(VisionEngine, Paid):
     @classmethod
     def columns(cls, settings: Any) -> tuple[str, ...]:
         """See `VisionEngine`."""
-        if lacking := [name for name in settings.features if name not in cls.operations]:
+        asked = settings.features or ("labels",)
+        if lacking := [name for name in asked if name not in cls.operations]:
             raise UsageError(f"{cls.name} has no {lacking[0]}; it has {', '.join(cls.operations)}")
-        return tuple(dict.fromkeys(settings.features))
+        return tuple(dict.fromkeys(asked))
 
     @classmethod
     def units(cls, settings: Any) -> tuple[tuple[str, ...], ...]:
