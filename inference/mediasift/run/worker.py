@@ -24,9 +24,9 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, BinaryIO
 
 from mediasift.engines.onnx.providers import runtime
 from mediasift.errors import SetupError
@@ -49,9 +49,9 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def send(self, kind: str, data: Any) -> None:
-        """One line."""
-        self._write(f"{kind} {json.dumps(data)}\n".encode())
+    def send(self, kind: str, data: Any, following: bytes = b"") -> None:
+        """One line, and what follows it."""
+        self._write(f"{kind} {json.dumps(data)}\n".encode() + following)
 
     def finished(self, number: int, many: Iterable[Finished]) -> int:
         """The rows of sources from this number on, or of some items of the last one; the number of the next source."""
@@ -98,12 +98,21 @@ class Orders(queue.Queue[dict[str, Any]]):
 
 def main() -> None:
     """Serve one supervisor."""
+    apart(_serve)
+
+
+def apart(work: Callable[[Channel, BinaryIO, int, Sequence[str]], None]) -> None:
+    """Work for the process that started this one, and end.
+
+    Args:
+        work: Gets where to answer, the orders, the open file of the marks, and the other arguments.
+    """
     channel = Channel(os.dup(1))
     os.dup2(2, 1)
-    lines = os.fdopen(os.dup(0), "rb")
+    orders = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        _serve(channel, iter(lines), int(sys.argv[1]), sys.argv[2:])
+        work(channel, orders, int(sys.argv[1]), sys.argv[2:])
     except SetupError as error:
         channel.send("X", error_to_json(error))
     except BaseException:  # a bug: the supervisor raises it where somebody sees it
@@ -112,7 +121,7 @@ def main() -> None:
     os._exit(0)
 
 
-def _serve(channel: Channel, lines: Iterator[bytes], memory: int, tasks: Sequence[str]) -> None:
+def _serve(channel: Channel, lines: BinaryIO, memory: int, tasks: Sequence[str]) -> None:
     no_telemetry()
     _get_ready(tasks)
     line = next(lines, None)
