@@ -42,6 +42,7 @@ def page() -> str:
     from mediasift.evaluate.sample import Sample
     from mediasift.provenance.rerun import Check, Rerun
     from mediasift.run.watch import WatchSettings
+    from mediasift.serve.settings import Serve
     from mediasift.train.settings import Train
     from mediasift.verbs import VERBS
 
@@ -49,7 +50,7 @@ def page() -> str:
         "train": (Train, None), "sample": (Sample, None), "agree": (Agree, Agreement),
         "prevalence": (Prevalence, Share), "evaluate": (EvaluateLabels, Measure), "rerun": (Rerun, Check),
         "bench": (BenchSettings, None), "bench --url": (LoadSettings, None), "watch": (WatchSettings, None),
-        "models describe": (DescribeSettings, None),
+        "models describe": (DescribeSettings, None), "serve": (Serve, None),
     }  # fmt: skip
     verbs = [section(name, one.load(), one.load().row) for name, one in VERBS.items()]
     return HEAD + "".join([*verbs, counts(), *(section(name, *one) for name, one in others.items())])

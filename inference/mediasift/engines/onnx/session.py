@@ -174,6 +174,19 @@ class OnnxModel(Engine):
         return smallest_size(self.description.input)
 
     @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """`name`, `dtype` (numpy's name) and `shape` (-1 for what is free) of each output that `run_all` returns."""
+        known = {one.name: one for one in self._session.get_outputs()}
+        dtypes = {"tensor(float)": "float32", "tensor(double)": "float64"}
+        return [
+            {
+                "name": name, "shape": [side if isinstance(side, int) else -1 for side in known[name].shape],
+                "dtype": "float32" if self._scaling else dtypes.get(known[name].type, known[name].type[7:-1]),
+            }
+            for name in self._outputs
+        ]  # fmt: skip
+
+    @property
     def fixed_batch(self) -> int | None:
         """Batch size built into the graph; None when it is free."""
         if self._sizes or self.description.output.decoder in UNBATCHED:

@@ -1,0 +1,1 @@
+"""Pictures in over HTTP, the rows of a verb out."""
