@@ -18,7 +18,7 @@ CODES = {
     "NotMedia": ("not-media", ItemError), "EmptyFile": ("empty", ItemError), "Unsupported": ("unsupported", ItemError),
     "Damaged": ("damaged", ValueError), "TooLarge": ("too-large", ItemError), "ItemTimeout": ("timeout", TimeoutError),
     "Crashed": ("crashed", ItemError), "InferenceFailed": ("inference", RuntimeError),
-    "TryAgain": ("inference", RuntimeError),
+    "Unavailable": ("unavailable", OSError), "TryAgain": ("inference", RuntimeError),
 }  # fmt: skip
 
 

@@ -362,7 +362,7 @@ def test_a_kind_of_input_is_a_content_class_and_a_line(package: Path):
     with zipfile.ZipFile(package.parents[1] / "photos.zip", "w") as archive:
         archive.write(package.parents[1] / "photo.png", "inner.png")
     insert(package, ("sources/content.py", "SCHEMES: dict[str", MEMBER))
-    insert(package, ("sources/content.py", '"gs://": RemoteRecording', '"zip:": ZipMember, '))
+    insert(package, ("sources/content.py", '}\n"""How an address begins', '"zip:": ZipMember'))
     *tables, python, gone = run(
         package,
         "mediasift info zip:photos.zip!inner.png",

@@ -46,6 +46,8 @@ OWNERS = {
     "azure": ("engines/vision/azure",),
     "grpc": ("engines/speech/google",),
     "jiwer": ("evaluate/error_rates",),
+    "urllib3": ("sources/connections",),
+    "obstore": ("sources/buckets",),
     "yaml": ("sources/codebook",),
     "sklearn": ("train/learning", "train/settings"),
     "threadpoolctl": ("train/learning",),

@@ -64,6 +64,7 @@ TESTED_IN = {
     "evaluate/test_prevalence": "cli/prevalence evaluate/corpus evaluate/design evaluate/dsl",
     "media/test_information": "tasks/info",
     "tasks/test_convert": "media/pictures/encode",
+    "sources/test_remote": "sources/connections sources/fetched sources/keeping sources/session sources/web",
     "run/test_resume": "tables/manifest",
     "run/test_watch": "cli/watch",
     "verbs/test_verbs": "verbs/functions verbs/verb",

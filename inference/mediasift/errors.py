@@ -106,6 +106,12 @@ class Unreadable(ItemError, OSError):
     code = "unreadable"
 
 
+class Unavailable(ItemError, OSError):
+    """What is fetched cannot be had at present: an overload, a lost connection. The same command tries it again."""
+
+    code = "unavailable"
+
+
 class NotMedia(ItemError):
     """Neither content nor suffix is that of a known format."""
 

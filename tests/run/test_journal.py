@@ -209,7 +209,17 @@ def test_a_journal_of_another_version_keeps_what_it_has(tmp_path: Path):
     with Journal(tmp_path / "out.csv") as journal:
         assert journal.is_of_another_version
         with pytest.raises(UsageError, match=r"another version.*--restart"):
-            plan(tmp_path / "out.csv", None, {}, journal, {}, restart=False, update=False, retry_errors=False)
+            plan(
+                tmp_path / "out.csv",
+                None,
+                {},
+                journal,
+                {},
+                restart=False,
+                update=False,
+                retry_errors=False,
+                can_extend=True,
+            )
     assert path.read_bytes() == before
 
 

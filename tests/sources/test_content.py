@@ -14,16 +14,17 @@ import pytest
 from PIL import Image
 
 from mediasift.errors import NotFound, Unreadable, Unsupported, UsageError
-from mediasift.items import Clip, Item, MediaFile, RemoteSound
+from mediasift.items import Clip, Item, MediaFile
 from mediasift.media.information import information
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings, SoundSettings
 from mediasift.media.video.footage import open_footage
 from mediasift.rows import Row
 from mediasift.run.job import source_from_json, source_to_json
-from mediasift.sources.content import SCHEMES, Array, Bytes, Content, LocalFile, RemoteRecording, content_at
+from mediasift.sources.content import SCHEMES, Array, Bytes, Content, LocalFile, content_at
 from mediasift.sources.formats import HEAD_BYTES
 from mediasift.sources.naming import Source
+from mediasift.sources.remote import WebFile
 from tests.pictures import save, scene, solid
 from tests.videos import make_video, numbered
 
@@ -81,7 +82,7 @@ def test_signs_of_life_while_a_hash_is_made(content: Content):
     assert signs
 
 
-@pytest.mark.parametrize("content", [Array("array[0]", solid((1, 2, 3))), RemoteRecording("gs://bucket/a.flac")])
+@pytest.mark.parametrize("content", [Array("array[0]", solid((1, 2, 3)))])
 def test_what_is_no_file_says_so(content: Content):
     for ask in (content.head, content.read, content.sha256, lambda: content.local().__enter__()):
         with pytest.raises(Unsupported):
@@ -181,7 +182,7 @@ def test_an_address_leads_back_from_anywhere(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir("/")
     for address in addresses:
         assert content_at(address).read() == DATA
-    assert content_at("gs://b/a.flac") == RemoteRecording("gs://b/a.flac")
+    assert content_at("https://b.test/a.flac") == WebFile("https://b.test/a.flac")
 
 
 def test_a_further_scheme_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -192,7 +193,7 @@ def test_a_further_scheme_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_sources_travel_by_address(tmp_path: Path):
     save(tmp_path / "a.png", solid((1, 2, 3)))
     here = Source(path="a.png", content=LocalFile(tmp_path / "a.png"))
-    for source in (here, Source(path="gs://b/a", content=RemoteRecording("gs://b/a"))):
+    for source in (here, Source(path="https://b.test/a", content=WebFile("https://b.test/a"))):
         assert source_from_json(source_to_json(source), Row) == source
     failed = source_from_json(source_to_json(Source(path="x", failure=NotFound("no such file or folder"))), Row)
     assert (type(failed.failure), str(failed.failure)) == (NotFound, "no such file or folder")
@@ -260,10 +261,9 @@ def test_no_copy_of_bytes_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_a_task_reads_decides():
-    array, remote = Array("array[0]", solid((1, 2, 3))), RemoteRecording("gs://b/a.flac")
+    array = Array("array[0]", solid((1, 2, 3)))
     assert [type(items(array, reads)[0]) for reads in ("pictures", "frames")] == [Item, Item]
-    assert [type(item) for item in items(remote, "sound")] == [RemoteSound]
-    for content, reads in ((array, "files"), (array, "video"), (array, "sound"), (remote, "pictures")):
+    for content, reads in ((array, "files"), (array, "video"), (array, "sound")):
         with pytest.raises(Unsupported, match="an a"):
             items(content, reads)
     (file,) = items(Bytes("a.gif", b"GIF89a"), "files")

@@ -169,14 +169,6 @@ def test_a_picture_is_no_sound(test_data: Path):
     assert row.error == "unsupported: a picture file (tiff); this command reads sound"
 
 
-def test_an_address_in_the_cloud_is_not_read_by_offline_engines():
-    (row,) = ms.transcribe("gs://bucket/talk.flac")
-    assert row.path == "gs://bucket/talk.flac"
-    assert row.error.startswith("unsupported: an address of remote sound")
-    (other,) = ms.classify("gs://bucket/a.png", model="fashion-mlp")
-    assert other.error.startswith("unsupported")
-
-
 def test_subtitles_and_plain_text(test_data: Path, tmp_path: Path):
     source = str(test_data / "speech" / "google-audio.wav")
     made = {}

@@ -16,6 +16,7 @@ from typing import Any
 
 from mediasift.errors import OutputError, UsageError
 from mediasift.rows import Row, RowType, from_json, to_json
+from mediasift.sources.addresses import hidden
 from mediasift.sources.naming import Source
 from mediasift.system.lines import Lines
 
@@ -78,7 +79,7 @@ class Index:
         address = None if source.content is None else source.content.address
         if source.content is None or address is None or (state := source.content.state()) is None:
             return None
-        return address, state
+        return hidden(address), state
 
     def find(self, source: Source) -> int | None:
         """Where the rows of an input stand whose file has not changed since; None when it must be read."""

@@ -22,7 +22,7 @@ from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
 from mediasift.sources.answers import Answers, Kept, read_answers
 from mediasift.sources.boxes import Part
-from mediasift.sources.content import Array, Content, RemoteRecording
+from mediasift.sources.content import Array, Content
 from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves
 from mediasift.sources.naming import Source
 from mediasift.sources.places import Places, Spot
@@ -63,7 +63,7 @@ def read_source(
         yield TextItem(path=source.path, text=content.text)
     elif isinstance(content, Answers):
         yield from islice(map(_stored, read_answers(content)), source.done[0], None)
-    elif isinstance(content, RemoteRecording) and reads == "sound":
+    elif reads == "sound" and content.name.startswith("gs://") and options.hears_addresses:
         yield RemoteSound(path=source.path)
     else:
         first, rows = source.done

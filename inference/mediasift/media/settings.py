@@ -142,6 +142,11 @@ class SoundSettings(ListSettings):
     ] = None
 
     @property
+    def hears_addresses(self) -> bool:
+        """Whether the engine reads objects in Google's cloud where they are."""
+        return False
+
+    @property
     def piece_s(self) -> float:
         """Longest piece of sound, seconds."""
         return PIECE_S

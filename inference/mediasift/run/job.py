@@ -19,6 +19,7 @@ from mediasift.rows import to_json as row_to_json
 from mediasift.settings import from_json, options, to_json
 from mediasift.sources.content import content_at
 from mediasift.sources.naming import Inputs, Source
+from mediasift.sources.settings import AS_USUAL, RemoteSettings
 from mediasift.tasks.task import ModelRunSettings, Task
 
 
@@ -48,7 +49,7 @@ class Job:
 
 def settings(job: Job) -> dict[str, Any]:
     """What decides the rows, as JSON values; what they cost and what must not be written down is left out."""
-    cost = {declared.name for kind in (ModelRunSettings, PaidSettings, TokenPrices) for declared in options(kind)}
+    cost = {one.name for kind in (ModelRunSettings, PaidSettings, TokenPrices, RemoteSettings) for one in options(kind)}
     decides = {name: value for name, value in to_json(job.task, secrets=False).items() if name not in cost}
     return {"task": job.task.name, **decides, "inputs": job.inputs.names}
 
@@ -68,7 +69,8 @@ def job_to_json(job: Job) -> dict[str, Any]:
 def job_from_json(data: Mapping[str, Any]) -> Job:
     """The job that `job_to_json` wrote, without inputs."""
     module, _, name = data["task"].partition(":")
-    return Job(task=from_json(getattr(import_module(module), name), data["settings"]), inputs=Inputs(named=()))
+    task = from_json(getattr(import_module(module), name), data["settings"])
+    return Job(task=task, inputs=Inputs(named=(), access=getattr(task, "access", AS_USUAL)))
 
 
 def source_to_json(source: Source) -> list[Any]:
@@ -90,14 +92,14 @@ def source_to_json(source: Source) -> list[Any]:
     return [source.path, address, failure and error_to_json(failure), done]
 
 
-def source_from_json(data: Sequence[Any], row_type: type[Row]) -> Source:
-    """The source that `source_to_json` wrote."""
+def source_from_json(data: Sequence[Any], row_type: type[Row], access: RemoteSettings = AS_USUAL) -> Source:
+    """The source that `source_to_json` wrote; addresses are fetched as `access` says."""
     path, address, *more = data
     failure, (items, rows) = more or (None, (0, ()))
     return Source(
         done=(items, tuple(row_from_json(row_type, row) for row in rows)),
         path=path,
-        content=address and content_at(address),
+        content=address and content_at(address).under(access),
         failure=failure and error_from_json(failure),
     )
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mediasift.errors import OutputError
+from mediasift.errors import OutputError, Unavailable
 from mediasift.rows import RowType, from_json, printable
 from mediasift.run.finished import Finished
 from mediasift.sources.naming import Source
@@ -31,6 +31,12 @@ VERSION = 2
 
 _BEGUN = {"begun": True}
 """The line behind the header, and behind the rows that were taken over from a finished table."""
+
+PASSING = f"{Unavailable.code}:"
+"""How the error of a row begins that the same command tries again."""
+
+_UNSEEN = "unknown"
+"""The state of what is not there, or of what a server says nothing at present."""
 
 _UNKNOWN = -1
 """The place of a source whose rows cannot be taken over."""
@@ -50,6 +56,7 @@ class _Done:
         place: Where its line begins.
         state: The file's when it was read; of nothing, for rows of a finished table.
         failed: Whether one of its rows carries an error.
+        passing: Whether it is one that passes by itself.
         named: How often an input named it in this run.
         rows: Taken over from a finished table, in which it was named so many `times`.
     """
@@ -57,6 +64,7 @@ class _Done:
     place: int
     state: bytes
     failed: bool
+    passing: bool = False
     named: int = 0
     rows: int = 0
     times: int = 1
@@ -89,6 +97,7 @@ class Journal(AbstractContextManager["Journal"]):
         has_grown: Whether a source, or an item of one, was finished in this run.
         retry_errors: Whether sources with an error row count as not finished.
         follows: Whether `find` knows at once what this run appends: for one that asks again and again.
+        looks_again: Whether servers are asked if what a finished table has of them was changed since.
 
     Raises:
         OutputError: It cannot be opened; another run holds it; it is damaged; or it is something else.
@@ -98,7 +107,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.path = path = journal_path(output)
         self.header: dict[str, Any] | None = None
         self.table_sha256 = ""
-        self.has_grown = self.retry_errors = self.follows = False
+        self.has_grown = self.retry_errors = self.looks_again = self.follows = False
         self._since: datetime | None = None
         self._done: dict[bytes, _Done] = {}
         self._begun: dict[bytes, _Begun] = {}
@@ -176,9 +185,11 @@ class Journal(AbstractContextManager["Journal"]):
         if cells and old is not None and old.rows:  # more rows of the same source, from further down the table
             old.rows += len(cells)
             old.failed |= any(row[-1] for row in cells)
+            old.passing |= any(row[-1].startswith(PASSING) for row in cells if row[-1])
             return
-        failed = any(row[-1] for row in cells) or any(row.get("error") for row in data.get("rows", ()))
-        self._done[key] = _Done(place, state, failed, rows=len(cells))
+        errors = [row[-1] for row in cells] or [row.get("error", "") for row in data.get("rows", ())]
+        failed, passing = any(errors), any(error.startswith(PASSING) for error in errors if error)
+        self._done[key] = _Done(place, state, failed, passing, rows=len(cells))
         self._begun.pop(key, None)
 
     def _divide(self) -> None:
@@ -227,7 +238,7 @@ class Journal(AbstractContextManager["Journal"]):
         Never None, which in a journal stands for rows of a finished table.
         """
         found = None if source.content is None else source.content.state()
-        return "unknown" if found is None else found
+        return _UNSEEN if found is None else found
 
     def ask_again(self) -> None:
         """From here on `find` is asked for all inputs once more: what it was asked for before does not count."""
@@ -252,13 +263,16 @@ class Journal(AbstractContextManager["Journal"]):
         if done.place == _UNKNOWN:
             return None
         done.named += 1
-        if done.failed and self.retry_errors:
+        if done.passing or (done.failed and self.retry_errors):
             done.place = _UNKNOWN
             return None
+        asks = source.content is not None and source.content.asks
         if done.state == _NOTHING:  # a finished table keeps no states, but says when its run started
-            changed = self._since and source.content and source.content.has_changed_since(self._since)
-            return None if changed else done.place
-        return done.place if done.state == _digest(self.state(source)) else None
+            if source.content is None or self._since is None or (asks and not self.looks_again):
+                return done.place
+            return None if source.content.has_changed_since(self._since) else done.place
+        state = self.state(source)
+        return done.place if done.state == _digest(state) or (asks and state == _UNSEEN) else None
 
     def begun(self, source: Source, row_type: type[RowType]) -> tuple[int, list[RowType]]:
         """How many items of a source an earlier run finished, and their rows; they are given once."""

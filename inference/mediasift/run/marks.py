@@ -67,6 +67,10 @@ class Marks:
         self._words[2 * reader] = (item << _SOURCE_BITS | source) << 2 | READS
         self._words[2 * reader + 1] = next(self._turns)
 
+    def alive(self, reader: int) -> None:
+        """It goes on with what it does, which takes long."""
+        self._words[2 * reader + 1] = next(self._turns)
+
     def prepare(self, reader: int, source: int, item: int) -> None:
         """It prepares the item that it read; the turn is the same."""
         self._words[2 * reader] = (item << _SOURCE_BITS | source) << 2 | PREPARES

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from mediasift.errors import ItemError
@@ -189,6 +190,10 @@ class Readers:
                 works = [Work(number, source) for number, source in itertools.islice(remaining, size)]
                 if not works:
                     break
+                for work in works:
+                    content = work.source.content
+                    if content is not None and content.asks and not getattr(self._options, "hears_addresses", False):
+                        content.ask_ahead()
                 waiting.append(_Group(works, threading.Semaphore(self._queue)))
                 pool.submit(self._fill, waiting[-1])
             if not waiting:
@@ -246,6 +251,14 @@ class Readers:
 
     def entries(self, work: Work, reader: int, spent: Spent) -> Iterator[Entry]:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
+        content = work.source.content
+        if content is None or not content.asks:
+            yield from self._entries(work, reader, spent)
+            return
+        with content.held(partial(self._marks.alive, reader)):
+            yield from self._entries(work, reader, spent)
+
+    def _entries(self, work: Work, reader: int, spent: Spent) -> Iterator[Entry]:
         held = 0.0  # of the budget: from before a decode until its item is prepared, never while it waits
         began = time.perf_counter()
         number, index, marks = work.number, work.source.done[0], self._marks

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
-from mediasift.errors import OutputError, UsageError
+from mediasift.errors import OutputError, Unavailable, UsageError
 from mediasift.run.journal import Journal, Stock
 from mediasift.system.files import faults, refuse_special
 from mediasift.tables.manifest import manifest_path
@@ -48,7 +48,7 @@ def look(output: Path) -> tuple[str | None, Mapping[str, Any]]:
 
 def plan(
     output: Path, table: str | None, manifest: Mapping[str, Any], journal: Journal, now: Mapping[str, Any], *,
-    restart: bool, update: bool, retry_errors: bool,
+    restart: bool, update: bool, retry_errors: bool, can_extend: bool,
 ) -> Plan:  # fmt: skip
     """What is to be done.
 
@@ -60,6 +60,7 @@ def plan(
         restart: Start again, whatever is there; but never over a table that was changed since.
         update: Add inputs that are not in the finished table.
         retry_errors: Read inputs again whose rows carry an error.
+        can_extend: Whether inputs can be read again whose errors pass by themselves.
 
     Raises:
         OutputError: The table there was not written by us, or was changed since.
@@ -82,15 +83,18 @@ def plan(
         if header and not journal.has_news and not journal.table_sha256:
             journal.forget()  # it ended before anything was done: a mistake may be corrected
             return plan(
-                output, table, manifest, journal, now, restart=restart, update=update, retry_errors=retry_errors
-            )
+                output, table, manifest, journal, now, restart=restart, update=update, retry_errors=retry_errors,
+                can_extend=can_extend,
+            )  # fmt: skip
         raise UsageError(
             f"{output}: was {begun} with other settings: {'; '.join(different)}. Repeat them, choose another name with "
             "-o, or start again with --restart"
         )
     if header:
         return "continue"
-    again = update or (retry_errors and manifest["counts"]["error_rows"] > 0)
+    counts = manifest["counts"]
+    passing = can_extend and counts.get("errors", {}).get(Unavailable.code, 0) > 0
+    again = update or passing or (retry_errors and counts["error_rows"] > 0)
     return "extend" if again else "finished"
 
 

@@ -27,6 +27,7 @@ from mediasift.run.pipeline import Pipeline, readers, started
 from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
 from mediasift.sources.boxes import check_no_inputs
+from mediasift.sources.buckets import is_folder
 from mediasift.sources.content import Content, PillowPicture, content_bytes, given
 from mediasift.sources.folders import Skipped
 from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
@@ -203,7 +204,8 @@ class Stream(Generic[RowType]):
 
         def missing() -> Iterator[Source]:
             for source in sources:
-                place, state = store.find(source), store.state(source)
+                asks = source.content is not None and source.content.asks  # then it is known when it was read
+                place, state = store.find(source), None if asks else store.state(source)
                 places.append(place)
                 self._sizes.append(content_bytes(state))
                 if place is None:
@@ -216,6 +218,8 @@ class Stream(Generic[RowType]):
         try:
             for many in self._read(missing(), progress):
                 states = [begun[0] if not one.ended else begun.popleft() for one in many]
+                states = [(store.state(one.source) if state is None else state, before)
+                          for one, (state, before) in zip(many, states, strict=True)]  # fmt: skip
                 if not many[-1].ended:
                     begun[0] = states[-1][0], states[-1][1] + many[-1].items
                 if isinstance(store, Journal):
@@ -296,7 +300,8 @@ class Stream(Generic[RowType]):
 
     def _total(self, progress: TextIO | None) -> int | None:
         """How many sources there are, which only somebody who watches needs to know beforehand."""
-        if progress is None or "-" in self.job.inputs.names:
+        names = self.job.inputs.names
+        if progress is None or "-" in names or any(is_folder(name) for name in names):  # no bucket is listed twice
             return None
         if self._listing is not None:
             return sum(map(self._listing.shard.holds, find_sources(self.job.inputs)))

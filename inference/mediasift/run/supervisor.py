@@ -23,6 +23,7 @@ from mediasift.run.finished import Finished
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
 from mediasift.run.process import Signals, Worker
 from mediasift.run.reading import Seconds, Trouble
+from mediasift.sources.fetched import UNREAD
 from mediasift.sources.naming import Source
 from mediasift.system.machine import allowed_bytes, peak_bytes, resident_bytes
 
@@ -186,6 +187,9 @@ class Supervisor:
         first, source = pending.popleft()
         if first != int(number):
             raise RuntimeError(f"the worker finished source {int(number)} before {first}")
+        if source.content is not None and source.content.asks:
+            rows, _, state = rows.partition(b"\0")
+            source.content.note(json.loads(state))
         finished = Finished(
             source=source, row_type=self._row_type, given=rows, errors=int(errors), items=int(items), ended=kind == "F"
         )
@@ -233,6 +237,8 @@ class Supervisor:
         while True:
             if troubles and troubles[-1].reading and troubles[-1].item == 0:
                 row = self._row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
+                if source.content is not None:
+                    source.content.note(UNREAD)
                 yield [Finished(source=source, row_type=self._row_type, given=[row], errors=1)]
                 return
             known = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]

@@ -215,8 +215,9 @@ class Table(Generic[RowType]):
                 todo = plan(
                     output, before, manifest_before, journal, what,
                     restart=restart, update=update, retry_errors=retry_errors,
+                    can_extend=read is not None or not self._rows.extends,
                 )  # fmt: skip
-                journal.retry_errors = retry_errors
+                journal.retry_errors, journal.looks_again = retry_errors, update
                 if todo in ("begin", "extend"):
                     stored = stored_rows(output, read, form) if todo == "extend" and read is not None else ()
                     repeated = manifest_before.get("counts", {}).get("repeated", [])

@@ -4,7 +4,8 @@ It takes JSON lines on standard input: the job, then sources. It answers on what
 (which then becomes standard error, so that no library can write between our lines):
 
     S {..}            started: the task's facts, and where its marks are
-    F n k e [..]      source n is finished: its k items, e rows with an error, its rows as JSON
+    F n k e [..]      source n is finished: its k items, e rows with an error, its rows as JSON; behind a NUL the state
+                      of a source that was fetched
     Q n k e [..]      the next k items of source n are finished, which goes on
     E {..}            no more sources; seconds per stage
     X {..}, B ".."    the error that stops the run; a bug
@@ -25,15 +26,15 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, BinaryIO
 
 from mediasift.engines.onnx.providers import runtime
 from mediasift.errors import SetupError
 from mediasift.media.pictures.images import get_ready
-from mediasift.rows import Row
 from mediasift.run.finished import Finished
-from mediasift.run.job import error_from_json, error_to_json, job_from_json, source_from_json
+from mediasift.run.job import Job, error_from_json, error_to_json, job_from_json, source_from_json
 from mediasift.run.pipeline import started
 from mediasift.run.reading import Trouble
 from mediasift.sources.naming import Source
@@ -58,7 +59,7 @@ class Channel:
         lines = []
         for one in many:
             kind = b"F" if one.ended else b"Q"
-            lines.append(b"%b %d %d %d %b\n" % (kind, number, one.items, one.errors, one.text))
+            lines.append(b"%b %d %d %d %b%b\n" % (kind, number, one.items, one.errors, one.text, _state(one.source)))
             number += one.ended
         self._write(b"".join(lines))
         return number
@@ -69,12 +70,22 @@ class Channel:
             left = left[os.write(self._descriptor, left) :]
 
 
-class Orders(queue.Queue[dict[str, Any]]):
-    """What the supervisor wants, line by line, read in a thread of its own so that `stop` is heard at once."""
+def _state(source: Source) -> bytes:
+    """What a server said of a source, behind a NUL; empty for what the supervisor can look up itself."""
+    asks = source.content is not None and source.content.asks
+    return b"\0" + json.dumps(source.content.state()).encode() if asks and source.content else b""
 
-    def __init__(self, lines: Iterator[bytes], row_type: type[Row]) -> None:
+
+class Orders(queue.Queue[dict[str, Any]]):
+    """What the supervisor wants, line by line, read in a thread of its own so that `stop` is heard at once.
+
+    Attributes:
+        made: Makes a source of what stands in an order.
+    """
+
+    def __init__(self, lines: Iterator[bytes], job: Job) -> None:
         super().__init__()
-        self._row_type = row_type
+        self.made = partial(source_from_json, row_type=job.task.row, access=job.inputs.access)
         self._stopped = threading.Event()
         threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
 
@@ -92,7 +103,7 @@ class Orders(queue.Queue[dict[str, Any]]):
             for source in order["sources"]:
                 if self._stopped.is_set():
                     return
-                yield source_from_json(source, self._row_type)
+                yield self.made(source)
             order = self.get()
 
 
@@ -136,13 +147,13 @@ def _serve(channel: Channel, lines: BinaryIO, memory: int, tasks: Sequence[str])
     marks = {"readers": pipeline.marks.readers, "calls": pipeline.marks.calls}
     facts = {"facts": dict(pipeline.facts), "batch_size": pipeline.batch_size, "ahead": pipeline.ahead, "marks": marks}
     channel.send("S", facts)
-    orders = Orders(lines, job.task.row)
+    orders = Orders(lines, job)
     while True:
         order = orders.get()
         if order["order"] == "singly":
             number, (source,) = order["number"], order["sources"]
             troubles = [Trouble(one["item"], one["reading"], error_from_json(one)) for one in order["troubles"]]
-            for many in pipeline.run_singly(number, source_from_json(source, job.task.row), troubles):
+            for many in pipeline.run_singly(number, orders.made(source), troubles):
                 channel.finished(number, many)
             continue
         if order["order"] == "read":

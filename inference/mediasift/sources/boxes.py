@@ -6,16 +6,17 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mediasift import errors
 from mediasift.errors import InputError, ItemError, UsageError
-from mediasift.sources.content import SCHEMES, Content, content_at
+from mediasift.sources.content import SCHEMES, Alive, Content, content_at
 from mediasift.sources.lists import LISTS, Kept
 from mediasift.sources.records import read_records
+from mediasift.sources.settings import RemoteSettings
 
 Box = tuple[float, float, float, float]
 """left, top, right, bottom as fractions 0..1 of the picture's width and height."""
@@ -59,6 +60,27 @@ class Part(Content):
         """The whole's, and where in it."""
         place = [self.page, self.frame, self.time_s, self.box, self.number, self.whole.address]
         return None if self.whole.address is None else _SCHEME + json.dumps(place)
+
+    @property
+    def asks(self) -> bool:  # type: ignore[override]  # of the class, for other kinds
+        """The whole's."""
+        return self.whole.asks
+
+    def under(self, access: RemoteSettings) -> Part:
+        """See `Content`."""
+        return replace(self, whole=self.whole.under(access))
+
+    def ask_ahead(self) -> None:
+        """See `Content`."""
+        self.whole.ask_ahead()
+
+    def held(self, alive: Alive) -> AbstractContextManager[None]:
+        """See `Content`."""
+        return self.whole.held(alive)
+
+    def note(self, state: Any) -> None:
+        """See `Content`."""
+        self.whole.note(state and state[0])
 
     def state(self) -> Any:
         """It changes when the whole does; two boxes of one film differ."""

@@ -1,6 +1,7 @@
-"""Content: the only thing that opens an input. Local files, bytes and arrays from Python, addresses.
+"""Content: the only thing that opens an input. Here: local files, bytes and arrays from Python.
 
-A further kind (objects in a bucket, members of an archive) is one class with `open`, and one line in `SCHEMES`.
+A further kind (a web address, an object in a bucket, a member of an archive) is one class with `open`, and one line in
+`SCHEMES`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -21,9 +22,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
 
 from mediasift.errors import InputError, ItemError, MediasiftError, NotFound, Unreadable, Unsupported, UsageError
 from mediasift.sources.formats import HEAD_BYTES
+from mediasift.sources.settings import RemoteSettings
 from mediasift.system.files import faults
 
 _PIECE_BYTES = 1 << 22
+
+Alive = Callable[[], None]
+"""Called now and then while something takes long."""
+
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -35,10 +41,12 @@ class Content:
         address: By which `content_at` finds it again, from any folder and process; None where it has none.
         size: Bytes; None where that is unknown, or there is nothing.
         refusal: Why it is not to be read as a file; else it has an `open` of its own.
+        asks: Whether `state` has to ask a server, unless it was read before.
     """
 
     __slots__ = ()
     refusal: ClassVar[str]
+    asks: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # a dataclass would take it for the default of its field
 
@@ -91,7 +99,7 @@ class Content:
         with self.open() as file:
             return file.read()
 
-    def sha256(self, alive: Callable[[], None] = lambda: None) -> tuple[int, str]:
+    def sha256(self, alive: Alive = lambda: None) -> tuple[int, str]:
         """(bytes, SHA-256 in hexadecimal), with only pieces in memory; raises as `open`.
 
         Args:
@@ -104,6 +112,26 @@ class Content:
                 digest.update(piece)
                 alive()
         return size, digest.hexdigest()
+
+    def under(self, access: RemoteSettings) -> Content:  # noqa: ARG002  (of what is fetched)
+        """The same, fetched in this way."""
+        return self
+
+    def ask_ahead(self) -> None:
+        """Begin to fetch it, as it is read soon."""
+
+    def held(self, alive: Alive) -> AbstractContextManager[None]:  # noqa: ARG002  (the same)
+        """Keep what is fetched in the block, so that no byte is fetched twice; `alive` is called meanwhile."""
+        return _NOT_HELD
+
+    def note(self, state: Any) -> None:
+        """Take over the `state` that another process saw when it read it."""
+
+    @contextmanager
+    def reached(self) -> Iterator[Path | Callable[[], BinaryIO]]:
+        """For libraries that jump: a file as `local` gives it; or what opens one that fetches what is read of it."""
+        with self.local() as file:
+            yield file
 
     @contextmanager
     def local(self) -> Iterator[Path]:
@@ -125,6 +153,9 @@ def content_bytes(state: Any) -> int | None:
     if isinstance(state, (list, tuple)):
         return next((size for part in state if (size := content_bytes(part)) is not None), None)
     return state if type(state) is int else None
+
+
+_NOT_HELD = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,20 +299,6 @@ class Array(Content):
         return hashlib.blake2b(shape + self.image.tobytes(), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteRecording(Content):
-    """A recording that stays in the cloud, where a speech service reads it: `gs://bucket/talk.flac`."""
-
-    refusal: ClassVar[str] = "an address of remote sound, which only transcribe with the engine google reads"
-
-    name: str
-
-    @property
-    def address(self) -> str:
-        """See `Content`."""
-        return self.name
-
-
 class PillowPicture(Protocol):
     """What is used here of a picture of Pillow."""
 
@@ -320,8 +337,8 @@ def given(value: Any, index: int) -> Content | None:
     return Bytes(name if isinstance(name, str) else f"file[{index}]", data)
 
 
-SCHEMES: dict[str, Callable[[str], Content]] = {"gs://": RemoteRecording}
-"""How an address begins → what makes its content."""
+SCHEMES: dict[str, Callable[[str], Content]] = {}
+"""How an address begins → what makes its content; each kind enters itself, see `sources.naming`."""
 
 
 def addressed(name: str) -> Content | None:

@@ -89,7 +89,7 @@ class Folder:
             self._skipped["special"] += 1
             return False
         suffix = os.path.splitext(path)[1]
-        if _is_of_media(suffix):
+        if is_of_media(suffix):
             return True
         with suppress(ItemError):
             if mode and sniff(LocalFile(Path(path)).head(), suffix) is not None:
@@ -120,7 +120,8 @@ def _mode(path: str) -> int:
 
 
 @lru_cache(maxsize=256)
-def _is_of_media(suffix: str) -> bool:
+def is_of_media(suffix: str) -> bool:
+    """Whether files with this suffix are media."""
     return sniff(b"", suffix) is not None
 
 

@@ -17,15 +17,19 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from mediasift.errors import EmptyFile, InputError, ItemError, NotFound, Unreadable, Unsupported, UsageError
+from mediasift.sources import remote as _remote  # noqa: F401  (enters its addresses)
+from mediasift.sources.addresses import hidden
 from mediasift.sources.answers import answer_files
 from mediasift.sources.boxes import ROW, Part, box_columns, read_boxes
+from mediasift.sources.buckets import is_folder, listed
 from mediasift.sources.content import Content, LocalFile, addressed
 from mediasift.sources.folders import Folder, Skipped
 from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
 from mediasift.sources.records import SHEET, SHEETS, bytes_of
-from mediasift.sources.settings import ListSettings
+from mediasift.sources.settings import AS_USUAL, ListSettings, RemoteSettings
 from mediasift.sources.spellings import listed_file, otherwise_composed, shown_path
 from mediasift.sources.texts import Cell
+from mediasift.system.network import refuse_if_offline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,7 @@ class Inputs:
         boxes: What is named is a table of boxes, and each box an input; or each picture with boxes, whole.
         texts: What stands in `column` is no path, but the text that is an input.
         stored: What is named is a file or folder of answers that other programs kept.
+        access: How addresses are fetched.
     """
 
     named: Sequence[str | Path | Content]
@@ -70,11 +75,13 @@ class Inputs:
     boxes: Literal["", "each", "whole"] = ""
     texts: bool = False
     stored: bool = False
+    access: RemoteSettings = AS_USUAL
 
     @classmethod
     def of(cls, settings: ListSettings, named: Sequence[str | Path | Content]) -> Inputs:
         """These names, read as the settings say."""
-        lists = {field.name: getattr(settings, field.name) for field in fields(ListSettings) if field.name != "shard"}
+        own = [one.name for one in fields(ListSettings) if one.name in cls.__slots__]
+        lists = {**{name: getattr(settings, name) for name in own}, "access": settings.access}
         table = getattr(settings, "boxes", None)
         if table is None:
             lists |= {name: bool(getattr(settings, name, False)) for name in ("texts", "stored")}
@@ -86,8 +93,19 @@ class Inputs:
 
     @property
     def names(self) -> list[str]:
-        """What was named, as text."""
-        return [name.name if isinstance(name, Content) else str(name) for name in self.named]
+        """What was named, as text that may be shown."""
+        return [name.name if isinstance(name, Content) else _typed(str(name)) for name in self.named]
+
+    def content(self, name: str) -> Content | None:
+        """What is at an address; None where it is none.
+
+        Raises:
+            UsageError: Offline.
+        """
+        content = addressed(name)
+        if content is not None and content.asks:
+            refuse_if_offline(content.name)
+        return content and content.under(self.access)
 
 
 def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextIO | None = None) -> Iterator[Source]:
@@ -109,8 +127,14 @@ def find_sources(inputs: Inputs, skipped: Skipped | None = None, *, stdin: TextI
         else:
             sources = _from_stdin(stdin, inputs) if named == "-" else _from_path(os.fspath(named), inputs, skipped)
             for source in sources:
-                shown = shown_path(source.path)
+                shown = _typed(source.path) if source.content is not None and source.content.asks else source.path
+                shown = shown_path(shown)
                 yield source if shown == source.path else replace(source, path=shown)
+
+
+def _typed(name: str) -> str:
+    """A name as it was typed; an address without its secrets."""
+    return hidden(name) if "://" in name else name
 
 
 def _from_stdin(stdin: TextIO | None, inputs: Inputs) -> Iterator[Source]:
@@ -121,7 +145,7 @@ def _from_stdin(stdin: TextIO | None, inputs: Inputs) -> Iterator[Source]:
     if inputs.column is not None or inputs.keep:
         yield from _from_table(Path("standard input"), inputs, data)
     else:
-        yield from _from_lines(listed_lines(data, "standard input", inputs.encoding), Path())
+        yield from _from_lines(listed_lines(data, "standard input", inputs.encoding), Path(), inputs)
 
 
 def count_sources(inputs: Inputs) -> int:
@@ -170,8 +194,11 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
     if inputs.stored:
         yield from (Source(path=one.name, content=one) for one in answer_files(name))
         return
-    if content := addressed(name):
-        yield Source(path=name, content=content)
+    if content := inputs.content(name):
+        if is_folder(name):
+            yield from _from_bucket(name, inputs, skipped)
+        else:
+            yield Source(path=name, content=content)
         return
     try:
         status = os.stat(name)
@@ -187,7 +214,7 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
     elif suffix not in LISTS or not stat.S_ISREG(status.st_mode):
         yield Source(path=name, content=LocalFile(file))
     elif suffix == ".txt":
-        yield from _from_lines(listed_lines(bytes_of(file), file, inputs.encoding), file.parent)
+        yield from _from_lines(listed_lines(bytes_of(file), file, inputs.encoding), file.parent, inputs)
     else:
         yield from _from_table(file, inputs)
 
@@ -196,6 +223,14 @@ def sources_at(path: str, folder: str, inputs: Inputs) -> Iterator[Source]:
     """What `find_sources` gives of one file or folder inside a named folder."""
     for source in _of_folder(Folder(folder, inputs.recursive, Skipped()).files_at(path)):
         yield replace(source, path=shown_path(source.path))
+
+
+def _from_bucket(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
+    try:
+        for content in listed(name, inputs.access, inputs.recursive, skipped):
+            yield Source(path=content.url, content=content)
+    except ItemError as error:
+        yield Source(path=name, failure=error)
 
 
 def _from_folder(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
@@ -231,13 +266,13 @@ def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | 
             yield Source(path=match, content=LocalFile(Path(match)))
 
 
-def _from_lines(lines: Sequence[str], folder: Path) -> Iterator[Source]:
-    return (Source(path=line, content=_listed(line, folder)) for line in lines)
+def _from_lines(lines: Sequence[str], folder: Path, inputs: Inputs) -> Iterator[Source]:
+    return (Source(path=line, content=_listed(line, folder, inputs)) for line in lines)
 
 
-def _listed(name: str, folder: Path) -> Content:
+def _listed(name: str, folder: Path, inputs: Inputs) -> Content:
     """What a list names."""
-    return addressed(name) or LocalFile(listed_file(name, folder))
+    return inputs.content(name.strip()) or LocalFile(listed_file(name, folder))
 
 
 def _from_table(file: Path, inputs: Inputs, data: bytes | None = None) -> Iterator[Source]:
@@ -249,7 +284,7 @@ def _from_table(file: Path, inputs: Inputs, data: bytes | None = None) -> Iterat
         return
     for path, kept, line in listed_paths(file, inputs.column, inputs.keep, inputs.encoding, data):
         if path.strip():
-            yield Source(path=path, content=_listed(path, file.parent), kept=kept)
+            yield Source(path=path, content=_listed(path, file.parent, inputs), kept=kept)
         else:
             yield Source(path=path, kept=kept, failure=NotFound(f"line {line} of {file.name} has no path"))
 
@@ -275,7 +310,7 @@ def _from_boxes(file: Path, inputs: Inputs) -> Iterator[Source]:
         seen.add(row.path)
         if missing := [name for name in inputs.keep if name not in row.record and name != ROW]:
             raise UsageError(f"{file}: no column {missing[0]!r} to keep; it has {', '.join(row.record)}")
-        kept, content = row.kept(inputs.keep), _listed(row.path, file.parent)
+        kept, content = row.kept(inputs.keep), _listed(row.path, file.parent, inputs)
         if inputs.boxes == "whole":
             yield Source(path=row.path, content=content, kept=kept)
         elif row.failure is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, Self
 
 from mediasift.settings import Option, Settings
 
@@ -13,8 +14,41 @@ Encoding = Annotated[str | None, Option("Of lists, e.g. utf-16 or cp1252.", meta
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListSettings(Settings):
-    """Folders and lists."""
+class RemoteSettings(Settings):
+    """What is fetched from addresses, how fast, and whether it is kept; what rows cost, never what they say."""
+
+    allow_private: Annotated[
+        bool, Option("Fetch from private, loopback and link-local network addresses, too: servers of your own.")
+    ] = False
+    per_host: Annotated[int, Option("Connections to one server at a time.", least=1, most=64, metavar="N")] = 4
+    rate: Annotated[
+        float | None, Option("Requests to one server per second, at most.", above=0, metavar="N", default="no limit")
+    ] = None
+    max_file_gb: Annotated[
+        float, Option("Larger addresses end as an error row.", flag="--max-file", above=0, metavar="GB")
+    ] = 10.0
+    keep_files: Annotated[
+        str | None,
+        Option(
+            "Keep what is fetched in this folder, named by its hash, with a table of addresses; what is there already "
+            "is not fetched again.", metavar="DIR", default="nothing is kept",
+        ),
+    ] = None  # fmt: skip
+    credentials: Annotated[
+        Literal["auto", "none", "machine"],
+        Option(
+            "For buckets: those of the environment, else none (auto); none; or those that the machine's own metadata "
+            "service hands out."
+        ),
+    ] = "auto"
+
+
+AS_USUAL = RemoteSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListSettings(RemoteSettings):
+    """Folders, lists and addresses."""
 
     recursive: Annotated[bool, Option("Enter folders inside folders.")] = True
     column: Annotated[
@@ -29,6 +63,14 @@ class ListSettings(Settings):
         Option("Read part I of N of the inputs, for N runs on several machines; merge puts their tables together. auto "
                "in an array job, as of Slurm.", metavar="I/N|auto", default="all"),
     ] = None  # fmt: skip
+
+    @property
+    def access(self) -> RemoteSettings:
+        """Those of fetching alone."""
+        given = {one.name: getattr(self, one.name) for one in fields(RemoteSettings)}
+        if self.keep_files is not None:
+            given["keep_files"] = os.path.abspath(self.keep_files)  # noqa: PTH100  (a link stays a link)
+        return RemoteSettings(**given)
 
     def for_inputs(self, named: Sequence[Any]) -> Self:
         """The same settings for these inputs; a verb that depends on their names overrides it."""

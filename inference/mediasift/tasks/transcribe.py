@@ -79,13 +79,19 @@ class Transcribe(SpeechEngines, SoundSettings, EngineRunSettings):
         return ENGINES[self.engine].piece_s
 
     @property
+    def hears_addresses(self) -> bool:
+        """See `SoundSettings`."""
+        return ENGINES[self.engine] is GoogleSpeech
+
+    @property
     def is_paid(self) -> bool:
         """Whether the engine's answers cost money."""
         return hasattr(ENGINES[self.engine], "price_usd")
 
     def estimate_usd(self, content: Content | None) -> float | None:
         """What a recording costs at most, by the length that its container states."""
-        length_s = None if content is None else duration_s(content, raw_rate=self.raw_rate)
+        stays = content is None or content.name.startswith("gs://")  # then Google alone knows
+        length_s = None if content is None or stays else duration_s(content, raw_rate=self.raw_rate)
         return None if length_s is None else GoogleSpeech.usd(self, length_s)
 
     def start(self, resources: Resources) -> StartedTranscribe:
