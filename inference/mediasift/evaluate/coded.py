@@ -83,6 +83,8 @@ def read_coded(path: str | Path, codebook: Codebook | None = None, encoding: str
     records = read_table(path, encoding)
     names = list(records[0])
     need_columns(path, records, "path", *(one.name for one in codebook.variables) if codebook else ())
+    if {"engine", "feature", "label", "attribute", "found"} <= set(names):
+        raise InputError(f"{path}: is a table of tags; compare them with --mapping FILE, or write it with tag --wide")
     columns = tuple(name for name in UNIT_COLUMNS if name in PLACE or name in names)
     variables = codebook.variables if codebook else tuple(
         Variable(name=name, question=name) for name in names if name not in RESERVED

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import InputError
+from mediasift.errors import InputError, UsageError
 from mediasift.evaluate.agreement import (
     FEW_VALUES,
     NO_PAIRS,
@@ -53,6 +53,14 @@ class Agree(Settings):
         str | None,
         Option("The codebook: which variables are ordered, numbers, or may have several values.", metavar="FILE"),
     ] = None
+    mapping: Annotated[
+        str | None,
+        Option(
+            "The tables are of tags, as mediasift tag writes them, and each service is a coder: this table, with the "
+            "columns variable, engine, label (feature, min_score), says which of their labels mean the same.",
+            metavar="FILE",
+        ),
+    ] = None  # fmt: skip
     disagreements: Annotated[
         str | None,
         Option("Write the items here on which coders disagree, with each coder's answer.", metavar="FILE", writes=True),
@@ -128,7 +136,9 @@ def agreed(paths: Sequence[str | Path], settings: Agree) -> Agreed:
         InputError: A table cannot be read, or there is one coder only.
         UsageError, OutputError: The disagreements cannot be written by that name.
     """
-    codings = read_codings(paths, settings.codebook, settings.encoding)
+    if settings.codebook is not None and settings.mapping is not None:
+        raise UsageError("--codebook is for coded tables, --mapping for tables of tags: choose one")
+    codings = read_codings(paths, settings.codebook, settings.encoding, settings.mapping)
     if len(codings.coders) < 2:
         raise InputError(
             f"{', '.join(map(str, paths))}: all rows are by coder {codings.coders[0]!r}; agreement needs two: name a "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mediasift.errors import InputError, UsageError
 from mediasift.evaluate.coded import Answer, Coded, read_coded
+from mediasift.evaluate.tagged import read_mapping, read_tagged
 from mediasift.evaluate.units import UNIT_COLUMNS, Unit
 from mediasift.sources.codebook import Variable, read_codebook
 
@@ -38,20 +39,26 @@ class Codings:
 
 
 def read_codings(
-    paths: Sequence[str | Path], codebook: str | Path | None = None, encoding: str | None = None
-) -> Codings:
+    paths: Sequence[str | Path], codebook: str | Path | None = None, encoding: str | None = None,
+    mapping: str | Path | None = None,
+) -> Codings:  # fmt: skip
     """Coded tables as one.
 
     Args:
         paths: The tables.
         codebook: The codebook's file.
         encoding: Of the tables.
+        mapping: They are tables of tags, and this file says which labels are compared, see `tagged`.
 
     Raises:
         InputError: One cannot be read, or a coder has an item twice.
     """
     book = None if codebook is None else read_codebook(codebook)
-    tables = [(path, read_coded(path, book, encoding)) for path in paths]
+    lines = None if mapping is None else read_mapping(mapping, encoding)
+    tables = [
+        (path, read_coded(path, book, encoding) if lines is None else read_tagged(path, lines, encoding))
+        for path in paths
+    ]
     columns = tuple(name for name in UNIT_COLUMNS if any(name in table.columns for _, table in tables))
     variables = {one.name: one for _, table in tables for one in table.variables}
     rows: dict[tuple[Unit, str], Coded] = {}

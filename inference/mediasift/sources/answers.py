@@ -169,7 +169,7 @@ def _holds(value: Any) -> bool:
 
 
 def service_of(answer: Mapping[str, Any]) -> str:
-    """Whose answer it is; empty for nobody's that is known here."""
+    """Whose answer it is; empty where none is known here."""
     plain = {name.replace("_", "").lower() for name in answer}
     for service, keys in KEYS.items():
         if plain & {key.lower() for key in keys} and (service != "rekognition" or set(answer) & set(keys)):
