@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Processes that run the tests, a file of tests in each at a time.
 WORKERS ?= 2
 
-.PHONY: demo test check format reference oldest bench crash kills mutants fuzz audit clean
+.PHONY: demo test check format reference oldest bench crash kills mutants fuzz audit image clean
 
 demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
@@ -76,6 +76,10 @@ fuzz:
 audit:
 	$(BIN)/python -m pip install --quiet pip-audit
 	$(BIN)/python -m pip_audit --skip-editable
+
+# The container of the service, where there is a Docker daemon; docs/deployment.md.
+image:
+	docker build --tag mediasift .
 
 clean:
 	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
