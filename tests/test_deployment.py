@@ -162,7 +162,7 @@ def test_the_commands_of_the_image_and_of_the_page_are_commands_of_mediasift():
     for words in (listening, *(words or listening for words in runs)):
         check_command(words)
     assert f"EXPOSE {check_command(listening)['port']}" in LINES
-    extras = re.findall(r"EXTRAS=([\w,-]+)", PAGE) + [steps("ARG")[1].partition("=")[2]]
+    extras = [*re.findall(r"EXTRAS=([\w,-]+)", PAGE), steps("ARG")[1].partition("=")[2]]
     known = re.findall(r"^([\w-]+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert {one for extra in extras for one in extra.split(",")} <= set(known)
 
