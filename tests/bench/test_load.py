@@ -20,7 +20,8 @@ from mediasift.bench import SCHEMA
 from mediasift.bench.load import Asked, Client, arrivals, closed_loop, open_loop, summary
 from mediasift.cli import main
 from mediasift.errors import EngineError, UsageError
-from tests.pictures import save, scene
+from tests.pictures import encoded, save, scene
+from tests.serve.service import Service
 
 
 class Server(ThreadingHTTPServer):
@@ -251,3 +252,17 @@ def test_mistakes_end_at_once_with_what_to_do(words: list[str], code: int, messa
 def test_a_server_that_refuses_every_picture_is_not_measured():
     with serving(lambda _: 415) as server, pytest.raises(EngineError, match="415: "):
         ms.bench_server(server.url, size="8x8", pictures=2)
+
+
+def test_the_service_of_mediasift(tmp_path: Path):
+    save(tmp_path / "a.png", scene(28, 28))
+    (tmp_path / "b.png").write_bytes(encoded(scene(28, 28))[:60])
+    with Service("-m", "digits-lenet", env={"MEDIASIFT_API_KEY": "secret"}) as service:
+        url = f"{service.url}/v1/classify"
+        with pytest.raises(EngineError, match="401: "):
+            ms.bench_server(url, tmp_path)
+        result = ms.bench_server(url, tmp_path, concurrency=[1, 4], qps=[20], seconds=2, headers=["X-API-Key: secret"])
+    assert result["checked"] == {"pictures": 2, "refused": 0, "error_rows": 1}
+    for level in result["scenarios"].values():
+        assert level["errors"] == 0
+        assert level["samples"] == level["requests"] > 0

@@ -324,3 +324,13 @@ def test_requests_at_a_time_share_calls_and_get_their_own_rows(service: Service)
     for ours, theirs in zip(together, expected, strict=True):  # batches of other sizes may round otherwise
         assert [row["label"] for row in ours] == [row["label"] for row in theirs]
         assert [row["score"] for row in ours] == pytest.approx([row["score"] for row in theirs], abs=2e-6)
+
+
+def test_an_answer_does_not_wait_for_its_head_to_be_acknowledged():
+    """On a kept connection Nagle's algorithm costs 40 ms; asyncio turns it off for sockets whose protocol is named."""
+    with server._bound(Serve(port=0)) as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()[:2]):
+            accepted, _ = listener.accept()
+            with accepted:
+                assert accepted.proto == socket.IPPROTO_TCP
