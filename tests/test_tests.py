@@ -59,6 +59,7 @@ TESTED_IN = {
     "tasks/test_timeline": "media/timelines media/video/webvtt tasks/timeline_parts",
     "tasks/test_transcribe": "cli/transcribe engines/speech/phrases engines/speech/pocketsphinx tables/texts",
     "cli/test_no_surprises": "system/network",
+    "look/test_page": "cli/look look/settings look/thumbnails",
     "evaluate/test_coders": "evaluate/codings",
     "evaluate/test_labels": "evaluate/confusion",
     "evaluate/test_prevalence": "cli/prevalence evaluate/corpus evaluate/design evaluate/dsl",

@@ -32,6 +32,7 @@ OTHERS: dict[str, tuple[str, str]] = {
     ),
     "merge": ("mediasift.cli.merge", "Put the tables of all parts of a run (--shard) together."),
     "rerun": ("mediasift.cli.rerun", "Prove the numbers of a table on this machine, or name the first difference."),
+    "look": ("mediasift.cli.look", "Make a page on which any table is looked at in a browser."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "watch": ("mediasift.cli.watch", "Keep a table of folders in which pictures appear."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),

@@ -117,8 +117,13 @@ def make_folder(folder: str | Path) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path, *, replaces: Callable[[Path], bool] = lambda _: False) -> Iterator[Path]:
     """A folder that appears with all its files, or not at all: the block fills one beside it, which then gets the name.
+
+    Args:
+        folder: Its name.
+        replaces: Whether a folder of this name that holds something may be replaced, with all that it holds. Its
+            index.html goes first and comes last, so that what is half replaced never opens.
 
     Raises:
         OutputError: There is something of this name, other than an empty folder; or it cannot be made.
@@ -126,7 +131,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
     whole = Path(os.path.abspath(folder))  # noqa: PTH100  (the last part of `.` has a name, too)
     temporary = whole.with_name(f".mediasift-{hashlib.sha256(os.fsencode(whole.name)).hexdigest()[:12]}.part")
     with faults(folder):
-        if os.path.lexists(whole) and (not whole.is_dir() or any(whole.iterdir())):
+        is_there = os.path.lexists(whole) and (not whole.is_dir() or any(whole.iterdir()))
+        if is_there and not (whole.is_dir() and replaces(whole)):
             raise OutputError(f"{folder}: is there already; name a new folder with -d, or an empty one")
         make_folder(whole.parent)
         shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
@@ -135,12 +141,23 @@ def new_folder(folder: Path) -> Iterator[Path]:
         yield temporary
         with faults(folder):
             if whole.is_dir():
-                for file in sorted(temporary.iterdir()):
-                    file.rename(whole / file.name)
+                (whole / _OPENS).unlink(missing_ok=True)
+                files = sorted(temporary.iterdir(), key=lambda one: (one.name == _OPENS, one.name))
+                for old in list(whole.iterdir()):
+                    if old.is_dir():
+                        shutil.rmtree(old)
+                    elif old.name not in {file.name for file in files}:
+                        old.unlink()
+                for file in files:
+                    file.replace(whole / file.name)
             else:
                 temporary.rename(whole)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+_OPENS = "index.html"
+"""The file of a folder that is opened."""
 
 
 def path_below(folder: str | Path, path: str | PurePath) -> Path:

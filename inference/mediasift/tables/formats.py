@@ -126,26 +126,35 @@ def read_table(path: Path, encoding: str | None = None) -> list[Record]:
         UsageError: There is no such encoding.
         MissingPackage: It is a Parquet file and pyarrow is not installed.
     """
+    records = list(records_of(path, encoding))
+    names = dict.fromkeys(name for record in records for name in record)  # objects of JSON need not have all
+    return [{name: None if record.get(name) == "" else record.get(name) for name in names} for record in records]
+
+
+def records_of(path: Path, encoding: str | None = None) -> Iterator[Record]:
+    """The same one by one, as they stand: of large vectors, only some are in memory at a time."""
     suffix, texts = path.suffix.lower(), (*DELIMITERS, *JSON_LINES)
     readers = {f".{name}": one.read for name, one in FORMATS.items() if one.read is not None}
     if suffix not in (*readers, *texts, *SHEETS):
         raise InputError(f"{path}: no table; its name must end in {', '.join(dict.fromkeys((*texts, *readers)))}")
+    empty = True
     try:
-        records: list[Record]
         if suffix in (*texts, *SHEETS):
             text = read_records(path, encoding)
-            records = list(text.objects() if isinstance(text, JsonRecords) else text)
+            for record in text.objects() if isinstance(text, JsonRecords) else text:
+                empty = False
+                yield record
         else:
             with path.open("rb") as file:
-                records = list(readers[suffix](file))
+                for record in readers[suffix](file):
+                    empty = False
+                    yield record
     except MediasiftError:
         raise
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: the table cannot be read ({error})") from error
-    if not records:
+    if empty:
         raise InputError(f"{path}: the table is empty")
-    names = dict.fromkeys(name for record in records for name in record)  # objects of JSON need not have all
-    return [{name: None if record.get(name) == "" else record.get(name) for name in names} for record in records]
 
 
 def each_record(path: Path, name: str) -> Iterator[Record]:

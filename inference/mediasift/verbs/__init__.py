@@ -59,6 +59,7 @@ FUNCTIONS: dict[str, str] = {
     "evaluate_text": "mediasift.evaluate.error_rates",
     "inspect_model": "mediasift.engines.onnx.report",
     "list_models": "mediasift.engines.onnx.report",
+    "look": "mediasift.verbs.functions",
     "merge": "mediasift.run.merge",
     "prevalence": "mediasift.verbs.functions",
     "pull_model": "mediasift.engines.onnx.pull",
@@ -127,6 +128,7 @@ if TYPE_CHECKING:
     from mediasift.verbs.functions import bench_server as bench_server
     from mediasift.verbs.functions import compare_bench as compare_bench
     from mediasift.verbs.functions import evaluate_labels as evaluate_labels
+    from mediasift.verbs.functions import look as look
     from mediasift.verbs.functions import prevalence as prevalence
     from mediasift.verbs.functions import proven
     from mediasift.verbs.functions import sample as sample

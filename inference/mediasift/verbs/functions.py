@@ -26,6 +26,8 @@ from mediasift.evaluate.prevalence import Prevalence, Share, shares
 from mediasift.evaluate.report import measure_rows
 from mediasift.evaluate.sample import Sample, Sampled
 from mediasift.evaluate.sample import sample as draw
+from mediasift.look.settings import Look, Looked
+from mediasift.look.settings import look as show
 from mediasift.provenance.rerun import Check, Repeat, Rerun
 from mediasift.provenance.rerun import rerun as repeat
 from mediasift.rows import Row
@@ -248,12 +250,28 @@ def proven(verbs: Mapping[str, Any], settings: Callable[P, Rerun]) -> Callable[C
     return rerun
 
 
+def _shown(settings: Callable[P, Look]) -> Callable[Concatenate[str | Path | None, P], Looked]:
+    def look(table: str | Path | None = None, /, *args: P.args, **kwargs: P.kwargs) -> Looked:
+        """Make a page on which a table is looked at in a browser; the command line has the same options.
+
+        Args:
+            table: Any with the column path, or path_a and path_b; None for that of the vectors in `map`.
+
+        Returns:
+            Where the page is, and what it cannot show.
+        """
+        return show(table, settings(*args, **kwargs))
+
+    return look
+
+
 agree = _compared(Agree)
 bench = _of(BenchSettings, measure)
 bench_server = _of(LoadSettings, load)
 compare_bench = _of(CompareSettings, compare)
 sample = _drawn(Sample)
 evaluate_labels = _measured(EvaluateLabels)
+look = _shown(Look)
 prevalence = _corrected(Prevalence)
 similarity = _pair(_Two)
 similarity_matrix = _matrix(Compare)
