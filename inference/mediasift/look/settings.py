@@ -23,9 +23,8 @@ from mediasift.media.settings import DPI_OPTION
 from mediasift.settings import Option, to_json
 from mediasift.sources.content import LocalFile
 from mediasift.system.files import new_folder, write_atomically
-from mediasift.system.optional import require
 from mediasift.system.progress import Progress
-from mediasift.tables.formats import read_table, write_rows
+from mediasift.tables.formats import format_of, read_table, write_rows
 from mediasift.tables.manifest import Summary, manifest, manifest_path, versions
 from mediasift.tables.stored import Record
 from mediasift.tasks.task import RunSettings
@@ -104,7 +103,7 @@ def look(table: str | Path | None, settings: Look, *, progress: TextIO | None = 
     if table is None and settings.map is None:
         raise UsageError("nothing to look at: name a table, or vectors with --map")
     if settings.map is not None:
-        require("pyarrow", extra="parquet")
+        format_of(Path(settings.directory, POINTS), None, Point)  # what it needs, before all is computed
     elif settings.clusters is not None:
         raise UsageError(f"clusters {settings.clusters}: are those of a map; name vectors with --map")
     began, folder = datetime.now(UTC), Path(settings.directory)
