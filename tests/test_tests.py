@@ -27,6 +27,7 @@ TESTED_IN = {
     "engines/vision/test_codebook": "engines/vision/codebook_server evaluate/wide",
     "engines/vision/test_codebook_chat": "engines/vision/codebook_format",
     "evaluate/test_sample": "cli/sample evaluate/sample_media evaluate/sample_reading",
+    "run/test_cluster": "run/crew",
     "run/test_merge": "cli/merge",
     "engines/onnx/test_meaning": "engines/onnx/inner",
     "engines/onnx/test_onnx_file": "engines/onnx/protobuf",

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from mediasift.errors import InputError, Interrupted, SetupError, UsageError
 from mediasift.rows import Row, RowType, columns
+from mediasift.run import launch
+from mediasift.run.cluster import Cluster
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal
@@ -88,6 +90,14 @@ def refuse_shard(stream: Stream[Any]) -> None:
         )
 
 
+def runner_of(job: Job) -> Pipeline | Supervisor | Cluster:
+    """What computes the job: a cluster, a process of its own, or this one."""
+    if address := job.cost("cluster"):
+        launch.discard()
+        return Cluster(job, address)
+    return Supervisor(job) if job.cost("isolate") else started(job)
+
+
 class Store(Protocol):
     """Where finished sources wait for the next run: an index. A journal takes many at once, and parts of sources."""
 
@@ -130,7 +140,7 @@ class Stream(Generic[RowType]):
         self._listing = None if shard is None else Listing(Shard.of(shard))
         self._sizes: list[int | None] = []
         versions, decides = computing(), settings(job)  # before the runner: a worker that was started ahead still loads
-        self._runner: Pipeline | Supervisor = Supervisor(job) if job.cost("isolate") else started(job)
+        self._runner = runner_of(job)
         weakref.finalize(self, self._runner.close)  # for one that is made and then neither read nor written
         try:
             check_consent(job)
@@ -170,6 +180,7 @@ class Stream(Generic[RowType]):
             "jobs": readers(self.job.cost("jobs")),
             "threads": self.job.cost("threads") or available_cores(),
             "profile": self.job.profile or None,
+            "cluster": self.job.cost("cluster"),
             "limits": limits if self.job.cost("isolate") else None,
             **self._cost,
         }

@@ -61,6 +61,7 @@ class Supervisor:
     """Runs a job in a worker, within the limits of its settings; it gives the rows that `pipeline.Pipeline` gives.
 
     Attributes:
+        row_type: Of the rows.
         facts: What the task says of itself.
         batch_size: Items per model call.
         seconds: Per stage.
@@ -74,7 +75,7 @@ class Supervisor:
 
     def __init__(self, job: Job) -> None:
         self._job = job_to_json(job)
-        self._row_type: type[Row] = job.task.row
+        self.row_type: type[Row] = job.task.row
         self._timeout_s: float = job.cost("timeout_s")
         self._max_bytes = allowed_bytes(job.cost("max_memory_gb"))
         self._signals = Signals()
@@ -127,6 +128,11 @@ class Supervisor:
             if self._signals.requested:
                 yield from self._finish_what_has_begun(pending)
                 raise Interrupted("interrupted")
+
+    def run_group(self, sources: Iterable[Source]) -> Iterator[list[Finished]]:
+        """The same of one of several groups: signals go to somebody else, and the worker waits for the next group."""
+        self._rests = False
+        return self._run(enumerate(sources), deque())
 
     def _run(self, numbered: Iterator[_Numbered], pending: deque[_Numbered]) -> Iterator[list[Finished]]:
         """Hand out sources and take in results until all is done, or somebody wants us to stop."""
@@ -191,7 +197,7 @@ class Supervisor:
             rows, _, state = rows.partition(b"\0")
             source.content.note(json.loads(state))
         finished = Finished(
-            source=source, row_type=self._row_type, given=rows, errors=int(errors), items=int(items), ended=kind == "F"
+            source=source, row_type=self.row_type, given=rows, errors=int(errors), items=int(items), ended=kind == "F"
         )
         if not finished.ended:
             done = source.done[0] + finished.items, [*source.done[1], *finished.rows]
@@ -236,10 +242,10 @@ class Supervisor:
         """One source alone; each item that kills the worker is left out in the next attempt."""
         while True:
             if troubles and troubles[-1].reading and troubles[-1].item == 0:
-                row = self._row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
+                row = self.row_type(path=source.path, error=troubles[-1].error.as_cell(), kept=source.kept)
                 if source.content is not None:
                     source.content.note(UNREAD)
-                yield [Finished(source=source, row_type=self._row_type, given=[row], errors=1)]
+                yield [Finished(source=source, row_type=self.row_type, given=[row], errors=1)]
                 return
             known = [{"item": one.item, "reading": one.reading, **error_to_json(one.error)} for one in troubles]
             order = {"order": "singly", "number": number, "troubles": known, "sources": [source_to_json(source)]}

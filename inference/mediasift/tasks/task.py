@@ -55,6 +55,14 @@ class RunSettings(Settings):
         ),
     ] = None  # fmt: skip
 
+    cluster: Annotated[
+        str | None,
+        Option(
+            "Compute on a cluster of dask.distributed: local:N processes here, the file that a scheduler writes, or "
+            "tls://HOST:PORT.", metavar="ADDRESS|local:N|FILE.json", default="this machine",
+        ),
+    ] = None  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class CountSettings(Settings):
