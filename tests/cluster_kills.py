@@ -48,8 +48,17 @@ class Small:
             assert time.monotonic() < until, "the scheduler does not start"
             time.sleep(0.05)
 
-    def _program(self, what: str, *options: str) -> psutil.Popen:
-        command = [sys.executable, "-m", "dask", what, "--scheduler-file", str(self.file), "--no-dashboard", *options]
+    def _program(self, program: str, *options: str) -> psutil.Popen:
+        command = [
+            sys.executable,
+            "-m",
+            "dask",
+            program,
+            "--scheduler-file",
+            str(self.file),
+            "--no-dashboard",
+            *options,
+        ]
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'inference'}"}
         return psutil.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -308,7 +308,7 @@ def _connected(address: str, timeout_s: float) -> tuple[Any, Any]:
         raise EngineError(f"cluster {address}: no connection is opened with --offline; local:N needs none")
     if parts.scheme == "tcp" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise UsageError(
-            f"cluster {address}: whoever reaches an open scheduler runs code on all its machines; start it with TLS "
+            f"cluster {address}: anyone who reaches an open scheduler can run code on all its machines; start it with TLS "
             "(distributed.comm.tls in dask's configuration) and name tls://HOST:PORT"
         )
     try:
