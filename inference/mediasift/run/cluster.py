@@ -308,8 +308,8 @@ def _connected(address: str, timeout_s: float) -> tuple[Any, Any]:
         raise EngineError(f"cluster {address}: no connection is opened with --offline; local:N needs none")
     if parts.scheme == "tcp" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise UsageError(
-            f"cluster {address}: anyone who reaches an open scheduler can run code on all its machines; start it with TLS "
-            "(distributed.comm.tls in dask's configuration) and name tls://HOST:PORT"
+            f"cluster {address}: anyone who reaches an open scheduler can run code on all its machines; start it with "
+            "TLS (distributed.comm.tls in dask's configuration) and name tls://HOST:PORT"
         )
     try:
         return distributed.Client(address, timeout=min(timeout_s, 30), set_as_default=False), None
