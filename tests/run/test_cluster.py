@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,8 @@ def photos(tmp_path: Path) -> Path:
 def rows(photos: Path, **options) -> list[tuple[str, int | None, str]]:
     """A run with the planted codec, whose processes import it from the tests."""
     task = Planted(isolate=True, batch_size=4, **options)
-    with Table(Stream(Job(task=task, inputs=Inputs(named=[str(photos)])))) as table:
+    stream: Stream[Any] = Stream(Job(task=task, inputs=Inputs(named=[str(photos)])))
+    with Table(stream) as table:
         return [(Path(row.path).name, row.red, row.error) for row in table]
 
 
