@@ -179,7 +179,9 @@ class Cluster:
         self._each_s = each if not self._each_s else 0.7 * self._each_s + 0.3 * each
         sources = iter(group.sources)
         source, finished = next(sources), []
-        for items, errors, rows, ended in part.finished:
+        for items, errors, rows, ended, state in part.finished:
+            if source.content is not None and source.content.asks:
+                source.content.note(state)
             finished.append(
                 Finished(source=source, row_type=self._row_type, given=rows, errors=errors, items=items, ended=ended)
             )

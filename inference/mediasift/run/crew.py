@@ -18,6 +18,7 @@ from typing import Any
 from mediasift.errors import EngineError
 from mediasift.run.job import job_from_json, source_from_json
 from mediasift.run.supervisor import Supervisor
+from mediasift.sources.content import Content
 from mediasift.tables.manifest import computing
 
 _held: dict[str, Supervisor] = {}
@@ -31,13 +32,14 @@ class Part:
     Attributes:
         worker: Which process of the cluster worked on it.
         took_s: For how long.
-        finished: (items, errors, rows as JSON, whether the source ended) in the order of the sources.
+        finished: (items, errors, rows as JSON, whether the source ended, the state of content that asks a server for
+            it), in the order of the sources.
         seconds, longest_item_s, restarts, peak_bytes: Of its supervised worker since the job began.
     """
 
     worker: str
     took_s: float
-    finished: list[tuple[int, int, bytes, bool]]
+    finished: list[tuple[int, int, bytes, bool, Any]]
     seconds: dict[str, float]
     longest_item_s: float
     restarts: int
@@ -83,12 +85,18 @@ def work(key: str, job: str, expected: str, sources: Sequence[str]) -> Part:
         supervisor = _held[key]
         made = [source_from_json(json.loads(source), supervisor.row_type) for source in sources]
         finished = [
-            (one.items, one.errors, one.text, one.ended) for many in supervisor.run_group(deque(made)) for one in many
+            (one.items, one.errors, one.text, one.ended, _state(one.source.content))
+            for many in supervisor.run_group(deque(made))
+            for one in many
         ]
         return Part(
             get_worker().id, time.perf_counter() - began, finished, dict(supervisor.seconds), supervisor.longest_item_s,
             supervisor.restarts, supervisor.peak_bytes,
         )  # fmt: skip
+
+
+def _state(content: Content | None) -> Any:
+    return content.state() if content is not None and content.asks else None
 
 
 def forget(key: str) -> None:
