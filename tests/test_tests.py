@@ -41,6 +41,7 @@ TESTED_IN = {
     "run/test_journal": "run/finished",
     "run/test_pipeline": "items run/lanes run/reading tasks/task",
     "run/test_supervisor": "run/job run/process run/worker",
+    "provenance/test_cite": "cli/cite provenance/checklist provenance/evidence provenance/sources",
     "provenance/test_rerun": "cli/rerun provenance/comparing provenance/recorded tables/reports",
     "run/test_table": "run/stream",
     "sources/test_naming": "sources/folders sources/settings",

@@ -31,6 +31,7 @@ OTHERS: dict[str, tuple[str, str]] = {
         "Report how often labels occur, corrected for errors by a coded sample.",
     ),
     "merge": ("mediasift.cli.merge", "Put the tables of all parts of a run (--shard) together."),
+    "cite": ("mediasift.cli.cite", "Report what a paper needs of a table: methods, references, codebook, checklist."),
     "rerun": ("mediasift.cli.rerun", "Prove the numbers of a table on this machine, or name the first difference."),
     "look": ("mediasift.cli.look", "Make a page on which any table is looked at in a browser."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),

@@ -52,6 +52,7 @@ FUNCTIONS: dict[str, str] = {
     "bench": "mediasift.verbs.functions",
     "bench_server": "mediasift.verbs.functions",
     "check_model": "mediasift.engines.onnx.checking",
+    "cite": "mediasift.verbs.functions",
     "compare_bench": "mediasift.verbs.functions",
     "describe_model": "mediasift.engines.onnx.drafting",
     "doctor": "mediasift.run.doctor",
@@ -79,7 +80,10 @@ FUNCTIONS: dict[str, str] = {
 }
 """Other public names → where they live."""
 
-OF_VERBS: dict[str, tuple[str, Verb]] = {"rerun": ("proven", Verb("mediasift.provenance.rerun:Rerun"))}
+OF_VERBS: dict[str, tuple[str, Verb]] = {
+    "cite": ("cited", Verb("mediasift.provenance.cite:Cite")),
+    "rerun": ("proven", Verb("mediasift.provenance.rerun:Rerun")),
+}
 """Those of them that are made of all verbs → what makes them, and their settings."""
 
 PUBLIC = (*VERBS, *FUNCTIONS)
@@ -104,6 +108,7 @@ if TYPE_CHECKING:
     from mediasift.errors import SetupError as SetupError
     from mediasift.evaluate.error_rates import evaluate_text as evaluate_text
     from mediasift.media.information import Info
+    from mediasift.provenance.cite import Cite
     from mediasift.provenance.rerun import Rerun
     from mediasift.run.doctor import doctor as doctor
     from mediasift.run.merge import merge as merge
@@ -125,12 +130,15 @@ if TYPE_CHECKING:
     from mediasift.tasks.transcribe import Segment, Transcribe
     from mediasift.verbs.functions import agree as agree
     from mediasift.verbs.functions import bench as bench
+<<<<<<< HEAD
     from mediasift.verbs.functions import bench_server as bench_server
+=======
+    from mediasift.verbs.functions import cited, proven
+>>>>>>> 31e102a (cite: what a paper reports of a table, from its manifest)
     from mediasift.verbs.functions import compare_bench as compare_bench
     from mediasift.verbs.functions import evaluate_labels as evaluate_labels
     from mediasift.verbs.functions import look as look
     from mediasift.verbs.functions import prevalence as prevalence
-    from mediasift.verbs.functions import proven
     from mediasift.verbs.functions import sample as sample
     from mediasift.verbs.functions import similarity as similarity
     from mediasift.verbs.functions import similarity_matrix as similarity_matrix
@@ -151,6 +159,7 @@ if TYPE_CHECKING:
     shots = verb(Shots, Shot)
     shot_summary = verb(ShotsSummary, ShotSummary)
     timeline = verb(Timeline, Moment)
+    cite = cited(VERBS, Cite)
     rerun = proven(VERBS, Rerun)
     ocr = verb(Ocr, TextRegion)
     tag = verb(Tagging, Tagged)

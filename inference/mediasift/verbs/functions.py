@@ -28,6 +28,8 @@ from mediasift.evaluate.sample import Sample, Sampled
 from mediasift.evaluate.sample import sample as draw
 from mediasift.look.settings import Look, Looked
 from mediasift.look.settings import look as show
+from mediasift.provenance.cite import Cite, Cited
+from mediasift.provenance.cite import cite as reported
 from mediasift.provenance.rerun import Check, Repeat, Rerun
 from mediasift.provenance.rerun import rerun as repeat
 from mediasift.rows import Row
@@ -263,6 +265,27 @@ def _shown(settings: Callable[P, Look]) -> Callable[Concatenate[str | Path | Non
         return show(table, settings(*args, **kwargs))
 
     return look
+
+
+def cited(verbs: Mapping[str, Any], settings: Callable[P, Cite]) -> Callable[Concatenate[str | Path, P], Cited]:
+    """`mediasift.cite`, of all verbs and with these settings."""
+
+    def described(verb: str) -> Any:
+        kind = _kind(verbs, verb)
+        return kind.settings if isinstance(kind, Repeat) else kind
+
+    def cite(manifest: str | Path, /, *args: P.args, **kwargs: P.kwargs) -> Cited:
+        """Report what a paper needs of a table; the command line has the same options.
+
+        Args:
+            manifest: TABLE.run.json.
+
+        Returns:
+            The paragraph on methods, BibTeX, the codebook of the columns and a checklist.
+        """
+        return reported(manifest, settings(*args, **kwargs), kinds=described)
+
+    return cite
 
 
 agree = _compared(Agree)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,7 @@ class Entry:
             for others.
         description: For files that do not describe themselves, the description's JSON object.
         copies: SHA-256 → size of other files in circulation that hold the same network; they are as good.
+        cite: Keys of the publications behind it, in `provenance/references.bib`.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Entry:
     package: Mapping[str, str] = field(default_factory=dict)
     description: Mapping[str, Any] = field(default_factory=dict)
     copies: Mapping[str, int] = field(default_factory=dict)
+    cite: Sequence[str] = ()
 
     @property
     def sizes(self) -> Mapping[str, int]:
