@@ -41,6 +41,7 @@ def page() -> str:
     from mediasift.evaluate.prevalence import Prevalence, Share
     from mediasift.evaluate.sample import Sample
     from mediasift.look.settings import Look
+    from mediasift.provenance.cite import Cite
     from mediasift.provenance.rerun import Check, Rerun
     from mediasift.run.watch import WatchSettings
     from mediasift.serve.settings import Serve
@@ -49,7 +50,8 @@ def page() -> str:
 
     others: dict[str, tuple[Any, Any]] = {
         "train": (Train, None), "sample": (Sample, None), "agree": (Agree, Agreement),
-        "prevalence": (Prevalence, Share), "evaluate": (EvaluateLabels, Measure), "rerun": (Rerun, Check),
+        "prevalence": (Prevalence, Share), "evaluate": (EvaluateLabels, Measure),
+        "cite": (Cite, None), "rerun": (Rerun, Check),
         "look": (Look, None), "bench": (BenchSettings, None), "bench --url": (LoadSettings, None),
         "watch": (WatchSettings, None), "models describe": (DescribeSettings, None), "serve": (Serve, None),
     }  # fmt: skip

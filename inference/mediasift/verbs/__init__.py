@@ -130,11 +130,8 @@ if TYPE_CHECKING:
     from mediasift.tasks.transcribe import Segment, Transcribe
     from mediasift.verbs.functions import agree as agree
     from mediasift.verbs.functions import bench as bench
-<<<<<<< HEAD
     from mediasift.verbs.functions import bench_server as bench_server
-=======
     from mediasift.verbs.functions import cited, proven
->>>>>>> 31e102a (cite: what a paper reports of a table, from its manifest)
     from mediasift.verbs.functions import compare_bench as compare_bench
     from mediasift.verbs.functions import evaluate_labels as evaluate_labels
     from mediasift.verbs.functions import look as look
