@@ -20,6 +20,7 @@ from mediasift.errors import EmptyFile, InputError, ItemError, NotFound, Unreada
 from mediasift.sources import remote as _remote  # noqa: F401  (enters its addresses)
 from mediasift.sources.addresses import hidden
 from mediasift.sources.answers import answer_files
+from mediasift.sources.archives import archive_suffix, member_at, members
 from mediasift.sources.boxes import ROW, Part, box_columns, read_boxes
 from mediasift.sources.buckets import is_folder, listed
 from mediasift.sources.content import Content, LocalFile, addressed
@@ -211,6 +212,8 @@ def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
     file, suffix = Path(name), Path(name).suffix.lower()
     if suffix in SHEETS:
         yield Source(path=name, failure=Unsupported(SHEET))
+    elif archive_suffix(name) and stat.S_ISREG(status.st_mode):
+        yield from _from_archive(name, inputs, skipped)
     elif suffix not in LISTS or not stat.S_ISREG(status.st_mode):
         yield Source(path=name, content=LocalFile(file))
     elif suffix == ".txt":
@@ -223,6 +226,14 @@ def sources_at(path: str, folder: str, inputs: Inputs) -> Iterator[Source]:
     """What `find_sources` gives of one file or folder inside a named folder."""
     for source in _of_folder(Folder(folder, inputs.recursive, Skipped()).files_at(path)):
         yield replace(source, path=shown_path(source.path))
+
+
+def _from_archive(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
+    try:
+        for content in members(LocalFile(Path(name)), inputs.access, inputs.recursive, skipped):
+            yield Source(path=f"{name}/{content.member}", content=content)
+    except ItemError as error:
+        yield Source(path=name, failure=error)
 
 
 def _from_bucket(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
@@ -247,6 +258,9 @@ def _of_folder(files: Iterable[tuple[str, OSError | None]]) -> Iterator[Source]:
 
 def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | ValueError) -> Iterator[Source]:
     """A name that cannot be looked up: a glob, or a failure of its own."""
+    if (member := member_at(name)) is not None:
+        yield Source(path=name, content=member.under(inputs.access))
+        return
     if not glob.has_magic(name):
         if (file := otherwise_composed(Path(name))) is not None:
             yield from _from_path(str(file), inputs, skipped)
@@ -259,7 +273,9 @@ def _from_pattern(name: str, inputs: Inputs, skipped: Skipped, error: OSError | 
     if not matches:
         yield Source(path=name, failure=NotFound(f"the pattern {name} matches nothing"))
     for match in matches:
-        if Path(match).is_dir():
+        if archive_suffix(match) and Path(match).is_file():
+            yield from _from_archive(match, inputs, skipped)
+        elif Path(match).is_dir():
             if not name.rstrip("/").endswith("**"):
                 yield from _from_folder(match, inputs, skipped)
         else:
@@ -272,7 +288,11 @@ def _from_lines(lines: Sequence[str], folder: Path, inputs: Inputs) -> Iterator[
 
 def _listed(name: str, folder: Path, inputs: Inputs) -> Content:
     """What a list names."""
-    return inputs.content(name.strip()) or LocalFile(listed_file(name, folder))
+    if (content := inputs.content(name.strip())) is not None:
+        return content
+    file = listed_file(name, folder)
+    member = None if os.path.lexists(file) else member_at(name) or member_at(os.path.join(folder, name))
+    return LocalFile(file) if member is None else member.under(inputs.access)
 
 
 def _from_table(file: Path, inputs: Inputs, data: bytes | None = None) -> Iterator[Source]:
