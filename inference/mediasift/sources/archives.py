@@ -100,10 +100,9 @@ class _Opened:
     def _take_zip(self) -> None:
         archive = self._stack.enter_context(zipfile.ZipFile(self._file))
         for one in archive.infolist():
-            refusal = (
-                Unsupported("it is encrypted; unpack the archive with its password") if one.flag_bits & 1 else None
-            )
-            refusal = refusal or _too_large(one.file_size, one.compress_size, self._most)
+            refusal: ItemError | None = _too_large(one.file_size, one.compress_size, self._most)
+            if one.flag_bits & 1:
+                refusal = Unsupported("it is encrypted; unpack the archive with its password")
             opened = cast("Callable[[], BinaryIO]", lambda one=one: archive.open(one))
             self._add(_name(one), one.external_attr >> 16 & 0xFFFF, _Entry(one.file_size, opened, refusal))
 
