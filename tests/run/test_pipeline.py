@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,12 @@ from mediasift.errors import Damaged, InferenceFailed, TryAgain
 from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
+from mediasift.run.budget import Budget
 from mediasift.run.pipeline import Pipeline
-from mediasift.run.reading import Budget
 from mediasift.sources.content import Array, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.tasks.task import Fork, Started
-from tests.pictures import save, scene, solid
+from tests.pictures import encoded, save, scene, solid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,29 @@ def test_sources_that_fail_do_not_pile_up_behind_one_that_waits_for_its_batch():
     assert next(running).rows[0].red == 1
     assert len(asked) < 2 * pipeline.ahead
     running.close()
+
+
+def test_quick_files_are_read_once_and_come_in_order(tmp_path: Path):
+    reads: Counter[str] = Counter()
+
+    class Watched(LocalFile):
+        def head(self, size: int = 0) -> bytes:
+            reads[self.name] += 1
+            return super().head(size)
+
+    files = [tmp_path / f"{number:03}.png" for number in range(400)]
+    for number, file in enumerate(files):
+        if number != 333:
+            file.write_bytes(encoded(solid((number % 98, 0, 0), 2, 2)) if number != 222 else b"")
+    sources = [Source(path=file.name, content=Watched(file)) for file in files]
+    pipeline = Pipeline(Shades(64), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
+    rows: list[Any] = [row for finished in pipeline.run(sources) for row in finished.rows]
+    assert [row.path for row in rows] == [file.name for file in files]
+    assert {row.path: row.error.partition(":")[0] for row in rows if row.error} == {
+        "222.png": "empty", "333.png": "not-found",
+    }  # fmt: skip
+    assert [row.red for row in rows if not row.error] == [n % 98 for n in range(400) if n not in (222, 333)]
+    assert {reads[str(file)] for file in files if file.name != "333.png"} == {1}
 
 
 def test_an_item_in_which_nothing_is_found_is_one_empty_row():

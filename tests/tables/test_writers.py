@@ -65,7 +65,7 @@ def test_how_much_was_found_stands_last_before_the_error():
     assert list(values(row).items()) == list(
         zip(names, ("a.jpg", None, None, None, "dog", "p1", "2", 0, ""), strict=True)
     )
-    assert from_json(Something, to_json(row)) == row
+    assert from_json(Something, to_json(row), row.path, row.kept) == row
 
 
 def test_csv():
@@ -206,7 +206,7 @@ def test_any_values_come_back_from_csv_and_jsonl(path, label, score, count):
 @given(texts, st.none() | st.floats(allow_nan=False), st.lists(st.floats(width=32, allow_nan=False), max_size=4))
 def test_any_row_survives_json(label, score, vector):
     row = Sample(path="x", label=label, score=score, vector=np.array(vector, np.float32), kept=(("a", label),))
-    back = from_json(Sample, json.loads(json.dumps(to_json(row))))
+    back = from_json(Sample, json.loads(json.dumps(to_json(row))), row.path, row.kept)
     assert (back.label, back.score, back.kept) == (row.label, row.score, row.kept)
     assert back.vector.tolist() == row.vector.tolist()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +93,7 @@ class Index:
         del source
         if state is None or any(row.error for row in rows):
             return NOT_KEPT
-        kept = [to_json(replace(row, path="", kept=())) for row in rows]
-        return self._lines.append({"file": state[0], "state": [state[1]], "rows": kept})
+        return self._lines.append({"file": state[0], "state": [state[1]], "rows": list(map(to_json, rows))})
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType]:
         """The rows that stand there, without the path that an input is named by."""

@@ -31,13 +31,14 @@ from mediasift.sources.texts import Cell
 AnyItem = Place  # every item knows where it comes from
 Size = tuple[int, int]
 
-_SMALL_BYTES = 1 << 16
+SMALL_BYTES = 1 << 16
 """A file with fewer bytes is read where its first ones are looked at, and opened once."""
 
 
 def read_source(
-    source: Source, reads: str, options: Any, *, needs: Size | None = None, admit: Admit = admit_all
-) -> Iterator[AnyItem]:
+    source: Source, reads: str, options: Any, *, needs: Size | None = None, admit: Admit = admit_all,
+    begin: bytes | None = None,
+) -> Iterator[AnyItem]:  # fmt: skip
     """The items of a source, each yielded as soon as it is decoded, without those that are done.
 
     Args:
@@ -46,6 +47,7 @@ def read_source(
         options: The task's settings, which hold those of what it reads, see `media.settings`.
         needs: Smallest (width, height) that pictures may be reduced to while decoding.
         admit: Called before each decode, with its megapixels.
+        begin: The first `SMALL_BYTES` of a file, where they are read already.
 
     Raises:
         ItemError: The source as a whole cannot be read.
@@ -68,7 +70,7 @@ def read_source(
     else:
         first, rows = source.done
         whole = 0 if any(row.error for row in rows) else first  # a page that failed may be two items
-        items = _read(content, source.path, reads, options, needs=needs, admit=admit, first=whole)
+        items = _read(content, source.path, reads, options, needs=needs, admit=admit, first=whole, begin=begin)
         yield from islice(items, first, None)
 
 
@@ -177,19 +179,20 @@ def _spotted(
 
 
 def _read(
-    content: Content, path: str, reads: str, options: Any, *, needs: Size | None, admit: Admit, first: int
-) -> Iterator[AnyItem]:
+    content: Content, path: str, reads: str, options: Any, *, needs: Size | None, admit: Admit, first: int,
+    begin: bytes | None = None,
+) -> Iterator[AnyItem]:  # fmt: skip
     """All items; of those before number `first`, which are not wanted, where reading them costs little."""
-    begin, alive = content.head(_SMALL_BYTES), partial(admit, 0.0)
+    begin, alive = content.head(SMALL_BYTES) if begin is None else begin, partial(admit, 0.0)
     head = begin[:HEAD_BYTES]
     form = _format(head, content.suffix, reads)
     match reads, form.kind:
         case "pictures", "document":
             return read_pages(content, path, options, admit, first=first)
         case "pictures", "picture" if options.every is None or options.every_frame or not moves(form.name, head):
-            data = begin if len(begin) < _SMALL_BYTES else content.read()
+            data = begin if len(begin) < SMALL_BYTES else content.read()
             return decode(
-                data, path=path, content=content, suffix=content.suffix, needs=needs,
+                data, path=path, content=content, form=form, needs=needs,
                 max_megapixels=options.max_megapixels, every_frame=options.every_frame, admit=admit,
                 background=options.background, keep_alpha=options.keeps_alpha,
                 profiles=options.color_profile == "srgb",

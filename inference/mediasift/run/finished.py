@@ -18,7 +18,7 @@ class Finished:
     Attributes:
         source: The source.
         row_type: Of the rows.
-        given: The rows, or a JSON list of them in ASCII, without what is carried along.
+        given: The rows, or a JSON list of them in ASCII, without their path and what is carried along.
         errors: How many of them carry an error.
         items: How many of its pages or frames these are; with those an earlier run finished if it has ended.
         ended: Whether nothing more comes of this source.
@@ -35,8 +35,8 @@ class Finished:
     def rows(self) -> list[Row]:
         """The rows."""
         if isinstance(self.given, bytes):
-            kept = self.source.kept
-            return [from_json(self.row_type, {**row, "kept": kept}) for row in json.loads(self.given)]
+            path, kept = self.source.path, self.source.kept
+            return [from_json(self.row_type, row, path, kept) for row in json.loads(self.given)]
         return self.given
 
     @property
@@ -44,7 +44,4 @@ class Finished:
         """The rows as such a list."""
         if isinstance(self.given, bytes):
             return self.given
-        rows = [to_json(row) for row in self.given]
-        for row in rows:
-            row.pop("kept", None)
-        return _encoded(rows).encode()
+        return _encoded([to_json(row) for row in self.given]).encode()

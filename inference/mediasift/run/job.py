@@ -6,7 +6,7 @@ The JSON form goes to the worker process; what may not change goes into journal 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
 
@@ -88,7 +88,7 @@ def source_to_json(source: Source) -> list[Any]:
         raise UsageError("bytes and arrays stay in their process; do without isolate")
     if failure is None and not items:
         return [source.path, address]
-    done = [items, [row_to_json(replace(row, kept=())) for row in rows]]
+    done = [items, [row_to_json(row) for row in rows]]
     return [source.path, address, failure and error_to_json(failure), done]
 
 
@@ -97,7 +97,7 @@ def source_from_json(data: Sequence[Any], row_type: type[Row], access: RemoteSet
     path, address, *more = data
     failure, (items, rows) = more or (None, (0, ()))
     return Source(
-        done=(items, tuple(row_from_json(row_type, row) for row in rows)),
+        done=(items, tuple(row_from_json(row_type, row, path) for row in rows)),
         path=path,
         content=address and content_at(address).under(access),
         failure=failure and error_from_json(failure),

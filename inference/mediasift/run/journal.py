@@ -27,7 +27,7 @@ from mediasift.sources.naming import Source
 from mediasift.system.lines import Lines, to_text
 from mediasift.tables.stored import Stored
 
-VERSION = 2
+VERSION = 3
 
 _BEGUN = {"begun": True}
 """The line behind the header, and behind the rows that were taken over from a finished table."""
@@ -333,9 +333,10 @@ class Journal(AbstractContextManager["Journal"]):
         """The rows of the finished source at `place`."""
         return self.each([place], row_type)
 
-    def each(self, places: Sequence[int], row_type: type[RowType]) -> Iterator[RowType | Stored]:
+    def each(self, places: Iterable[int], row_type: type[RowType]) -> Iterator[RowType | Stored]:
         """The rows of the finished source at each place; quick where these follow one another."""
-        for place, data in zip(places, self._lines.each(places), strict=True):
+        places, same = itertools.tee(places)
+        for place, data in zip(places, self._lines.each(same), strict=True):
             if "cells" in data:
                 yield from (Stored(cells=tuple(cells)) for cells in data["cells"][: self._each.get(place)])
             yield from _made(data, row_type)
@@ -350,6 +351,7 @@ class Journal(AbstractContextManager["Journal"]):
 
     def finish(self, table_sha256: str) -> None:
         """Write down what the table will be that is about to appear, so that it is known as ours from then on."""
+        self.table_sha256 = table_sha256
         self._lines.cut()
         self._lines.append({"table_sha256": table_sha256})
         self._lines.sync()
@@ -368,8 +370,8 @@ def _key(path: str, kept: Mapping[str, str]) -> bytes:
 
 
 def _made(data: Mapping[str, Any], row_type: type[RowType]) -> Iterator[RowType]:
-    kept = list(data["kept"].items())
-    return (from_json(row_type, {**row, "kept": kept}) for row in data.get("rows", ()))
+    path, kept = data["path"], tuple(data["kept"].items())
+    return (from_json(row_type, row, path, kept) for row in data.get("rows", ()))
 
 
 def _digest(value: Any) -> bytes:

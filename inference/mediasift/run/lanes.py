@@ -150,6 +150,9 @@ class Lane:
 
 def rows_of(entry: Entry, task: Started, row_type: type[Row], kept: tuple[tuple[str, str], ...] = ()) -> list[Row]:
     """The rows of an item that is done, at its place."""
+    whole = entry.answers.get(WHOLE)
+    if whole and not isinstance(whole, ItemError):
+        return [placed(row, entry.place, kept) for row in whole]
     rows = list(entry.rows)
     if entry.is_empty:
         rows.append(row_type(found=0) if issubclass(row_type, Finding) else row_type())

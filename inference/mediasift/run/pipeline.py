@@ -90,7 +90,7 @@ class Pipeline:
         self._row_type, self._jobs, self._is_open, self._in_parts = row_type, jobs, True, in_parts
         self._engines: Mapping[str, Started] = task.parts or {WHOLE: task}
         calls = [one.batch_size for one in self._engines.values() for _ in range(one.concurrency)]
-        self.marks = Marks(max(1, jobs), calls, memory)
+        self.marks = Marks(jobs + 1, calls, memory)
         self._readers = Readers(task, reads=reads, options=options, marks=self.marks, seconds=self.seconds)
         self._stop = self._readers.stop
         self._lanes: dict[str, Lane] = {}
@@ -132,13 +132,14 @@ class Pipeline:
         if self._jobs == 0:
             yield from self._answered(self._readers.here(sources, first=first))
             return
-        pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="mediasift-reader")
-        pieces = self._readers.ahead(sources, pool, first=first, ahead=self._ahead_read)
+        pools = [ThreadPoolExecutor(count, thread_name_prefix="mediasift-reader") for count in (1, self._jobs)]
+        pieces = self._readers.ahead(sources, *pools, first=first, ahead=self._ahead_read)
         try:
             yield from self._answered(pieces)
         finally:
             self._stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            for pool in pools:
+                pool.shutdown(wait=True, cancel_futures=True)
 
     def _answered(self, pieces: Iterable[Piece], *, singly: bool = False) -> Iterator[list[Finished]]:
         """Hand items to the engines, across sources; finish sources in order."""
@@ -195,27 +196,27 @@ class Pipeline:
     def _finished(self, works: deque[Work]) -> list[Finished]:
         """Sources at the front that have ended and wait for no engine; of the next one, perhaps what is done."""
         finished = []
-        while works and works[0].ended and all(entry.is_done for entry in works[0].entries):
+        while works and works[0].is_done:
             work = works.popleft()
             path, (items, before) = work.source.path, work.source.done
-            new = (row for entry in work.entries for row in self._rows(work, entry))
-            rows = self.task.arranged(path, [*before, *new])
-            nothing = [] if rows else [placed(self._row_type(), Place(path=path), work.source.kept)]
+            rows = self.task.arranged(path, [*before, *self._rows(work, work.entries)])
+            nothing = () if rows else (placed(self._row_type(), Place(path=path), work.source.kept),)
             finished.append(self._handed_out(work, [*rows, *nothing], items + len(work.entries), ended=True))
         if works and self._in_parts and time.monotonic() - works[0].handed_out >= PART_S:
             work = works[0]
             part = list(itertools.takewhile(lambda entry: entry.is_done, work.entries[work.given :]))
             work.handed_out, work.given = time.monotonic(), work.given + len(part)
             if part:
-                rows = [row for entry in part for row in self._rows(work, entry)]
-                finished.append(self._handed_out(work, rows, len(part), ended=False))
+                finished.append(self._handed_out(work, self._rows(work, part), len(part), ended=False))
         return finished
 
     def _handed_out(self, work: Work, rows: list[Row], items: int, *, ended: bool) -> Finished:
-        errors = sum(1 for row in rows if row.error)
+        errors = len([row for row in rows if row.error])
         return Finished(
             source=work.source, row_type=self._row_type, given=rows, errors=errors, items=items, ended=ended
         )
 
-    def _rows(self, work: Work, entry: Entry) -> list[Row]:
-        return rows_of(entry, self.task, self._row_type, work.source.kept)
+    def _rows(self, work: Work, entries: Iterable[Entry]) -> list[Row]:
+        """Those of some items of a source, located."""
+        task, row_type, kept = self.task, self._row_type, work.source.kept
+        return [row for entry in entries for row in rows_of(entry, task, row_type, kept)]

@@ -45,7 +45,7 @@ class Worker:
         self._marks: Marks | None = None
         self._since: dict[int, tuple[int, float]] = {}  # place of a mark → its turn, since when
         self._clock = OwnClock(self.pid)
-        self._inbox: queue.Queue[bytes] = queue.Queue()
+        self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
         self._hear = hear or self._keep

@@ -8,6 +8,8 @@ group, and hands over what it has prepared in pieces:
   what a source holds need not be known.
 - A piece is what fits into `PIECE_BYTES`, or was prepared in `PIECE_S`. So many small items wait together, large
   ones alone, and a slow one keeps nothing back.
+- While a source takes less than `_QUICK_S` of processor time, and hardly waits for its disk, one reader works ahead:
+  several would wait for each other at every file, as one thread at a time does what Python does.
 - Groups decide nothing but cost: items go to the engines in input order, in the same batches. Each item has its own
   mark (see `marks`), so that the culprit of a crash in a group of 64 is one item, and costs one row.
 """
@@ -19,7 +21,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,9 +30,11 @@ from typing import Any, NamedTuple
 
 from mediasift.errors import ItemError
 from mediasift.items import EmptyItem, FailedItem, MediaFile, Place
-from mediasift.media.readers import AnyItem, read_source
+from mediasift.media.readers import SMALL_BYTES, AnyItem, read_source
+from mediasift.run.budget import Budget
 from mediasift.run.lanes import WHOLE, Entry
 from mediasift.run.marks import Culprit, Marks
+from mediasift.sources.content import Content, LocalFile
 from mediasift.sources.naming import Source
 from mediasift.tasks.task import Fork, Reads, Started
 
@@ -40,39 +44,13 @@ that are known already do not count."""
 
 _GROUP_S, MOST = 0.05, 64
 PIECE_S, PIECE_BYTES = 0.02, 1 << 20
+_QUICK_S, _PATIENT = 0.0005, 4
 
 _UNCOUNTED_MEGAPIXELS = 0.1
 """Pictures up to this size are decoded without asking for room: all readers together take little of it for them."""
 
 _BUDGET_MEGAPIXELS = 48.0
 """Megapixels decoded at a time over all readers: four 12-megapixel photographs, or one picture that is larger."""
-
-
-class Budget:
-    """Lets at most so many megapixels be decoded at a time; a larger picture waits until it is alone."""
-
-    def __init__(self, megapixels: float) -> None:
-        self._limit = round(megapixels * 1e6)
-        self._used = (
-            0  # whole pixels: fractions would leave a rest, and a reader that waits to be alone would wait forever
-        )
-        self._changed = threading.Condition()
-
-    def take(self, megapixels: float, *, wait: bool = True) -> bool:
-        """Hold room for a picture; without `wait`, only if there is some now. Whether it is held."""
-        pixels = round(megapixels * 1e6)
-        with self._changed:
-            held = self._changed.wait_for(
-                lambda: self._used == 0 or self._used + pixels <= self._limit, timeout=None if wait else 0
-            )
-            self._used += pixels if held else 0
-        return held
-
-    def give_back(self, megapixels: float) -> None:
-        """Make room again."""
-        with self._changed:
-            self._used -= round(megapixels * 1e6)
-            self._changed.notify_all()
 
 
 class Trouble(NamedTuple):
@@ -120,6 +98,11 @@ class Work:
     given: int = 0
     handed_out: float = field(default_factory=time.monotonic)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it has ended, and every engine has answered; asked often."""
+        return self.ended and all(None not in entry.answers.values() for entry in self.entries)
+
 
 @dataclass(slots=True, eq=False)
 class Spent:
@@ -163,6 +146,7 @@ class Readers:
         for place in range(marks.readers):
             self._places.put(place)
         engines = task.parts.values() or (task,)
+        self._each_s = _QUICK_S  # what a source of the last group took
         self._queue = _QUEUE if any(one.batch_size > 1 for one in engines) else 1
         self.stop = threading.Event()
         self.troubles: Mapping[int, Trouble] = {}
@@ -177,11 +161,22 @@ class Readers:
                     self._marks.wait(0)
                     yield [(work, entry)]
             finally:
+                self._marks.wait(0)
                 self._account(spent)
             yield [(work, None)]
 
-    def ahead(self, sources: Iterable[Source], pool: ThreadPoolExecutor, *, first: int, ahead: int) -> Iterator[Piece]:
-        """The same while the threads of the pool are ahead, by at least so many sources and a group for each thread."""
+    def ahead(
+        self, sources: Iterable[Source], single: ThreadPoolExecutor, pool: ThreadPoolExecutor, *, first: int, ahead: int
+    ) -> Iterator[Piece]:
+        """The same while threads are ahead, by at least so many sources and a group for each of the pool.
+
+        Args:
+            sources: What to read.
+            single: A thread that reads while sources are quick.
+            pool: The threads that do so else.
+            first: The number of the first source.
+            ahead: How many.
+        """
         waiting: deque[_Group] = deque()
         remaining = enumerate(sources, first)
         size = 1
@@ -195,7 +190,7 @@ class Readers:
                     if content is not None and content.asks and not getattr(self._options, "hears_addresses", False):
                         content.ask_ahead()
                 waiting.append(_Group(works, threading.Semaphore(self._queue)))
-                pool.submit(self._fill, waiting[-1])
+                (single if self._each_s < _QUICK_S else pool).submit(self._fill, waiting[-1])
             if not waiting:
                 return
             group, began = waiting.popleft(), time.monotonic()
@@ -231,38 +226,55 @@ class Readers:
 
     def _pieces(self, group: _Group, place: int) -> Iterator[Piece]:
         piece: Piece = []
-        size, began, spent = 0, time.monotonic(), Spent()
+        size, began, spent, busy_s = 0, time.monotonic(), Spent(), time.thread_time()
         try:
-            for work in group.works:
-                for entry in self.entries(work, place, spent):
+            for work, begin in zip(group.works, self._begins(group.works, place, spent), strict=True):
+                for entry in self.entries(work, place, spent, begin):
                     piece.append((work, entry))
                     size += entry.size
                     if size >= PIECE_BYTES or time.monotonic() - began >= PIECE_S:
                         yield piece
                         piece, size, began = [], 0, time.monotonic()
                 piece.append((work, None))
+            waited_s = (spent.read + spent.prepare) / _PATIENT  # for a slow disk, several wait better than one
+            self._each_s = max(time.thread_time() - busy_s, waited_s) / len(group.works)
         finally:
+            self._marks.wait(place)
             self._account(spent)
         yield piece
+
+    def _begins(self, works: Sequence[Work], reader: int, spent: Spent) -> list[bytes | None]:
+        """The first bytes of quick files, read before the first of them is decoded: by turns, both take longer."""
+        begins: list[bytes | None] = [None] * len(works)
+        if len(works) > 1 and self._each_s < _QUICK_S:
+            began = time.perf_counter()
+            for place, work in enumerate(works):
+                if isinstance(content := work.source.content, LocalFile):
+                    self._marks.read(reader, work.number, work.source.done[0])
+                    with suppress(ItemError):  # it comes again where the file becomes items
+                        begins[place] = content.head(SMALL_BYTES)
+            spent.read += time.perf_counter() - began
+        return begins
 
     def _account(self, spent: Spent) -> None:
         self._seconds.add(read=spent.read, prepare=spent.prepare)
         self.longest_item_s = max(self.longest_item_s, spent.longest_item)
 
-    def entries(self, work: Work, reader: int, spent: Spent) -> Iterator[Entry]:
+    def entries(self, work: Work, reader: int, spent: Spent, begin: bytes | None = None) -> Iterator[Entry]:
         """The items of a source, prepared; one failed entry when the source as a whole fails."""
         content = work.source.content
         if content is None or not content.asks:
-            yield from self._entries(work, reader, spent)
-            return
+            return self._entries(work, reader, spent, begin)
+        return self._asked(content, work, reader, spent)
+
+    def _asked(self, content: Content, work: Work, reader: int, spent: Spent) -> Iterator[Entry]:
         with content.held(partial(self._marks.alive, reader)):
             yield from self._entries(work, reader, spent)
 
-    def _entries(self, work: Work, reader: int, spent: Spent) -> Iterator[Entry]:
-        held = 0.0  # of the budget: from before a decode until its item is prepared, never while it waits
-        began = time.perf_counter()
-        number, index, marks = work.number, work.source.done[0], self._marks
-        page = None
+    def _entries(self, work: Work, reader: int, spent: Spent, begin: bytes | None = None) -> Iterator[Entry]:
+        source, number, marks, clock = work.source, work.number, self._marks, time.perf_counter
+        # Of the budget something is held from before a decode until its item is prepared, never while it waits.
+        index, page, began, held = source.done[0], None, clock(), 0.0
 
         def hold(megapixels: float) -> None:
             nonlocal held, began
@@ -274,7 +286,7 @@ class Readers:
                     marks.wait(reader)
                     self._budget.take(megapixels)
                     marks.read(reader, number, index)
-                    began = time.perf_counter()
+                    began = clock()
                 held = megapixels
 
         def admit(megapixels: float) -> None:
@@ -284,34 +296,36 @@ class Readers:
                 hold(megapixels)
 
         try:
-            items = read_source(work.source, self._reads, self._options, needs=self._task.needs, admit=admit)
+            items = read_source(source, self._reads, self._options, needs=self._task.needs, admit=admit, begin=begin)
             while True:
                 trouble = self.troubles.get(index)
                 if trouble is not None and trouble.reading:
-                    place = Place(path=work.source.path, page=None if page is None else index + 1)  # as far as is known
+                    place = Place(path=source.path, page=None if page is None else index + 1)  # as far as is known
                     yield Entry(place, (number, index), error=trouble.error)
                     return
                 marks.read(reader, number, index)
                 if (item := next(items, None)) is None:
                     return
-                read = time.perf_counter()
+                read = clock()
                 marks.prepare(reader, number, index)
                 page = item.page
                 place = Place(path=item.path, page=page, frame=item.frame, time_s=item.time_s)
                 entry = self._prepared(item, place, (number, index), trouble)
                 del item
-                hold(0)
-                now = time.perf_counter()
+                if held:
+                    hold(0)
+                now = clock()
                 spent.read += read - began
                 spent.prepare += now - read
                 spent.longest_item = max(spent.longest_item, now - began)
                 yield entry
-                index, began = index + 1, time.perf_counter()
+                index, began = index + 1, clock()
         except ItemError as error:
-            yield Entry(Place(path=work.source.path), (number, index), error=error)
+            yield Entry(Place(path=source.path), (number, index), error=error)
         finally:
             marks.wait(reader)
-            hold(0)
+            if held:
+                hold(0)
 
     def _prepared(self, item: AnyItem, place: Place, name: Culprit, trouble: Trouble | None) -> Entry:
         if trouble is not None:
@@ -332,9 +346,10 @@ class Readers:
 def _size(item: AnyItem, prepared: Any) -> int:
     """Bytes that wait, about: of arrays, else of the picture or the sound that they were made of."""
     arrays = prepared if isinstance(prepared, list) else [prepared]
-    with suppress(AttributeError):
+    try:
         return sum([array.nbytes for array in arrays])
-    array = getattr(item, "image", getattr(item, "waveform", None))
+    except AttributeError:
+        array = getattr(item, "image", getattr(item, "waveform", None))
     if array is not None:
         return int(array.nbytes)
     return 0 if isinstance(item, MediaFile) else PIECE_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 import weakref
@@ -267,9 +268,7 @@ class Stream(Generic[RowType]):
                 summary.sources += 1
                 yield from self._noted(cast("list[RowType]", finished.rows), summary)
         else:
-            for place, new in self.kept(sources, journal, shown):
-                order.append(place)
-                summary.taken_over += new is None
+            yield from self._noted(self._kept(sources, journal, shown, order, summary), summary)
             summary.sources = len(order)
         self.tell(summary)
         summary.skipped = dict(self._skipped)
@@ -283,7 +282,23 @@ class Stream(Generic[RowType]):
             summary.vanished = [journal.path_at(place) for place in dict.fromkeys(vanished)]
             order.extend(vanished)
             summary.repeated = journal.repeated(order)
-            yield from self._noted(journal.each(order, self.row_type), summary)
+            yield from self._noted(journal.each(vanished, self.row_type), summary)
+
+    def _kept(
+        self, sources: Iterable[Source], journal: Journal, shown: Progress, order: array[int], summary: Summary
+    ) -> Iterator[RowType | Stored]:
+        """The rows of each source as they come, or from the journal; their places go into `order`."""
+        kept = self.kept(sources, journal, shown)
+        for is_new, some in itertools.groupby(kept, lambda one: one[1] is not None):
+            if is_new:
+                for place, new in some:
+                    order.append(place)
+                    yield from cast("list[RowType]", new.rows if new else [])
+            else:
+                before = len(order)
+                order.extend(place for place, _ in some)
+                summary.taken_over += len(order) - before
+                yield from journal.each(order[before:], self.row_type)
 
     def _noted(
         self, rows: Iterable[RowType | Stored], summary: Summary

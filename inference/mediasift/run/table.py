@@ -185,12 +185,12 @@ class Table(Generic[RowType]):
                 self.summary = Summary.of(opened.manifest)
                 return
             try:
-                rows = _begun(self._counted(opened.journal, progress))
+                self._publish(_begun(self._counted(opened.journal, progress)), opened)
             except BaseException:
-                if opened.todo != "continue" and not opened.journal.has_grown:
-                    opened.journal.forget()  # so that the corrected call just runs
+                journal = opened.journal
+                if opened.todo != "continue" and not (journal.has_grown or journal.table_sha256):
+                    journal.forget()  # so that the corrected call just runs
                 raise
-            self._publish(rows, opened)
             opened.journal.remove()
 
     @contextmanager
@@ -233,7 +233,7 @@ class Table(Generic[RowType]):
             self.close()
 
     def _publish(self, rows: Iterable[Row | Stored], opened: Opened) -> None:
-        """The rows into the table; then the manifest."""
+        """The rows into the table, while they come; then the manifest."""
         what, form = opened.what, opened.form
 
         def then(sha256: str) -> None:
@@ -243,7 +243,7 @@ class Table(Generic[RowType]):
             opened.journal.finish(sha256)
 
         write = FORMATS[what["table"]["format"]].write
-        write_atomically(opened.output, lambda file: write(rows, form, file), then=then)
+        write_atomically(opened.output, lambda file: write(rows, form, file), then=then, turns=False)
         write_atomically(manifest_path(opened.output), self._manifest({**what, "schema": schema(form)}).encode())
 
     def manifest(self) -> str:

@@ -158,26 +158,35 @@ def content_bytes(state: Any) -> int | None:
 _NOT_HELD = nullcontext()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class LocalFile(Content):
-    """A file of this machine, opened so that nothing that only looks like a file can hang us."""
+    """A file of this machine, opened so that nothing that only looks like a file can hang us.
 
-    path: Path
+    Attributes:
+        name: The path as it was named.
+    """
+
+    name: str
+
+    def __init__(self, path: str | Path) -> None:
+        object.__setattr__(self, "name", os.fspath(path))
 
     @property
-    def name(self) -> str:
-        """The path as it was named."""
-        return str(self.path)
+    def path(self) -> Path:
+        """The same as a path."""
+        return Path(self.name)
 
     @property
     def suffix(self) -> str:
         """See `Content`."""
-        return self.path.suffix
+        base = os.path.basename(self.name)
+        dot = base.rfind(".")
+        return base[dot:] if 0 < dot < len(base) - 1 else ""
 
     @property
     def address(self) -> str:
         """The absolute path, in which links stay links."""
-        return os.path.abspath(self.path)  # noqa: PTH100  (resolve follows links)
+        return os.path.abspath(self.name)
 
     def state(self) -> list[int] | None:
         """[size, time of change in ns, time of change of its entry in ns, inode]; None where it is not there.
@@ -185,7 +194,7 @@ class LocalFile(Content):
         The last two betray a file put in another's place, with its size and time.
         """
         try:
-            status = self.path.stat()
+            status = os.stat(self.name)
         except (OSError, ValueError):
             return None
         return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -197,21 +206,30 @@ class LocalFile(Content):
 
     def head(self, size: int = HEAD_BYTES) -> bytes:
         """See `Content`; without the buffers that `open` makes, which cost more than reading a small file."""
-        with _Explained(self.path):
-            (handle, all_of_it), pieces = _regular(self.path), list[bytes]()
+        try:
+            (handle, all_of_it), pieces = _regular(self.name), list[bytes]()
             try:
-                while size and (piece := os.read(handle, size)):
+                while size and (piece := os.read(handle, min(size, all_of_it or size))):
                     pieces.append(piece)
                     size = 0 if len(piece) == all_of_it else size - len(piece)
             finally:
                 os.close(handle)
+        except MediasiftError:
+            raise
+        except OSError as error:
+            raise _explained(self.name, error) from error
         return b"".join(pieces)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """See `Content`. Opened without blocking, so that a FIFO cannot hang us, and looked at before it is read."""
-        with _Explained(self.path), os.fdopen(_regular(self.path)[0], "rb") as file:
-            yield file
+        try:
+            with os.fdopen(_regular(self.name)[0], "rb") as file:
+                yield file
+        except MediasiftError:
+            raise
+        except OSError as error:
+            raise _explained(self.name, error) from error
 
     @contextmanager
     def local(self) -> Iterator[Path]:
@@ -221,7 +239,7 @@ class LocalFile(Content):
         yield self.path
 
 
-def _regular(path: Path) -> tuple[int, int]:
+def _regular(path: str) -> tuple[int, int]:
     """The handle of a regular file, and how many bytes it holds, as far as the system knows (of /proc: 0)."""
     try:
         handle = os.open(path, _READ_ONLY)
@@ -235,31 +253,18 @@ def _regular(path: Path) -> tuple[int, int]:
     raise Unreadable("a folder, not a file" if stat.S_ISDIR(mode) else "a pipe, socket or device, not a file")
 
 
-class _Explained:
-    """What the system refuses inside, in our words. No generator, which would cost as much as opening a file."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if not isinstance(error, OSError) or isinstance(error, MediasiftError):
-            return
-        path = self._path
-        if isinstance(error, FileNotFoundError):
-            if path.is_symlink():
-                raise NotFound(f"a link to {path.readlink()}, which does not exist") from error
-            raise NotFound("no such file") from error
-        if error.errno in (errno.EMFILE, errno.ENFILE):  # not this file's fault
-            raise InputError(
-                f"{path}: too many open files on this machine or in this shell; raise the limit (ulimit -n) and run "
-                "the same command again"
-            ) from error
-        raise Unreadable(f"cannot be read ({error.strerror or error})") from error
+def _explained(path: str, error: OSError) -> MediasiftError:
+    """What the system refuses, in our words."""
+    if isinstance(error, FileNotFoundError):
+        if os.path.islink(path):
+            return NotFound(f"a link to {os.readlink(path)}, which does not exist")
+        return NotFound("no such file")
+    if error.errno in (errno.EMFILE, errno.ENFILE):  # not this file's fault
+        return InputError(
+            f"{path}: too many open files on this machine or in this shell; raise the limit (ulimit -n) and run the "
+            "same command again"
+        )
+    return Unreadable(f"cannot be read ({error.strerror or error})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,4 +356,4 @@ def addressed(name: str) -> Content | None:
 
 def content_at(address: str) -> Content:
     """The content whose `address` this is, or the file of this path."""
-    return addressed(address) or LocalFile(Path(address))
+    return addressed(address) or LocalFile(address)

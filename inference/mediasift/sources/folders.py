@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 
 from mediasift.errors import ItemError
 from mediasift.sources.content import LocalFile
@@ -92,7 +91,7 @@ class Folder:
         if is_of_media(suffix):
             return True
         with suppress(ItemError):
-            if mode and sniff(LocalFile(Path(path)).head(), suffix) is not None:
+            if mode and sniff(LocalFile(path).head(), suffix) is not None:
                 return True
         self._skipped["other"] += 1
         return False

@@ -188,7 +188,7 @@ def _is_there(source: Source) -> bool:
     """Whether there is something to read, or something that cannot be."""
     if source.content is None:
         return not isinstance(source.failure, NotFound)
-    return not isinstance(source.content, LocalFile) or os.path.lexists(source.content.path)
+    return not isinstance(source.content, LocalFile) or os.path.lexists(source.content.name)
 
 
 def _from_path(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source]:
@@ -251,7 +251,7 @@ def _from_folder(name: str, inputs: Inputs, skipped: Skipped) -> Iterator[Source
 def _of_folder(files: Iterable[tuple[str, OSError | None]]) -> Iterator[Source]:
     for path, error in files:
         if error is None:
-            yield Source(path=path, content=LocalFile(Path(path)))
+            yield Source(path=path, content=LocalFile(path))
         else:
             yield Source(path=path, failure=Unreadable(f"the folder cannot be opened ({error.strerror})"))
 

@@ -29,6 +29,7 @@ def write_atomically(
     *,
     durable: bool = True,
     then: Callable[[str], object] | None = None,
+    turns: bool = True,
 ) -> None:
     """Write a temporary file in the same folder and rename it.
 
@@ -37,6 +38,8 @@ def write_atomically(
         write: Its contents, or what writes them.
         durable: Wait until the disk has it. Files that the same command makes again need not.
         then: Called with the SHA-256 of the contents, before the file appears under its name.
+        turns: Let threads that write the same file wait for each other, as long as `write` takes; not for one that only
+            this thread may write, which takes long.
 
     Raises:
         OutputError: The file cannot be written; nothing half-written is left.
@@ -45,7 +48,7 @@ def write_atomically(
     # Named after the output, so that what a killed run left behind is replaced, and goes, when it is continued.
     temporary = output.with_name(f".mediasift-{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:12]}.part")
     mine: os.stat_result | None = None
-    with _TURNS[hash(temporary) % len(_TURNS)], faults(output):
+    with _TURNS[hash(temporary) % len(_TURNS)] if turns else contextlib.nullcontext(), faults(output):
         try:
             temporary.unlink(missing_ok=True)  # a link there is removed, not followed
             with open(os.open(temporary, _NEW, 0o666), "w+b") as file:  # noqa: PTH123  (a file that is open)

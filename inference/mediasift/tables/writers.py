@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mediasift.errors import UsageError
-from mediasift.rows import Row, columns, kept_names, names_with, printable, values
+from mediasift.rows import Row, columns, kept_names, names_with, own_values, printable, values
 from mediasift.system.optional import require
 from mediasift.tables.stored import Stored
 
@@ -77,8 +77,12 @@ class Form:
         """The row's values in the order of `names`; None for what does not apply."""
         if isinstance(row, Stored):
             return list(row.cells)
-        by_name = values(row)
-        cells = by_name.values() if len(by_name) == len(self.names) else map(by_name.get, self.names)
+        cells: Iterable[Any] = ()
+        if row.kept or self.kept:
+            by_name = values(row)
+            cells = by_name.values() if len(by_name) == len(self.names) else map(by_name.get, self.names)
+        else:
+            cells = own_values(row)
         return [self.written(cell) if isinstance(cell, str) else cell for cell in cells]
 
     def written(self, text: str) -> str:

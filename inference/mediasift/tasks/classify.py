@@ -13,7 +13,7 @@ from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.embedder import load_embedder
 from mediasift.engines.onnx.meaning import check_probabilities
 from mediasift.engines.onnx.pair import TextHalf
-from mediasift.engines.onnx.recipe import prepare, smallest_size
+from mediasift.engines.onnx.recipe import arrange, arrange_all, fitted, smallest_size
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
@@ -115,17 +115,23 @@ class StartedClassify(StartedModel):
     def __init__(self, settings: Classify, model: OnnxModel, resources: Resources) -> None:
         super().__init__(settings, model, resources)
         self.wanted = model.description.input
+        self._is_small = self.wanted.width * self.wanted.height <= _SMALL
         self.labels, self.label_ids = model.description.labels, model.description.label_ids
 
     def prepare(self, item: Item) -> list[NDArray[Any]]:
-        """The model's input for the picture, or for each crop of it."""
+        """The model's input for the picture, or for each crop of it; pixels where `infer` arranges a whole batch."""
         parts = [crop(item.image, box) for box in self.settings.crops] or [item.image]
-        return [prepare(part, self.wanted, invert=self.settings.invert) for part in parts]
+        wanted, invert = self.wanted, self.settings.invert
+        pixels = [fitted(part, wanted, invert=invert) for part in parts]
+        return pixels if self._is_small else [arrange(one, wanted) for one in pixels]
 
     def infer(self, batch: Sequence[list[NDArray[Any]]]) -> list[list[Row]]:
         """The rows of each picture."""
         parts = [part for prepared in batch for part in prepared]
-        pictures = parts[0][None] if len(parts) == 1 else np.stack(parts)
+        if self._is_small:
+            pictures = arrange_all(parts, self.wanted)
+        else:
+            pictures = parts[0][None] if len(parts) == 1 else np.stack(parts)
         scores = self.scores(self.model.run(pictures, pad_to=self.pad_to))
         if self.settings.top == 1:  # of equals the first, as below
             order, best = scores.argmax(axis=1)[:, None], scores.max(axis=1)[:, None]
@@ -154,6 +160,10 @@ class StartedClassify(StartedModel):
             for rank, (position, score) in enumerate(zip(order[:count], scores, strict=False), start=1)
         ]  # fmt: skip
         return rows or [Classification(crop=box, found=0)]
+
+
+_SMALL = 64 * 64
+"""Pixels up to which a call for each picture costs more than what it does."""
 
 
 class StartedOwnLabels(StartedClassify):

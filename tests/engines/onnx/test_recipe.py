@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediasift.engines.onnx.description import InputDescription, ModelDescription, OutputDescription
-from mediasift.engines.onnx.recipe import arrange, fitted, input_shape, noise, prepare, smallest_size
+from mediasift.engines.onnx.recipe import arrange, arrange_all, fitted, input_shape, noise, prepare, smallest_size
 from tests.conftest import IMAGENET_INPUT
 from tests.pictures import scene, solid
 
@@ -78,6 +78,9 @@ def test_every_number_is_that_of_the_formula_in_float32_to_the_last_bit(layout, 
         assert made.shape == input_shape(wanted)
         assert made.flags.c_contiguous
         assert made.tobytes() == np.ascontiguousarray(numbers, dtype=dtype).tobytes()
+        together = arrange_all([picture, picture], wanted)
+        assert together.shape == (2, *made.shape)
+        assert together.tobytes() == 2 * made.tobytes()
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC", "flat"])

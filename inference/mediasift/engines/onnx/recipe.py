@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -43,11 +44,22 @@ def arrange(picture: NDArray[np.uint8], wanted: InputDescription) -> NDArray[Any
         picture: uint8 (height, width, 3) RGB, or (height, width) for gray, at the model's size.
         wanted: The description's input part.
     """
+    return _numbers(picture, wanted).reshape(input_shape(wanted))
+
+
+def arrange_all(pictures: Sequence[NDArray[np.uint8]], wanted: InputDescription) -> NDArray[Any]:
+    """The same for several pictures, (N, ...): at once, unless their channels are laid out one after the other."""
+    if wanted.layout == "NCHW" and wanted.colour != "gray":
+        return np.stack([arrange(one, wanted) for one in pictures])
+    return _numbers(np.concatenate(pictures), wanted).reshape(len(pictures), *input_shape(wanted))
+
+
+def _numbers(picture: NDArray[np.uint8], wanted: InputDescription) -> NDArray[Any]:
     pixels = picture[:, :, ::-1] if wanted.colour == "bgr" else picture
-    shape, planar = input_shape(wanted), wanted.layout == "NCHW"
+    planar = wanted.layout == "NCHW"
     if wanted.dtype == "uint8":
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1) if planar and pixels.ndim == 3 else pixels).reshape(shape)
-    return look_up(pixels, _levels(wanted.scale, wanted.mean, wanted.std, wanted.dtype), planar=planar).reshape(shape)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1) if planar and pixels.ndim == 3 else pixels)
+    return look_up(pixels, _levels(wanted.scale, wanted.mean, wanted.std, wanted.dtype), planar=planar)
 
 
 @lru_cache(maxsize=64)

@@ -28,7 +28,7 @@ from mediasift.media.pictures.probe import ADVICE, check_end, color_code_points,
 from mediasift.media.pictures.tiff import Directory, check_tiff, familiar, is_float_rgb, tiff_numbers
 from mediasift.media.pictures.transforms import Picture
 from mediasift.sources.content import Content
-from mediasift.sources.formats import HEAD_BYTES, known_format
+from mediasift.sources.formats import HEAD_BYTES, Format, known_format
 
 MAX_MEGAPIXELS = 100.0
 """Largest picture decoded unless asked otherwise; a 12,000 x 8,000 scan is 96."""
@@ -61,6 +61,7 @@ def decode(
     path: str = "",
     content: Content | None = None,
     suffix: str = "",
+    form: Format | None = None,
     needs: tuple[int, int] | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
     every_frame: bool = False,
@@ -75,6 +76,7 @@ def decode(
         data: The file's bytes.
         path, content: Where the items say that they come from.
         suffix: The file's suffix, for formats without a signature (TGA).
+        form: Its format, where that is known already.
         needs: Smallest (width, height) a JPEG may be reduced to while it is decoded; None decodes every pixel.
         max_megapixels: Refuse larger pictures before decoding.
         every_frame: Yield all frames of GIF, WebP, APNG and the like instead of the first.
@@ -86,7 +88,7 @@ def decode(
     Raises:
         ItemError: The file as a whole cannot be read.
     """
-    form = known_format(data[:HEAD_BYTES], suffix)
+    form = form or known_format(data[:HEAD_BYTES], suffix)
     if form.kind != "picture":
         raise Unsupported(f"a {form.kind} file ({form.name}), not a picture")
     name = form.name
@@ -153,7 +155,8 @@ def _finished(decoded: _Decoded, ground: Background, keep_alpha: bool) -> Pictur
     if keep_alpha:
         whole = np.full(image.shape[:2], 255, dtype=np.uint8) if alpha is None else alpha
         return _upright(np.dstack([image, whole]), orientation)
-    return _upright(ground.lay(image, alpha), orientation)
+    shown = ground.lay(image, alpha)
+    return shown if orientation == 1 else _upright(shown, orientation)
 
 
 def _size(image: Picture) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,38 +27,31 @@ _MAX_PROFILE = 16 << 20
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 
 
-class _Chunk(NamedTuple):
-    kind: bytes
-    start: int
-    end: int
-
-    def body(self, data: bytes) -> bytes:
-        return data[self.start : self.end]
-
-    def whole(self, data: bytes) -> bytes:
-        """With length, kind and checksum."""
-        return data[self.start - 8 : self.end + 4]
+_head = struct.Struct(">I4s").unpack_from
 
 
-def _chunks(data: bytes) -> Iterator[_Chunk]:
-    """All that are there; the last may announce more than there is."""
-    position = len(_SIGNATURE)
-    while position + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        yield _Chunk(kind, position + 8, position + 8 + length)
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, where its body starts and ends) of all that are there; the last may announce more than there is.
+
+    Eight bytes before the body stand its length and kind, in four behind it a checksum.
+    """
+    start = len(_SIGNATURE) + 8
+    while start <= len(data):
+        length, kind = _head(data, start - 8)
+        yield kind, start, start + length
         if kind == b"IEND":
             return
-        position += 12 + length
+        start += 12 + length
 
 
 def png_header(data: bytes) -> Header | None:
     """Size from IHDR; orientation and colours from what stands before the pixels; None where there is no size."""
     first: dict[bytes, bytes] = {}
-    for chunk in _chunks(data):
-        if chunk.kind == b"IDAT":
+    for kind, start, end in _chunks(data):
+        if kind == b"IDAT":
             break
-        if chunk.kind != b"tEXt" and chunk.end <= len(data):
-            first.setdefault(chunk.kind, chunk.body(data))
+        if kind != b"tEXt" and end <= len(data):
+            first.setdefault(kind, data[start:end])
     header = first.get(b"IHDR", b"")
     if len(header) < 13 or not all(struct.unpack_from(">II", header)):
         return None
@@ -66,7 +59,8 @@ def png_header(data: bytes) -> Header | None:
     mode = _MODES.get(color, "")
     exif = first.get(b"eXIf", b"")
     return Header(
-        width=width, height=height, orientation=exif_orientation(exif), exif=exif, icc=_profile(first),
+        width=width, height=height, orientation=exif_orientation(exif), exif=exif,
+        icc=_profile(first) if len(first) > 1 else b"",
         mode="animated" if b"acTL" in first else f"{mode};16" if depth == 16 else mode,
     )  # fmt: skip
 
@@ -103,23 +97,21 @@ def _bared(data: bytes, keep: frozenset[bytes]) -> tuple[bytes, bytes]:
     """(what `bare_png` gives, the body of the first chunk of transparency; empty where there is none)."""
     parts, last, is_complete, transparent = [_SIGNATURE], b"", False, None
     view = memoryview(data)
-    for chunk in _chunks(data):
-        kind, start, end = chunk
+    for kind, start, end in _chunks(data):
         is_complete = is_complete or (last == b"IDAT" and kind != last)
         last = kind
         if kind == b"CgBI":
             raise Unsupported("PNG in Apple's form for iOS (CgBI); `pngcrush -revert-iphone-optimizations` restores it")
         if kind == b"tRNS" and transparent is None:
-            transparent = chunk.body(data)
+            transparent = data[start:end]
         if end + 4 > len(data):
             if not is_complete:
                 raise Damaged(f"PNG cut off in its chunk {kind.decode('latin-1')!r}")
             break
         if kind in keep:
-            (stated,) = struct.unpack_from(">I", data, end)
-            if zlib.crc32(view[start - 4 : end]) != stated:
+            if zlib.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4]):
                 raise Damaged(f"PNG whose chunk {kind.decode('latin-1')!r} is damaged (checksum)")
-            parts.append(chunk.whole(data))
+            parts.append(data[start - 8 : end + 4])
     return b"".join([*parts, b"\0\0\0\0IEND\xaeB`\x82"]), transparent or b""
 
 
@@ -131,10 +123,10 @@ def animated_png(data: bytes) -> bytes:
 def described_png(data: bytes) -> bytes:
     """A PNG of the first chunk and what may hold EXIF, for Pillow; it has no pixels."""
     kept = [
-        chunk.whole(data)
-        for chunk in _chunks(data)
-        if chunk.kind in (b"IHDR", b"eXIf")
-        or (chunk.kind in (b"tEXt", b"zTXt") and data.startswith(b"Raw profile type exif\0", chunk.start))
+        data[start - 8 : end + 4]
+        for kind, start, end in _chunks(data)
+        if kind in (b"IHDR", b"eXIf")
+        or (kind in (b"tEXt", b"zTXt") and data.startswith(b"Raw profile type exif\0", start))
     ]
     return b"".join([_SIGNATURE, *kept, b"\0\0\0\0IDAT5\xaf\x06\x1e", b"\0\0\0\0IEND\xaeB`\x82"])
 
