@@ -23,7 +23,7 @@ from PIL import Image
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.engines.ocr import ENGINES
+from mediasift.engines.ocr import OFFLINE
 from mediasift.engines.ocr.page import Line, Region, bands, in_reading_order
 from mediasift.errors import EngineError, OutputError, UsageError
 from mediasift.items import Place
@@ -108,7 +108,7 @@ def test_light_text_on_dark_ground_is_read_after_inversion(test_data: Path, tmp_
     assert cer((test_data / "ocr" / "phototest.gold.txt").read_text(), read(path, clean_steps=["invert"])) <= 0.01
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", OFFLINE)
 def test_levels_agree_and_boxes_hold_the_ink(test_data: Path, engine: str):
     path = test_data / "ocr" / "phototest.tif"
     page, lines, words = (list(ms.ocr(path, engine=engine, level=level)) for level in ("page", "line", "word"))
@@ -137,7 +137,7 @@ def test_boxes_are_those_of_the_original_also_after_cleaning(test_data: Path):
         assert ink[row.top_px : row.top_px + row.height_px, row.left_px : row.left_px + row.width_px].any()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", OFFLINE)
 def test_every_pdf_yields_one_row_per_page_or_an_error_row(test_data: Path, engine: str):
     pages = {"blank.pdf": 1, "cmyk.pdf": 1, "linn.pdf": 1, "skew.pdf": 1, "text.pdf": 2, "toc_circular.pdf": 2}
     folders = ("ocr", "pdf") if engine == "tesseract" else ("pdf",)  # the other one takes a second a page
@@ -170,7 +170,7 @@ def test_every_page_of_a_tiff_is_a_row(test_data: Path, tmp_path: Path):
     assert [(row.page, row.text.strip()) for row in rows] == [(1, "136"), (2, "136")]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", OFFLINE)
 def test_a_picture_without_text_is_an_empty_text_row(tmp_path: Path, engine: str):
     save(tmp_path / "white.png", solid((255, 255, 255), 200, 100))
     save(tmp_path / "one.png", solid((0, 0, 0), 1, 1))
@@ -323,7 +323,7 @@ def test_every_step_of_cleaning_can_be_chosen(test_data: Path):
         assert not row.error
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", OFFLINE)
 def test_a_very_tall_picture_is_read_in_bands(test_data: Path, engine: str):
     """700 x 37,000 pixels: higher than Tesseract takes, and so narrow that RapidOCR would reduce it to nothing."""
     rows = list(ms.ocr(test_data / "reports/av/tall_screenshot.png", engine=engine, level="line"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from mediasift.engines.engine import Resources, check_options
 from mediasift.engines.ocr import ENGINES, OcrEngines
@@ -22,12 +23,14 @@ from mediasift.engines.ocr.page import (
     regions,
     sure,
 )
-from mediasift.errors import UsageError
+from mediasift.errors import InferenceFailed, UsageError
 from mediasift.items import Item, Place, TextPage
+from mediasift.media.counting import most_pictures
 from mediasift.media.pictures.cleaning import STEPS, Matrix, clean, map_box
 from mediasift.media.settings import DPI_OPTION, PartSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
+from mediasift.sources.content import Content
 from mediasift.system.files import fitting, make_folder, path_below, place_suffix, unlike_a_place, write_file
 from mediasift.tasks.task import CountSettings, EngineRunSettings, Fork, Reads, Started
 
@@ -53,8 +56,9 @@ class TextRegion(Finding):
     Attributes:
         level: page, line or word.
         text: What it says; the lines of a page end in line feeds.
-        confidence: 0..1, the engine's own, averaged over characters; None for a text layer.
-        left_px, top_px, width_px, height_px: Its box in the picture, or in the page rendered at `dpi`.
+        confidence: 0..1, the engine's own, averaged over characters; None for a text layer or a language model.
+        left_px, top_px, width_px, height_px: Its box in the picture, or in the page rendered at `dpi`; None where the
+            engine does not say, as a language model.
         engine: What read it; `text-layer` when it was in the file.
         note: How it was read, where that is not as usual.
         found: How many lines the engine read on the page, at level word how many words; 0 for a picture without text.
@@ -88,7 +92,12 @@ class Ocr(OcrEngines, CountSettings, PartSettings, EngineRunSettings):
     row: ClassVar[type[Row]] = TextRegion
 
     engine: Annotated[
-        str, Option("tesseract is a program of its own; rapidocr comes whole with pip.", choices=ENGINES.keys)
+        str,
+        Option(
+            "tesseract is a program of its own; rapidocr comes whole with pip; codebook is a language model at --url, "
+            "which gives the text without boxes.",
+            choices=ENGINES.keys,
+        ),
     ] = "tesseract"
     level: Annotated[str, Option("A row for each of these.", choices=LEVELS)] = "page"
     clean: Annotated[bool, Option(f"Before reading: {', '.join(HELPFUL)}.")] = False
@@ -115,6 +124,30 @@ class Ocr(OcrEngines, CountSettings, PartSettings, EngineRunSettings):
         """The steps of cleaning."""
         return tuple(self.clean_steps) or (HELPFUL if self.clean else ())
 
+    @property
+    def is_paid(self) -> bool:
+        """Whether answers of the engine are kept in the ledger."""
+        return hasattr(ENGINES[self.engine], "price_usd")
+
+    @property
+    def is_free(self) -> bool:
+        """See `PaidSettings`."""
+        return bool(self._paid.usd(self, 1) == 0)
+
+    @property
+    def price_list(self) -> str:
+        """See `PaidSettings`."""
+        return str(self._paid.price_list(self))
+
+    @property
+    def _paid(self) -> Any:
+        """The engine, of which `is_paid` says that it has prices."""
+        return ENGINES[self.engine]
+
+    def estimate_usd(self, content: Content | None) -> float | None:
+        """What all pages of a source cost at most."""
+        return None if content is None else float(self._paid.usd(self, most_pictures(content, self)))
+
     def start(self, resources: Resources) -> StartedOcr:
         """Find the engine.
 
@@ -130,14 +163,22 @@ class Ocr(OcrEngines, CountSettings, PartSettings, EngineRunSettings):
             raise UsageError("files of each page need a folder to go to, and a folder needs --files")
         if self.directory is not None:
             make_folder(self.directory)
-        return StartedOcr(self, ENGINES[self.engine](self, resources, upright="rotate" in self.steps))
+        if self.min_confidence and not ENGINES[self.engine].is_measured:
+            raise UsageError(f"{self.engine} does not say how sure it is; leave --min-confidence out")
+        patience_s = min(self.request_timeout_s, resources.engine_timeout_s or self.request_timeout_s)
+        return StartedOcr(self, ENGINES[self.engine](self, resources, upright="rotate" in self.steps), patience_s)
 
 
 class StartedOcr(Started):
     """See `tasks.task.Started`."""
 
-    def __init__(self, settings: Ocr, engine: OcrEngine) -> None:
-        self.settings, self.engine = settings, engine
+    def __init__(self, settings: Ocr, engine: OcrEngine, patience_s: float) -> None:
+        self.settings, self.patience_s = settings, patience_s
+        self.engine: Any = engine
+        self._is_measured, self._upright_deg = (
+            engine.is_measured,
+            engine.upright_deg,
+        )  # of which `run` may make a ledger's
         self.facts, self.concurrency = engine.facts, engine.concurrency
 
     def prepare(self, item: Item | TextPage) -> Item | Fork:
@@ -162,7 +203,7 @@ class StartedOcr(Started):
         height, width = picture.image.shape[:2]
         lines = sure(text.lines, self.settings.min_confidence, by_word=self.settings.level == "word")
         parts = regions(lines, self.settings.level)
-        if back is not None:
+        if back is not None and self._is_measured:
             parts = [replace(part, box=map_box(part.box, back, width, height)) for part in parts]
         self._write(item, replace(text, lines=(*known, *lines)))
         note = "; ".join(part for part in (picture.note, text.note) if part)
@@ -171,9 +212,9 @@ class StartedOcr(Started):
     def _upright(self, item: Item) -> tuple[PageText, Matrix | None]:
         """What is read, also where the page lies on its side or head; and the map from its boxes to the original's."""
         asked = "rotate" in self.settings.steps
-        text, back = self._text(item.image, self.engine.upright_deg(item.image) if asked else 0)
+        text, back = self._text(item.image, self._upright_deg(item.image) if asked else 0)
         is_page = item.frame is None  # single frames of a film are not turned
-        if asked or not is_page or not is_doubtful(text.lines) or not (turn := self.engine.upright_deg(item.image)):
+        if asked or not is_page or not is_doubtful(text.lines) or not (turn := self._upright_deg(item.image)):
             return text, back
         turned, turned_back = self._text(item.image, turn)
         if is_doubtful(turned.lines):
@@ -186,13 +227,15 @@ class StartedOcr(Started):
         if self.settings.steps or turn:
             image, back = clean(image, self.settings.steps, clockwise_deg=turn)
         (text,) = self.engine.run([PageRequest(image=image, files=self.settings.files)])
+        if text.error:
+            raise InferenceFailed(text.error)
         return text, back
 
     def _rows(self, parts: Sequence[Region], lines: Sequence[Line], engine: str, note: str = "") -> list[Row]:
         level, rows = self.settings.level, list[Row]()
         count = len(parts if level == "word" else lines)
         for part in parts:
-            left, top, width, height = map(round, part.box)
+            left, top, width, height = (None if math.isnan(side) else round(side) for side in part.box)
             confidence = None if part.confidence is None else round(part.confidence, 4)
             rows.append(TextRegion(level=level, text=part.text, confidence=confidence, left_px=left, top_px=top,
                                    width_px=width, height_px=height, engine=engine, note=note or None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
 
 from mediasift.engines.engine import Resources
-from mediasift.engines.ocr import ENGINES as OCR_ENGINES
+from mediasift.engines.ocr import OFFLINE as OCR_OFFLINE
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
 from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.engines.speech import ENGINES as SPEECH_ENGINES
@@ -57,7 +57,7 @@ class Timeline(DeviceSettings, FrameSettings, EngineRunSettings):
     top: Annotated[int, Option("Labels per frame; 0 for all.", least=0)] = 1
     min_score: Annotated[float, Option("Leave out lower scores.", least=0, most=1)] = 0.3
     labels: Annotated[Sequence[str], Option("Only these objects.", metavar="A,B", default="all")] = ()
-    ocr_engine: Annotated[str, Option("For ocr.", choices=OCR_ENGINES.keys)] = "tesseract"
+    ocr_engine: Annotated[str, Option("For ocr.", choices=OCR_OFFLINE)] = "tesseract"
     ocr_language: Annotated[str | None, Option("For ocr, e.g. eng+deu.", metavar="LANG")] = None
     min_confidence: Annotated[
         float,

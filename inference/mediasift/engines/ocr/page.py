@@ -45,11 +45,15 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageText:
-    """What was read: the lines in reading order, the files that were asked for, and what a reader should know."""
+    """What was read: the lines in reading order, the files that were asked for, and what a reader should know.
+
+    `error` says why an answer that was paid for holds no text: it is kept, and the page is an error row.
+    """
 
     lines: tuple[Line, ...]
     files: Mapping[str, bytes]
     note: str = ""
+    error: str = ""
 
 
 class OcrEngine(Engine):
@@ -60,11 +64,13 @@ class OcrEngine(Engine):
         longest_px: A picture that is longer, and also more than `most_elongated` times as long as it is wide, is read
             in bands.
         most_elongated: See `longest_px`.
+        is_measured: Whether it says where a line stands, and how sure it is; otherwise boxes are NaN.
     """
 
     files: ClassVar[tuple[str, ...]] = ()
     longest_px: ClassVar[int] = 32_767
     most_elongated: ClassVar[float] = 1.0
+    is_measured: ClassVar[bool] = True
 
     def __init__(self, settings: Any, resources: Resources, *, upright: bool = False) -> None:
         """Make it ready; `upright`: `upright_deg` must be able to answer."""

@@ -116,11 +116,7 @@ class CodebookCoder(VisionEngine, Paid):
     @classmethod
     def price_list(cls, settings: CodebookSettings) -> str:
         """See `VisionEngine`."""
-        return (
-            f"Reckoned with your {settings.price_in:g} and {settings.price_out:g} USD for a million tokens that are "
-            f"read and written, answers of {settings.max_tokens:,} tokens, and {settings.retries} invalid ones before "
-            "each; once an answer is here, what it did cost counts instead."
-        )
+        return settings.reckoned(f", {settings.retries} invalid ones before each")
 
     def requests(self, item: Item | TextItem) -> list[Coding]:
         """See `VisionEngine`: the same question as often as wanted."""

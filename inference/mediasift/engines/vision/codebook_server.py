@@ -61,6 +61,14 @@ class ChatSettings(PaidSettings, TokenPrices):
         return Question(text=text, schema=schema, name=name, seed=self.seed, temperature=self.temperature,
                         max_tokens=self.max_tokens)  # fmt: skip
 
+    def reckoned(self, more: str = "") -> str:
+        """A sentence on what estimates reckon with."""
+        return (
+            f"Reckoned with your {self.price_in:g} and {self.price_out:g} USD for a million tokens that are read and "
+            f"written, and answers of {self.max_tokens:,} tokens{more}; once an answer is here, what it did cost "
+            "counts instead."
+        )
+
     def most_usd(self, question: Question) -> float:
         """What an answer costs at most."""
         picture = (self.picture_tokens or 0) if question.picture else 0
