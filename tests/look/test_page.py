@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +87,7 @@ def test_thumbnails_in_scripts_beside_the_page(page: Page, tmp_path: Path):
     """What a page of more than 5,000 pictures does, with 300."""
     table = pictures(tmp_path / "study", 300)
     tiles = tiles_of(table, read_table(table))
-    places = ordered([tile.where for tile in tiles], table.parent)
+    places = ordered([tile.where for tile in tiles])
     Path("page").mkdir()
     shape = Shape(title="t", note="", near=table.parent, folder=Path("page"))
     write_page(
@@ -386,3 +390,35 @@ def test_the_folder_moves_with_its_pictures(page: Page):
     wait(page)
     page.press(RIGHT, ENTER)
     wait(page, "document.querySelector('#picture > img').naturalWidth === 60")
+
+
+def test_a_kill_leaves_the_page_that_was_there_and_the_same_command_makes_the_new_one(tmp_path: Path):
+    photos("a.png")
+    Path("t.csv").write_text("path,label\nphotos/a.png,x\n")
+    ms.look("t.csv", directory="page")
+    before = Path("page/index.html").read_bytes()
+    table = pictures(tmp_path / "study", 400)
+    for folder in ("page", "new"):
+        command = [sys.executable, "-m", "mediasift", "look", str(table), "-d", folder, "--quiet"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not list(tmp_path.glob(".mediasift-*.part")):
+            time.sleep(0.005)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert Path("page/index.html").read_bytes() == before
+    assert not Path("new").exists()
+    look(table, Look(directory="new", isolate=True))
+    look(table, Look(directory="page", isolate=True))
+    assert len(held("new")["places"]["path"]) == len(held("page")["places"]["path"]) == 400
+    assert list(tmp_path.glob(".mediasift-*")) == []
+
+
+def test_what_fails_leaves_the_page_that_was_there():
+    photos("a.png")
+    Path("t.csv").write_text("path,label\nphotos/a.png,x\n")
+    ms.look("t.csv", directory="page")
+    before = Path("page/index.html").read_bytes()
+    Path("t.csv").write_text("path,page\nphotos/a.png,first\n")
+    with pytest.raises(InputError, match="column page: 'first' is no number"):
+        ms.look("t.csv", directory="page")
+    assert Path("page/index.html").read_bytes() == before

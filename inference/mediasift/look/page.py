@@ -32,6 +32,9 @@ _MOST_BYTES = 300_000_000
 
 THUMBNAILS, LARGE = "thumbnails", "large"
 
+SAME = "="
+"""In place of an address: that of the file itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -98,7 +101,8 @@ def write_page(
             "the table, or at a random sample of it (mediasift sample)"
         )
     page = filled(
-        "mediasift.look/browser", title=shape.title, data={"data": data, "inside": inside}, scripts=("map.js",),
+        "mediasift.look/browser", title=shape.title, data={"data": data, "inside": inside},
+        scripts=("table.js", "sheet.js", "filters.js", "map.js"),
         policy={"img-src": "data:", "script-src": LOCAL},
     )  # fmt: skip
     write_atomically(folder / "index.html", page)
@@ -111,7 +115,7 @@ def _known(path: str, spot: Any, one: Thumbnail, number: int, shape: Shape) -> d
     form = None if file is None else sniff(b"", file.suffix)
     kind = "picture" if form is None else form.kind
     link = "" if file is None else _link(file, shape.folder)
-    itself = link if opens_in_browser(file) and not one.error else ""
+    itself = SAME if opens_in_browser(path) and not one.error else ""
     large = f"{LARGE}/{number}.webp" if one.large else itself
     if link and kind == "document" and spot.page:
         link += f"#page={spot.page}"

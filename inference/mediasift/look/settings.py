@@ -111,7 +111,7 @@ def look(table: str | Path | None, settings: Look, *, progress: TextIO | None = 
     reading = reading_of(named, dpi=settings.dpi, password=settings.password)
     with new_folder(folder, replaces=_is_ours) as new:
         tiles, points, note = _tiles(None if table is None else named, settings)
-        places = ordered([tile.where for tile in tiles], named.parent)
+        places = ordered([tile.where for tile in tiles])
         shared = {one.name: getattr(settings, one.name) for one in fields(RunSettings)}
         seen = {one.name: getattr(reading.pictures, one.name) for one in fields(reading.pictures)}
         task = TakeThumbnails(**{**seen, **shared, "side": settings.pixels, "large": settings.large})

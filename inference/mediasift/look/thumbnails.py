@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 import numpy as np
@@ -107,16 +107,15 @@ def file_of(path: str, near: Path) -> Path | None:
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
-def opens_in_browser(file: Path | None) -> bool:
-    """Whether a browser shows this file as it is."""
-    return file is not None and file.suffix.lower() in _SHOWN_BY_BROWSERS
+def opens_in_browser(path: str) -> bool:
+    """Whether a browser shows the file of this path as it is."""
+    return not _ADDRESS.match(path) and PurePath(path).suffix.lower() in _SHOWN_BY_BROWSERS
 
 
-def ordered(places: Sequence[Where], near: Path) -> list[Where]:
+def ordered(places: Sequence[Where]) -> list[Where]:
     """Each place once, those of a file together, in the order of files; what needs larger copies comes last."""
     files = list(dict.fromkeys(path for path, _ in places))
-    plain = {path: opens_in_browser(file_of(path, near)) for path in files}
-    order = {path: (not plain[path], number) for number, path in enumerate(files)}
+    order = {path: (not opens_in_browser(path), number) for number, path in enumerate(files)}
     return sorted(dict.fromkeys(places), key=lambda place: order[place[0]])
 
 
@@ -132,7 +131,7 @@ def thumbnails(places: Sequence[Where], near: Path, task: TakeThumbnails, progre
     Raises:
         SetupError: It cannot start, or somebody wants to stop.
     """
-    for is_plain, part in groupby(places, key=lambda place: opens_in_browser(file_of(place[0], near))):
+    for is_plain, part in groupby(places, key=lambda place: opens_in_browser(place[0])):
         by_path: dict[str, list[Spot]] = {}
         for path, spot in part:
             by_path.setdefault(path, []).append(spot)
