@@ -141,7 +141,7 @@ def killed(folder: Path, kills: int, chance: random.Random, *more: str) -> list[
     for _ in range(kills):
         with Program(folder, *watch) as program:
             try:
-                program.process.wait(chance.uniform(0.5, 5))
+                program.process.wait(chance.uniform(0.5, 4))
                 wrong.append(f"it ended by itself: {''.join(program.printed)[-300:]}")
             except subprocess.TimeoutExpired:
                 program.end(signal.SIGKILL)

@@ -150,7 +150,7 @@ def test_a_server_that_stalls_for_a_second_is_seen_by_all_who_came_in_that_secon
 
 def test_clients_that_wait_get_what_the_server_can_do():
     with serving(one_by_one(0.02)) as server:
-        result = ms.bench_server(server.url, size="8x8", pictures=3, concurrency=[1, 4], seconds=2.5, timeout_s=30)
+        result = ms.bench_server(server.url, size="8x8", pictures=3, concurrency=[1, 4], seconds=1.5, timeout_s=30)
     one, four = (result["scenarios"][f"concurrency {level}"] for level in (1, 4))
     assert four["median_s"] > 3 * 0.02  # they wait for one another
     assert four["per_second"] <= 50

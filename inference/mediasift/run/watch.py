@@ -31,8 +31,8 @@ from mediasift.tables.manifest import Summary
 _TICK_S = 0.2
 """How long nothing is heard of a signal at most."""
 
-_AT_MOST = 10
-"""Looking at the folders, and writing the table, wait so many times as long as they took: a tenth of the time."""
+_SHARE = 5
+"""Looking at the folders, and writing the table, wait so many times as long as they computed: a fifth of a core."""
 
 _MAKES = ("directory", "draw", "crops", "masks")
 """Options of folders into which a task writes."""
@@ -137,14 +137,14 @@ class Watch(Table[RowType]):
         look_at = write_at = 0.0
         has_news = opened.todo == "continue"
         while not self._signals.requested:
-            now = time.monotonic()
+            now, spent = time.monotonic(), time.thread_time()
             if now >= look_at or (has_news and now >= write_at):
                 order = self._look(opened.journal, waiting)
                 opened.journal.retry_errors = False  # once: from here on they are as finished as others
-                look_at = _next(now, notices.every_s)
+                look_at = _next(spent, notices.every_s)
                 if has_news and now >= write_at and order:
                     self._write_now(opened, order, waiting, progress)
-                    write_at, has_news = _next(now, self._settings.every_s), False
+                    write_at, has_news = _next(spent, self._settings.every_s), False
             try:
                 has_news |= self._read(opened.journal, waiting, write_at)
             except Interrupted:
@@ -239,8 +239,9 @@ def _identity(state: Any) -> tuple[int, int, int] | None:
     return (state[0], state[1], state[3]) if isinstance(state, list) else None
 
 
-def _next(began: float, every_s: float) -> float:
-    return time.monotonic() + max(every_s, _AT_MOST * (time.monotonic() - began))
+def _next(spent: float, every_s: float) -> float:
+    """When to do again what began when this thread had computed for so long."""
+    return time.monotonic() + max(every_s, _SHARE * (time.thread_time() - spent))
 
 
 def _chained(first: Source, others: Iterator[Source]) -> Iterator[Source]:
