@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -25,12 +26,16 @@ from PIL import Image
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import ItemError, NotFound, TooLarge, Unavailable, Unreadable, UsageError
+from mediasift.media.video.every import parse_every
+from mediasift.media.video.footage import chosen_frames, open_footage
 from mediasift.run.journal import journal_path
 from mediasift.sources import connections, web
+from mediasift.sources.content import LocalFile
 from mediasift.sources.keeping import TABLE
 from mediasift.sources.remote import WebFile, fetch_bytes
 from mediasift.sources.session import BLOCK
 from mediasift.sources.settings import RemoteSettings
+from tests.videos import make_video, numbered
 from tests.web_server import Handler, after, redirect, serving, slowly
 
 OURS = RemoteSettings(allow_private=True)
@@ -465,3 +470,48 @@ def test_a_session_ends_with_its_copy(site, tmp_path: Path, monkeypatch):
         with content.local():
             assert len(list(tmp_path.iterdir())) == 1
         assert not list(tmp_path.iterdir())
+
+
+def test_key_frames_of_a_large_film_are_few_requests(site, tmp_path: Path):
+    """420 frames of noise, every 14th an I-frame: about 45 MB, of which a block for each I-frame is fetched."""
+    path, noise = tmp_path / "film.mp4", np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        options = {"g": "14", "keyint_min": "14", "sc_threshold": "0", "preset": "ultrafast", "qp": "13", "bf": "2"}
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for _ in range(420):
+            picture = noise.integers(0, 256, (360, 320), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "yuv420p")))
+        container.mux(stream.encode())
+    site.pages["/film.mp4"] = path.read_bytes()
+    seen = []
+    for content in (LocalFile(path), file(site, "/film.mp4")):
+        with content.held(lambda: None), open_footage(content) as footage:
+            frames = [(one.number, one.time_s, one.rgb().tobytes()) for one in footage.iframes()]
+            assert footage.complaint() is None
+            seen.append((footage.timetable, frames))
+    assert seen[0] == seen[1]
+    assert [number for number, *_ in seen[0][1]] == list(range(0, 420, 14))
+    assert path.stat().st_size > 40_000_000
+    assert len(site.requests) <= 45
+    assert site.sent <= path.stat().st_size / 3
+    content = file(site, "/film.mp4")
+    with content.held(lambda: None), open_footage(content) as footage:
+        site.pages["/film.mp4"] = path.read_bytes()[::-1]
+        with pytest.raises(Unavailable, match="changed while it was read"):
+            list(footage.iframes())
+
+
+@pytest.mark.parametrize("every", ["iframe", "2s", "1f", "shot"])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_any_frames_of_a_film_are_those_of_the_file_itself(site, tmp_path: Path, suffix: str, every: str):
+    path = make_video(tmp_path / f"film.{suffix}", numbered(120), range(120))
+    site.pages["/film"] = path.read_bytes()
+    seen = []
+    for content in (LocalFile(path), file(site, "/film")):
+        with content.held(lambda: None), open_footage(content) as footage:
+            chosen = chosen_frames(footage, parse_every(every))
+            seen.append([(frame.number, frame.time_s, shot, frame.rgb().tobytes()) for frame, shot in chosen])
+    assert seen[0] == seen[1]
+    asked = [headers.get("Range") for _, headers in site.requests]
+    assert len(asked) == len(set(asked))

@@ -9,7 +9,7 @@ from typing import Any
 
 from mediasift.errors import Damaged, ItemError, Unreadable
 from mediasift.media.libraries import av
-from mediasift.sources.content import Content
+from mediasift.sources.content import Content, Reach
 
 _CLOSED = (
     "3gp,aac,ac3,aiff,amr,apng,asf,au,avi,caf,eac3,flac,flv,gif,loas,matroska,mov,mp3,mp4,mpeg,mpegts,mpegvideo,nut,ogg,tta,"
@@ -21,14 +21,14 @@ _MOST_BOXES = 1000
 """Of an MP4 file that are looked at."""
 
 
-def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[str, str] | None = None) -> Any:
+def probe_container(file: Path | Reach, *, demuxer: str | None = None, options: Mapping[str, str] | None = None) -> Any:
     """An opened container that holds video or sound itself; nothing that names other files.
 
     The name goes to FFmpeg with `file:` before it and no other protocol is let through: nothing that a file says
     can make it open another place.
 
     Args:
-        file: Where it is.
+        file: Where it is; or what opens it, where no more is fetched of it than is read.
         demuxer: FFmpeg's name for its format; no other is tried. None: any of those that hold all of themselves.
         options: Of the demuxer.
 
@@ -38,7 +38,7 @@ def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[
     closed = {"protocol_whitelist": "file", "format_whitelist": demuxer or _CLOSED}
     try:
         return av.open(
-            "file:" + os.path.abspath(file),  # noqa: PTH100  (a link must stay a link)
+            file() if callable(file) else "file:" + os.path.abspath(file),  # noqa: PTH100  (a link must stay a link)
             format=demuxer,
             container_options={**(options or {}), **closed},  # not `options`: those are for streams, too
             metadata_errors="replace",
@@ -49,10 +49,12 @@ def probe_container(file: Path, *, demuxer: str | None = None, options: Mapping[
         raise Damaged(f"cannot be opened ({_missing_index(file) or reason(error)})") from error
 
 
-def _missing_index(file: Path) -> str:
+def _missing_index(file: Path | Reach) -> str:
     """What is missing in an MP4 file without its index; empty for others (ISO/IEC 14496-12, 8.2.1)."""
-    boxes, place, end = list[bytes](), 0, file.stat().st_size
-    with file.open("rb") as opened:
+    boxes, place = list[bytes](), 0
+    with file() if callable(file) else file.open("rb") as opened:
+        end = opened.seek(0, os.SEEK_END)
+        opened.seek(0)
         while len(head := opened.read(16)) >= 8 and len(boxes) < _MOST_BOXES:
             size = int.from_bytes(head[:4], "big")
             size = int.from_bytes(head[8:16], "big") if size == 1 else size

@@ -27,6 +27,9 @@ from mediasift.system.files import faults
 
 _PIECE_BYTES = 1 << 22
 
+Reach = Callable[[], BinaryIO]
+"""Opens a file of which no more is fetched than is read. What it opens has `blank`: zeros instead of what would be."""
+
 Alive = Callable[[], None]
 """Called now and then while something takes long."""
 
@@ -128,7 +131,7 @@ class Content:
         """Take over the `state` that another process saw when it read it."""
 
     @contextmanager
-    def reached(self) -> Iterator[Path | Callable[[], BinaryIO]]:
+    def reached(self) -> Iterator[Path | Reach]:
         """For libraries that jump: a file as `local` gives it; or what opens one that fetches what is read of it."""
         with self.local() as file:
             yield file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, ClassVar, Self, cast
 
 from mediasift.errors import ItemError, MediasiftError
 from mediasift.sources.addresses import hidden, path_of
-from mediasift.sources.content import Alive, Content
+from mediasift.sources.content import Alive, Content, Reach
 from mediasift.sources.formats import HEAD_BYTES
 from mediasift.sources.session import BLOCK, Cursor, Origin, Session, Version
 from mediasift.sources.settings import AS_USUAL, RemoteSettings
@@ -162,7 +162,7 @@ class Fetched(Content):
             yield session.local()
 
     @contextmanager
-    def reached(self) -> Iterator[Path | Callable[[], BinaryIO]]:
+    def reached(self) -> Iterator[Path | Reach]:
         """See `Content`."""
         with self.session() as session:
             if session.is_partial:

@@ -322,10 +322,15 @@ def _count(size: int) -> int:
 
 
 class Cursor(io.RawIOBase):
-    """A place in an object that is fetched as it is read."""
+    """A place in an object that is fetched as it is read.
+
+    Attributes:
+        blank: Give zeros, and fetch nothing.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session, self._place = session, 0
+        self.blank = False
 
     def readable(self) -> bool:
         """It is."""
@@ -347,7 +352,11 @@ class Cursor(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """So many bytes; all that follow for -1."""
-        data = self._session.read_at(self._place, self._session.size if size is None or size < 0 else size)
+        size = self._session.size if size is None or size < 0 else size
+        if self.blank:
+            data = bytes(max(0, min(size, self._session.size - self._place)))
+        else:
+            data = self._session.read_at(self._place, size)
         self._place += len(data)
         return data
 

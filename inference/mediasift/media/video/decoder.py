@@ -16,6 +16,7 @@ from mediasift.media.libraries import av
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.images import MAX_MEGAPIXELS
 from mediasift.media.video.frames import has_alpha
+from mediasift.sources.content import Reach
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Codecs whose own decoders in FFmpeg leave out what is transparent, and those that do not."""
@@ -42,7 +43,7 @@ class Decoder:
     """A container at its beginning, to be closed.
 
     Args:
-        file: Where it is.
+        file: Where it is, see `probe_container`.
         demuxer: FFmpeg's name for its format; no other is tried.
         viewing: Which of its streams.
         alive: Called about once a second while packets are read and frames decoded.
@@ -62,7 +63,7 @@ class Decoder:
 
     def __init__(
         self,
-        file: Path,
+        file: Path | Reach,
         demuxer: str,
         *,
         viewing: Viewing,
@@ -159,6 +160,13 @@ class Decoder:
         self._context.flush_buffers()
         self.faults.clear()
         return True
+
+    def packets_at(self, seeks: Iterable[int]) -> Iterator[Any]:
+        """The first packet at each of these places; ends where the container does not let us go there."""
+        for ticks in seeks:
+            if not self.jump(ticks) or (packet := next(self.packets(), None)) is None:
+                return
+            yield packet
 
     def say_alive(self) -> None:
         """Report progress to the caller, about once a second."""

@@ -56,7 +56,7 @@ def open_footage(
         return
     # FFmpeg's reader is named, so that no file can be taken for a playlist and send us elsewhere.
     demuxer = _MPEG_DEMUXERS.get(head[:4], "mpegts") if form.name == "mpeg" else form.name
-    with content.local() as file, closing(Video(file, demuxer, viewing=viewing, alive=alive)) as video:
+    with content.reached() as file, closing(Video(file, demuxer, viewing=viewing, alive=alive)) as video:
         yield video
 
 

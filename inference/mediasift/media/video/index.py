@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from fractions import Fraction
 from itertools import pairwise
@@ -12,9 +12,10 @@ from typing import Any
 
 from mediasift.errors import Damaged
 from mediasift.media.clock import clocked
-from mediasift.media.containers import reason, sound_streams
+from mediasift.media.containers import probe_container, reason, sound_streams
 from mediasift.media.libraries import av
 from mediasift.media.video.every import Timetable
+from mediasift.sources.content import Reach
 
 _SHARING_A_CLOCK = ("mpegts", "mpeg")
 """Containers of which sound is looked at, too: a pause of the pictures alone is no break of the clock."""
@@ -58,10 +59,37 @@ def noted(packets: Iterable[Any], stamps: array[int]) -> Iterator[Any]:
         yield packet
 
 
-def read_timetable(container: Any, stream: Any, *, alive: Callable[[], None]) -> tuple[Timetable, Way]:
+def read_outline(file: Reach, demuxer: str, index: int, *, alive: Callable[[], None]) -> tuple[Timetable, Way] | None:
+    """The timetable of an MP4 file by its index alone, with no packet fetched; None where that is not sure.
+
+    The index has times, sizes and I-frames of all packets (ISO/IEC 14496-12, 8.6). FFmpeg reads zeros for what they
+    hold; it takes I-frames from there, too, so that those of the index are taken instead.
+    """
+    opened: Any = file()
+    with opened, probe_container(lambda: opened, demuxer=demuxer) as container:
+        stream = container.streams[index]
+        entries = [(one.timestamp, one.is_keyframe) for one in getattr(stream, "index_entries", ())]
+        if "mp4" not in container.format.name.split(",") or not entries:
+            return None
+        opened.blank = True
+        try:
+            return read_timetable(container, stream, alive=alive, entries=entries)
+        except LookupError:  # a file in fragments, or with a clock that breaks
+            return None
+
+
+def read_timetable(
+    container: Any, stream: Any, *, alive: Callable[[], None], entries: Sequence[tuple[int, bool]] | None = None
+) -> tuple[Timetable, Way]:
     """The timetable, and the fastest way that the packets allow; its numbers hold unless that is to count.
 
+    Args:
+        container, stream: An opened film.
+        alive: Called for each packet.
+        entries: Decoding time of each packet, and whether it is an I-frame, where packets are empty.
+
     Raises:
+        LookupError: The packets are others than the entries.
         Damaged: There is no packet.
     """
     ticks, keys, seeks, decoding = array("q"), array("q"), array("q"), array("q")
@@ -72,6 +100,9 @@ def read_timetable(container: Any, stream: Any, *, alive: Callable[[], None]) ->
         for packet in film_packets(container, stream, at_break=lambda: breaks.append(True)):
             alive()
             packets += 1
+            is_key = packet.is_keyframe if entries is None else entries[packets - 1][1]
+            if entries is not None and entries[packets - 1][0] != packet.dts:
+                raise LookupError
             shown = packet.pts if packet.pts is not None else packet.dts
             if shown is None:
                 breaks.append(True)
@@ -81,12 +112,14 @@ def read_timetable(container: Any, stream: Any, *, alive: Callable[[], None]) ->
             ticks.append(shown)
             if packet.dts is not None:
                 decoding.append(packet.dts)
-            if packet.is_keyframe:
+            if is_key:
                 keys.append(shown)
                 # Some containers are searched by decoding time.
                 seeks.append(packet.dts if name in _SHARING_A_CLOCK and packet.dts is not None else shown)
     except (av.FFmpegError, ValueError) as error:
         problem = f"reading ends early, after {len(ticks):,} frames ({reason(error)})"
+    if entries is not None and (problem or packets != len(entries)):
+        raise LookupError
     if not packets:
         raise Damaged(f"there is no frame in it{': ' + problem if problem else ''}")
     promised = stream.frames if "mp4" in name.split(",") else 0

@@ -18,8 +18,9 @@ from mediasift.media.video.decoder import Decoder, Viewing
 from mediasift.media.video.every import Chosen, Timetable
 from mediasift.media.video.fields import joined_fields
 from mediasift.media.video.frames import CodedFrame, View, converted, seen
-from mediasift.media.video.index import Misled, Way, film_packets, noted, read_timetable
+from mediasift.media.video.index import Misled, Way, film_packets, noted, read_outline, read_timetable
 from mediasift.media.video.stretches import Result, side_by_side
+from mediasift.sources.content import Reach
 from mediasift.system.machine import available_cores
 
 _MAX_THREADS = 8
@@ -63,7 +64,7 @@ class Video:
 
     def __init__(
         self,
-        file: Path,
+        file: Path | Reach,
         demuxer: str,
         *,
         viewing: Viewing = Viewing(),  # noqa: B008  (frozen)
@@ -75,6 +76,7 @@ class Video:
         self._opened = partial(Decoder, file, demuxer, viewing=viewing, alive=alive)
         self._again = partial(Video, file, demuxer, viewing=viewing, alive=alive, twin=self)
         self._as_stored = viewing.as_stored
+        self._reach = partial(read_outline, file, demuxer, alive=alive) if callable(file) else None
         self.ground = Background(viewing.background)
         self._view: View | None = None
         self._wanted = self.reached = 0
@@ -165,7 +167,11 @@ class Video:
                 break
             rest = keys[bisect_left(keys, last + 1) :]
             try:
-                for frame in self._from_beginning(rest, keys_only=True, alone=alone):
+                frames = self._from_beginning(rest, keys_only=True, alone=alone)
+                if self._reach is not None:  # what lies between is not fetched
+                    places = [self.timetable.seeks[at] for at in range(len(keys) - len(rest), len(keys))]
+                    frames = self._decoded(self._decoder.packets_at(places), rest, alone=True)
+                for frame in frames:
                     last = frame.number
                     self._wanted += 1
                     yield frame
@@ -221,7 +227,10 @@ class Video:
     def _look_through(self) -> None:
         """Make the timetable, and choose the way that the packets and the stream's own description allow."""
         decoder = self._decoder
-        self.timetable, self.way = read_timetable(decoder.container, decoder.stream, alive=decoder.say_alive)
+        known = None if self._reach is None else self._reach(decoder.stream.index)
+        if known is None:
+            self._reach, known = None, read_timetable(decoder.container, decoder.stream, alive=decoder.say_alive)
+        self.timetable, self.way = known
         self.weaves = getattr(decoder.stream.codec_context, "field_order", 1) > 1 and not self._as_stored
         if self.way is Way.COUNTED:
             self._count()
