@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
@@ -79,7 +80,7 @@ class GoogleVision(Service):
     @classmethod
     def units(cls, settings: Any) -> tuple[tuple[str, ...], ...]:
         """See `Service`; SafeSearch costs nothing beside labels, so both are bought together."""
-        labels, safe = cls.operations["labels"], cls.operations["sensitive"]
+        labels, safe = "LABEL_DETECTION", "SAFE_SEARCH_DETECTION"
         units = super().units(settings)
         if not {(labels,), (safe,)} <= set(units):
             return units
@@ -145,7 +146,8 @@ class GoogleVision(Service):
             answer = self._client(kept).batch_annotate_images(request, retry=None, timeout=self.timeout_s)
         except self._errors.GoogleAPICallError as error:
             said = {name.lower(): value for name, value in getattr(error.response, "headers", {}).items()}
-            raise failure("Google", int(error.code or 500), error.message, said, _LOGIN) from error
+            message = re.sub(r"^[A-Z]+ \S+: ", "", str(error.message))  # without the address
+            raise failure("Google", int(error.code or 500), message, said, _LOGIN) from error
         except self._auth.TransportError as error:
             raise TryAgain(f"Google did not answer ({error})", unpaid=True) from error
         except self._auth.GoogleAuthError as error:
