@@ -94,8 +94,8 @@ class Ocr(OcrEngines, CountSettings, PartSettings, EngineRunSettings):
     engine: Annotated[
         str,
         Option(
-            "tesseract is a program of its own; rapidocr comes whole with pip; google-vision is sent to Google, and paid "
-            "for; codebook is a language model at --url, which gives the text without boxes.",
+            "tesseract is a program of its own; rapidocr comes whole with pip; google-vision sends pages to Google, "
+            "paid for; codebook is a language model at --url, which gives the text without boxes.",
             choices=ENGINES.keys,
         ),
     ] = "tesseract"
