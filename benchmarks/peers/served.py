@@ -1,0 +1,113 @@
+"""Other servers of the same model, run with the Python of their own environment.
+
+`{"kind": "fastapi" | "litserve", "model": PATH, "threads": N}` in; `{"port": N}` out, when it answers. Both decode with
+Pillow, prepare with numpy and call ONNX Runtime, as their documentation shows it: FastAPI one picture at a time in its
+threads, LitServe in batches of 8.
+"""
+
+import io
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import onnxruntime as ort
+from PIL import Image
+
+
+def prepared(data):
+    """float32 (3, 224, 224): shorter side 256, the middle, (x - 127) / 128."""
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    width, height = picture.size
+    size = (256, int(256 * height / width)) if width <= height else (int(256 * width / height), 256)
+    left, top = round((size[0] - 224) / 2), round((size[1] - 224) / 2)
+    pixels = np.asarray(picture.resize(size, Image.Resampling.BICUBIC))[top : top + 224, left : left + 224]
+    return np.ascontiguousarray(((pixels.astype(np.float32) - 127) / 128).transpose(2, 0, 1))
+
+
+def session(model, threads):
+    """Of the model, without threads that spin, as other threads need the cores."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def fastapi(model, threads, port):
+    """A plain server."""
+    import uvicorn
+    from fastapi import Body, FastAPI
+
+    app, own = FastAPI(), session(model, threads)
+    name = own.get_inputs()[0].name
+
+    @app.get("/health")
+    def health():
+        return "ok"
+
+    @app.post("/predict")
+    def predict(data: bytes = Body(media_type="application/octet-stream")):
+        return {"label": int(own.run(None, {name: prepared(data)[None]})[0][0].argmax())}
+
+    uvicorn.run(app, port=port, log_level="error")
+
+
+def litserve(model, threads, port):
+    """LitServe."""
+    import litserve as ls
+    from fastapi import Request
+
+    class Api(ls.LitAPI):
+        def setup(self, device):
+            self.session = session(model, threads)
+            self.name = self.session.get_inputs()[0].name
+
+        async def decode_request(self, request: Request):
+            return prepared(await request.body())
+
+        def batch(self, inputs):
+            return np.stack(inputs)
+
+        def predict(self, batch):
+            return self.session.run(None, {self.name: batch})[0].argmax(axis=1)
+
+        def unbatch(self, output):
+            return list(output)
+
+        def encode_response(self, output):
+            return {"label": int(output)}
+
+    api = Api(max_batch_size=8, batch_timeout=0.005, enable_async=False)
+    ls.LitServer(api, accelerator="cpu").run(port=port, log_level="error", generate_client_file=False)
+
+
+def started(kind, model, threads):
+    """The port of a server in a process of its own, which ends with this one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, __file__, kind, model, str(threads), str(port)], stdout=sys.stderr)
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()
+            return process, port
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"{kind} does not answer")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        {"fastapi": fastapi, "litserve": litserve}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+        raise SystemExit
+    processes = []
+    for line in sys.stdin:
+        request = json.loads(line)
+        process, port = started(request["kind"], request["model"], request["threads"])
+        processes.append(process)
+        print(json.dumps({"port": port}), flush=True)
+    for process in processes:
+        process.terminate()
