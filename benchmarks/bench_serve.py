@@ -1,10 +1,10 @@
-"""A service of photographs: `mediasift serve` beside batched inference in one process, a plain FastAPI server, LitServe.
+"""A service of photographs: `mediasift serve` beside batched inference in one process, plain FastAPI and LitServe.
 
     python -m benchmarks.bench_serve [--quick]
 
-The client is the same for all: threads with one kept connection each, on the same machine. Batched inference is a script
-for this one model: readers decode and prepare ahead, batches of 8 go through `session.run`, nothing is checked and nothing
-is sent. The latency of a single request is beside `predict` of the same bytes in one process.
+The client is the same for all: threads with one kept connection each, on the same machine. Batched inference is a
+script for this one model: readers decode and prepare ahead, batches of 8 go through `session.run`, nothing is checked
+and nothing is sent. The latency of a single request is beside `predict` of the same bytes in one process.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def latencies(url: str, bodies: list[bytes]) -> tuple[list[float], list[float]]:
 
 def measure(folder: Path, quick: bool) -> Result:
     """Throughput of all, and latency of ours."""
-    result = Result(what=f"photographs of 500x375 over HTTP, {AT_A_TIME} requests at a time, {LARGE}",
-                    packages=("onnxruntime", "opencv-python-headless", "pillow", "numpy", "starlette", "uvicorn"))  # fmt: skip
+    packages = ("onnxruntime", "opencv-python-headless", "pillow", "numpy", "starlette", "uvicorn")
+    result = Result(what=f"photographs of 500x375, {AT_A_TIME} requests at a time, {LARGE}", packages=packages)
     files = sorted(photographs(folder / "photos", 60 if quick else 572).iterdir())
     bodies, answers = [file.read_bytes() for file in files], dict[str, list[str]]()
     same = [f"{name}=={metadata.version(name)}" for name in ("onnxruntime", "pillow", "numpy")]

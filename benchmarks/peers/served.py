@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from PIL import Image
 
 
-def prepared(data):
+def prepared(data: bytes) -> Any:
     """float32 (3, 224, 224): shorter side 256, the middle, (x - 127) / 128."""
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     width, height = picture.size
@@ -28,7 +29,7 @@ def prepared(data):
     return np.ascontiguousarray(((pixels.astype(np.float32) - 127) / 128).transpose(2, 0, 1))
 
 
-def session(model, threads):
+def session(model: str, threads: int) -> Any:
     """Of the model, without threads that spin, as other threads need the cores."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -36,7 +37,7 @@ def session(model, threads):
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def fastapi(model, threads, port):
+def fastapi(model: str, threads: int, port: int) -> None:
     """A plain server."""
     import uvicorn
     from fastapi import Body, FastAPI
@@ -45,46 +46,46 @@ def fastapi(model, threads, port):
     name = own.get_inputs()[0].name
 
     @app.get("/health")
-    def health():
+    def health() -> str:
         return "ok"
 
     @app.post("/predict")
-    def predict(data: bytes = Body(media_type="application/octet-stream")):
+    def predict(data: bytes = Body(media_type="application/octet-stream")) -> dict[str, int]:
         return {"label": int(own.run(None, {name: prepared(data)[None]})[0][0].argmax())}
 
     uvicorn.run(app, port=port, log_level="error")
 
 
-def litserve(model, threads, port):
+def litserve(model: str, threads: int, port: int) -> None:
     """LitServe."""
     import litserve as ls
     from fastapi import Request
 
     class Api(ls.LitAPI):
-        def setup(self, device):
+        def setup(self, device: Any) -> None:  # noqa: ARG002  (as LitServe calls it)
             self.session = session(model, threads)
             self.name = self.session.get_inputs()[0].name
 
-        async def decode_request(self, request: Request):
+        async def decode_request(self, request: Request) -> Any:
             return prepared(await request.body())
 
-        def batch(self, inputs):
+        def batch(self, inputs: Any) -> Any:
             return np.stack(inputs)
 
-        def predict(self, batch):
+        def predict(self, batch: Any) -> Any:
             return self.session.run(None, {self.name: batch})[0].argmax(axis=1)
 
-        def unbatch(self, output):
+        def unbatch(self, output: Any) -> Any:
             return list(output)
 
-        def encode_response(self, output):
+        def encode_response(self, output: Any) -> dict[str, int]:
             return {"label": int(output)}
 
     api = Api(max_batch_size=8, batch_timeout=0.005, enable_async=False)
     ls.LitServer(api, accelerator="cpu").run(port=port, log_level="error", generate_client_file=False)
 
 
-def started(kind, model, threads):
+def started(kind: str, model: str, threads: int) -> tuple[Any, int]:
     """The port of a server in a process of its own, which ends with this one."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

