@@ -5,6 +5,7 @@ Pillow, prepare with numpy and call ONNX Runtime, as their documentation shows i
 threads, LitServe in batches of 8.
 """
 
+import base64
 import io
 import json
 import socket
@@ -14,6 +15,7 @@ import time
 import urllib.request
 from typing import Any
 
+import litserve as ls
 import numpy as np
 import onnxruntime as ort
 from PIL import Image
@@ -56,33 +58,42 @@ def fastapi(model: str, threads: int, port: int) -> None:
     uvicorn.run(app, port=port, log_level="error")
 
 
+class Api(ls.LitAPI):
+    """The model as LitServe wants it; pictures come as base64 in JSON, as in its documentation."""
+
+    def __init__(self, model: str, threads: int) -> None:
+        super().__init__(max_batch_size=8, batch_timeout=0.005)
+        self._model, self._threads = model, threads
+
+    def setup(self, device: Any) -> None:  # noqa: ARG002  (as LitServe calls it)
+        """In its worker."""
+        self.session = session(self._model, self._threads)
+        self.name = self.session.get_inputs()[0].name
+
+    def decode_request(self, request: Any) -> Any:
+        """One picture."""
+        return prepared(base64.b64decode(request["image"]))
+
+    def batch(self, inputs: Any) -> Any:
+        """Several of them."""
+        return np.stack(inputs)
+
+    def predict(self, batch: Any) -> Any:
+        """Number of the best label of each."""
+        return self.session.run(None, {self.name: batch})[0].argmax(axis=1)
+
+    def unbatch(self, output: Any) -> Any:
+        """Each alone."""
+        return list(output)
+
+    def encode_response(self, output: Any) -> dict[str, int]:
+        """The answer."""
+        return {"label": int(output)}
+
+
 def litserve(model: str, threads: int, port: int) -> None:
     """LitServe."""
-    import litserve as ls
-    from fastapi import Request
-
-    class Api(ls.LitAPI):
-        def setup(self, device: Any) -> None:  # noqa: ARG002  (as LitServe calls it)
-            self.session = session(model, threads)
-            self.name = self.session.get_inputs()[0].name
-
-        async def decode_request(self, request: Request) -> Any:
-            return prepared(await request.body())
-
-        def batch(self, inputs: Any) -> Any:
-            return np.stack(inputs)
-
-        def predict(self, batch: Any) -> Any:
-            return self.session.run(None, {self.name: batch})[0].argmax(axis=1)
-
-        def unbatch(self, output: Any) -> Any:
-            return list(output)
-
-        def encode_response(self, output: Any) -> dict[str, int]:
-            return {"label": int(output)}
-
-    api = Api(max_batch_size=8, batch_timeout=0.005, enable_async=False)
-    ls.LitServer(api, accelerator="cpu").run(port=port, log_level="error", generate_client_file=False)
+    ls.LitServer(Api(model, threads), accelerator="cpu").run(port=port, log_level="error", generate_client_file=False)
 
 
 def started(kind: str, model: str, threads: int) -> tuple[Any, int]:
@@ -97,6 +108,8 @@ def started(kind: str, model: str, threads: int) -> tuple[Any, int]:
             return process, port
         except OSError:
             time.sleep(0.1)
+            if process.poll() is not None:
+                break
     raise SystemExit(f"{kind} does not answer")
 
 
