@@ -11,12 +11,10 @@ from mediasift.look.tiles import columns_of, grouped_by, tiles_of
 from mediasift.sources.places import Spot
 from mediasift.tables.formats import read_table
 
-TABLE = Path("t.csv")
-
 
 def tiles(tmp_path: Path, text: str):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
-    return tiles_of(TABLE, read_table(tmp_path / "t.csv"))
+    return tiles_of(tmp_path / "t.csv", read_table(tmp_path / "t.csv"))
 
 
 def test_rows_of_one_item_are_one_tile(tmp_path: Path):
@@ -42,8 +40,11 @@ def test_a_pair_is_two_tiles_and_a_query_stands_before_what_is_like_it(tmp_path:
         (("a.png", Spot()), 1), (("b.pdf", Spot(page=3)), 1), (("a.png", Spot()), 2), (("c.png", Spot()), 2),
     ]  # fmt: skip
     assert grouped_by([one.name for one in columns_of(made)], made) == "pair"
-    made = tiles(tmp_path, "path,query,rank,similarity\nb.png,a.png,1,0.9\nc.png,a.png,2,0.8\nb.png,d.png,1,0.7\n")
-    assert [one.where[0] for one in made] == ["a.png", "b.png", "c.png", "d.png", "b.png"]
+    for name in ("a.png", "d.png"):
+        (tmp_path / name).touch()
+    neighbours = "path,query,rank,similarity\nb.png,a.png,1,0.9\nc.png,a.png,2,0.8\nb.png,d.png,1,0.7\n"
+    made = tiles(tmp_path, f"{neighbours}b.png,a red car,1,0.6\n")  # words are no picture
+    assert [one.where[0] for one in made] == ["a.png", "b.png", "c.png", "d.png", "b.png", "b.png"]
     assert grouped_by([one.name for one in columns_of(made)], made) == "query"
 
 

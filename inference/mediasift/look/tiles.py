@@ -11,7 +11,9 @@ from typing import Any
 
 from mediasift.errors import InputError
 from mediasift.evaluate.units import BOX, BOX_PX, CROP, PLACE, STRETCH, box_names, number_text
+from mediasift.sources.content import addressed
 from mediasift.sources.places import Spot
+from mediasift.sources.spellings import tabled_file
 from mediasift.tables.stored import Record
 
 PAIR, QUERY = "pair", "query"
@@ -98,7 +100,8 @@ def _unfolded(table: Path, records: Sequence[Record]) -> Sequence[Record]:
     unfolded: list[Record] = []
     for record in records:
         query = record[QUERY]
-        if query is not None and query not in (row[QUERY] for row in unfolded[-1:]):
+        is_next = query is not None and query not in (row[QUERY] for row in unfolded[-1:])
+        if is_next and (addressed(str(query)) or tabled_file(str(query), table.parent).exists()):  # no words
             unfolded.append({**empty, "path": query, QUERY: query})
         unfolded.append(record)
     return unfolded

@@ -21,7 +21,7 @@ const isAlike = ({ cells }) => cells.every((cell) => Object.is(cell, cells[0]));
 
 // Whether the values of a column are to be chosen from, one by one.
 function isChoice(column) {
-  if (!column.category || isAlike(column)) return false;
+  if (!column.category || isAlike(column) || (column.name === "label_id" && named("label"))) return false;
   const { name, category: { values } } = column;
   if (["label", "cluster", "kind"].includes(name)) return true;
   return name !== "text" && values.length <= (column.values ? Math.max(60, rowCount / 2) : Math.min(24, rowCount / 4));
