@@ -64,11 +64,11 @@ class Reader:
                 self.printed["python"] = out.getvalue()
             elif language == "r":  # with all that came before
                 self.r += text
-                done = subprocess.run(
+                ran = subprocess.run(
                     [self.rscript, "-e", self.r], capture_output=True, text=True, check=False, cwd=self.folder
                 )
-                assert done.returncode == 0, done.stderr
-                self.printed["r"] = done.stdout
+                assert ran.returncode == 0, ran.stderr
+                self.printed["r"] = ran.stdout
 
 
 @pytest.fixture
