@@ -424,17 +424,19 @@ def test_update_asks_servers_what_changed(site, tmp_path: Path):
     assert site.asked("/a.png") == 2  # the second time for one byte
 
 
-def test_secrets_are_in_no_file(site, tmp_path: Path):
+def test_secrets_are_in_no_file(site, tmp_path: Path, monkeypatch):
     secret = "0123456789abcdef0123456789abcdef"
     address = f"{site.url}/a.png?X-Amz-Signature={secret}&token={secret}".replace("//", f"//me:{secret}@")
-    done = CliRunner().invoke(main, ["info", address, f"{address}x", "--allow-private", "-o", str(tmp_path / "o.csv")])
+    command = ["info", address, f"{address}x", "--allow-private", "-o", str(tmp_path / "o.csv")]
+    monkeypatch.setattr(sys, "argv", ["mediasift", *command])
+    done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
     assert site.requests[0][1]["Authorization"].startswith("Basic ")
     assert f"X-Amz-Signature={secret}" in site.requests[0][0]
     written = b"".join(one.read_bytes() for one in tmp_path.iterdir())
     assert secret.encode() not in written
     assert secret not in done.output
-    assert b"token=***" in written
+    assert written.count(b"token=***") >= 5  # two rows, the inputs, the command line
 
 
 def test_offline_opens_no_socket(site):

@@ -219,7 +219,7 @@ _keeping = threading.Lock()
 
 @contextmanager
 def _opened(content: Content, access: RemoteSettings) -> Iterator[_Opened]:
-    """An archive, which stays open for whoever asks for it next."""
+    """An archive, which stays open for the next who ask for it."""
     key = f"{content.address} {access.max_file_gb}", json.dumps(content.state())
     with _keeping:
         if key not in _kept:

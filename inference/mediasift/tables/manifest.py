@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mediasift import __version__
+from mediasift.sources.addresses import hidden
 
 _PACKAGES = ("numpy", "opencv-python-headless", "opencv-python", "pillow", "onnxruntime", "onnxruntime-gpu", "av")
 
@@ -104,11 +105,12 @@ def _size(size: int | None) -> str:
 
 
 def _command(words: list[str]) -> list[str] | None:
-    """The command line, without a password; None where it is not ours."""
+    """The command line, without a password and without what opens an address to others; None where it is not ours."""
     if not words or "mediasift" not in words[0]:
         return None
-    hidden = [re.sub(r"^--password=.*", "--password=***", word, flags=re.DOTALL) for word in words]
-    return ["***" if before == "--password" else word for before, word in zip(["", *hidden], hidden, strict=False)]
+    shown = [re.sub(r"^--password=.*", "--password=***", word, flags=re.DOTALL) for word in words]
+    shown = [hidden(word) if "://" in word else word for word in shown]
+    return ["***" if before == "--password" else word for before, word in zip(["", *shown], shown, strict=False)]
 
 
 def _platform() -> dict[str, str]:
