@@ -170,12 +170,7 @@ class Readers:
     ) -> Iterator[Piece]:
         """The same while threads are ahead, by at least so many sources and a group for each of the pool.
 
-        Args:
-            sources: What to read.
-            single: A thread that reads while sources are quick.
-            pool: The threads that do so else.
-            first: The number of the first source.
-            ahead: How many.
+        While sources are quick, the thread of `single` reads them all.
         """
         waiting: deque[_Group] = deque()
         remaining = enumerate(sources, first)
