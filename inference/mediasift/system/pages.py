@@ -34,7 +34,7 @@ def filled(
         "script-src": _source(script),
     }  # fmt: skip
     parts = {
-        "POLICY": "; ".join(f"{name} {what} {policy.get(name, '')}".strip() for name, what in allowed.items()),
+        "POLICY": "; ".join(f"{name} {sources} {policy.get(name, '')}".strip() for name, sources in allowed.items()),
         "TITLE": escape(title), "STYLE": style, "SCRIPT": script,
         **{name.upper(): embedded(value) for name, value in data.items()},
     }  # fmt: skip
