@@ -39,10 +39,9 @@ AT_A_TIME, BATCH = 16, 8
 MORE_S = 0.002
 
 
-def bare(bodies: list[bytes]) -> list[int]:
+def bare(session: ort.InferenceSession, bodies: list[bytes]) -> list[int]:
     """Number of the best label of each."""
-    cores, path = available_cores(), find_model(LARGE)
-    session = ort.InferenceSession(str(path), session_options(cores))
+    cores = available_cores()
     key, output = session.get_inputs()[0].name, [session.get_outputs()[0].name]
 
     def read(body: bytes) -> np.ndarray:
@@ -106,11 +105,12 @@ def measure(folder: Path, quick: bool) -> Result:
         for name, kind in ((PLAIN, "fastapi"), (LIT, "litserve"))
     }
     labels = ms.load_model(LARGE).description.labels
+    session = ort.InferenceSession(str(find_model(LARGE)), session_options(available_cores()))
     with Service("-m", LARGE, "--no-log-requests") as own:
         url = f"{own.url}/v1/classify"
 
         def batched() -> None:
-            answers[BARE] = [labels[number] for number in bare(bodies)]
+            answers[BARE] = [labels[number] for number in bare(session, bodies)]
 
         coded = [
             json.dumps({"image": base64.b64encode(body).decode()}).encode() for body in bodies

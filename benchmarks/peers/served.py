@@ -18,6 +18,7 @@ from typing import Any
 import litserve as ls
 import numpy as np
 import onnxruntime as ort
+from fastapi import Request
 from PIL import Image
 
 
@@ -70,7 +71,7 @@ class Api(ls.LitAPI):
         self.session = session(self._model, self._threads)
         self.name = self.session.get_inputs()[0].name
 
-    def decode_request(self, request: Any) -> Any:
+    def decode_request(self, request: Request) -> Any:
         """One picture."""
         return prepared(base64.b64decode(request["image"]))
 
