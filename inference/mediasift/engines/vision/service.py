@@ -24,7 +24,7 @@ from mediasift.system.machine import cache_folder
 from mediasift.system.network import refuse_if_offline
 
 PRICES_OF = "27 November 2026"
-"""When the price lists were looked up."""
+"""When the prices were written down. The page of the service decides, and a contract; `--price` sets another."""
 
 _QUALITY = 95
 _FORMAT = 1
@@ -166,7 +166,10 @@ class Service(VisionEngine, Paid):
         if settings.price is not None:
             return f"Reckoned with your --price of {settings.price:g} USD for 1,000 pictures and feature."
         units = ", ".join(f"{' + '.join(one)} {1000 * cls.unit_usd(settings, one):.2f}" for one in cls.units(settings))
-        return f"List prices of {PRICES_OF} in USD for 1,000 pictures: {units}. {cls.free_tier}"
+        return (
+            f"Reckoned with prices of {PRICES_OF}, which may have changed (--price sets yours), in USD for "
+            f"1,000 pictures: {units}. {cls.free_tier}"
+        )
 
     def requests(self, item: Item) -> list[Question]:
         """See `VisionEngine`."""
