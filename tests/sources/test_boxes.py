@@ -64,6 +64,7 @@ def test_a_part_is_found_again_by_its_address(tmp_path: Path):
     assert again.state() == part.state()
     assert again.state() != Part(part.whole, 3, 8, 0.25, part.box, 2).state()
     assert (again.name, again.read()) == (part.name, b"12345")
+    assert content_at("box:a.jpg") == LocalFile(Path("box:a.jpg")), "a file may have that name"
 
 
 @pytest.mark.parametrize(

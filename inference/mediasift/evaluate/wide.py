@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, TextIO, cast
 
-from mediasift.engines.vision.tags import counts
+from mediasift.engines.vision.tags import VisionEngine, counts
 from mediasift.errors import UsageError
 from mediasift.rows import Row
 from mediasift.run.journal import Journal
@@ -75,7 +75,7 @@ class Wide:
         self._task = cast("Any", stream.job.task)
         self.began, self.facts, self.what = stream.began, stream.facts, stream.what
         self._columns: Sequence[str] = self._task.columns
-        self._engine = self._task.chosen
+        self._engine = VisionEngine if self._task.stored is not None else self._task.chosen
         if double := set(self._columns) & {*stream.keep}:
             stream.close()
             raise UsageError(f"--keep {double.pop()}: that is the name of a column of answers, too; name it otherwise")
@@ -101,7 +101,9 @@ class Wide:
         """The row of each coder, in the order in which they answered."""
         coders: dict[str, _Coder] = {}
         for tag in tags:
-            coders.setdefault(self._engine.coder(self._task, tag.number), _Coder()).add(tag)
+            is_stored = self._task.stored is not None  # then each answer says whose it is
+            name = (tag.engine or "") if is_stored else self._engine.coder(self._task, tag.number)
+            coders.setdefault(name, _Coder()).add(tag)
         blank = CodedItem(**{name: getattr(tags[0], name) for name in ("path", "page", "frame", "time_s")})
         for name, coder in coders.items():
             cells = tuple((column, coder.cell(column, self._engine.nothing)) for column in self._columns)

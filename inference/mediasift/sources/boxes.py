@@ -29,7 +29,8 @@ ROW = "box_row"
 CARRIED = ("label", "label_id", "score", "left_px", "top_px", "width_px", "height_px", *_SIDES)
 """Columns of a table of boxes that come along into every row, where the table has them."""
 
-_SCHEME = "box:"
+_SCHEME = "\0box:"
+"""No name of a file can begin so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,10 +78,10 @@ class Tagged(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class Tagging(VisionEngines, CountSettings, PartSettings, EngineRunSettings):
-    """Have a service recognise what pictures show: a row for each label, object, face, text ...
+    """Have a service, or a language model with a codebook, say what pictures show: a row for each label or answer.
 
-    One table whichever service answers. The pictures leave this machine and are paid for: the price is shown first, and
-    nothing that has arrived is ever bought again.
+    It is one table for all of them. To a service the pictures leave this machine and are paid for: the price is shown
+    first, and nothing that has arrived is ever bought again.
     """
 
     name: ClassVar[str] = "tag"

@@ -300,6 +300,19 @@ def test_one_of_three_that_is_invalid_costs_this_one_alone(model, photos: Path):
     assert [dict(row.kept)["red"] for row in rows] == ["yes", "", "yes"]
 
 
+def test_answers_of_services_that_were_kept_are_wide_too(tmp_path: Path):
+    """Fields: https://cloud.google.com/vision/docs/reference/rest/v1/AnnotateImageResponse."""
+    labels = [{"mid": "/m/1", "description": name, "score": 0.9} for name in ("Dog", "Grass")]
+    (tmp_path / "kept").mkdir()
+    for name, answer in (("a", labels), ("b", [])):
+        text = json.dumps({"responses": [{"labelAnnotations": answer}]})
+        (tmp_path / "kept" / f"{name}.jpg.json").write_text(text)
+    rows = ms.tag([], stored=tmp_path / "kept", wide=True).to_dicts()
+    assert [(row["coder"], row["labels"], row["faces"]) for row in rows] == [
+        ("google-vision", "Dog|Grass", ""), ("google-vision", "(none)", ""),
+    ]  # fmt: skip
+
+
 def test_texts_of_a_table(model, tmp_path: Path):
     served, options = model
     book = "name: n\nvariables:\n  - {name: angry, question: Is it angry, values: ['yes', 'no']}\n"
