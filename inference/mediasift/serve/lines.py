@@ -18,7 +18,6 @@ from mediasift.errors import UsageError
 from mediasift.rows import Row
 from mediasift.run.lanes import Entry
 from mediasift.run.marks import Marks
-from mediasift.run.pipeline import readers
 from mediasift.run.reading import Readers, Seconds
 from mediasift.serve.answers import DATATYPES, TENSORS
 from mediasift.serve.choices import chosen
@@ -70,7 +69,7 @@ class Lines:
     def __init__(self, settings: Serve, memory: int, **events: Callable[..., Any]) -> None:
         self._settings, self._lock = settings, threading.Lock()
         cores = max(1, available_cores() // settings.workers)
-        self._jobs = max(1, readers(settings.jobs) if settings.jobs is not None else cores)
+        self._jobs = max(1, cores // 2) if settings.jobs is None else settings.jobs
         threads = settings.threads or cores
         self._resources = Resources(batch_size=settings.batch_size)
         self._ocr_resources = Resources(threads=threads, timeout_s=settings.timeout_s)

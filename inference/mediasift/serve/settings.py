@@ -36,6 +36,11 @@ class Serve(DeviceSettings, ModelRunSettings):
     )
     port: Annotated[int, Option("Port to listen at; 0 takes a free one.", least=0, most=65535)] = 8000
     workers: Annotated[int, Option("Processes that compute, each with all the models.", least=1, most=64)] = 1
+    jobs: Annotated[
+        int | None,
+        Option("Threads of a worker that prepare pictures; more take the cores from the model.", least=1, metavar="N",
+               default="half of its cores"),
+    ] = None  # fmt: skip
     max_wait_s: Annotated[
         float,
         Option(
