@@ -24,8 +24,9 @@ from mediasift.serve.answers import CONTENT_TYPES, Kind, joined, written
 from mediasift.serve.inference_protocol import routes
 from mediasift.serve.metrics import Metrics, log
 from mediasift.serve.pool import Pool
-from mediasift.serve.requests import Gate, Picture, Refused, pictures_of
+from mediasift.serve.requests import Gate, Picture, Refused, addresses_of, fetched, is_json, pictures_of
 from mediasift.serve.settings import Serve
+from mediasift.sources.settings import AS_USUAL
 from mediasift.tasks.model import TASKS
 from mediasift.tasks.ocr import Ocr
 
@@ -33,6 +34,9 @@ OPEN = ("/", "/v2/health/live", "/v2/health/ready")
 """What is answered without a key: the page, which holds nothing, and probes."""
 
 VERBS = {**TASKS, "ocr": Ocr}
+
+REMOTE = AS_USUAL
+"""How addresses are fetched that requests name."""
 
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
@@ -91,8 +95,10 @@ class Api:
 
     async def _one(self, seen: dict[str, Any], asked: Asked, picture: Picture) -> bytes:
         try:
+            if picture.error is not None:
+                raise picture.error
             head, data = await self.pool.answer({**asked._asdict(), "path": picture.name}, picture.data)
-        except ItemError as error:  # the worker died of it
+        except ItemError as error:  # it cannot be fetched, or the worker died of it
             row_type: type[Row] = VERBS[asked.verb].row
             row = row_type(path=picture.name, error=error.as_cell())
             head, data = {"rows": 1, "errors": [error.code]}, written([row], row_type, asked.kind)
@@ -109,12 +115,16 @@ class Api:
         model = self._model(verb, named)
         kind: Kind = "csv" if _wants_csv(request.headers.get("accept", "")) else "json"
         with self.gate.hold(request):
-            body = await self.gate.read(request)
-            pictures = pictures_of(request.headers.get("content-type", ""), body)
-            del body
+            pictures = await self._pictures(request.headers.get("content-type", ""), await self.gate.read(request))
             options = [pair for pair in pairs if pair[0] != "model"]
             parts = await self.rows(request, self.asked(verb, model, options, kind), pictures)
         return Response(joined(parts, kind), media_type=CONTENT_TYPES[kind])
+
+    async def _pictures(self, content_type: str, body: bytes) -> list[Picture]:
+        if not (self.settings.allow_urls and is_json(content_type)):
+            return pictures_of(content_type, body)
+        most = round(self.settings.max_body_mb * 1e6)
+        return await asyncio.gather(*(asyncio.to_thread(fetched, url, REMOTE, most) for url in addresses_of(body)))
 
     def _model(self, verb: str, named: list[str]) -> str:
         known = self.verbs.get(verb)

@@ -11,8 +11,12 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from mediasift.errors import ItemError, UsageError
 from mediasift.serve.metrics import Metrics
 from mediasift.serve.settings import Serve
+from mediasift.sources.addresses import hidden
+from mediasift.sources.remote import fetch_bytes
+from mediasift.sources.settings import RemoteSettings
 
 _MOST_PARTS = 256
 _BODIES = 8
@@ -33,10 +37,11 @@ class Refused(Exception):
 
 
 class Picture(NamedTuple):
-    """One of a request; its name is empty where it has none."""
+    """One of a request; its name is empty where it has none. `error` says why there is no data."""
 
     name: str
     data: bytes
+    error: ItemError | None = None
 
 
 class Gate:
@@ -94,10 +99,40 @@ def pictures_of(content_type: str, body: bytes) -> list[Picture]:
             raise Refused(400, "the form has no file; send each picture as a file of the form")
         return pictures
     if kind == b"application/json":
-        raise Refused(415, "the body is JSON; send the bytes of the picture, or a form with files")
+        raise Refused(
+            415, "the body is JSON; send the bytes of the picture, or a form with files; addresses with --allow-urls"
+        )
     if not body:
         raise Refused(400, "the body is empty; send the bytes of a picture")
     return [Picture("", body)]
+
+
+def is_json(content_type: str) -> bool:
+    """Whether the body is JSON."""
+    return parse_options_header(content_type)[0] == b"application/json"
+
+
+def addresses_of(body: bytes) -> list[str]:
+    """The addresses of pictures in a body `{"image_url": ADDRESS}`, or a list of them there."""
+    asked = parsed(body)
+    urls = asked.get("image_url")
+    urls = [urls] if isinstance(urls, str) else urls
+    if set(asked) != {"image_url"} or not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
+        raise Refused(400, 'the body must be {"image_url": "https://..."}, or a list of addresses there')
+    if not 1 <= len(urls) <= _MOST_PARTS:
+        raise Refused(413 if urls else 400, f"{len(urls)} addresses; send 1 to {_MOST_PARTS} in a request")
+    return urls
+
+
+def fetched(url: str, access: RemoteSettings, most: int) -> Picture:
+    """What an address holds, `most` bytes of it at most; waits for it."""
+    try:
+        content = fetch_bytes(url, access, most=most)
+    except UsageError as error:
+        raise Refused(400, f"{hidden(url)}: {error}") from error
+    except ItemError as error:
+        return Picture(hidden(url), b"", error)
+    return Picture(content.name, content.data)
 
 
 def _parts(boundary: bytes, body: bytes) -> list[Picture]:

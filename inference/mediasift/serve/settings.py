@@ -69,6 +69,10 @@ class Serve(DeviceSettings, ModelRunSettings):
         Option(f"File with the key that requests must carry; {KEY_VARIABLE} may hold the key itself.", metavar="FILE",
                default="no key is asked for"),
     ] = None  # fmt: skip
+    allow_urls: Annotated[
+        bool,
+        Option('Fetch what a request names by {"image_url": ADDRESS}; nothing of a private network is reached.'),
+    ] = False
     allow_origin: Annotated[
         Sequence[str],
         Option("Origin whose pages may call the service from a browser, e.g. https://example.org; may be given several "
