@@ -319,7 +319,7 @@ def test_an_engine_is_a_class_with_its_settings_and_a_line_in_its_table(package:
     room, mirror = "engines/ocr/__init__.py", "from mediasift.engines.ocr.mirror import Mirror, MirrorSettings\n"
     insert(package, (room, "from mediasift.engines.ocr.page", mirror))
     insert(package, (room, '"tesseract": Tesseract,', '"mirror": Mirror, '))
-    insert(package, (room, "TesseractSettings):", "MirrorSettings, "))
+    insert(package, (room, "TesseractSettings, GoogleOcrSettings,", "MirrorSettings, "))
     text, table, python, refused = run(
         package,
         "mediasift ocr --help",
@@ -327,7 +327,7 @@ def test_an_engine_is_a_class_with_its_settings_and_a_line_in_its_table(package:
         "import mediasift as ms\nprint(ms.ocr('photo.png', engine='mirror', motto='hello').to_dicts()[0]['text'])",
         "mediasift ocr photo.png --motto x",
     )
-    assert "[mirror|tesseract|rapidocr]" in text.stdout
+    assert "[mirror|tesseract|rapidocr|" in text.stdout
     assert table.rows[0]["text"].strip() == "read-me"
     assert table.rows[0]["engine"] == "mirror"
     assert python.stdout.strip() == "hello"
