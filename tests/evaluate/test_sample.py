@@ -88,7 +88,7 @@ def test_the_folder(study: Path):
     manifest = json.loads(Path("coding/design.csv.run.json").read_text())
     assert manifest["settings"]["seed"] == 1
     assert manifest["sample"] == {
-        "population": 30, "drawn": 9, "left_out_with_error": 1, "left_out_without_part": 0,
+        "population": 30, "drawn": 9, "strata": 3, "left_out_with_error": 1, "left_out_without_part": 0,
     }  # fmt: skip
     assert read_coded("coding/sheet.csv").rows[0].answers == {}
 

@@ -89,7 +89,8 @@ def test_five_kills_at_random(tmp_path: Path):
         ("127.0.0.1", UsageError, "must be tls://HOST:PORT"),
         ("http://127.0.0.1:8786", UsageError, "must be tls://HOST:PORT"),
         ("tcp://10.0.0.7:8786", UsageError, "start it with TLS"),
-        ("none.json", UsageError, "no file that dask's scheduler writes"),
+        ("none.json", EngineError, "no such file"),
+        ("broken.json", UsageError, "no file that dask's scheduler writes"),
         ("open.json", UsageError, "start it with TLS"),
         ("tcp://127.0.0.1:9", EngineError, "no scheduler answers"),
     ],
@@ -99,6 +100,7 @@ def test_what_is_no_cluster_is_refused(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "open.json").write_text('{"address": "tcp://192.168.1.2:8786"}')
+    (tmp_path / "broken.json").write_text('{"address')
     with pytest.raises(error, match=message):
         ms.info(photos, cluster=address, timeout_s=2)
 

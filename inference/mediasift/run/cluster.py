@@ -165,6 +165,8 @@ class Cluster:
         """The rows of the first group, which is done; nothing where a part of it was sent again."""
         group = waiting.popleft()
         error = group.future.exception()
+        if error is not None and self._client.status != "running":
+            raise EngineError(_GONE) from error
         if type(error).__name__ in _LOST:
             if len(group.sources) == 1 and group.alone:
                 reason = Crashed("the process of the cluster that worked on it died again and again")
@@ -195,8 +197,10 @@ class Cluster:
             return future.result()
         except MediasiftError:
             raise
-        except (OSError, TimeoutError) as error:
-            raise EngineError(_GONE) from error
+        except Exception as error:
+            if isinstance(error, (OSError, TimeoutError)) or type(error).__name__ in _LOST:
+                raise EngineError(_GONE) from error
+            raise
 
     def _workers(self) -> int:
         """How many processes the cluster has; asked of its scheduler twice a second at most."""
@@ -301,6 +305,8 @@ def _connected(address: str, timeout_s: float) -> tuple[Any, Any]:
     if file.suffix == ".json":
         try:
             address = str(json.loads(file.read_text(encoding="utf-8"))["address"])
+        except FileNotFoundError as error:
+            raise EngineError(f"cluster {file}: no such file; the scheduler writes it when it starts") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"cluster {file}: is no file that dask's scheduler writes ({error})") from error
     parts = urlsplit(address)

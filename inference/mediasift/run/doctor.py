@@ -38,6 +38,13 @@ _OPTIONAL = {
     "tokenizers": ("text-labels", "classify with labels of one's own"),
     "sklearn": ("train", "teach a classifier one's own labels"),
     "yaml": ("codebook", "read a codebook"),
+    "google.cloud.vision": ("google-vision", "let Google recognise what pictures show"),
+    "boto3": ("aws-vision", "let Amazon Rekognition do the same"),
+    "azure.ai.vision.imageanalysis": ("azure-vision", "let Azure do the same"),
+    "obstore": ("remote", "read objects in buckets"),
+    "distributed": ("cluster", "compute on a cluster"),
+    "watchdog": ("watch", "hear of new files in a watched folder at once"),
+    "starlette": ("serve", "answer over HTTP"),
 }
 """Import name → (extra, what it is for)."""
 

@@ -151,7 +151,7 @@ class Lane:
 def rows_of(entry: Entry, task: Started, row_type: type[Row], kept: tuple[tuple[str, str], ...] = ()) -> list[Row]:
     """The rows of an item that is done, at its place."""
     whole = entry.answers.get(WHOLE)
-    if whole and not isinstance(whole, ItemError):
+    if whole and not isinstance(whole, ItemError) and not entry.rows and entry.error is None:
         return [placed(row, entry.place, kept) for row in whole]
     rows = list(entry.rows)
     if entry.is_empty:

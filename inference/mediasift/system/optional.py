@@ -55,9 +55,12 @@ def install_line(extra: str = "") -> str:
     return f"pip install {shlex.quote(f'mediasift{wanted}' + (f' @ {address}' if address else ''))}"
 
 
-def is_installed(top_level: str) -> bool:
-    """Whether a top-level module can be found, without importing it."""
-    return importlib.util.find_spec(top_level) is not None
+def is_installed(module: str) -> bool:
+    """Whether a module can be found; of a dotted name the packages above it are imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is not there
+        return False
 
 
 def package_folder(top_level: str) -> Path | None:
