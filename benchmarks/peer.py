@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import signal
 import subprocess
 import tempfile
 import venv
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+_END_S = 10
+"""So long it may take to end by itself."""
 
 
 class Peer:
@@ -27,7 +34,10 @@ class Peer:
             subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
             (folder / "ready").touch()
         program = Path(__file__).parent / "peers" / script
-        self._process = subprocess.Popen([python, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [python, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        atexit.register(self.close)
         self._asked: Any = self._process.stdin
         self._answers: Any = self._process.stdout
 
@@ -40,6 +50,12 @@ class Peer:
         return dict(json.loads(line))
 
     def close(self) -> None:
-        """End the process."""
-        self._asked.close()
+        """End the process, and all that it has started: servers leave workers behind that nothing else ends."""
+        atexit.unregister(self.close)
+        with suppress(BrokenPipeError):  # it has died
+            self._asked.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+        with suppress(ProcessLookupError):  # nothing is left
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks import harness, loops, report
 from benchmarks.harness import Result, Row, Versus, alternate, as_json, equal, together, versus
+from benchmarks.peer import Peer
 from tests.pictures import scene
 
 MACHINE = {"cpu": "a processor", "cores": 2, "instruction_sets": ["avx2"], "memory_gib": 8.0, "load_before": 0.1,
@@ -133,3 +136,26 @@ def test_the_plain_loop_of_duplicates_lists_a_picture_and_its_copy(tmp_path: Pat
     rows = (tmp_path / "out.csv").read_text().splitlines()
     assert rows[0] == "path,other"
     assert [[Path(name).name for name in row.split(",")] for row in rows[1:]] == [["a.png", "b.png"]]
+
+
+_STARTS_ANOTHER = """
+import json, subprocess, sys
+for line in sys.stdin:
+    print(json.dumps({"pid": subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid}), flush=True)
+"""
+
+
+def test_nothing_that_a_peer_has_started_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = tmp_path / "mediasift-peer-own"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    (environment / "ready").touch()
+    (tmp_path / "peer.py").write_text(_STARTS_ANOTHER)
+    peer = Peer("own", (), str(tmp_path / "peer.py"))
+    started = Path(f"/proc/{peer.ask()['pid']}/stat")
+    peer.close()
+    until = time.monotonic() + 60
+    while started.exists() and started.read_text().split()[2] != "Z" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not started.exists() or started.read_text().split()[2] == "Z"
