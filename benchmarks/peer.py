@@ -59,3 +59,4 @@ class Peer:
         with suppress(ProcessLookupError):  # nothing is left
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._answers.close()
