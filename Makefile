@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Processes that run the tests, a file of tests in each at a time.
 WORKERS ?= 2
 
-.PHONY: demo test check format reference oldest bench crash kills mutants fuzz audit image clean
+.PHONY: demo test check format docs reference oldest bench crash kills mutants fuzz audit image clean
 
 demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
@@ -33,6 +33,10 @@ format:
 # docs/reference.md from the settings and rows.
 reference:
 	$(BIN)/python docs/make_reference.py
+
+# The site, as pages in build/docs that need no network; warnings are errors.
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
 
 # The whole suite of the package with the oldest allowed numpy, OpenCV, Pillow and ONNX Runtime.
 oldest: .venv-oldest/.installed

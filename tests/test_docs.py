@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -21,6 +22,11 @@ from mediasift.engines.onnx.registry import entries
 from mediasift.tables.formats import FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = [
+    path
+    for folder in (".", "docs", "training", "benchmarks", "examples")
+    for path in sorted((ROOT / folder).glob("*.md"))
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -102,6 +108,70 @@ def test_output_shown_in_the_readme_is_real():
     assert done.returncode == 1
     printed, expected = (re.sub(r"damaged: .*", "damaged", text).split() for text in (done.stdout, shown[1]))
     assert printed == expected
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as `make docs` builds it: a link that leads nowhere, a page that no other names, is an error."""
+    folder = tmp_path_factory.mktemp("site")
+    (line,) = re.findall(r"-m (sphinx .*) -b html", (ROOT / "Makefile").read_text())
+    command = [
+        sys.executable,
+        "-m",
+        *line.split(),
+        "-b",
+        "html",
+        "-d",
+        str(folder / "trees"),
+        "docs",
+        str(folder / "html"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def test_the_site_needs_no_network_to_be_read(site: Path):
+    pages = sorted(site.rglob("*.html"))
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} <= {page.stem for page in pages}
+    for page in pages:
+        loaded = re.findall(
+            r"<(?:script|img|iframe|source)\b[^>]* src=\"([^\"]*)|<link\b[^>]* href=\"([^\"]*)", page.read_text()
+        )
+        assert loaded
+        assert not [address for pair in loaded for address in pair if "//" in address], page.name
+    for style in (site / "_static").rglob("*.css"):
+        assert not re.search(r"@import|url\([\"']?(?:https?:)?//", style.read_text()), style.name
+
+
+def slugs(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    own = page.read_text(encoding="utf-8")
+    outside = re.findall(r"^```\{include\} (\S+)", own, re.MULTILINE)
+    text = "".join([own, *((page.parent / name).read_text(encoding="utf-8") for name in outside)])
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", head)).strip().lower().replace(" ", "-")
+        for head in heads
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path):
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", "`", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^()\s]+)\)", text):
+        address, (path, _, anchor) = urlsplit(target), target.partition("#")
+        if address.scheme:
+            assert address.scheme in ("https", "http"), target
+            assert re.fullmatch(r"[\w-]+(\.[\w-]+)+", address.netloc), target
+            continue
+        to = page.parent / path if path else page
+        assert to.exists(), target
+        assert page.parent.name != "docs" or to.parent in ((ROOT / "docs"), ROOT / "docs" / "images"), (
+            f"{target}: not a page of the site"
+        )
+        assert not anchor or anchor in slugs(to), target
 
 
 def test_one_version_everywhere():
