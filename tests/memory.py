@@ -25,8 +25,8 @@ from mediasift.media.pictures.probe import read_header
 from mediasift.media.readers import read_source
 from mediasift.run.job import Job
 from mediasift.run.pipeline import started
-from mediasift.sources.content import Bytes
 from mediasift.sources.formats import HEAD_BYTES, known_format
+from mediasift.sources.memory import Bytes
 from mediasift.sources.naming import Inputs, Source
 from mediasift.system.machine import peak_bytes, resident_bytes
 from mediasift.tasks.classify import Classify

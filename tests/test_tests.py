@@ -44,6 +44,7 @@ TESTED_IN = {
     "provenance/test_cite": "cli/cite provenance/checklist provenance/evidence provenance/sources",
     "provenance/test_rerun": "cli/rerun provenance/comparing provenance/recorded tables/reports",
     "run/test_table": "run/stream",
+    "sources/test_content": "sources/memory",
     "sources/test_naming": "sources/folders sources/settings",
     "sources/test_records": "sources/lists",
     "system/test_files": "system/lines",
@@ -67,7 +68,8 @@ TESTED_IN = {
     "evaluate/test_prevalence": "cli/prevalence evaluate/corpus evaluate/design evaluate/dsl",
     "media/test_information": "tasks/info",
     "tasks/test_convert": "media/pictures/encode",
-    "sources/test_remote": "sources/connections sources/fetched sources/keeping sources/session sources/web",
+    "sources/test_remote": "sources/connections sources/fetched sources/keeping sources/origins sources/session "
+    "sources/web",
     "run/test_resume": "tables/manifest",
     "run/test_watch": "cli/watch",
     "verbs/test_verbs": "verbs/functions verbs/verb",

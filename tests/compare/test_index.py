@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from mediasift.compare.index import NOT_KEPT, Index
 from mediasift.errors import OutputError, UsageError
-from mediasift.sources.content import Array, LocalFile
+from mediasift.sources.content import LocalFile
+from mediasift.sources.memory import Array
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint
 

@@ -19,7 +19,8 @@ from mediasift.rows import Row, printable
 from mediasift.run.finished import Finished
 from mediasift.run.journal import VERSION, Journal, journal_path
 from mediasift.run.resume import plan
-from mediasift.sources.content import Array, LocalFile
+from mediasift.sources.content import LocalFile
+from mediasift.sources.memory import Array
 from mediasift.sources.naming import Source
 from mediasift.system import locks
 from mediasift.tables.stored import Stored

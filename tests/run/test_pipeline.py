@@ -18,7 +18,8 @@ from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
 from mediasift.run.budget import Budget
 from mediasift.run.pipeline import Pipeline
-from mediasift.sources.content import Array, LocalFile
+from mediasift.sources.content import LocalFile
+from mediasift.sources.memory import Array
 from mediasift.sources.naming import Source
 from mediasift.tasks.task import Fork, Started
 from tests.pictures import encoded, save, scene, solid

@@ -21,8 +21,9 @@ from mediasift.media.settings import PictureSettings, SoundSettings
 from mediasift.media.video.footage import open_footage
 from mediasift.rows import Row
 from mediasift.run.job import source_from_json, source_to_json
-from mediasift.sources.content import SCHEMES, Array, Bytes, Content, LocalFile, content_at
+from mediasift.sources.content import SCHEMES, Content, LocalFile, content_at
 from mediasift.sources.formats import HEAD_BYTES
+from mediasift.sources.memory import Array, Bytes
 from mediasift.sources.naming import Source
 from mediasift.sources.remote import WebFile
 from tests.pictures import save, scene, solid

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
-from mediasift.sources.content import Array, LocalFile
+from mediasift.sources.content import LocalFile
 from mediasift.sources.folders import Skipped
+from mediasift.sources.memory import Array
 from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
 from tests.pictures import save, scene
 

@@ -19,7 +19,7 @@ from mediasift.errors import EmptyFile, ItemError, NotFound
 from mediasift.media.information import Info
 from mediasift.rows import Row, placed
 from mediasift.run.finished import Finished
-from mediasift.sources.content import Array
+from mediasift.sources.memory import Array
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint
 

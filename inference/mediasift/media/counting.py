@@ -11,8 +11,9 @@ from mediasift.media.pictures.probe import read_header
 from mediasift.media.video.every import DEFAULT_EVERY, chosen_numbers, parse_every, parse_s
 from mediasift.media.video.footage import open_footage
 from mediasift.sources.boxes import Part
-from mediasift.sources.content import Array, Content
+from mediasift.sources.content import Content
 from mediasift.sources.formats import known_format, moves
+from mediasift.sources.memory import Array
 
 
 def most_pictures(content: Content, options: Any) -> int:

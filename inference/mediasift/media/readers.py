@@ -22,8 +22,9 @@ from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
 from mediasift.sources.answers import Answers, Kept, read_answers
 from mediasift.sources.boxes import Part
-from mediasift.sources.content import Array, Content
+from mediasift.sources.content import Content
 from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves
+from mediasift.sources.memory import Array
 from mediasift.sources.naming import Source
 from mediasift.sources.places import Places, Spot
 from mediasift.sources.texts import Cell

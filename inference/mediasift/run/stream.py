@@ -31,8 +31,9 @@ from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
 from mediasift.sources.boxes import check_no_inputs
 from mediasift.sources.buckets import is_folder
-from mediasift.sources.content import Content, PillowPicture, content_bytes, given
+from mediasift.sources.content import Content, content_bytes
 from mediasift.sources.folders import Skipped
+from mediasift.sources.memory import PillowPicture, given
 from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
 from mediasift.sources.shards import Listing, Shard
 from mediasift.system.machine import available_cores

@@ -35,7 +35,7 @@ from mediasift.serve.engine import Line
 from mediasift.serve.lines import Lines, outputs_of
 from mediasift.serve.settings import Serve
 from mediasift.settings import from_json
-from mediasift.sources.content import Bytes
+from mediasift.sources.memory import Bytes
 from mediasift.sources.naming import Source
 from mediasift.system.network import forbid_sockets, no_telemetry
 

@@ -21,7 +21,7 @@ from mediasift.errors import ItemError, NotFound, Unavailable, Unreadable, Unsup
 from mediasift.sources.content import SCHEMES, Alive
 from mediasift.sources.fetched import Fetched
 from mediasift.sources.folders import Skipped, is_of_media
-from mediasift.sources.session import Changed, Given, Version
+from mediasift.sources.origins import Changed, Given, Version
 from mediasift.sources.settings import RemoteSettings
 from mediasift.system.optional import require
 

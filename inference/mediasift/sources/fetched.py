@@ -17,7 +17,8 @@ from mediasift.errors import ItemError, MediasiftError
 from mediasift.sources.addresses import hidden, path_of
 from mediasift.sources.content import Alive, Content, Reach
 from mediasift.sources.formats import HEAD_BYTES
-from mediasift.sources.session import BLOCK, Cursor, Origin, Session, Version
+from mediasift.sources.origins import Origin, Version
+from mediasift.sources.session import BLOCK, Cursor, Session
 from mediasift.sources.settings import AS_USUAL, RemoteSettings
 
 _AHEAD = 16

@@ -8,13 +8,15 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 
 from mediasift.errors import ItemError
-from mediasift.sources.content import LocalFile
+from mediasift.sources.content import Content, LocalFile
 from mediasift.sources.formats import sniff
+from mediasift.sources.lists import LISTS
 
 Skipped = Counter[str]
 """Files in named folders that are no rows, counted by reason: `other` (no media), `hidden`, `link`, `special`."""
@@ -126,3 +128,16 @@ def is_of_media(suffix: str) -> bool:
 
 def _contains(folder: str, path: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def common_folder(named: Sequence[str | Path | Content]) -> str:
+    """The folder in which all named files and folders lie, as typed; empty where there is none, or for lists."""
+    folders = []
+    for name in named:
+        if isinstance(name, Content) or not Path(name).exists() or Path(name).suffix.lower() in LISTS:
+            return ""
+        folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))
+    try:
+        return os.path.commonpath(folders) if folders else ""
+    except ValueError:  # absolute and relative ones, or several drives
+        return ""

@@ -338,16 +338,3 @@ def _from_boxes(file: Path, inputs: Inputs) -> Iterator[Source]:
         else:
             part = Part(content, row.page, row.frame, row.time_s, row.box, row.number)
             yield Source(path=row.path, content=part, kept=kept)
-
-
-def common_folder(named: Sequence[str | Path | Content]) -> str:
-    """The folder in which all named files and folders lie, as typed; empty where there is none, or for lists."""
-    folders = []
-    for name in named:
-        if isinstance(name, Content) or not Path(name).exists() or Path(name).suffix.lower() in LISTS:
-            return ""
-        folders.append(os.fspath(name) if os.path.isdir(name) else os.path.dirname(name))
-    try:
-        return os.path.commonpath(folders) if folders else ""
-    except ValueError:  # absolute and relative ones, or several drives
-        return ""

@@ -8,9 +8,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from mediasift.errors import NotFound, Unreadable, UsageError
-from mediasift.sources.content import SCHEMES, Alive, Bytes
+from mediasift.sources.content import SCHEMES, Alive
 from mediasift.sources.fetched import Fetched
-from mediasift.sources.session import Changed, Given, Version
+from mediasift.sources.memory import Bytes
+from mediasift.sources.origins import Changed, Given, Version
 from mediasift.sources.settings import AS_USUAL, RemoteSettings
 from mediasift.sources.web import Answer, client
 

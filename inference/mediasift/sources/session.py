@@ -12,15 +12,15 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from mediasift.errors import Damaged, ItemError, Unavailable
 from mediasift.sources.addresses import path_of
 from mediasift.sources.content import Alive
 from mediasift.sources.keeping import Keeper, keeper
+from mediasift.sources.origins import Changed, Origin, Version
 from mediasift.sources.settings import RemoteSettings
 from mediasift.sources.web import check_size
 from mediasift.system.files import faults
@@ -32,60 +32,6 @@ _MOST_AT_ONCE = 16
 
 _CUTS = 3
 """Connections in a row that may be cut without a byte more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """What tells one version of an object from another.
-
-    Attributes:
-        tag: Its ETag; empty where the server has none.
-        size: Bytes; None where that is known only at the end.
-        date: When it was changed, as the server writes it.
-    """
-
-    tag: str = ""
-    size: int | None = None
-    date: str = ""
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether the server can be asked for no other: with a strong tag, or a date."""
-        return self.size is not None and bool(self.date or (self.tag and not self.tag.startswith("W/")))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What a request gives: bytes of one version, from this place on."""
-
-    version: Version
-    first: int
-    pieces: Iterator[bytes]
-
-
-class Origin(Protocol):
-    """Where an object lies."""
-
-    def ask(self, first: int, end: int | None, version: Version | None, alive: Alive) -> AbstractContextManager[Given]:
-        """The bytes `first`..`end`-1, or all from `first` on; those that come may begin at 0, and be all.
-
-        Args:
-            first, end: Which.
-            version: The only one that will do.
-            alive: Called now and then.
-
-        Raises:
-            Changed: It is another version.
-            Unavailable: It cannot be had at present.
-            ItemError: Nothing is there.
-        """
-
-
-class Changed(Unavailable):
-    """The object is another one than when reading began; the same command reads the new one."""
-
-    def __init__(self) -> None:
-        super().__init__("it was changed while it was read")
 
 
 class Session:

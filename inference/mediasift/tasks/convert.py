@@ -26,8 +26,8 @@ from mediasift.rows import Row
 from mediasift.settings import Option, parse_size
 from mediasift.sources.boxes import read_boxes
 from mediasift.sources.content import LocalFile
+from mediasift.sources.folders import common_folder
 from mediasift.sources.formats import HEAD_BYTES, sniff
-from mediasift.sources.naming import common_folder
 from mediasift.sources.spellings import shown_path
 from mediasift.system.files import fitting, make_folder, path_below, place_suffix, unlike_a_place, write_file
 from mediasift.tasks.task import Reads, RowsTask

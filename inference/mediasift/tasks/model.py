@@ -19,7 +19,8 @@ from mediasift.items import FailedItem, Place
 from mediasift.media.readers import read_source
 from mediasift.rows import Row, placed
 from mediasift.settings import options
-from mediasift.sources.content import Content, PillowPicture, content_at, given
+from mediasift.sources.content import Content, content_at
+from mediasift.sources.memory import PillowPicture, given
 from mediasift.sources.naming import Source
 from mediasift.sources.settings import ListSettings
 from mediasift.tasks.classify import Classify
