@@ -1,5 +1,6 @@
 """The site of docs/: `make docs` builds it into build/docs, and warnings are errors there.
 
+Pages that are made from the code (`make_site.py`) are written first; git ignores them.
 A page of the site links to another page, or by address; files outside docs/ are pages that include them.
 """
 
@@ -16,15 +17,23 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "inference"), str(ROOT / "docs")]
 
+import make_site  # noqa: E402  (beside this file)
+
 import mediasift  # noqa: E402  (from this checkout, not an installed one)
+
+make_site.write_pages()
 
 project, author, copyright = "mediasift", "The mediasift developers", "The mediasift developers"  # noqa: A001  (Sphinx' name)
 version = release = mediasift.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["examples.md"]  # its parts stand on the pages of verbs
 myst_heading_anchors = 4
+autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+smartquotes = False  # --option is no dash
 html_theme = "furo"
 html_title = f"mediasift {version}"
+html_static_path, html_css_files = ["static"], ["wide.css"]
 html_show_sourcelink = html_show_sphinx = html_copy_source = False
 
 INCLUDED = {

@@ -33,6 +33,14 @@ the columns of what they report.
 
 def page() -> str:
     """The page's text."""
+    from mediasift.verbs import VERBS
+
+    verbs = [section(name, one.load(), one.load().row) for name, one in VERBS.items()]
+    return HEAD + "".join([*verbs, counts(), *(section(name, *one) for name, one in others().items())])
+
+
+def others() -> dict[str, tuple[Any, Any]]:
+    """Verbs that read no items, and the rows that they report."""
     from mediasift.bench.settings import BenchSettings, LoadSettings
     from mediasift.engines.onnx.describe_settings import DescribeSettings
     from mediasift.evaluate.coders import Agree, Agreement
@@ -46,17 +54,14 @@ def page() -> str:
     from mediasift.run.watch import WatchSettings
     from mediasift.serve.settings import Serve
     from mediasift.train.settings import Train
-    from mediasift.verbs import VERBS
 
-    others: dict[str, tuple[Any, Any]] = {
+    return {
         "train": (Train, None), "sample": (Sample, None), "agree": (Agree, Agreement),
         "prevalence": (Prevalence, Share), "evaluate": (EvaluateLabels, Measure),
         "cite": (Cite, None), "rerun": (Rerun, Check),
         "look": (Look, None), "bench": (BenchSettings, None), "bench --url": (LoadSettings, None),
         "watch": (WatchSettings, None), "models describe": (DescribeSettings, None), "serve": (Serve, None),
     }  # fmt: skip
-    verbs = [section(name, one.load(), one.load().row) for name, one in VERBS.items()]
-    return HEAD + "".join([*verbs, counts(), *(section(name, *one) for name, one in others.items())])
 
 
 def counts() -> str:
@@ -65,7 +70,7 @@ def counts() -> str:
 
     lines = ["\n## --per\n", "What `--per` gives instead of a verb's own rows.\n"]
     for name, row_type in (("item", ItemCount), ("source", SourceCount)):
-        lines += [f"| `--per {name}`: column | type | |", "|---|---|---|", *columns(row_type), ""]
+        lines += [f"`--per {name}`:", "", *columns(row_type), ""]
     return "\n".join(lines[:-1]) + "\n"
 
 
@@ -77,7 +82,7 @@ def section(name: str, settings: Any, row_type: Any) -> str:
     lines = [f"\n## {name}\n", f"{about}\n", "| option | in Python | values | default | |", "|---|---|---|---|---|"]
     lines += [row(declared) for declared in options(settings)]
     if row_type is not None:
-        lines += ["", "| column | type | |", "|---|---|---|", *columns(row_type)]
+        lines += ["", *columns(row_type)]
     return "\n".join(lines) + "\n"
 
 
@@ -115,15 +120,20 @@ def values(declared: Any) -> str:
 
 
 def columns(row_type: Any) -> Iterator[str]:
-    """The columns that are the verb's own."""
+    """The columns that are the verb's own: unit and range where they are known, and when a cell is empty."""
     from mediasift.rows import columns as of
-    from mediasift.tables.schema import meanings
+    from mediasift.tables.schema import described, meanings
 
     text = {name: meaning.replace("|", "\\|") for name, meaning in meanings(row_type).items()}
+    kinds = {"str": "text", "int": "whole number", "float": "number", "ndarray": "vector"}
+    yield from ("| column | type | unit | range | |", "|---|---|---|---|---|")
     for column in of(row_type):
         if column.name not in ("path", "page", "frame", "time_s", "error"):
-            kind = {"str": "text", "int": "whole number", "float": "number", "ndarray": "vector"}
-            yield f"| `{column.name}` | {kind.get(column.type.__name__, column.type.__name__)} | {text[column.name]} |"
+            about = described(column.name, column.type, text[column.name])
+            ends = [f"{about.get('constraints', {}).get(end, '')}" for end in ("minimum", "maximum")]
+            span = " to ".join(ends) if ends[1] else f"from {ends[0]}" if ends[0] else ""
+            kind = kinds.get(column.type.__name__, column.type.__name__)
+            yield f"| `{column.name}` | {kind} | {about.get('unit', '')} | {span} | {text[column.name]} |"
 
 
 if __name__ == "__main__":

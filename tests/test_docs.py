@@ -18,14 +18,18 @@ import pytest
 import mediasift
 from mediasift.cli import COMMANDS, main
 from mediasift.engines.onnx.providers import DEVICES
-from mediasift.engines.onnx.registry import entries
+from mediasift.engines.onnx.registry import entries, folders
 from mediasift.tables.formats import FORMATS
+from mediasift.verbs import PUBLIC
 
 ROOT = Path(__file__).resolve().parent.parent
+MADE = tuple(re.findall(r"^/docs/(\S+)$", (ROOT / ".gitignore").read_text(), re.MULTILINE))
+"""Pages that are made when the site is."""
 PAGES = [
     path
     for folder in (".", "docs", "training", "benchmarks", "examples")
     for path in sorted((ROOT / folder).glob("*.md"))
+    if not (folder == "docs" and path.name in MADE)
 ]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -61,6 +65,7 @@ def test_the_readme_names_formats_devices_extras_and_models():
     for extra in extras:
         assert f"`{extra}`" in README, extra
     assert {"digits-forest", "fashion-mlp"} <= set(entries())
+    assert all(one.limits for known in (entries(), folders()) for one in known.values())
 
 
 def test_commands_shown_in_the_readme_exist():
@@ -133,7 +138,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_site_needs_no_network_to_be_read(site: Path):
     pages = sorted(site.rglob("*.html"))
-    assert {page.stem for page in (ROOT / "docs").glob("*.md")} <= {page.stem for page in pages}
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"examples"} <= {page.stem for page in pages}
+    assert set(COMMANDS) == {page.stem for page in (site / "verbs").glob("*.html")}
+    python = (site / "python.html").read_text(encoding="utf-8")
+    assert all(f'id="mediasift.{name}"' in python for name in PUBLIC)
+    models = (site / "registry.html").read_text(encoding="utf-8")
+    assert all(f'id="{name.replace(".", "-").lower()}"' in models for name in (*entries(), *folders()))
     for page in pages:
         loaded = re.findall(
             r"<(?:script|img|iframe|source)\b[^>]* src=\"([^\"]*)|<link\b[^>]* href=\"([^\"]*)", page.read_text()
@@ -167,6 +177,8 @@ def test_every_link_leads_somewhere(page: Path):
             assert re.fullmatch(r"[\w-]+(\.[\w-]+)+", address.netloc), target
             continue
         to = page.parent / path if path else page
+        if page.parent.name == "docs" and path.startswith(MADE):
+            continue  # building the site checks these
         assert to.exists(), target
         assert page.parent.name != "docs" or to.parent in ((ROOT / "docs"), ROOT / "docs" / "images"), (
             f"{target}: not a page of the site"

@@ -42,6 +42,7 @@ class Entry:
         description: For files that do not describe themselves, the description's JSON object.
         copies: SHA-256 → size of other files in circulation that hold the same network; they are as good.
         cite: Keys of the publications behind it, in `provenance/references.bib`.
+        limits: What it cannot do, for `models show` and the documentation.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Entry:
     description: Mapping[str, Any] = field(default_factory=dict)
     copies: Mapping[str, int] = field(default_factory=dict)
     cite: Sequence[str] = ()
+    limits: str = ""
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -72,6 +74,7 @@ class Folder:
         about: One line.
         url: The address of the folder.
         files: File name → its size and SHA-256.
+        limits: What it cannot do.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Folder:
     about: str
     url: str
     files: Mapping[str, tuple[int, str]]
+    limits: str = ""
 
     @property
     def bytes(self) -> int:

@@ -43,6 +43,7 @@ def show_model(model: str, *, layers: bool = False) -> Iterator[str]:
             f"file        {name} ({size:,} bytes), sha256 {digest}" for name, (size, digest) in known.files.items()
         )
         yield f"about       {known.about}"
+        yield f"limits      {known.limits}"
         yield f"origin      {known.url}, {known.licence}"
         return
     path = find_model(model)
@@ -57,6 +58,8 @@ def show_model(model: str, *, layers: bool = False) -> Iterator[str]:
     yield from _layers(facts, every=layers)
     for name, value in description.metrics.items():
         yield f"metric      {name}: {value}"
+    if (entry := entries().get(model)) is not None:
+        yield f"limits      {entry.limits}"
     for name, value in description.provenance.items():
         yield f"origin      {name}: {value}"
 
