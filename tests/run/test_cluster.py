@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import random
 import subprocess
@@ -79,6 +81,14 @@ def test_the_bytes_of_one_machine_and_the_run_goes_on_either_way(tmp_path: Path)
 def test_five_kills_at_random(tmp_path: Path):
     """`python -m tests.cluster_kills` does fifty."""
     assert cluster_kills.killed(tmp_path, 5, random.Random(3)) == []
+
+
+def test_what_ends_inside_dask_prints_no_traceback(photos: Path, capfd: pytest.CaptureFixture[str]):
+    with pytest.raises(EngineError):
+        ms.info(photos, cluster="tcp://127.0.0.1:9", timeout_s=2)
+    for name in ("distributed.client", "distributed.scheduler", "tornado.application"):
+        logging.getLogger(name).exception(asyncio.CancelledError())  # as its `log_errors` does where a close is cut off
+    assert "Error" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

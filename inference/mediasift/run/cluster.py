@@ -50,6 +50,9 @@ _LOOK_S = 0.5
 _LOST = ("KilledWorker", "CancelledError", "FutureCancelledError")
 """What dask raises for a group whose process died, several times."""
 
+_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
+"""What dask gives levels and handlers of their own; what concerns the user we say ourselves."""
+
 _GONE = "the scheduler of the cluster is gone; start it, and type the command again"
 
 
@@ -290,7 +293,7 @@ def _connected(address: str, timeout_s: float) -> tuple[Any, Any]:
         timeout_s: How long it may take to answer.
     """
     distributed = require("distributed", extra="cluster")
-    for name in ("distributed", "tornado.application"):  # what concerns the user we say ourselves
+    for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if address.startswith("local:"):
         count = address.removeprefix("local:")
