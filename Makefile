@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Processes that run the tests, a file of tests in each at a time.
 WORKERS ?= 2
 
-.PHONY: demo test check format docs reference oldest bench crash kills mutants fuzz audit image clean
+.PHONY: demo test check format docs reference oldest bench crash kills mutants fuzz audit image release clean
 
 demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
@@ -85,5 +85,18 @@ audit:
 image:
 	docker build --tag mediasift .
 
+# What would be published, into dist/, and its SBOM, into build/; tried on the oldest and newest Python here. Publishes nothing.
+release: .venv-release/.installed
+	test -z "$$(git status --porcelain)" # what is not committed is no release
+	rm -rf dist
+	.venv-release/bin/python -m build --outdir dist
+	.venv-release/bin/python -m twine check --strict dist/*
+	.venv-release/bin/python -m tests.release dist
+
+.venv-release/.installed:
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet --upgrade 'pip>=24' 'build>=1.2' 'twine>=6.1' 'cyclonedx-bom>=7'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-release build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.release import wrong_wheel
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -22,14 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_package_and_the_small_models_and_nothing_else(wheel: Path):
-    names = zipfile.ZipFile(wheel).namelist()
-    tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"mediasift"}
-    for expected in ("py.typed", "exported_models/registry.toml", "exported_models/digits-forest.onnx",
-                     "exported_models/fashion-mlp.onnx", "exported_models/efficientnet-lite0-int8.onnx",
-                     "exported_models/labels/imagenet-1k.json"):  # fmt: skip
-        assert f"mediasift/{expected}" in names
-    assert not [name for name in names if "__pycache__" in name]
+    assert wrong_wheel(wheel) == []
     assert wheel.stat().st_size < 20e6
 
 
