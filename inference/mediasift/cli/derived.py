@@ -13,7 +13,9 @@ import click
 from mediasift.cli import options as shared
 from mediasift.engines.engine import PaidSettings
 from mediasift.errors import ConsentNeeded, UsageError
+from mediasift.run.estimate import Estimated
 from mediasift.settings import Declared, comma_separated, options
+from mediasift.tables.formats import format_of
 from mediasift.verbs import VERBS
 from mediasift.verbs.verb import table_of
 
@@ -62,7 +64,11 @@ def _callback(settings: Any) -> Callable[..., None]:
         showing = shared.taken(chosen)
         if inputs == () and chosen.get("boxes") is None and chosen.get("stored") is None:
             raise click.MissingParameter(param_type="argument", param_hint="'INPUT...'")
-        shared.finish(agreed_table(made(settings, chosen), inputs), showing)
+        table = agreed_table(made(settings, chosen), inputs)
+        if isinstance(table.rows, Estimated):
+            table.rows.format = format_of(showing.output, showing.format, settings.row)
+            showing = replace(showing, output=None, format=None)
+        shared.finish(table, showing)
 
     return run
 

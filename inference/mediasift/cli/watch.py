@@ -17,7 +17,7 @@ from mediasift.verbs.verb import table_of
 WATCHED = ("classify", "detect", "segment", "embed", "ocr", "info", "transcribe")
 """Verbs whose rows depend on one file each."""
 
-_NEEDLESS = ("inputs", "update", "boxes", "per", "column", "keep", "encoding", "shard")
+_NEEDLESS = ("inputs", "update", "boxes", "per", "column", "keep", "encoding", "shard", "estimate")
 """Options about lists, or about all files together."""
 
 

@@ -186,7 +186,7 @@ class Cluster:
         source, finished = next(sources), []
         for items, errors, rows, ended, state in part.finished:
             if source.content is not None and source.content.asks:
-                source.content.note(state)
+                source.content.note(*state)
             finished.append(
                 Finished(source=source, row_type=self._row_type, given=rows, errors=errors, items=items, ended=ended)
             )

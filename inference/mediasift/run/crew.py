@@ -32,8 +32,8 @@ class Part:
     Attributes:
         worker: Which process of the cluster worked on it.
         took_s: For how long.
-        finished: (items, errors, rows as JSON, whether the source ended, the state of content that asks a server for
-            it), in the order of the sources.
+        finished: (items, errors, rows as JSON, whether the source ended, what content that asks a server saw
+            and fetched), in the order of the sources.
         seconds, longest_item_s, restarts, peak_bytes: Of its supervised worker since the job began.
     """
 
@@ -96,7 +96,7 @@ def work(key: str, job: str, expected: str, sources: Sequence[str]) -> Part:
 
 
 def _state(content: Content | None) -> Any:
-    return content.state() if content is not None and content.asks else None
+    return (content.state(), content.fetched) if content is not None and content.asks else None
 
 
 def forget(key: str) -> None:

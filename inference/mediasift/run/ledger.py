@@ -20,6 +20,7 @@ from mediasift.engines.engine import Paid, PaidSettings
 from mediasift.errors import ConsentNeeded, EngineError, InferenceFailed, ItemError, UsageError
 from mediasift.run.job import Job
 from mediasift.sources.naming import find_sources
+from mediasift.sources.shards import Shard
 from mediasift.system.files import make_folder, write_atomically
 from mediasift.system.lines import Lines, to_text
 
@@ -41,11 +42,8 @@ def check_consent(job: Job) -> None:
         return
     if task.yes and task.max_cost is None and not task.dry_run:
         return
-    if any(isinstance(name, str) and name == "-" for name in job.inputs.named):
-        raise UsageError("what it will cost is asked beforehand, so name files instead of -")
-    prices = [task.estimate_usd(one.content) for one in find_sources(job.inputs) if one.failure is None]
-    unknown, usd = prices.count(None), sum(price or 0.0 for price in prices)
-    estimate = f"{len(prices):,} inputs go to a paid service: at most {_dollars(usd)} USD"
+    inputs, unknown, usd = prices(job, task)
+    estimate = f"{inputs:,} inputs go to a paid service: at most {_dollars(usd)} USD"
     estimate += f", and {unknown:,} of unknown length" if unknown else ""
     if task.max_cost is None or task.dry_run:
         listed = f" {task.price_list}" if task.price_list else ""
@@ -55,6 +53,20 @@ def check_consent(job: Job) -> None:
         )
     if unknown or _exceeds(usd, task.max_cost):
         raise UsageError(f"{estimate}: more than --max-cost {task.max_cost:g} may be due; nothing was sent")
+
+
+def prices(job: Job, task: PaidSettings) -> tuple[int, int, float]:
+    """How many inputs go to a paid service, of how many the price is not known, and what the others cost at most, USD.
+
+    Raises:
+        UsageError: The inputs come through a pipe, and could not be read again.
+    """
+    if any(isinstance(name, str) and name == "-" for name in job.inputs.named):
+        raise UsageError("what it will cost is asked beforehand, so name files instead of -")
+    shard, sources = job.cost("shard"), find_sources(job.inputs)
+    own = sources if shard is None else filter(Shard.of(shard).holds, sources)
+    each = [task.estimate_usd(one.content) for one in own if one.failure is None]
+    return len(each), each.count(None), sum(price or 0.0 for price in each)
 
 
 def _dollars(usd: float) -> str:

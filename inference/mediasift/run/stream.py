@@ -64,8 +64,8 @@ def named_inputs(inputs: Named) -> list[str | Path | Content]:
 _TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file open for reading or a picture of Pillow"
 
 
-def stream_of(task: Any, inputs: Named) -> Stream[Any]:
-    """The started task over inputs; what is missing fails here, before the first file is read."""
+def job_of(task: Any, inputs: Named) -> Job:
+    """The task over inputs, before anything is started."""
     named = named_inputs(inputs)
     table = getattr(task, "boxes", None) or getattr(task, "stored", None)
     if table is not None:
@@ -73,7 +73,12 @@ def stream_of(task: Any, inputs: Named) -> Stream[Any]:
         named = [table]
     if task.shard is not None:
         task = replace(task, shard=str(Shard.of(task.shard)))
-    stream: Stream[Any] = Stream(with_profile(Job(task=task.for_inputs(named), inputs=Inputs.of(task, named))))
+    return with_profile(Job(task=task.for_inputs(named), inputs=Inputs.of(task, named)))
+
+
+def stream_of(task: Any, inputs: Named) -> Stream[Any]:
+    """The started task over inputs; what is missing fails here, before the first file is read."""
+    stream: Stream[Any] = Stream(job_of(task, inputs))
     try:
         stream.find()
     except SetupError:
@@ -83,7 +88,13 @@ def stream_of(task: Any, inputs: Named) -> Stream[Any]:
 
 
 def refuse_shard(stream: Stream[Any]) -> None:
-    """Raise a UsageError, and let go of what computes, where only a part of the inputs was asked for."""
+    """Raise a UsageError, and let go of what computes, where only a part or an estimate was asked for."""
+    if stream.job.cost("estimate") is not None:
+        stream.close()
+        raise UsageError(
+            "estimate: a row of this table depends on many inputs, so a sample says little of it. Estimate what reads "
+            "the inputs, as embed does for compare, duplicates and search, or the same command without --per"
+        )
     if stream.job.cost("shard") is not None:
         stream.close()
         raise UsageError(

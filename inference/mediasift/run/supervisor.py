@@ -195,7 +195,7 @@ class Supervisor:
             raise RuntimeError(f"the worker finished source {int(number)} before {first}")
         if source.content is not None and source.content.asks:
             rows, _, state = rows.partition(b"\0")
-            source.content.note(json.loads(state))
+            source.content.note(*json.loads(state))
         finished = Finished(
             source=source, row_type=self.row_type, given=rows, errors=int(errors), items=int(items), ended=kind == "F"
         )

@@ -96,6 +96,8 @@ class Watch(Table[RowType]):
         """What is wrong with what was named; empty for nothing."""
         if self._stream.job.cost("shard") is not None:
             return "shard: files that are yet to come have no parts; watch other folders on other machines"
+        if self._stream.job.cost("estimate") is not None:
+            return "estimate: it is not known which files are yet to come; estimate the same verb on a folder of them"
         made = [str(one) for one in (getattr(self._stream.job.task, name, None) for name in _MAKES) if one]
         for folder in self._folders:
             if not Path(folder).is_dir():

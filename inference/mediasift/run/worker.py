@@ -71,9 +71,13 @@ class Channel:
 
 
 def _state(source: Source) -> bytes:
-    """What a server said of a source, behind a NUL; empty for what the supervisor can look up itself."""
+    """What a server said of a source and what it sent, behind a NUL; empty for what the supervisor looks up itself."""
     asks = source.content is not None and source.content.asks
-    return b"\0" + json.dumps(source.content.state()).encode() if asks and source.content else b""
+    return (
+        b"\0" + json.dumps([source.content.state(), source.content.fetched]).encode()
+        if asks and source.content
+        else b""
+    )
 
 
 class Orders(queue.Queue[dict[str, Any]]):

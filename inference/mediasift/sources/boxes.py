@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -79,9 +79,14 @@ class Part(Content):
         """See `Content`."""
         return self.whole.held(alive)
 
-    def note(self, state: Any) -> None:
+    @property
+    def fetched(self) -> tuple[int, int]:
         """See `Content`."""
-        self.whole.note(state and state[0])
+        return self.whole.fetched
+
+    def note(self, state: Any, fetched: Sequence[int] = (0, 0)) -> None:
+        """See `Content`."""
+        self.whole.note(state and state[0], fetched)
 
     def state(self) -> Any:
         """It changes when the whole does; two boxes of one film differ."""

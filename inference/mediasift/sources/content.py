@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,8 +126,13 @@ class Content:
         """Keep what is fetched in the block, so that no byte is fetched twice; `alive` is called meanwhile."""
         return _NOT_HELD
 
-    def note(self, state: Any) -> None:
-        """Take over the `state` that another process saw when it read it."""
+    @property
+    def fetched(self) -> tuple[int, int]:
+        """Requests that were sent for it so far, and bytes that came; none where no server is asked."""
+        return 0, 0
+
+    def note(self, state: Any, fetched: Sequence[int] = (0, 0)) -> None:
+        """Take over the `state` that another process saw when it read it, and what it `fetched` meanwhile."""
 
     @contextmanager
     def reached(self) -> Iterator[Path | Reach]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from mediasift.errors import ItemError, MediasiftError
 from mediasift.sources.addresses import hidden, path_of
 from mediasift.sources.content import Alive, Content, Reach
 from mediasift.sources.formats import HEAD_BYTES
-from mediasift.sources.origins import Origin, Version
+from mediasift.sources.origins import Given, Origin, Version
 from mediasift.sources.session import BLOCK, Cursor, Session
 from mediasift.sources.settings import AS_USUAL, RemoteSettings
 
@@ -34,13 +34,36 @@ class _Desk:
         users: How many there are.
         ahead: The first block is asked for.
         state: What was seen of it; None before anything was.
+        requests, bytes: That were sent for it, and that came.
     """
 
     session: Session | None = None
     users: int = 0
     ahead: tuple[Future[None], ExitStack] | None = None
     state: Any = None
+    requests: int = 0
+    bytes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Where an object lies, with requests and bytes counted; see `origins.Origin`."""
+
+    origin: Origin
+    desk: _Desk
+
+    @contextmanager
+    def ask(self, first: int, end: int | None, version: Version | None, alive: Alive) -> Iterator[Given]:
+        """See `origins.Origin`."""
+        self.desk.requests += 1
+        with self.origin.ask(first, end, version, alive) as given:
+            yield replace(given, pieces=self._pieces(given.pieces))
+
+    def _pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.desk.bytes += len(piece)
+            yield piece
 
 
 UNREAD = "unread"
@@ -98,7 +121,7 @@ class Fetched(Content):
         desk = self._desk
         with desk.lock:
             if desk.session is None:
-                desk.session = Session(self.origin(), self.name, self.access)
+                desk.session = Session(_Counted(self.origin(), desk), self.name, self.access)
             desk.users += 1
             session = desk.session
         try:
@@ -179,9 +202,15 @@ class Fetched(Content):
             seen = None if version is None else _state(version)
         return seen
 
-    def note(self, state: Any) -> None:
+    @property
+    def fetched(self) -> tuple[int, int]:
+        """See `Content`."""
+        return self._desk.requests, self._desk.bytes
+
+    def note(self, state: Any, fetched: Sequence[int] = (0, 0)) -> None:
         """See `Content`."""
         self._desk.state = state
+        self._desk.requests, self._desk.bytes = fetched
 
     def has_changed_since(self, moment: datetime) -> bool:
         """Whether the server says so; one that tells no date is believed to have the same."""

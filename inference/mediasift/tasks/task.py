@@ -62,6 +62,13 @@ class RunSettings(Settings):
             "tls://HOST:PORT.", metavar="ADDRESS|local:N|FILE.json", default="this machine",
         ),
     ] = None  # fmt: skip
+    estimate: Annotated[
+        int | None,
+        Option(
+            "Write no table: do a random sample of the inputs, and say which hours, disk space, requests and money "
+            "all of them will take, here and on so many machines.", least=1, metavar="MACHINES", default="no estimate",
+        ),
+    ] = None  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
+from mediasift.errors import UsageError
 from mediasift.evaluate.counts import Counts
 from mediasift.evaluate.wide import Wide
 from mediasift.rows import Row
+from mediasift.run.estimate import Estimated
 from mediasift.run.stream import Named, stream_of
 from mediasift.run.table import Table
 from mediasift.settings import options
@@ -57,11 +59,16 @@ def _signature(settings: Any) -> inspect.Signature:
 
 
 def table_of(settings: Any, inputs: Named) -> Any:
-    """The started table: of a task over its inputs, of counts of what it finds, or of a verb that makes its own."""
+    """The started table: of a task over its inputs or what it will take, of counts, or of a verb that makes its own."""
     if hasattr(settings, "table"):
         return settings.table(inputs)
-    stream, per = stream_of(settings, inputs), getattr(settings, "per", None)
-    if getattr(settings, "wide", False):
+    per, is_wide = getattr(settings, "per", None), getattr(settings, "wide", False)
+    if settings.estimate is not None and per is None:
+        if is_wide:
+            raise UsageError("estimate: leave --wide out; a run with it takes as long and costs as much")
+        return Table(Estimated(settings, inputs))
+    stream = stream_of(settings, inputs)
+    if is_wide:
         return Table(Wide(stream))
     return Table(stream if per is None else Counts(stream, per))
 
