@@ -181,4 +181,4 @@ def test_what_is_secret_is_not_written_down():
 
 def test_what_rows_cost_stands_apart():
     cost = {field.name for field in fields(ModelRunSettings)}
-    assert cost == {"jobs", "isolate", "timeout_s", "max_memory_gb", "cluster", "threads", "batch_size"}
+    assert cost == {"jobs", "isolate", "timeout_s", "max_memory_gb", "cluster", "estimate", "threads", "batch_size"}
