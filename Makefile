@@ -61,7 +61,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 # Every comparison with plain loops and peers, alone on the machine: twenty minutes, of which MORE takes ten more.
 # One of them: make bench BENCHES=shots MORE=
 BENCHES ?= start digits photos resnet predict shots engines numbers memory
-MORE ?= cuts speech_errors install
+MORE ?= cuts speech_errors install growth
 bench: $(VENV)/.dev
 	for name in $(BENCHES) $(MORE); do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 	$(BIN)/python -m benchmarks.report

@@ -137,10 +137,10 @@ def test_requests_and_bytes_of_addresses(tmp_path: Path, isolate: bool):
 def test_money_is_that_of_a_dry_run_and_nothing_is_sent(scans: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MEDIASIFT_OFFLINE", "1")
     table = ms.tag(scans, engine="google-vision", features=["labels"], estimate=2)
-    rows = {row.measure: row for row in table}
-    assert rows["money"].unit == "USD"
+    rows = {row["measure"]: row for row in table.to_dicts()}
+    assert rows["money"]["unit"] == "USD"
     task = Tagging(engine="google-vision", features=["labels"])
-    assert rows["money"].value == prices(job_of(task, str(scans)), task)[2] > 0
+    assert rows["money"]["value"] == prices(job_of(task, str(scans)), task)[2] > 0
     assert set(rows) == {"inputs", "money"}
 
 
