@@ -91,7 +91,11 @@ def program(*command: str | Path, env: Mapping[str, str] | None = None) -> Calla
     """A contestant that is a whole program, imports included: ours and a loop's count alike."""
 
     def once() -> None:
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), **(env or {})}
+        environment = {
+            **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "",  # who installs mediasift has it compiled, as everything that a loop imports
+            **(env or {}),
+        }  # fmt: skip
         line = [str(one) for one in command]
         done = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:

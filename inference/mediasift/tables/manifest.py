@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -91,7 +91,7 @@ def manifest(summary: Summary, *, what: Mapping[str, Any], resources: Mapping[st
         "inputs": {"sizes": " ".join(map(_size, summary.sizes)) if len(summary.sizes) == summary.sources else ""},
         **what,
         "resources": resources,
-        "counts": {name: value for name, value in asdict(summary).items() if name not in ("seconds", "sizes")},
+        "counts": {f.name: getattr(summary, f.name) for f in fields(summary) if f.name not in ("seconds", "sizes")},
         "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
         "started": started.isoformat(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
