@@ -90,7 +90,7 @@ class Commands(click.Group):
         """Run; say an error in one line on stderr and leave with its exit code."""
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         no_telemetry()
-        atexit.register(gc.freeze)  # else Python's last act is to look for cycles among all modules, for a third of a second
+        atexit.register(gc.freeze)  # else the last act is to look for cycles in all that was imported
         if sys.stdout is None:  # it is closed: nothing else may get its number, and writing to it is an error
             sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
         notes = _Notes()

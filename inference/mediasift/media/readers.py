@@ -23,7 +23,7 @@ from mediasift.media.video.every import DEFAULT_EVERY, parse_every
 from mediasift.sources.answers import Answers, Kept, read_answers
 from mediasift.sources.boxes import Part
 from mediasift.sources.content import Content
-from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves
+from mediasift.sources.formats import HEAD_BYTES, Format, known_format, moves, sniff
 from mediasift.sources.memory import Array
 from mediasift.sources.naming import Source
 from mediasift.sources.places import Places, Spot
@@ -70,7 +70,7 @@ def read_source(
         yield RemoteSound(path=source.path)
     else:
         first, rows = source.done
-        whole = 0 if any(row.error for row in rows) else first  # a page that failed may be two items
+        whole = 0 if rows and any(row.error for row in rows) else first  # a page that failed may be two items
         items = _read(content, source.path, reads, options, needs=needs, admit=admit, first=whole, begin=begin)
         yield from islice(items, first, None)
 
@@ -184,9 +184,9 @@ def _read(
     begin: bytes | None = None,
 ) -> Iterator[AnyItem]:  # fmt: skip
     """All items; of those before number `first`, which are not wanted, where reading them costs little."""
-    begin, alive = content.head(SMALL_BYTES) if begin is None else begin, partial(admit, 0.0)
+    begin = content.head(SMALL_BYTES) if begin is None else begin
     head = begin[:HEAD_BYTES]
-    form = _format(head, content.suffix, reads)
+    form = _format(head, content, reads)
     match reads, form.kind:
         case "pictures", "document":
             return read_pages(content, path, options, admit, first=first)
@@ -208,14 +208,15 @@ def _read(
             how = ("piece_s", "channel", "stream", "raw_rate")
             return read_clips(content, path, **{name: getattr(options, name) for name in how})
         case ("video", "picture" | "video") | ("files", _):
-            return iter([MediaFile(path=path, content=content, alive=alive)])
+            return iter([MediaFile(path=path, content=content, alive=partial(admit, 0.0))])
     wanted = "video" if reads == "timeline" else reads
     raise Unsupported(f"a {form.kind} file ({form.name}); this command reads {wanted}")
 
 
-def _format(head: bytes, suffix: str, reads: str) -> Format:
+def _format(head: bytes, content: Content, reads: str) -> Format:
     if reads != "sound":
-        return known_format(head, suffix)
+        return sniff(head) or known_format(head, content.suffix)
+    suffix = content.suffix
     if head and suffix.lower() == ".raw":
         return Format(name="raw", kind="sound")  # samples without a header look like anything
     return known_format(head, suffix, searched=("sound", "document", "video"))

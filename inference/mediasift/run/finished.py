@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mediasift.rows import Row, from_json, to_json
 from mediasift.sources.naming import Source
 
-_encoded = json.JSONEncoder(separators=(",", ":")).encode
+_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 @dataclass(slots=True, kw_only=True)

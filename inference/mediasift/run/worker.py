@@ -19,6 +19,7 @@ When standard input ends, it ends at once: its results would reach no one.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import queue
@@ -150,6 +151,7 @@ def _serve(channel: Channel, lines: BinaryIO, memory: int, tasks: Sequence[str])
     pipeline = started(job, memory)
     marks = {"readers": pipeline.marks.readers, "calls": pipeline.marks.calls}
     facts = {"facts": dict(pipeline.facts), "batch_size": pipeline.batch_size, "ahead": pipeline.ahead, "marks": marks}
+    gc.freeze()  # what is loaded stays; else it is looked through again and again
     channel.send("S", facts)
     orders = Orders(lines, job)
     while True:

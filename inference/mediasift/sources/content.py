@@ -280,10 +280,9 @@ SCHEMES: dict[str, Callable[[str], Content]] = {}
 
 def addressed(name: str) -> Content | None:
     """The content at an address that begins with one of `SCHEMES`; None for any other name."""
-    for prefix, make in SCHEMES.items():
-        if name.startswith(prefix):
-            return make(name)
-    return None
+    if not name.startswith(tuple(SCHEMES)):
+        return None
+    return next(make for prefix, make in SCHEMES.items() if name.startswith(prefix))(name)
 
 
 def content_at(address: str) -> Content:

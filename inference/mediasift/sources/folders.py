@@ -45,7 +45,7 @@ class Folder:
         while levels:
             here, names = levels[-1]
             try:
-                entry = next(names, None)
+                entry, is_plain = next(names, (None, False))
             except OSError as error:
                 yield here, error
                 entry = None
@@ -55,7 +55,7 @@ class Folder:
                 self._skipped["hidden"] += 1
             else:
                 path = os.path.join(here, entry)
-                mode = _mode(path)
+                mode = stat.S_IFREG if is_plain else _mode(path)
                 if stat.S_ISDIR(mode):
                     if self._recursive and self._enter(path):
                         levels.append((path, _names(path)))
@@ -103,13 +103,24 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _names(folder: str) -> Iterator[str]:
-    """The names in a folder, sorted; an OSError comes with the first."""
+def _names(folder: str) -> Iterator[tuple[str, bool]]:
+    """The names in a folder, sorted, and whether it says of each that it is a file, no link; an OSError comes first."""
     runs = []
     with os.scandir(folder) as entries:
-        while names := sorted(entry.name for entry in itertools.islice(entries, _RUN)):
-            runs.append("/".join(names))
-    yield from heapq.merge(*((name[0] for name in re.finditer("[^/]+", run)) for run in runs))
+        while some := sorted((entry.name, _is_plain(entry)) for entry in itertools.islice(entries, _RUN)):
+            runs.append(("/".join(name for name, _ in some), bytes(is_plain for _, is_plain in some)))
+    each = (
+        zip((name[0] for name in re.finditer("[^/]+", names)), map(bool, plain), strict=True) for names, plain in runs
+    )
+    yield from heapq.merge(*each)
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    """Whether the folder says so, which costs nothing; where it does not, `_mode` asks."""
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def _mode(path: str) -> int:

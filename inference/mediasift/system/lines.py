@@ -181,7 +181,7 @@ class Lines:
 
 
 _decoded = json.JSONDecoder().decode
-_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def to_text(data: Any) -> bytes:

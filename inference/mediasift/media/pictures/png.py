@@ -47,7 +47,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 def png_header(data: bytes) -> Header | None:
     """Size from IHDR; orientation and colours from what stands before the pixels; None where there is no size."""
     first: dict[bytes, bytes] = {}
-    for kind, start, end in _chunks(data):
+    plain = data[8:16] == b"\0\0\0\x0dIHDR" and data[37:41] == b"IDAT"  # as most small pictures have nothing between
+    for kind, start, end in ((b"IHDR", 16, 29), (b"IDAT", 41, 41)) if plain else _chunks(data):
         if kind == b"IDAT":
             break
         if kind != b"tEXt" and end <= len(data):
@@ -59,7 +60,7 @@ def png_header(data: bytes) -> Header | None:
     mode = _MODES.get(color, "")
     exif = first.get(b"eXIf", b"")
     return Header(
-        width=width, height=height, orientation=exif_orientation(exif), exif=exif,
+        width=width, height=height, orientation=exif_orientation(exif) if exif else 1, exif=exif,
         icc=_profile(first) if len(first) > 1 else b"",
         mode="animated" if b"acTL" in first else f"{mode};16" if depth == 16 else mode,
     )  # fmt: skip
