@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from mediasift.run import launch
@@ -30,16 +30,14 @@ class Worker:
     Args:
         job: The first order.
         module: What the process runs.
-        hear: Called with each piece of its answers as it comes, in a thread, and with nothing at its end; None keeps
-            them for `messages`.
+        threads: Whether threads write what is sent, and keep answers for `messages`; else the caller uses the pipes.
 
     Attributes:
         stderr: The last lines of what it complains of.
+        job: Its first order, as a line; to be sent by the caller where there are no threads.
     """
 
-    def __init__(
-        self, job: Mapping[str, Any], *, module: str = launch.WORKER, hear: Callable[[bytes], object] | None = None
-    ) -> None:
+    def __init__(self, job: Mapping[str, Any], *, module: str = launch.WORKER, threads: bool = True) -> None:
         self.stderr: deque[str] = deque(maxlen=20)
         self._process, self._memory = launch.take(module)
         self._marks: Marks | None = None
@@ -48,18 +46,25 @@ class Worker:
         self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
-        self._hear = hear or self._keep
         process = self._process
-        tasks = ((self._receive, process.stdout), (self._send, process.stdin), (self._listen, process.stderr))
-        self._threads = [threading.Thread(target=task, args=(pipe,), daemon=True) for task, pipe in tasks]
+        tasks = ((self._listen, process.stderr), (self._receive, process.stdout), (self._send, process.stdin))
+        self._threads = [
+            threading.Thread(target=task, args=(pipe,), daemon=True) for task, pipe in (tasks if threads else tasks[:1])
+        ]
         for thread in self._threads:
             thread.start()
-        self.send({**job, "offline": is_offline()})  # it may have been started before --offline was read
+        self.job = line({**job, "offline": is_offline()})  # it may have been started before --offline was read
+        self._outbox.put(self.job)
 
     @property
     def pid(self) -> int:
         """Number of the process."""
         return self._process.pid
+
+    @property
+    def pipes(self) -> tuple[Any, Any]:
+        """Files: where it takes orders, and where it answers."""
+        return self._process.stdin, self._process.stdout
 
     def share(self, readers: int, calls: Sequence[int]) -> None:
         """Look at its marks from now on, whose places these are."""
@@ -71,29 +76,26 @@ class Worker:
             sent = [source_to_json(source) for _, source in sources]
             self.send({"order": "read", "number": sources[0][0], "sources": sent})
 
-    def send(self, order: Mapping[str, Any], data: bytes = b"") -> None:
-        """An order, see `worker`, and what follows its line."""
-        self._outbox.put(json.dumps(order).encode() + b"\n" + data)
+    def send(self, order: Mapping[str, Any]) -> None:
+        """An order, see `worker`."""
+        self._outbox.put(line(order))
 
     def _send(self, stdin: IO[bytes]) -> None:
         """In a thread: a worker that stands still must not make us stand still."""
         with contextlib.suppress(OSError):  # it died; the other thread finds the end of its answers
-            while (line := self._outbox.get()) is not None:
-                stdin.write(line)
+            while (order := self._outbox.get()) is not None:
+                stdin.write(order)
                 stdin.flush()
 
     def _receive(self, stdout: IO[bytes]) -> None:
         while chunk := os.read(stdout.fileno(), 1 << 16):
-            self._hear(chunk)
-        self._hear(b"")
-
-    def _keep(self, chunk: bytes) -> None:
-        self._inbox.put(chunk)
-        time.sleep(_LULL_S)
+            self._inbox.put(chunk)
+            time.sleep(_LULL_S)
+        self._inbox.put(b"")
 
     def _listen(self, stderr: IO[bytes]) -> None:
-        for line in stderr:
-            self.stderr.append(line.decode("utf-8", "replace").rstrip()[:500])
+        for text in stderr:
+            self.stderr.append(text.decode("utf-8", "replace").rstrip()[:500])
 
     def messages(self, timeout_s: float) -> list[tuple[str, bytes]]:
         """All answers that are here, as (kind, text); none if none come in time; at its end one whose kind is ""."""
@@ -167,6 +169,11 @@ class Worker:
             return f"was killed by {signal.Signals(-code).name}"
         except ValueError:
             return f"was killed by signal {-code}"
+
+
+def line(order: Mapping[str, Any]) -> bytes:
+    """An order as a line."""
+    return json.dumps(order).encode() + b"\n"
 
 
 class Signals:

@@ -14,11 +14,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import IO, Any
 
 from mediasift.errors import Crashed, ItemError, ItemTimeout, ModelError, SetupError
 from mediasift.run.job import error_from_json
-from mediasift.run.process import Worker
+from mediasift.run.process import Worker, line
 from mediasift.serve.settings import Serve
 from mediasift.settings import to_json
 from mediasift.system.machine import allowed_bytes, resident_bytes
@@ -27,6 +28,8 @@ _MODULE = "mediasift.serve.worker"
 _LOOK_S = 0.25
 _NUMBERS = 1 << 30
 """Numbers of orders begin again after so many, as the marks have room for no more."""
+
+_PIPE_BYTES = 1 << 20
 
 _PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Before a worker that did not start is started again."""
@@ -50,6 +53,21 @@ class Order:
     answer: asyncio.Future[tuple[dict[str, Any], bytes]] = field(default_factory=asyncio.Future)
 
 
+class _Pipe(asyncio.Protocol):
+    """One end of a worker's pipes; what it answers goes to `hear`, with nothing at its end."""
+
+    def __init__(self, hear: Callable[[bytes], object]) -> None:
+        self._hear = hear
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of its answers."""
+        self._hear(data)
+
+    def eof_received(self) -> None:
+        """It is gone."""
+        self._hear(b"")
+
+
 class Slot:
     """The place of one worker; `run` keeps it filled.
 
@@ -64,6 +82,8 @@ class Slot:
         self._timeout_s, self._max_bytes = settings.timeout_s, allowed_bytes(settings.max_memory_gb)
         self._report = report
         self._worker: Worker | None = None
+        self._orders: asyncio.WriteTransport | None = None
+        self._pipes: list[asyncio.BaseTransport] = []
         self._received = bytearray()
         self._head: dict[str, Any] | None = None
         self._dead, self._started = asyncio.Event(), asyncio.Future[None]()
@@ -86,12 +106,16 @@ class Slot:
 
     def forget(self, number: int) -> None:
         """The client no longer waits for the answer."""
-        if self.pending.pop(number, None) is not None and self._worker is not None:
-            self._worker.send({"verb": "forget", "number": number, "size": 0})
+        if self.pending.pop(number, None) is not None:
+            self._write(line({"verb": "forget", "number": number, "size": 0}))
 
     def _send(self, order: Order) -> None:
-        if self._worker is not None:
-            self._worker.send({**order.head, "size": len(order.data)}, order.data)
+        self._write(line({**order.head, "size": len(order.data)}) + order.data)
+
+    def _write(self, data: bytes) -> None:
+        """At once, or, where the pipe is full, as soon as the worker has read so much."""
+        if self._orders is not None and not self._orders.is_closing():
+            self._orders.write(data)
 
     async def start(self) -> None:
         """Start a worker, and wait until its models are loaded.
@@ -105,12 +129,13 @@ class Slot:
         self._head, self._reason, self._started = None, None, loop.create_future()
         self._culprits = set()
 
-        def hear(chunk: bytes) -> None:
-            with suppress(RuntimeError):  # the loop is closed: the service ends
-                loop.call_soon_threadsafe(self._hear, hear, chunk)
-
-        self._heard_by = hear
-        self._worker = Worker(self._job, module=_MODULE, hear=hear)
+        self._worker = worker = Worker(self._job, module=_MODULE, threads=False)
+        orders, answers = worker.pipes
+        _widen(orders)
+        self._orders, _ = await loop.connect_write_pipe(lambda: _Pipe(_nothing), orders)
+        reading, _ = await loop.connect_read_pipe(lambda: _Pipe(partial(self._hear, worker)), answers)
+        self._pipes = [self._orders, reading]
+        self._write(worker.job)
         await self._started
 
     async def run(self) -> None:
@@ -167,18 +192,18 @@ class Slot:
             return
         if resident_bytes(worker.pid) > self._max_bytes:
             self._reason = Crashed(f"needs more than {self._max_bytes / 1e9:.1f} GB of memory (--max-memory)")
-            worker.close()
+            self.close()
             self._dead.set()
         elif self.pending and (old := worker.overdue(self._timeout_s)):
             items = {source for one in old for source, _ in one.items}
             self._culprits = items if len(items) == 1 else set()
             self._reason = ItemTimeout(f"takes longer than {self._timeout_s:g} s (--timeout)")
-            worker.close()
+            self.close()
             self._dead.set()
 
-    def _hear(self, heard_by: object, chunk: bytes) -> None:
+    def _hear(self, worker: Worker, chunk: bytes) -> None:
         """What the worker answers; what an earlier one had left to say is of no use."""
-        if heard_by is not self._heard_by:
+        if worker is not self._worker:
             return
         if not chunk:
             self._ended()
@@ -249,8 +274,23 @@ class Slot:
 
     def close(self) -> None:
         """End the worker."""
+        for pipe in self._pipes:
+            if not pipe.is_closing():  # it has not ended by itself
+                pipe.abort() if isinstance(pipe, asyncio.WriteTransport) else pipe.close()
         if self._worker is not None:
             self._worker.close()
+
+
+def _nothing(_: bytes) -> None:
+    """A worker writes nothing where it takes orders."""
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Room in a pipe for a picture as a whole: through one of 64 KiB it goes piece by piece, from process to process."""
+    with suppress(OSError, ImportError, AttributeError):  # not on Linux, or more than this user may have
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 class Pool:
@@ -304,4 +344,5 @@ class Pool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(asyncio.to_thread(slot.close) for slot in self._slots))
+        for slot in self._slots:
+            slot.close()
