@@ -36,6 +36,7 @@ from tests.serve.service import LONG_S, Service
 
 OURS, BARE, PLAIN, LIT = "mediasift serve", "batched inference in one process", "plain FastAPI", "LitServe"
 AT_A_TIME, BATCH = 16, 8
+TIMES_PLAIN = 1.3
 MORE_S = 0.002
 
 
@@ -128,16 +129,19 @@ def measure(folder: Path, quick: bool) -> Result:
     result.timings["throughput"] = timings
     outputs = "; ".join(f"{name}: {equal(answers[OURS], answers[name], least=0.9)}" for name in (BARE, PLAIN, LIT))
     result.rows.append(Row(
-        what=f"serve, {AT_A_TIME} requests at a time", loop=versus(timings, OURS, PLAIN, 1.3),
+        what=f"serve, {AT_A_TIME} requests at a time", loop=versus(timings, OURS, PLAIN, TIMES_PLAIN),
         peer=versus(timings, OURS, LIT), limit=versus(timings, OURS, BARE, 0.8), outputs=outputs,
     ))  # fmt: skip
     one, prepared = statistics.median(served), statistics.median(alone)
     result.rows.append(Row(
         what="serve, one request after another", limit=Versus((prepared + MORE_S) / one, "predict and 2 ms", 1.0)
     ))  # fmt: skip
+    bound = available_cores() * len(bodies) / statistics.median(timings[BARE]["cpu_seconds"])
     result.facts = {
         "median of a single request": f"{one * 1e3:.2f} ms",
         "median of predict": f"{prepared * 1e3:.2f} ms",
+        "a second, if nothing but preparing and computing took time of the cores": f"{bound:.0f}",
+        f"a second, at {TIMES_PLAIN} times plain FastAPI": f"{TIMES_PLAIN * timings[PLAIN]['per_second']:.0f}",
     }
     return result
 

@@ -50,8 +50,8 @@ TESTED_IN = {
     "system/test_files": "system/lines",
     "tables/test_writers": "tables/formats tables/stored",
     "train/test_train": "cli/train train/grafting train/page train/pictures train/settings train/writing",
-    "serve/test_app": "cli/serve serve/answers serve/choices serve/engine serve/lines serve/metrics serve/requests "
-    "serve/server serve/settings serve/worker",
+    "serve/test_app": "cli/serve serve/answers serve/choices serve/engine serve/hands serve/lines serve/metrics "
+    "serve/requests serve/server serve/settings serve/worker",
     "tasks/test_detect": "tasks/objects",
     "tasks/test_embed": "engines/onnx/embedder tasks/fingerprint",
     "tasks/test_ocr": "engines/ocr/page engines/ocr/rapidocr engines/ocr/tesseract",

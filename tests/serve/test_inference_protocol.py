@@ -17,12 +17,6 @@ MODEL = "digits-lenet"
 
 
 @pytest.fixture(scope="module")
-def service():
-    with Service("-m", MODEL, "-m", "digits-forest", "--max-body-mb", "2") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def client(service: Service):
     """Triton's own, which knows nothing of us."""
     from tritonclient.http import InferenceServerClient

@@ -81,16 +81,15 @@ def test_labels_boxes_masks_and_errors_are_seen(page: Page, models: list[Path], 
     assert [one for one in page.complaints() if one["source"] != "rendering"] == []  # of reading pixels, as here
 
 
-def test_a_key_is_asked_for_on_the_page(page: Page, tmp_path: Path):
+def test_a_key_is_asked_for_on_the_page(page: Page, tmp_path: Path, locked: Service):
     from selenium.webdriver.support.ui import WebDriverWait
 
     file = save(tmp_path / "a.png", scene(40, 28, seed=1))
-    with Service("-m", "digits-lenet", env={"MEDIASIFT_API_KEY": "s3cret"}) as own:
-        page.driver.get(own.url)
-        lock = page.driver.find_element("id", "key")
-        WebDriverWait(page.driver, LONG_S).until(lambda _: lock.is_displayed())
-        page.driver.execute_script("arguments[0].value = 's3cret'; arguments[0].onchange()", lock)
-        WebDriverWait(page.driver, LONG_S).until(lambda _: page.js("document.querySelectorAll('#verb option').length"))
-        (text,) = shown(page, "classify", file)
-        assert own.post("/v1/classify", file.read_bytes(), X_API_Key="s3cret").rows[0]["label"] in text
+    page.driver.get(locked.url)
+    lock = page.driver.find_element("id", "key")
+    WebDriverWait(page.driver, LONG_S).until(lambda _: lock.is_displayed())
+    page.driver.execute_script("arguments[0].value = 's3cret'; arguments[0].onchange()", lock)
+    WebDriverWait(page.driver, LONG_S).until(lambda _: page.js("document.querySelectorAll('#verb option').length"))
+    (text,) = shown(page, "classify", file)
+    assert locked.post("/v1/classify", file.read_bytes(), X_API_Key="s3cret").rows[0]["label"] in text
     assert all("401" in one["message"] for one in page.complaints())

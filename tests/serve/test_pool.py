@@ -45,13 +45,13 @@ def test_kill_9_of_a_worker_under_load_costs_an_error_row_at_most(workers: int, 
 
 def test_a_worker_that_is_stopped_for_a_while_is_no_worker_that_stands_still(tmp_path: Path):
     good = save(tmp_path / "good.png", scene(60, 40, seed=1)).read_bytes()
-    with Service("-m", "digits-lenet", "--timeout", "3") as own, ThreadPoolExecutor(8) as clients:
+    with Service("-m", "digits-lenet", "--timeout", "1.5") as own, ThreadPoolExecutor(8) as clients:
         path = "/v1/classify?model=digits-lenet"
         expected = label(own.post(path, good).rows[0])
         (process,) = own.workers()
         os.kill(process, signal.SIGSTOP)
         asked = [clients.submit(own.post, path, good) for _ in range(8)]
-        time.sleep(4)  # longer than the time limit, which counts the worker's own time
+        time.sleep(2.5)  # longer than the time limit, which counts the worker's own time
         assert not any(one.done() for one in asked)
         os.kill(process, signal.SIGCONT)
         assert [label(one.result(LONG_S).rows[0]) for one in asked] == [expected] * 8

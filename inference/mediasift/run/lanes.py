@@ -59,15 +59,15 @@ class Lane:
 
     One at a time is computed in the calling thread, which costs nothing; several at a time in threads of their own. The
     places of their calls among the marks are those from `first_call` on; `done` is called with the items of each batch
-    and its seconds. The first item of a batch waits at most `max_wait_s` for others, if `flush` is called in time.
+    and its seconds.
     """
 
     def __init__(
         self, task: Started, *, part: str, batch_size: int, concurrency: int, first_call: int, marks: Marks,
-        stop: threading.Event, done: Callable[[Sequence[Entry], float], object], max_wait_s: float | None = None,
+        stop: threading.Event, done: Callable[[Sequence[Entry], float], object],
     ) -> None:  # fmt: skip
         self._task, self._part, self._marks, self._stop, self._done = task, part, marks, stop, done
-        self._batcher: Batcher[tuple[Entry, Any]] = Batcher(batch_size, max_wait_s=max_wait_s)
+        self._batcher: Batcher[tuple[Entry, Any]] = Batcher(batch_size)
         self._calls: queue.SimpleQueue[int] = queue.SimpleQueue()
         for call in range(first_call, first_call + concurrency):
             self._calls.put(call)
@@ -78,10 +78,6 @@ class Lane:
     def add(self, entry: Entry, prepared: Any) -> None:
         """Take an item; waits while as many batches are computed as may be."""
         self._start(self._batcher.add((entry, prepared)))
-
-    def wait_s(self) -> float | None:
-        """Seconds until `flush` is due; None while nothing waits, or may wait for ever."""
-        return self._batcher.wait_s()
 
     def flush(self) -> None:
         """Compute what waits, however little."""
@@ -100,11 +96,11 @@ class Lane:
 
     def _start(self, batch: list[tuple[Entry, Any]]) -> None:
         if batch and self._pool is None:
-            self._compute(batch)
+            self.compute(batch)
         elif batch and self._pool is not None:
             while len(self._computing) >= self._concurrency:
                 self._settle()
-            self._computing.add(self._pool.submit(self._compute, batch))
+            self._computing.add(self._pool.submit(self.compute, batch))
 
     def _settle(self) -> None:
         """Wait for one batch; what is no ItemError is raised here, in the calling thread."""
@@ -112,7 +108,8 @@ class Lane:
         for one in done:
             one.result()
 
-    def _compute(self, batch: list[tuple[Entry, Any]]) -> None:
+    def compute(self, batch: list[tuple[Entry, Any]]) -> None:
+        """Answer these, which are no more than a batch, in the calling thread."""
         started = time.perf_counter()
         call = self._calls.get()
         try:

@@ -82,7 +82,14 @@ class Api:
         seen = request.state.seen
         seen.update(verb=asked.verb, model=asked.model, pictures=len(pictures), rows=0, errors=0)
         orders = [self._one(seen, asked, picture) for picture in pictures]
-        parts: list[bytes | BaseException] = await asyncio.gather(*orders, return_exceptions=True)
+        parts: list[bytes | BaseException]
+        if len(orders) == 1:  # a task for it would cost two turns of the loop
+            try:
+                parts = [await orders[0]]
+            except MediasiftError as error:
+                parts = [error]
+        else:
+            parts = await asyncio.gather(*orders, return_exceptions=True)
         for part in parts:
             if isinstance(part, UsageError):
                 raise Refused(400, str(part))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from mediasift.rows import Row
+from mediasift.run.batches import Batcher
 from mediasift.run.lanes import WHOLE, Entry, Lane
 from mediasift.run.marks import Marks
 from mediasift.run.reading import Readers
 from mediasift.tasks.task import Started
 
-_WAITING = 64
-"""Prepared items that wait for an engine at most: the frames of a film would fill the memory."""
+Waiting = tuple[Entry, Any]
+"""An item, and what was prepared of it."""
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -37,62 +37,87 @@ class Line:
     readers: Readers | None = None
 
 
-class Engine:
-    """Threads that call an engine, each for one call at a time; a model has one, as it uses all cores by itself.
+class Call(NamedTuple):
+    """A call of an engine that may begin: its place among the marks, and what goes in."""
 
-    A batch goes as it is when nothing else is on its way, so that a lone request waits for no other; else it waits for
-    others until it is full, or its first item has waited for `max_wait_s`.
+    engine: Engine
+    place: int
+    line: Line
+    batch: list[Waiting]
+
+
+class Engine:
+    """What waits for an engine, and its calls; a model has one at a time, as it uses all cores by itself.
+
+    A batch may go when it is full, when nothing else is on its way, so that a lone request waits for no other, or when
+    its first item has waited for `max_wait_s`. `Hands` calls all but `compute` with its lock.
 
     Args:
         name: Of the model; empty for text.
         calls: Places of its calls among the marks.
         marks: Where they are noted.
         max_wait_s: See above.
-        others: Whether requests are being prepared.
         done: Called with the items of each batch and its seconds.
-        bug: Called inside the handling of an exception that no row may hide.
+
+    Attributes:
+        waiting: Items that wait.
     """
 
     def __init__(
-        self, name: str, calls: range, *, marks: Marks, max_wait_s: float, others: Callable[[], bool],
-        done: Callable[[Sequence[Entry], float], object], bug: Callable[[], object],
+        self, name: str, calls: range, *, marks: Marks, max_wait_s: float,
+        done: Callable[[Sequence[Entry], float], object],
     ) -> None:  # fmt: skip
-        self.name = name
-        self._marks, self._max_wait_s, self._others, self._done, self._bug = marks, max_wait_s, others, done, bug
-        self._queue: queue.Queue[tuple[Line, Entry, Any] | None] = queue.Queue(_WAITING)
-        for call in calls:
-            threading.Thread(target=self._work, args=(call,), daemon=True).start()
+        self.name, self.waiting = name, 0
+        self._marks, self._max_wait_s, self._done = marks, max_wait_s, done
+        self._free = list(calls)
+        self._lanes = {place: WeakKeyDictionary[Line, Lane]() for place in calls}
+        self._filling = WeakKeyDictionary[Line, Batcher[Waiting]]()
+        self._full: deque[tuple[Line, list[Waiting]]] = deque()
 
     def add(self, line: Line, entry: Entry, prepared: Any) -> None:
-        """Take an item; waits while many wait already."""
-        self._queue.put((line, entry, prepared))
+        """Take an item."""
+        if line not in self._filling:
+            self._filling[line] = Batcher(line.task.batch_size, max_wait_s=self._max_wait_s)
+        self.waiting += 1
+        if batch := self._filling[line].add((entry, prepared)):
+            self._full.append((line, batch))
 
-    def look(self) -> None:
-        """Nothing more is on its way: whatever waits may go."""
-        with contextlib.suppress(queue.Full):
-            self._queue.put_nowait(None)
+    def _longest(self) -> tuple[float, Line] | None:
+        """The batch that waits longest of those that are not full: the seconds it may still wait, and its line."""
+        waits = [(wait_s, line) for line, one in self._filling.items() if (wait_s := one.wait_s()) is not None]
+        return min(waits, key=lambda pair: pair[0], default=None)
 
-    def _work(self, call: int) -> None:
-        lanes = WeakKeyDictionary[Line, Lane]()
-        try:
-            while True:
-                self._step(call, lanes)
-        except BaseException:
-            self._bug()
+    def wait_s(self) -> float | None:
+        """Seconds until a call may begin whatever comes; None while nothing waits, or no call is free."""
+        if not self._free or not self.waiting:
+            return None
+        longest = None if self._full else self._longest()
+        return 0.0 if longest is None else longest[0]
 
-    def _step(self, call: int, lanes: WeakKeyDictionary[Line, Lane]) -> None:
-        waits = [wait_s for lane in lanes.values() if (wait_s := lane.wait_s()) is not None]
-        with contextlib.suppress(queue.Empty):
-            if (one := self._queue.get(timeout=min(waits, default=None))) is not None:
-                line, entry, prepared = one
-                if line not in lanes:
-                    lanes[line] = Lane(
-                        line.task, part=WHOLE, batch_size=line.task.batch_size, concurrency=1, first_call=call,
-                        marks=self._marks, stop=threading.Event(), done=self._done, max_wait_s=self._max_wait_s,
-                    )  # fmt: skip
-                lanes[line].add(entry, prepared)
-        is_last = self._queue.empty() and not self._others()
-        for lane in list(lanes.values()):
-            wait_s = lane.wait_s()
-            if wait_s is not None and (is_last or wait_s == 0):
-                lane.flush()
+    def begin(self, *, now: bool) -> Call | None:
+        """The call that may begin, if there is one; `now` is whether none need wait for others."""
+        if not self._free or not self.waiting:
+            return None
+        if self._full:
+            line, batch = self._full.popleft()
+        elif (longest := self._longest()) is not None and (now or longest[0] == 0):
+            line = longest[1]
+            batch = self._filling[line].rest()
+        else:
+            return None
+        self.waiting -= len(batch)
+        return Call(self, self._free.pop(), line, batch)
+
+    def compute(self, call: Call) -> None:
+        """The call, in this thread."""
+        line, lanes = call.line, self._lanes[call.place]
+        if line not in lanes:
+            lanes[line] = Lane(
+                line.task, part=WHOLE, batch_size=line.task.batch_size, concurrency=1, first_call=call.place,
+                marks=self._marks, stop=threading.Event(), done=self._done,
+            )  # fmt: skip
+        lanes[line].compute(call.batch)
+
+    def end(self, call: Call) -> None:
+        """The call is over."""
+        self._free.append(call.place)

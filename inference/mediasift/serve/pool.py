@@ -286,7 +286,7 @@ def _nothing(_: bytes) -> None:
 
 
 def _widen(pipe: IO[bytes]) -> None:
-    """Room in a pipe for a picture as a whole: through one of 64 KiB it goes piece by piece, from process to process."""
+    """Room in a pipe for a whole picture: through one of 64 KiB it goes piece by piece, from process to process."""
     with suppress(OSError, ImportError, AttributeError):  # not on Linux, or more than this user may have
         import fcntl
 

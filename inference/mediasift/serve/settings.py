@@ -38,8 +38,7 @@ class Serve(DeviceSettings, ModelRunSettings):
     workers: Annotated[int, Option("Processes that compute, each with all the models.", least=1, most=64)] = 1
     jobs: Annotated[
         int | None,
-        Option("Threads of a worker that prepare pictures; more take the cores from the model.", least=1, metavar="N",
-               default="half of its cores"),
+        Option("Pictures that a worker prepares at a time.", least=1, metavar="N", default="its cores"),
     ] = None  # fmt: skip
     max_wait_s: Annotated[
         float,

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from mediasift.run.reading import Spent, Work
 from mediasift.run.worker import PROTOCOL_ERROR, Channel, apart
 from mediasift.serve.answers import Kind, written
 from mediasift.serve.engine import Line
+from mediasift.serve.hands import Hands
 from mediasift.serve.lines import Lines, outputs_of
 from mediasift.serve.settings import Serve
 from mediasift.settings import from_json
@@ -40,6 +40,7 @@ from mediasift.sources.naming import Source
 from mediasift.system.network import forbid_sockets, no_telemetry
 
 Order = Mapping[str, Any]
+Prepared = tuple[Line, Entry, Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -55,21 +56,21 @@ class _Answer:
 
 
 class Service:
-    """Threads that prepare, and those of the engines; all of them answer."""
+    """What becomes of orders; see `Hands` for who does it."""
 
     def __init__(self, channel: Channel, settings: Serve, memory: int) -> None:
         self._channel, self._sending = channel, threading.Lock()
-        self._orders: queue.SimpleQueue[tuple[Order, bytes]] = queue.SimpleQueue()
-        self._ahead, self._counting = 0, threading.Lock()  # orders that are not with an engine yet
         self._answers: dict[int, _Answer] = {}
         self._batches: list[tuple[str, int, float]] = []
-        self._lines = Lines(settings, memory, others=lambda: self._ahead > 0, done=self._computed, bug=self._bug)
+        self._lines = Lines(settings, memory, self._computed)
+        marks = self._lines.marks
         self._send("S", {
-            "models": self._lines.facts(),
-            "marks": {"readers": self._lines.readers, "calls": self._lines.marks.calls},
+            "models": self._lines.facts(), "marks": {"readers": marks.readers, "calls": marks.calls},
         })  # fmt: skip
-        for place in range(self._lines.readers):
-            threading.Thread(target=self._work, args=(place,), daemon=True).start()
+        self._hands = Hands[tuple[Order, bytes]](
+            list(self._lines.engines.values()), readers=marks.readers, count=self._lines.hands, prepare=self._prepare,
+            bug=self._bug,
+        )  # fmt: skip
 
     def take(self, order: Order, data: bytes) -> None:
         """An order; one that a client no longer waits for is left where it is."""
@@ -77,52 +78,43 @@ class Service:
             if (answer := self._answers.pop(order["number"], None)) is not None:
                 answer.is_unwanted = True
             return
-        with self._counting:
-            self._ahead += 1
-        self._orders.put((order, data))
+        self._hands.take((order, data))
 
-    def _work(self, place: int) -> None:
+    def _prepare(self, place: int, taken: tuple[Order, bytes]) -> list[Prepared]:
+        """What is prepared of an order; all but the last of it goes to its engine in the meantime."""
+        order, data = taken
         try:
-            while True:
-                order, data = self._orders.get()
-                try:
-                    self._prepare(place, order, data)
-                except (SetupError, ItemError) as error:
-                    self._answers.pop(order["number"], None)
-                    self._send("A", {"number": order["number"], "size": 0, "refused": error_to_json(error)})
-                del data
-                with self._counting:
-                    self._ahead -= 1
-                if self._ahead == 0:
-                    self._lines.look()
-        except BaseException:
-            self._bug()
+            return self._begun(place, order, data)
+        except (SetupError, ItemError) as error:
+            self._answers.pop(order["number"], None)
+            self._send("A", {"number": order["number"], "size": 0, "refused": error_to_json(error)})
+            return []
 
-    def _prepare(self, place: int, order: Order, data: bytes) -> None:
+    def _begun(self, place: int, order: Order, data: bytes) -> list[Prepared]:
         number, verb, name = order["number"], order["verb"], order["model"]
         line = self._lines.line(verb, name, order["options"])
         content = Bytes(order["path"], data)
         answer = _Answer(line, Work(number, Source(path=order["path"], content=content)), order["kind"])
         self._answers[number] = answer
+        work, last = answer.work, list[Prepared]()
         if line.readers is None:
             tensor = self._lines.tensor(name, data, order["shape"])
-            answer.work.entries += (
+            work.entries += (
                 Entry(Place(path=""), (number, at), prepared={WHOLE: tensor[at : at + 1]}) for at in range(len(tensor))
             )
-            entries = iter(list(answer.work.entries))
+            last = [part for entry in work.entries for part in _parts(line, entry)]
         else:
-            entries = line.readers.entries(answer.work, place, Spent())
-        for entry in entries:
-            if line.readers is not None:
-                answer.work.entries.append(entry)
-            if answer.is_unwanted:
-                return
-            prepared, entry.prepared = entry.prepared, {}
-            for one in prepared.values():
+            for entry in line.readers.entries(work, place, Spent()):
                 self._lines.marks.wait(place)
-                line.engine.add(line, entry, one)
-        answer.work.ended = True
+                for one in last:
+                    self._hands.add(*one)
+                work.entries.append(entry)
+                last = _parts(line, entry)
+                if answer.is_unwanted:
+                    return []
+        work.ended = True
         self._settle(answer)
+        return last
 
     def _computed(self, entries: Sequence[Entry], seconds: float) -> None:
         """A batch is done."""
@@ -171,6 +163,12 @@ class Service:
     def _bug(self) -> None:
         self._send("B", traceback.format_exc())
         os._exit(PROTOCOL_ERROR)
+
+
+def _parts(line: Line, entry: Entry) -> list[Prepared]:
+    """What was prepared of an item, which the item does not keep."""
+    prepared, entry.prepared = entry.prepared, {}
+    return [(line, entry, one) for one in prepared.values()]
 
 
 def _rows(answer: _Answer) -> list[Row]:
