@@ -20,10 +20,10 @@ from pathlib import Path
 import click
 import psutil
 
-from benchmarks.harness import ROOT, Result, Row, Versus, alternate, mediasift, run, versus
+from benchmarks.harness import ROOT, Result, Row, Versus, alternate, mediasift, program, run, versus
 from benchmarks.material import digits, mobilenet, photographs
 
-PARTS, PROCESSES, PHOTOS = 4, 2, 572
+PARTS, PROCESSES, PHOTOS = 4, 2, 5000
 ALONE, SHARDS, CLUSTER = "one machine", f"{PARTS} parts one after the other, merged", f"--cluster local:{PROCESSES}"
 MOST = {SHARDS: 1.15, CLUSTER: 1.3}
 """How many times the seconds of one machine they may take on photographs."""
@@ -65,8 +65,10 @@ def kinds(process: psutil.Process) -> Iterator[tuple[str, psutil.Process]]:
         for one in process.children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 words = one.cmdline()
-                computes = any(word.startswith("mediasift.run.worker") for word in words)
-                yield "worker" if computes else "process of the cluster", one
+                if any(word.startswith("mediasift.run.worker") for word in words):
+                    yield "worker", one
+                elif any("multiprocessing" in word for word in words):
+                    yield "process of the cluster", one
 
 
 def watched(*words: str | Path, output: Path, keep: Path | None = None) -> Watched:
@@ -77,9 +79,9 @@ def watched(*words: str | Path, output: Path, keep: Path | None = None) -> Watch
         output: Its table.
         keep: A second name for its journal, under which it stays when the run is over.
     """
-    line = [sys.executable, "-P", "-m", "mediasift", *map(str, words), "-o", str(output), "--quiet"]
+    line = [sys.executable, "-P", "-m", "mediasift", *map(str, words), "-o", str(output)]
     journal, seen, began = output.with_name(f"{output.name}.journal.jsonl"), Watched(), time.perf_counter()
-    child = subprocess.Popen(line, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    child = subprocess.Popen(line, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)})
     process = psutil.Process(child.pid)
     while child.poll() is None:
         with contextlib.suppress(OSError):
@@ -150,7 +152,7 @@ def price(folder: Path, count: int, rounds: int, result: Result) -> None:
     parts = [folder / f"part{part}.csv" for part in range(1, PARTS + 1)]
     shards = [mediasift(*words, "--shard", f"{number}/{PARTS}", "-o", part, "--restart", models=model.parent)
               for number, part in enumerate(parts, 1)]  # fmt: skip
-    shards.append(mediasift("merge", *parts, "-o", tables[SHARDS]))
+    shards.append(program(sys.executable, "-P", "-m", "mediasift", "merge", *parts, "-o", tables[SHARDS]))
 
     def one_by_one() -> None:
         tables[SHARDS].unlink(missing_ok=True)
@@ -183,7 +185,7 @@ def measure(folder: Path, quick: bool, counts: str) -> Result:
                         ("worker, MiB", "memory of the worker")) if len(many) > 1 else ():  # fmt: skip
         limit = Versus(few[name] / most[name], f"as much as with {many[0]:,}")
         result.rows.append(Row(what=f"{label}, {many[-1]:,} small pictures", limit=limit))
-    price(folder, PHOTOS // 20 if quick else PHOTOS, 1 if quick else 5, result)
+    price(folder, PHOTOS // 20 if quick else PHOTOS, 1 if quick else 3, result)
     return result
 
 
