@@ -16,7 +16,7 @@ PACKAGE = ROOT / "inference" / "mediasift"
 
 ROOMS = (
     "errors", "items", "rows", "settings", "system", "sources", "media", "engines", "tasks", "tables", "run",
-    "compare", "evaluate", "look", "train", "serve", "bench", "provenance", "verbs", "cli", "__main__",
+    "compare", "evaluate", "look", "train", "serve", "bench", "provenance", "demo", "verbs", "cli", "__main__",
 )  # fmt: skip
 """From the ground up: a module imports only from rooms that stand before its own."""
 

@@ -24,6 +24,7 @@ TESTED_IN = {
     "compare/test_pairs": "compare/cosine compare/hamming compare/neighbours",
     "evaluate/test_coded": "evaluate/units",
     "evaluate/test_sample_page": "system/pages",
+    "demo/test_tour": "cli/demo demo/inputs demo/steps",
     "engines/vision/test_codebook": "engines/vision/codebook_server evaluate/wide",
     "engines/vision/test_codebook_chat": "engines/vision/codebook_format",
     "evaluate/test_sample": "cli/sample evaluate/sample_media evaluate/sample_reading",

@@ -36,6 +36,7 @@ OTHERS: dict[str, tuple[str, str]] = {
     "cite": ("mediasift.cli.cite", "Report what a paper needs of a table: methods, references, codebook, checklist."),
     "rerun": ("mediasift.cli.rerun", "Prove the numbers of a table on this machine, or name the first difference."),
     "look": ("mediasift.cli.look", "Make a page on which any table is looked at in a browser."),
+    "demo": ("mediasift.cli.demo", "Make a small folder of all kinds of files and try a dozen verbs on it."),
     "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
     "watch": ("mediasift.cli.watch", "Keep a table of folders in which pictures appear."),
     "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),

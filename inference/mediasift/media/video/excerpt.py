@@ -26,6 +26,7 @@ SIDE = 640
 """Longer side of a film's piece, pixels, at most."""
 
 _FILM_RATE_HZ, _SOUND_RATE_HZ = 44_100, 16_000
+_QUALITY: dict[str, Any] = {"crf": "23", "preset": "veryfast"}
 _AAC_SAMPLES = 1024
 """Of a frame of AAC."""
 
@@ -137,6 +138,19 @@ def _mp4(footage: Footage, stretch: Stretch, waveform: Waveform) -> bytes:
     return out.getvalue()
 
 
+def film(frames: Sequence[np.ndarray[Any, np.dtype[np.uint8]]], rate_hz: int) -> bytes:
+    """Frames, uint8 (H, W, 3) RGB of one even size, as an MP4 (H.264) without sound."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        height, width = frames[0].shape[:2]
+        shows = container.add_stream("libx264", rate=rate_hz, width=width, height=height, pix_fmt="yuv420p")
+        shows.options = _QUALITY
+        for image in frames:
+            container.mux(shows.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(shows.encode(None))
+    return out.getvalue()
+
+
 def _encode(container: Any, footage: Footage, numbers: Sequence[int], stretch: Stretch, waveform: Waveform) -> None:
     shows: Any = None
     tick, end = Fraction(1, 1000), -1
@@ -148,7 +162,7 @@ def _encode(container: Any, footage: Footage, numbers: Sequence[int], stretch: S
         if shows is None:
             shows = container.add_stream("libx264", rate=30, width=width, height=height, pix_fmt="yuv420p")
             shows.codec_context.time_base = tick
-            shows.options = {"crf": "23", "preset": "veryfast"}
+            shows.options = _QUALITY
         raw = av.VideoFrame.from_ndarray(np.ascontiguousarray(resize(image, shows.width, shows.height)), "rgb24")
         raw.pts, raw.time_base = max(end + 1, round((frame.time_s - stretch[0]) / tick)), tick
         end = raw.pts
