@@ -52,3 +52,17 @@ def test_what_passes_by_itself_carries_when_and_whether_it_is_due():
     error = TryAgain("busy", after_s=1.5, unpaid=True)
     assert (error.after_s, error.unpaid) == (1.5, True)
     assert errors.ConsentNeeded("no", estimate="$1").estimate == "$1"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "end"),
+    [
+        ("lable", ["path", "label"], "; did you mean label?"),
+        ("LABEL", ["path", "Label"], "; did you mean Label?"),
+        ("xyz", ["path", "label"], ""),
+        ("path", [], ""),
+        (None, ["None"], "; did you mean None?"),
+    ],
+)
+def test_the_known_name_that_is_most_like_an_unknown_one_is_named(name: object, known: list[str], end: str):
+    assert errors.did_you_mean(name, known) == end

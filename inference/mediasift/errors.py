@@ -7,7 +7,17 @@ and what to type next.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """The end of a message about an unknown name: the known one that is most like it, in any case; empty if none is."""
+    from difflib import get_close_matches  # late, as only a mistake needs it
+
+    by_case = {str(one).casefold(): one for one in known}
+    likely = get_close_matches(str(name).casefold(), by_case, 1)
+    return f"; did you mean {by_case[likely[0]]}?" if likely else ""
 
 
 class MediasiftError(Exception):

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from mediasift.errors import UsageError
+from mediasift.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +108,7 @@ class Declared:
     def _check_one(self, value: Any) -> None:
         option, shown = self.option, self.name.replace("_", " ")
         if (choices := self.choices) and value not in choices:
-            raise UsageError(f"{shown} {value!r}: must be one of {', '.join(choices)}")
+            raise UsageError(f"{shown} {value!r}: must be one of {', '.join(choices)}{did_you_mean(value, choices)}")
         if self.kind is bool and not isinstance(value, bool):
             raise UsageError(f"{shown} {value!r}: must be True or False")
         if self.kind in (int, float):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mediasift.cli import main
 from tests.pictures import save, scene
 from tests.tiny_models import mean_colour, write
 
@@ -113,3 +116,38 @@ def test_after_a_restart_the_message_names_what_continues(place: Path):
     again = info(place, "0.png", "1.png", "2.png", "-o", "out.csv")
     assert again.returncode == 0
     assert '"taken_over": 1' in (place / "out.csv.run.json").read_text()
+
+
+MISTYPED = {
+    "a command": (["clasify", "0.png"], 2, "classify"),
+    "a command of a group": (["models", "lst"], 2, "list"),
+    "an option": (["info", "0.png", "--recursve"], 2, "--recursive"),
+    "a choice": (["convert", "0.png", "-d", "d", "--to", "jgp"], 2, "jpg"),
+    "one of several choices": (["timeline", "0.png", "--with", "shots,keyframs"], 2, "keyframes"),
+    "a format": (["info", "0.png", "--format", "jsnl"], 2, "jsonl"),
+    "the end of a table's name": (["info", "0.png", "-o", "a.cvs"], 2, "csv"),
+    "a device": (["classify", "0.png", "--device", "cdua"], 2, "cuda"),
+    "a model": (["classify", "0.png", "-m", "digit-forest"], 4, "digits-forest"),
+    "a model to compare with": (["compare", "0.png", "1.png", "--method", "fashion-lennet"], 4, "fashion-lenet"),
+    "a model to fetch": (["models", "pull", "digitsforest"], 4, "digits-forest"),
+    "a layer": (["embed", "0.png", "-m", "digits-lenet", "--layer", "probabilties"], 4, "probabilities"),
+    "a column of a list": (["info", "list.csv", "--column", "paht"], 2, "path"),
+    "a column to keep": (["info", "list.csv", "--keep", "Post"], 2, "post"),
+    "a column to group by": (["evaluate", "labels.csv", "labels.csv", "--by", "acount"], 2, "account"),
+    "a column to draw by": (["sample", "labels.csv", "-n", "1", "-d", "d", "--by", "lable"], 2, "label"),
+    "a variable": (["prevalence", "labels.csv", "labels.csv", "--variable", "acount"], 2, "account"),
+    "a column of labels": (["train", "labels.csv", "-o", "a.onnx", "--label-column", "lable"], 3, "label"),
+    "a setting to sweep": (["bench", "-m", "digits-lenet", "--sweep", "bach"], 2, "batch"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTYPED)
+def test_a_mistyped_name_is_answered_with_the_name_that_was_meant(
+    place: Path, mistake: str, monkeypatch: pytest.MonkeyPatch
+):
+    (place / "labels.csv").write_text("path,label,account,score\n0.png,a,x,1\n1.png,b,y,1\n")
+    monkeypatch.chdir(place)
+    words, code, meant = MISTYPED[mistake]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == code, done.stderr
+    assert re.search(rf"(?i)did you mean .*{meant}", done.stderr.replace("\n", " ")), done.stderr

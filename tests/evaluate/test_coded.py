@@ -95,7 +95,7 @@ def test_without_a_codebook_every_other_column_is_a_variable(coded):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.jpg,,,,1,Yes,,,,,", "row 1, variable protest: 'Yes' is not one of yes, no; did you mean 'yes'?"),
+        ("a.jpg,,,,1,Yes,,,,,", "row 1, variable protest: 'Yes' is not one of yes, no; did you mean yes?"),
         ("a.jpg,,,,1,TRUE,,,,,", "variable protest: 'TRUE' is not one of yes, no"),
         ("a.jpg,,,,1,no,2,,,,", "variable size: is answered, but asked only if protest is yes"),
         ("a.jpg,,,,1,,2,,,,", "variable size: is answered, but asked only if protest is yes"),

@@ -12,7 +12,7 @@ from mediasift.bench.subject import Setup
 from mediasift.engines.onnx.onnx_file import OnnxFacts
 from mediasift.engines.onnx.providers import DEVICES, check_device
 from mediasift.engines.onnx.registry import entries
-from mediasift.errors import ProviderUnavailable, UsageError
+from mediasift.errors import ProviderUnavailable, UsageError, did_you_mean
 from mediasift.system.machine import available_cores
 from mediasift.system.optional import install_line
 
@@ -44,7 +44,8 @@ def parse_sweep(texts: Sequence[str]) -> dict[str, list[int]]:
         parts = [part.strip() for part in listed.split(",")] if listed else []
         least = 0 if name == "jobs" else 1
         if name not in SWEPT:
-            raise UsageError(f"sweep {text}: the settings to sweep over are {', '.join(SWEPT)}")
+            likely = did_you_mean(name, SWEPT)
+            raise UsageError(f"sweep {text}: the settings to sweep over are {', '.join(SWEPT)}{likely}")
         if any(not part.isdecimal() or int(part) < least for part in parts):
             raise UsageError(f"sweep {text}: the values must be whole numbers, at least {least}")
         sweep[name] = list(dict.fromkeys(map(int, parts))) or SWEPT[name]()

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from mediasift import __version__
-from mediasift.errors import MediasiftError, OutputError
+from mediasift.errors import MediasiftError, OutputError, did_you_mean
 from mediasift.run import launch
 from mediasift.system.network import no_telemetry
 from mediasift.verbs import VERBS
@@ -62,6 +62,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is about to run; its worker process begins to load what it needs meanwhile."""
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            ctx.fail(f"no command {args[0]!r}{did_you_mean(args[0], COMMANDS) or '; mediasift --help lists all'}")
         if args[0] in _AHEAD and not ctx.resilient_parsing and not {"--help", "-h"} & set(args):
             ctx.call_on_close(launch.discard)
             launch.start_ahead(args[0])

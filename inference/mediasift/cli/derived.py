@@ -131,7 +131,7 @@ def _kind(declared: Declared) -> Any:
     if option.parse is not None or (declared.is_sequence and not option.multiple):
         return click.STRING
     if declared.choices:
-        return click.Choice(declared.choices)
+        return shared.Choice(declared.choices)
     if declared.kind in (int, float):
         ranged = click.IntRange if declared.kind is int else click.FloatRange
         least, is_open = (option.least, False) if option.above is None else (option.above, True)

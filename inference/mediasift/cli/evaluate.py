@@ -12,6 +12,7 @@ import click
 
 from mediasift import verbs
 from mediasift.cli.derived import own_options
+from mediasift.cli.options import Choice
 from mediasift.errors import UsageError
 from mediasift.evaluate.error_rates import EvaluateText, TextScore
 from mediasift.evaluate.evaluation import EvaluateLabels
@@ -30,9 +31,7 @@ def table_to(row_type: type[Row]) -> Callable[[Callable[..., None]], Callable[..
     """The options that say where a table of such rows goes."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        chosen = click.option(
-            "--format", type=click.Choice(formats_for(row_type)), help="Default: by the suffix of -o."
-        )
+        chosen = click.option("--format", type=Choice(formats_for(row_type)), help="Default: by the suffix of -o.")
         output = click.option(
             "-o", "--output", type=click.Path(path_type=Path), help="Write the table here, e.g. as .csv."
         )

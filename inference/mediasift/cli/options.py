@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mediasift.errors import UsageError
+from mediasift.errors import UsageError, did_you_mean
 from mediasift.rows import Row
 from mediasift.run.table import Table
 from mediasift.system.network import VARIABLE
@@ -30,6 +30,18 @@ _OFFLINE: dict[str, Any] = {
     "is_flag": True, "expose_value": False, "is_eager": True, "callback": _go_offline,
     "help": "Open no connection; the same as MEDIASIFT_OFFLINE=1.",
 }  # fmt: skip
+
+
+class Choice(click.Choice[str]):
+    """One of some names; a mistyped one is answered with the name that was meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            raise click.BadParameter(f"{error.message}{did_you_mean(value, self.choices)}", ctx, param) from None
+
 
 offline_option = click.option("--offline", **_OFFLINE)
 """For commands that are not derived."""
@@ -53,7 +65,7 @@ def table_options(row: type[Row]) -> list[click.Parameter]:
     return [
         click.Option(["-o", "--output"], type=click.Path(path_type=Path),
                      help="Write the table here, a manifest beside it."),
-        click.Option(["--format"], type=click.Choice(formats_for(row)), help="Default: by the suffix of -o."),
+        click.Option(["--format"], type=Choice(formats_for(row)), help="Default: by the suffix of -o."),
         click.Option(["--spreadsheet-safe"], is_flag=True, help="Put a ' before text cells that begin with = + - @."),
         click.Option(["--restart"], is_flag=True, help="Begin the table of -o again instead of continuing it."),
         click.Option(["--update"], is_flag=True,

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from mediasift.errors import InputError
+from mediasift.errors import InputError, did_you_mean
 from mediasift.evaluate.units import PLACE, UNIT_COLUMNS, Unit, number_text, unit_of
 from mediasift.sources.codebook import BETWEEN, NOTHING, RESERVED, Codebook, Variable
 from mediasift.sources.labelled import split_labels
@@ -145,9 +144,7 @@ def _value(text: str, variable: Variable, where: str) -> str:
         return text
     if text.removesuffix(".0") in known:  # as pandas writes whole numbers beside empty cells
         return text.removesuffix(".0")
-    near = [one for one in known if one.casefold() == text.casefold()] or get_close_matches(text, known, 1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    raise InputError(f"{where}: {text!r} is not one of {', '.join(known)}{meant}")
+    raise InputError(f"{where}: {text!r} is not one of {', '.join(known)}{did_you_mean(text, known)}")
 
 
 def _text(cell: Any) -> str:

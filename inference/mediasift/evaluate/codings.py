@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mediasift.errors import InputError, UsageError
+from mediasift.errors import InputError, UsageError, did_you_mean
 from mediasift.evaluate.coded import Answer, Coded, read_coded
 from mediasift.evaluate.tagged import read_mapping, read_tagged
 from mediasift.evaluate.units import UNIT_COLUMNS, Unit
@@ -83,12 +83,13 @@ def chosen_variable(codings: Codings, name: str | None) -> Variable:
     Raises:
         UsageError: There is no such variable, or one must be chosen, or it is a number, which is no label.
     """
-    names = ", ".join(one.name for one in codings.variables)
+    known = [one.name for one in codings.variables]
+    names = ", ".join(known)
     chosen = [one for one in codings.variables if one.name == name or (name is None and len(codings.variables) == 1)]
     if not chosen and name is None:
         raise UsageError(f"choose one of the variables {names} with --variable")
     if not chosen:
-        raise UsageError(f"variable {name!r}: there is none; there are {names}")
+        raise UsageError(f"variable {name!r}: there is none; there are {names}{did_you_mean(name, known)}")
     if chosen[0].kind == "number":
         raise UsageError(f"variable {chosen[0].name}: is a number; this is about values")
     return chosen[0]
@@ -110,7 +111,8 @@ def verdicts(codings: Codings, variable: Variable, coder: str | None = None) -> 
         InputError: There is no such coder; no answer; or coders of a unit disagree and none of their answers prevails.
     """
     if coder is not None and coder not in codings.coders:
-        raise InputError(f"no row is by coder {coder!r}; there are {', '.join(codings.coders)}")
+        likely = did_you_mean(coder, codings.coders)
+        raise InputError(f"no row is by coder {coder!r}; there are {', '.join(codings.coders)}{likely}")
     given: dict[Unit, Counter[Answer]] = {}
     for (unit, name), row in codings.rows.items():
         if coder in (None, name):

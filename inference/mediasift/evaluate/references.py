@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
 
-from mediasift.errors import InputError, UsageError
+from mediasift.errors import InputError, UsageError, did_you_mean
 from mediasift.evaluate.labels import Prediction
 from mediasift.sources.labelled import read_labelled, split_labels
 from mediasift.sources.records import bytes_of, composed, decoded
@@ -188,7 +188,8 @@ def groups_of(result: Path, true: Truth, by: str, encoding: str | None = None) -
     """
     records = read_table(result, encoding)
     if by not in records[0]:
-        raise UsageError(f"{result}: no column {by!r} to group by; it has {', '.join(map(str, records[0]))}")
+        likely = did_you_mean(by, records[0])
+        raise UsageError(f"{result}: no column {by!r} to group by; it has {', '.join(map(str, records[0]))}{likely}")
     groups: dict[str, str] = {}
     for key, record in _keyed(result, records, true)[1]:
         if groups.setdefault(key, _text(record[by])) != _text(record[by]):

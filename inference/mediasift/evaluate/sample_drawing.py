@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from mediasift.errors import InputError, UsageError
+from mediasift.errors import InputError, UsageError, did_you_mean
 from mediasift.evaluate.units import (
     BOX,
     BOX_PX,
@@ -111,7 +111,8 @@ def read_population(
     need_columns(table, records, "path")
     names = [name for name in records[0] if name != CROP or any(record[CROP] is not None for record in records)]
     if missing := [name for name in by if name not in names]:
-        raise UsageError(f"{table}: no column {missing[0]!r} to make strata of; it has {', '.join(names)}")
+        likely = did_you_mean(missing[0], names)
+        raise UsageError(f"{table}: no column {missing[0]!r} to make strata of; it has {', '.join(names)}{likely}")
     if taken := [name for name in by if name in DESIGN]:
         raise UsageError(f"{table}: design.csv has a column {taken[0]!r} of its own; rename the table's")
     parts = part_columns(names)

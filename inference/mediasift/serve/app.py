@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mediasift.errors import ItemError, MediasiftError, UsageError
+from mediasift.errors import ItemError, MediasiftError, UsageError, did_you_mean
 from mediasift.rows import Row
 from mediasift.serve.answers import CONTENT_TYPES, Kind, joined, written
 from mediasift.serve.inference_protocol import routes
@@ -143,7 +143,9 @@ class Api:
         if len(named) > 1 or (named and verb == "ocr"):
             raise Refused(400, f"{len(named)} models are named; name one" if named[1:] else "ocr has no model")
         if named and named[0] not in known:
-            raise Refused(404, f"no model {named[0]!r} to {verb} here; there is {', '.join(known)}")
+            raise Refused(
+                404, f"no model {named[0]!r} to {verb} here; there is {', '.join(known)}{did_you_mean(named[0], known)}"
+            )
         return named[0] if named else known[0]
 
     async def listing(self, _request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mediasift.errors import UsageError
+from mediasift.errors import UsageError, did_you_mean
 from mediasift.settings import Declared, comma_separated, options
 from mediasift.tasks.model import OTHERS
 
@@ -36,7 +36,9 @@ def chosen(kind: Any, pairs: Iterable[Iterable[str]]) -> dict[str, Any]:
     known, texts = askable(kind), dict[str, list[str]]()
     for name, text in pairs:
         if name not in known:
-            raise UsageError(f"no option {name!r} here; there are {', '.join(sorted(known))}")
+            raise UsageError(
+                f"no option {name!r} here; there are {', '.join(sorted(known))}{did_you_mean(name, known)}"
+            )
         texts.setdefault(name, []).append(text)
     return {name: _value(known[name], each) for name, each in texts.items()}
 

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mediasift import __version__
-from mediasift.errors import MediasiftError
+from mediasift.errors import MediasiftError, did_you_mean
 from mediasift.serve.answers import DATATYPES, TENSORS, listed
 from mediasift.serve.requests import Picture, Refused, parsed
 
@@ -46,7 +46,10 @@ class Protocol:
     def _model(self, request: Request) -> dict[str, Any]:
         name, version = request.path_params["model"], request.path_params.get("version", _VERSION)
         if name not in self._models or version != _VERSION:
-            raise Refused(404, f"no model {name!r} of version {version} here; there is {', '.join(self._models)}")
+            likely = did_you_mean(name, [] if name in self._models else self._models)
+            raise Refused(
+                404, f"no model {name!r} of version {version} here; there is {', '.join(self._models)}{likely}"
+            )
         return self._models[name]
 
     async def server(self, _request: Request) -> Response:

@@ -23,11 +23,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
 
-from mediasift.errors import InputError
+from mediasift.errors import InputError, did_you_mean
 from mediasift.sources.records import bytes_of, composed, decoded
 from mediasift.system.optional import require
 
@@ -225,7 +224,7 @@ class _Reading:
     def _conditions(self, node: Any, earlier: Mapping[str, Variable]) -> Iterator[tuple[str, tuple[str, ...]]]:
         for name, wanted in self._pairs(node, 'ask_if, e.g. {protest: "yes"}'):
             if name not in earlier:
-                self._refuse(node, f"ask_if: no earlier variable is called {name!r}{_meant(name, earlier)}")
+                self._refuse(node, f"ask_if: no earlier variable is called {name!r}{did_you_mean(name, earlier)}")
             if earlier[name].kind not in CHOSEN:
                 self._refuse(node, f"ask_if: {name} is of kind {earlier[name].kind}; it needs one with values")
             entries = wanted.value if _is(wanted, "sequence") else [wanted]
@@ -240,7 +239,7 @@ class _Reading:
         fields = self._pairs(node, f"entries such as {needed[0]}: ...")
         for key, value in fields:
             if key not in known:
-                self._refuse(value, f"unknown entry {key!r}{_meant(key, known)}; there are {', '.join(known)}")
+                self._refuse(value, f"unknown entry {key!r}{did_you_mean(key, known)}; there are {', '.join(known)}")
         if missing := [name for name in needed if name not in dict(fields)]:
             self._refuse(node, f"{missing[0]} is missing")
         return dict(fields)
@@ -264,7 +263,7 @@ class _Reading:
     def _choice(self, node: Any, name: str, choices: Sequence[Any]) -> Any:
         text = self._text(node, name)
         if text not in choices:
-            self._refuse(node, f"{name}: {text!r} is not one of {', '.join(choices)}{_meant(text, choices)}")
+            self._refuse(node, f"{name}: {text!r} is not one of {', '.join(choices)}{did_you_mean(text, choices)}")
         return text
 
     def _text(self, node: Any, name: str, *, empty: bool = False) -> str:
@@ -282,8 +281,3 @@ class _Reading:
 
 def _is(node: Any, kind: Literal["scalar", "sequence", "mapping"]) -> bool:
     return bool(node.id == kind)
-
-
-def _meant(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    likely = get_close_matches(name, list(known), 1)
-    return f"; did you mean {likely[0]}?" if likely else ""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediasift.errors import InputError
+from mediasift.errors import InputError, did_you_mean
 from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Inputs, find_sources
 from mediasift.sources.records import JsonRecords, Records, composed, read_records
@@ -97,8 +97,10 @@ def _pictures(folder: Path, *, recursive: bool = True) -> list[Path]:
 def _from_table(records: Records | JsonRecords, data: Path, path: str, label_column: str) -> dict[Path, list[str]]:
     home, label = records.column(path), records.column(label_column)
     if home is None or label is None:
+        likely = did_you_mean(path if home is None else label_column, records.names)
         raise InputError(
             f"{data}: needs the columns {path} and {label_column}; it has {', '.join(records.names) or 'nothing'}"
+            f"{likely}"
         )
     by_file: dict[Path, list[str]] = {}
     for record in records:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mediasift.errors import InputError, UsageError
+from mediasift.errors import InputError, UsageError, did_you_mean
 from mediasift.sources.records import (
     DELIMITERS,
     JSON_LINES,
@@ -73,7 +73,9 @@ def listed_paths(
 def _column(file: Path, records: Records | JsonRecords, name: str, purpose: str) -> str:
     column = records.column(name)
     if column is None:
-        raise UsageError(f"{file}: no column {name!r}{purpose}; it has {_shown(records.names)}")
+        raise UsageError(
+            f"{file}: no column {name!r}{purpose}; it has {_shown(records.names)}{did_you_mean(name, records.names)}"
+        )
     return column
 
 

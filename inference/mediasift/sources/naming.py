@@ -16,7 +16,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from mediasift.errors import EmptyFile, InputError, ItemError, NotFound, Unreadable, Unsupported, UsageError
+from mediasift.errors import (
+    EmptyFile,
+    InputError,
+    ItemError,
+    NotFound,
+    Unreadable,
+    Unsupported,
+    UsageError,
+    did_you_mean,
+)
 from mediasift.sources import remote as _remote  # noqa: F401  (enters its addresses)
 from mediasift.sources.addresses import hidden
 from mediasift.sources.answers import answer_files
@@ -329,7 +338,8 @@ def _from_boxes(file: Path, inputs: Inputs) -> Iterator[Source]:
             continue
         seen.add(row.path)
         if missing := [name for name in inputs.keep if name not in row.record and name != ROW]:
-            raise UsageError(f"{file}: no column {missing[0]!r} to keep; it has {', '.join(row.record)}")
+            likely = did_you_mean(missing[0], row.record)
+            raise UsageError(f"{file}: no column {missing[0]!r} to keep; it has {', '.join(row.record)}{likely}")
         kept, content = row.kept(inputs.keep), _listed(row.path, file.parent, inputs)
         if inputs.boxes == "whole":
             yield Source(path=row.path, content=content, kept=kept)

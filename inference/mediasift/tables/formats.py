@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from mediasift.errors import InputError, MediasiftError, OutputError, UsageError
+from mediasift.errors import InputError, MediasiftError, OutputError, UsageError, did_you_mean
 from mediasift.rows import Row, columns
 from mediasift.sources.records import DELIMITERS, JSON_LINES, SHEETS, JsonRecords, read_records
 from mediasift.system.files import write_atomically
@@ -83,7 +83,10 @@ def format_of(output: Path | None, chosen: str | None, row_type: type[Row] = Row
     whole = [other for other in formats_for(row_type) if FORMATS[other].suffix]
     if one is None or (output is not None and not one.suffix):
         shown = output.name if output is not None and chosen is None else name
-        raise UsageError(f"{shown}: no table format; end the name in .{', .'.join(whole)}, or choose with --format")
+        likely = did_you_mean(name, whole)
+        raise UsageError(
+            f"{shown}: no table format; end the name in .{', .'.join(whole)}, or choose with --format{likely}"
+        )
     if missing := _missing(one, row_type):
         raise UsageError(f"{name}: this table has no column {missing[0]}; choose {', '.join(whole)}")
     if output is not None and output.exists() and not output.is_file():
@@ -175,4 +178,5 @@ def each_record(path: Path, name: str) -> Iterator[Record]:
 def need_columns(path: Path, records: list[Record], *names: str) -> None:
     """Raise an InputError unless the table has these columns."""
     if missing := [name for name in names if name not in records[0]]:
-        raise InputError(f"{path}: no column {missing[0]!r}; it has {', '.join(str(name) for name in records[0])}")
+        likely = did_you_mean(missing[0], records[0])
+        raise InputError(f"{path}: no column {missing[0]!r}; it has {', '.join(map(str, records[0]))}{likely}")

@@ -14,7 +14,7 @@ from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.registry import find_description, find_model
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
-from mediasift.errors import ItemError
+from mediasift.errors import ItemError, did_you_mean
 from mediasift.items import FailedItem, Place
 from mediasift.media.readers import read_source
 from mediasift.rows import Row, placed
@@ -86,7 +86,9 @@ class Model(OnnxModel):
         kind = TASKS[self.description.task]
         known = [one.name for one in options(kind) if one.name not in OTHERS]
         if unknown := [name for name in chosen if name not in known]:
-            raise TypeError(f"no option {unknown[0]!r} here; there are {', '.join(sorted(known))}")
+            raise TypeError(
+                f"no option {unknown[0]!r} here; there are {', '.join(sorted(known))}{did_you_mean(unknown[0], known)}"
+            )
         key = repr(sorted(chosen.items())) if chosen else ""
         with self._starting:
             if key not in self._started:

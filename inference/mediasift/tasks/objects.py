@@ -11,7 +11,7 @@ import numpy as np
 
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
-from mediasift.errors import UsageError
+from mediasift.errors import UsageError, did_you_mean
 from mediasift.items import Item
 from mediasift.media.pictures.encode import still_path, write_picture
 from mediasift.media.pictures.transforms import crop
@@ -94,7 +94,7 @@ def known_labels(wanted: Sequence[str], model: OnnxModel) -> tuple[list[str], li
     for label in wanted:
         alike = [label] if label in known else [one for one in known if one.casefold() == label.casefold()]
         if len(alike) != 1:
-            raise UsageError(f"label {label!r}: {model.path.name} knows {', '.join(known)}")
+            raise UsageError(f"label {label!r}: {model.path.name} knows {', '.join(known)}{did_you_mean(label, known)}")
         labels += alike
         if alike != [label]:
             notes.append(f"label {label!r} is taken as {alike[0]!r}, as {model.path.name} writes it")

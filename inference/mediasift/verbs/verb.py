@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
-from mediasift.errors import UsageError
+from mediasift.errors import UsageError, did_you_mean
 from mediasift.evaluate.counts import Counts
 from mediasift.evaluate.wide import Wide
 from mediasift.rows import Row
@@ -41,11 +41,7 @@ def verb(settings: Callable[P, object], row: type[R]) -> Callable[Concatenate[Na
 def _check_names(settings: Any, given: Iterable[str]) -> None:
     known = [declared.name for declared in options(settings)]
     if unknown := [name for name in given if name not in known]:
-        from difflib import get_close_matches  # late, as only a mistake needs it
-
-        likely = get_close_matches(unknown[0], known, 1)
-        meant = f"did you mean {likely[0]}? " if likely else ""
-        raise TypeError(f"no option {unknown[0]!r}; {meant}There are {', '.join(known)}")
+        raise TypeError(f"no option {unknown[0]!r}; there are {', '.join(known)}{did_you_mean(unknown[0], known)}")
 
 
 def _signature(settings: Any) -> inspect.Signature:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mediasift.engines.onnx.description import Colour, InputDescription, ModelDescription
 from mediasift.engines.onnx.recipe import arrange, fitted, smallest_size
 from mediasift.engines.onnx.session import OnnxModel, load_model
-from mediasift.errors import DescriptionError, InferenceFailed, InputError, ItemError
+from mediasift.errors import DescriptionError, InferenceFailed, InputError, ItemError, did_you_mean
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import decode
 from mediasift.sources.content import LocalFile
@@ -123,6 +123,7 @@ def _numbers(description: ModelDescription, labelled: Labelled) -> NDArray[np.in
     unknown = sorted(set(labelled.classes) - set(description.labels))
     raise InputError(
         f"{labelled.name}: the label {unknown[0]!r} is not one of the model's: {', '.join(description.labels[:5])} ..."
+        f"{did_you_mean(unknown[0], description.labels)}"
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from mediasift.engines.onnx.decoders import DECODERS
 from mediasift.engines.onnx.segmenters import CLASS_MAP, SEGMENTERS
-from mediasift.errors import DescriptionError
+from mediasift.errors import DescriptionError, did_you_mean
 from mediasift.media.pictures.transforms import Anchor, Fit, Resample
 
 SCHEMA = 1
@@ -205,7 +205,9 @@ def _build(kind: type[Any], data: object, prefix: str) -> object:
         raise DescriptionError(f"field {prefix.rstrip('.')}: must be an object, found {data!r:.60}")
     hints = typing.get_type_hints(kind)
     if unknown := sorted(set(data) - set(hints)):
-        raise DescriptionError(f"field {prefix}{unknown[0]}: unknown; known are {', '.join(hints)}")
+        raise DescriptionError(
+            f"field {prefix}{unknown[0]}: unknown; known are {', '.join(hints)}{did_you_mean(unknown[0], hints)}"
+        )
     for one in fields(kind):
         if one.name not in data and one.default is MISSING and one.default_factory is MISSING:
             raise DescriptionError(f"field {prefix}{one.name}: missing")
@@ -231,7 +233,9 @@ def _value(hint: Any, value: Any, name: str) -> Any:
         return None if value is None else _value(args[0], value, name)
     if origin is Literal:
         if value not in args or isinstance(value, bool):
-            raise DescriptionError(f"field {name}: {value!r:.60}; must be one of {', '.join(map(str, args))}")
+            raise DescriptionError(
+                f"field {name}: {value!r:.60}; must be one of {', '.join(map(str, args))}{did_you_mean(value, args)}"
+            )
         return value
     kind, words = _KINDS[origin or hint]
     if not isinstance(value, kind) or isinstance(value, bool):

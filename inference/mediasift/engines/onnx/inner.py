@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mediasift.engines.onnx import graphs
 from mediasift.engines.onnx.onnx_file import OnnxFacts
 from mediasift.engines.onnx.protobuf import encode
-from mediasift.errors import ModelError
+from mediasift.errors import ModelError, did_you_mean
 
 _OUTPUT = "mediasift_inner"
 
@@ -87,7 +87,9 @@ def named(facts: OnnxFacts, layer: str) -> InnerTensor:
     for node in facts.nodes:
         if node.name == layer:
             return _inner(facts, node.outputs[0])
-    raise ModelError(f"no layer {layer!r} in the graph; its last ones are {', '.join(outputs[-8:])}")
+    raise ModelError(
+        f"no layer {layer!r} in the graph; its last ones are {', '.join(outputs[-8:])}{did_you_mean(layer, outputs)}"
+    )
 
 
 def _inner(facts: OnnxFacts, name: str) -> InnerTensor:

@@ -17,7 +17,7 @@ from mediasift.engines.onnx import openvino
 from mediasift.engines.onnx.openvino import HINTS, OpenVinoSession, Precision
 from mediasift.engines.onnx.protobuf import encode
 from mediasift.engines.onnx.runtime import ort_errors, placed_nodes, runtime, session_options, share_of_nodes
-from mediasift.errors import ProviderUnavailable
+from mediasift.errors import ProviderUnavailable, did_you_mean
 from mediasift.system.machine import available_cores, cache_folder, processor
 from mediasift.system.optional import is_installed, require
 
@@ -202,7 +202,9 @@ def open_session(
         ProviderUnavailable: The device cannot run the model here; the message says what can, and what to type.
     """
     if spec not in SPECS:
-        raise ProviderUnavailable(f"device {spec!r} is unknown; there are auto, {', '.join(SPECS)}")
+        raise ProviderUnavailable(
+            f"device {spec!r} is unknown; there are auto, {', '.join(SPECS)}{did_you_mean(spec, SPECS)}"
+        )
     device = spec.partition(":")[0]
     provider = DEVICES[device]
     if not provider_is_here(device):

@@ -25,7 +25,7 @@ from mediasift.engines.onnx.registry import (
     where,
     without_package,
 )
-from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError
+from mediasift.errors import ModelError, ModelNotFound, OutputError, UsageError, did_you_mean
 from mediasift.system.locks import lock, unlock
 from mediasift.system.network import refuse_if_offline
 from mediasift.system.optional import install_line
@@ -82,7 +82,8 @@ def pull_model(
         return models_folder() / model
     entry = entries().get(model)
     if entry is None:
-        raise ModelNotFound(f"no model {model!r}; there are {', '.join([*entries(), *folders()])}")
+        names = [*entries(), *folders()]
+        raise ModelNotFound(f"no model {model!r}; there are {', '.join(names)}{did_you_mean(model, names)}")
     shipped = exported_models() / entry.file
     if _is(shipped, entry):
         _check_file(source, entry)

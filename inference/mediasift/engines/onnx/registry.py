@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from mediasift.engines.onnx.description import METADATA_KEY, SCHEMA, ModelDescription
 from mediasift.engines.onnx.onnx_file import read_facts, sha256
-from mediasift.errors import DescriptionError, ModelError, ModelNotFound
+from mediasift.errors import DescriptionError, ModelError, ModelNotFound, did_you_mean
 from mediasift.system.machine import cache_folder
 from mediasift.system.optional import install_line, package_folder
 
@@ -162,7 +162,8 @@ def find_folder(model: str | Path) -> Path:
     if Path(model).is_dir():
         return Path(model)
     if (known := folders().get(str(model))) is None:
-        raise ModelNotFound(f"{model}: no such folder, and no known model; those are {', '.join(folders())}")
+        likely = did_you_mean(model, folders())
+        raise ModelNotFound(f"{model}: no such folder, and no known model; those are {', '.join(folders())}{likely}")
     if (path := known.path) is None:
         raise ModelNotFound(
             f"the model {known.name} ({known.bytes / 1e6:,.0f} MB, {known.licence}) is not whole on this machine. "
@@ -189,6 +190,7 @@ def find_model(model: str | Path) -> Path:
     if entry is None:
         raise ModelNotFound(
             f"no model {str(model)!r}; there are {', '.join(entries())}, or type the path of an .onnx file"
+            f"{did_you_mean(model, entries())}"
         )
     if file := where(entry):
         if (size := file.stat().st_size) not in entry.sizes.values():  # cheap, and what a broken download gets wrong

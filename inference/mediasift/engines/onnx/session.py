@@ -20,7 +20,7 @@ from mediasift.engines.onnx.recipe import input_shape, smallest_size
 from mediasift.engines.onnx.registry import find_description, find_model
 from mediasift.engines.onnx.runtime import check_threads, first_line, ort_errors, share_of_nodes, sums_overflow
 from mediasift.engines.onnx.segmenters import UNBATCHED
-from mediasift.errors import DescriptionError, InferenceFailed, ModelError
+from mediasift.errors import DescriptionError, InferenceFailed, ModelError, did_you_mean
 
 _NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
 _DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "uint8": "tensor(uint8)"}
@@ -147,6 +147,7 @@ class OnnxModel(Engine):
         if wanted is not None and wanted not in names:
             raise DescriptionError(
                 f"{self.path}: field {field}: no {wanted!r} in the graph; there is {', '.join(names)}"
+                f"{did_you_mean(wanted, names)}"
             )
         return found[0] if wanted is None else found[names.index(wanted)]
 

@@ -12,7 +12,7 @@ from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.registry import find_folder
 from mediasift.engines.speech.phrases import ModelSettings, Phrase, SpeechEngine, Spoken, phrase_of
-from mediasift.errors import InferenceFailed, ModelError, UsageError
+from mediasift.errors import InferenceFailed, ModelError, UsageError, did_you_mean
 from mediasift.items import Clip
 from mediasift.system.network import no_telemetry
 from mediasift.system.optional import require
@@ -65,7 +65,9 @@ class Whisper(SpeechEngine):
             return None if len(known) > 1 else str(known[0])
         name = language.replace("_", "-").split("-")[0].lower()
         if name not in known:
-            raise UsageError(f"language {language!r}: {model} has auto, {', '.join(sorted(known))}")
+            raise UsageError(
+                f"language {language!r}: {model} has auto, {', '.join(sorted(known))}{did_you_mean(language, known)}"
+            )
         return name
 
     def phrases(self, clip: Clip) -> Sequence[Phrase]:

@@ -15,7 +15,16 @@ from typing import Annotated, Any, ClassVar
 
 from mediasift.engines.engine import Paid, PaidSettings, Resources
 from mediasift.engines.vision.tags import FEATURES, Reply, Tag, VisionEngine
-from mediasift.errors import EngineError, InferenceFailed, ItemError, MediasiftError, TryAgain, Unsupported, UsageError
+from mediasift.errors import (
+    EngineError,
+    InferenceFailed,
+    ItemError,
+    MediasiftError,
+    TryAgain,
+    Unsupported,
+    UsageError,
+    did_you_mean,
+)
 from mediasift.items import Item
 from mediasift.media.pictures.encode import ENCODERS
 from mediasift.media.pictures.transforms import resize
@@ -142,7 +151,8 @@ class Service(VisionEngine, Paid):
         """See `VisionEngine`."""
         asked = settings.features or ("labels",)
         if lacking := [name for name in asked if name not in cls.operations]:
-            raise UsageError(f"{cls.name} has no {lacking[0]}; it has {', '.join(cls.operations)}")
+            likely = did_you_mean(lacking[0], cls.operations)
+            raise UsageError(f"{cls.name} has no {lacking[0]}; it has {', '.join(cls.operations)}{likely}")
         return tuple(dict.fromkeys(asked))
 
     @classmethod
