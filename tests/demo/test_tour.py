@@ -47,8 +47,9 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A tour that Ctrl-C interrupts and the same command ends; and what it prints."""
     cwd = tmp_path_factory.mktemp("newcomer")
     begun = subprocess.Popen(
-        ASKED, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+        ASKED, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+    )  # fmt: skip
     while begun.poll() is None and not list(cwd.glob("tour/results/digits.csv*")):
         time.sleep(0.01)
     os.killpg(begun.pid, signal.SIGINT)  # as a terminal does: to the command and to what it runs
