@@ -48,7 +48,7 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     cwd = tmp_path_factory.mktemp("newcomer")
     begun = subprocess.Popen(
         ASKED, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (no threads; what runs in the background ignores it)
     )  # fmt: skip
     while begun.poll() is None and not list(cwd.glob("tour/results/digits.csv*")):
         time.sleep(0.01)
