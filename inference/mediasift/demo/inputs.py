@@ -17,7 +17,7 @@ from mediasift.media.pictures.encode import ENCODERS
 from mediasift.media.pictures.transforms import resize
 from mediasift.media.settings import PictureSettings
 from mediasift.media.video.excerpt import film
-from mediasift.sources.content import Bytes
+from mediasift.sources.memory import Bytes
 from mediasift.system.files import faults, make_folder, write_file
 
 MEDIA, REFERENCE = "media", "reference.csv"
