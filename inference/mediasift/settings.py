@@ -17,9 +17,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mediasift.errors import UsageError, did_you_mean
+
+INPUTS, WHAT, OUTPUT, MACHINE = "Inputs", "What", "Output", "Machine"
+GROUPS = (WHAT, INPUTS, OUTPUT, MACHINE)
+"""How `--help` groups options: what a verb does, with which inputs, what it writes, and what rows cost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +76,7 @@ class Declared:
         is_optional: Whether it may be None.
         default: The field's; MISSING where a value is required.
         option: What was declared.
+        group: That of the class that declares it, of `GROUPS`; OUTPUT where it writes.
     """
 
     name: str
@@ -81,6 +86,7 @@ class Declared:
     is_optional: bool
     default: Any
     option: Option
+    group: str
 
     @property
     def flag(self) -> str:
@@ -131,7 +137,15 @@ class Declared:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Base of all settings: values are checked when they are made, paths become text and lists become tuples."""
+    """Base of all settings: values are checked when they are made, paths become text and lists become tuples.
+
+    Options that `class Fetching(Settings, group=INPUTS)` declares are of that group, but not those of its subclasses.
+    """
+
+    _group: ClassVar[str] = WHAT
+
+    def __init_subclass__(cls, group: str = WHAT) -> None:
+        cls._group = group
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -158,15 +172,20 @@ def options(kind: Any) -> tuple[Declared, ...]:
 
 def _declarations(kind: Any) -> Iterator[Declared]:
     by_name = {field.name: field for field in fields(kind)}
-    order = [name for one in kind.__mro__ for name in getattr(one, "__annotations__", {}) if name in by_name]
-    for name in dict.fromkeys(order):
+    order: dict[str, type] = {}
+    for one in kind.__mro__:
+        for name in vars(one).get("__annotations__", {}):
+            if name in by_name:
+                order.setdefault(name, one)
+    for name, home in order.items():
         hint = _hints(kind)[name]
         for part in getattr(hint, "__metadata__", ()):
             if isinstance(part, Option):
-                yield _declared(name, typing.get_args(hint)[0], by_name[name], part)
+                group = OUTPUT if part.writes else vars(home).get("_group", WHAT)
+                yield _declared(name, typing.get_args(hint)[0], by_name[name], part, group)
 
 
-def _declared(name: str, hint: Any, field: Any, option: Option) -> Declared:
+def _declared(name: str, hint: Any, field: Any, option: Option, group: str) -> Declared:
     parts = [hint]
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
@@ -179,7 +198,7 @@ def _declared(name: str, hint: Any, field: Any, option: Option) -> Declared:
     kind = inner if inner in (bool, int, float) else str
     default = field.default if field.default_factory is MISSING else field.default_factory()
     several = sequence is not None
-    return Declared(name, kind, several, several and len(parts) > 1, is_optional, default, option)
+    return Declared(name, kind, several, several and len(parts) > 1, is_optional, default, option, group)
 
 
 def to_json(settings: Any, *, secrets: bool = True) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from mediasift.cli import COMMANDS, main
+from mediasift.settings import GROUPS
+from mediasift.verbs import SECTIONS, VERBS
 from tests.pictures import save, scene, solid
 from tests.tiny_models import mean_colour, write
 
@@ -190,3 +193,43 @@ def test_a_closed_output_does_not_matter_where_a_file_is_named(tmp_path: Path):
     command = f"{sys.executable} -m mediasift info a.png -o t.csv --quiet >&-"
     assert subprocess.run(["bash", "-c", command], check=False, cwd=tmp_path, env=environment()).returncode == 0
     assert (tmp_path / "t.csv").read_text().count("\n") == 2
+
+
+def sections(text: str) -> dict[str, str]:
+    """Heading of `--help` → the text below it."""
+    parts = re.split(r"^([A-Z][a-z ]+):$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_the_help_of_all_groups_verbs_and_names_each_once():
+    shown = sections(CliRunner().invoke(main, ["--help"]).stdout)
+    assert list(shown) == ["Options", *SECTIONS]
+    names = {section: re.findall(r"^  ([a-z]+) ", shown[section], re.MULTILINE) for section in SECTIONS}
+    assert sorted(name for group in names.values() for name in group) == sorted(COMMANDS)
+    for section, name in (("Before the table", "demo"), ("Tables", "ocr"), ("After the table", "agree"),
+                          ("Models and machine", "doctor")):  # fmt: skip
+        assert name in names[section]
+
+
+@pytest.mark.parametrize("name", [name for name, one in VERBS.items() if one.help])
+def test_the_help_of_a_verb_groups_its_options_by_the_class_that_declares_them(name: str):
+    shown = sections(CliRunner().invoke(main, [name, "--help"]).stdout)
+    assert list(shown) == [group for group in GROUPS if group in shown]
+    flags = {group: set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", text, re.MULTILINE)) for group, text in shown.items()}
+    for group, some in (("Inputs", {"--column", "--keep", "--shard"}), ("Output", {"--output", "--format", "--quiet"}),
+                        ("Machine", {"--jobs", "--timeout", "--offline", "--help"})):  # fmt: skip
+        assert some <= flags[group], group
+    command = main.get_command(click.Context(main), name)
+    long = {one for option in command.params for one in option.opts if one.startswith("--") and not option.hidden}
+    assert long | {"--help"} == set().union(*flags.values())
+
+
+def test_an_option_that_writes_is_about_the_output_whoever_declares_it():
+    shown = sections(CliRunner().invoke(main, ["detect", "--help"]).stdout)
+    assert "--draw" in shown["Output"]
+    assert "--labels" in shown["What"]
+    assert "--dpi" in shown["Inputs"]
+
+
+def test_a_command_with_one_group_has_plain_options():
+    assert list(sections(CliRunner().invoke(main, ["models", "show", "--help"]).stdout)) == ["Options"]

@@ -21,33 +21,46 @@ from mediasift import __version__
 from mediasift.errors import MediasiftError, OutputError, did_you_mean
 from mediasift.run import launch
 from mediasift.system.network import no_telemetry
-from mediasift.verbs import VERBS
+from mediasift.verbs import AFTER, BEFORE, MACHINES, SECTIONS, TABLES, VERBS
 
-OTHERS: dict[str, tuple[str, str]] = {
-    "train": ("mediasift.cli.train", "Teach a classifier one's own labels, from labelled pictures."),
-    "evaluate": ("mediasift.cli.evaluate", "Report how good a table is, against a table of what is true."),
-    "sample": ("mediasift.cli.sample", "Draw a random sample of a table, with a page on which people code it."),
-    "agree": ("mediasift.cli.agree", "Report how far coders agree, with intervals, and where they do not."),
+OTHERS: dict[str, tuple[str, str, str]] = {
+    "demo": ("mediasift.cli.demo", "Make a small folder of all kinds of files and try a dozen verbs on it.", BEFORE),
+    "train": ("mediasift.cli.train", "Teach a classifier one's own labels, from labelled pictures.", BEFORE),
+    "watch": ("mediasift.cli.watch", "Keep a table of folders in which pictures appear.", TABLES),
+    "evaluate": ("mediasift.cli.evaluate", "Report how good a table is, against a table of what is true.", AFTER),
+    "sample": ("mediasift.cli.sample", "Draw a random sample of a table, with a page on which people code it.", AFTER),
+    "agree": ("mediasift.cli.agree", "Report how far coders agree, with intervals, and where they do not.", AFTER),
     "prevalence": (
         "mediasift.cli.prevalence",
         "Report how often labels occur, corrected for errors by a coded sample.",
+        AFTER,
     ),
-    "merge": ("mediasift.cli.merge", "Put the tables of all parts of a run (--shard) together."),
-    "cite": ("mediasift.cli.cite", "Report what a paper needs of a table: methods, references, codebook, checklist."),
-    "rerun": ("mediasift.cli.rerun", "Prove the numbers of a table on this machine, or name the first difference."),
-    "look": ("mediasift.cli.look", "Make a page on which any table is looked at in a browser."),
-    "demo": ("mediasift.cli.demo", "Make a small folder of all kinds of files and try a dozen verbs on it."),
-    "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models."),
-    "watch": ("mediasift.cli.watch", "Keep a table of folders in which pictures appear."),
-    "bench": ("mediasift.cli.bench", "Measure how fast a model is on this machine; compare two measurements."),
-    "serve": ("mediasift.cli.serve", "Answer over HTTP: pictures in, the rows of a verb out."),
-    "doctor": ("mediasift.cli.doctor", "Report what works on this machine and what is broken."),
+    "merge": ("mediasift.cli.merge", "Put the tables of all parts of a run (--shard) together.", AFTER),
+    "cite": (
+        "mediasift.cli.cite",
+        "Report what a paper needs of a table: methods, references, codebook, checklist.",
+        AFTER,
+    ),
+    "rerun": (
+        "mediasift.cli.rerun",
+        "Prove the numbers of a table on this machine, or name the first difference.",
+        AFTER,
+    ),
+    "look": ("mediasift.cli.look", "Make a page on which any table is looked at in a browser.", AFTER),
+    "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models.", MACHINES),
+    "bench": (
+        "mediasift.cli.bench",
+        "Measure how fast a model is on this machine; compare two measurements.",
+        MACHINES,
+    ),
+    "serve": ("mediasift.cli.serve", "Answer over HTTP: pictures in, the rows of a verb out.", MACHINES),
+    "doctor": ("mediasift.cli.doctor", "Report what works on this machine and what is broken.", MACHINES),
 }
-"""Commands that are more than settings and a table → (the module whose `command` it is, what `--help` says of it)."""
+"""Commands that are more than settings and a table → (module of the `command`, its text in `--help`, its section)."""
 
 COMMANDS = {
     **{name: one.help for name, one in VERBS.items() if one.help},
-    **{name: text for name, (_, text) in OTHERS.items()},
+    **{name: text for name, (_, text, _) in OTHERS.items()},
 }
 """Command → what `--help` says of it; modules are imported when they are used."""
 
@@ -86,8 +99,10 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Help from `COMMANDS` alone, so that `--help` imports nothing heavy."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        homes = {name: OTHERS[name][2] if name in OTHERS else VERBS[name].section for name in COMMANDS}
+        for section in SECTIONS:
+            with formatter.section(section):
+                formatter.write_dl([(name, text) for name, text in COMMANDS.items() if homes[name] == section])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; say an error in one line on stderr and leave with its exit code."""

@@ -11,11 +11,12 @@ import click
 
 from mediasift.cli.derived import own_options
 from mediasift.cli.evaluate import Made, show, table_to
+from mediasift.cli.options import Command
 from mediasift.evaluate.coders import Agree, Agreement, agreed
 from mediasift.tables.formats import format_of
 
 
-@click.command(help=inspect.getdoc(Agree))
+@click.command(cls=Command, help=inspect.getdoc(Agree))
 @click.argument("coded", nargs=-1, required=True, type=click.Path(path_type=Path))
 @table_to(Agreement)
 def command(*, coded: tuple[Path, ...], output: Path | None, format: str | None, **chosen: Any) -> None:

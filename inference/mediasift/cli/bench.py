@@ -41,7 +41,7 @@ def _subcommand(settings: Any, *named: str) -> Callable[[Callable[..., None]], c
             function(progress=None if quiet else sys.stderr, **given)
 
         run = options.offline_option(click.option("--quiet", is_flag=True, help="No progress on stderr.")(run))
-        made = command.command(function.__name__, help=inspect.getdoc(settings))(run)
+        made = command.command(function.__name__, cls=options.Command, help=inspect.getdoc(settings))(run)
         arguments = [click.Argument([name]) for name in named]
         inputs = click.Argument(["inputs"], nargs=-1, required=False, metavar="[INPUT...]")
         made.params = [*arguments, inputs, *own_options(settings), *made.params]

@@ -10,11 +10,12 @@ import click
 
 from mediasift import verbs
 from mediasift.cli.derived import own_options
+from mediasift.cli.options import Command
 from mediasift.provenance.cite import Cite
 from mediasift.tables.writers import printable_text
 
 
-@click.command(help=inspect.getdoc(Cite))
+@click.command(cls=Command, help=inspect.getdoc(Cite))
 @click.argument("manifest", type=click.Path(path_type=Path))
 def command(*, manifest: Path, **chosen: Any) -> None:
     """See `Cite`."""

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from mediasift.cli.derived import own_options
+from mediasift.cli.options import Command
 from mediasift.demo.tour import PAGE, Demo, tour
 from mediasift.tables.writers import printable_text
 
 
-@click.command(help=inspect.getdoc(Demo))
+@click.command(cls=Command, help=inspect.getdoc(Demo))
 def command(**chosen: Any) -> None:
     """See `Demo`."""
     settings = Demo(**chosen)

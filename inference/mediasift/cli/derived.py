@@ -27,7 +27,7 @@ _INPUTS = (
 def command_of(name: str) -> click.Command:
     """The command of a verb."""
     settings = VERBS[name].load()
-    command = click.Command(name, callback=_callback(settings), help=f"{inspect.getdoc(settings)}\n\n{_INPUTS}")
+    command = shared.Command(name, callback=_callback(settings), help=f"{inspect.getdoc(settings)}\n\n{_INPUTS}")
     metavar = getattr(settings, "metavar", "INPUT...")
     command.params = [
         click.Argument(
@@ -113,14 +113,16 @@ def _option(declared: Declared) -> click.Option:
     option, flag = declared.option, declared.flag
     if declared.kind is bool and not declared.is_sequence and option.parse is None:
         names = f"{flag}/--no-{flag[2:]}" if declared.default is True else flag
-        return click.Option([names, declared.name], default=declared.default, show_default=declared.default is True,
-                            is_flag=True, help=option.help)  # fmt: skip
+        return shared.Grouped(
+            [names, declared.name], group=declared.group, default=declared.default,
+            show_default=declared.default is True, is_flag=True, help=option.help,
+        )  # fmt: skip
     plain = option.parse is None and not declared.is_sequence and not option.default
     default: dict[str, Any] = {"default": declared.default} if plain else {}
     if declared.default is MISSING:  # and no default is given: click takes even None for one
         default = {"required": True}
-    return click.Option(
-        [*([option.short] if option.short else []), flag, declared.name],
+    return shared.Grouped(
+        [*([option.short] if option.short else []), flag, declared.name], group=declared.group,
         type=_kind(declared), multiple=option.multiple, metavar=option.metavar or None, callback=_parsed(declared),
         show_default=option.default or default.get("default") is not None, help=option.help, **default,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import click
 
 from mediasift import verbs
 from mediasift.cli.derived import own_options
-from mediasift.cli.options import Choice
+from mediasift.cli.options import Choice, Command, Grouped
 from mediasift.errors import UsageError
 from mediasift.evaluate.error_rates import EvaluateText, TextScore
 from mediasift.evaluate.evaluation import EvaluateLabels
@@ -20,6 +20,7 @@ from mediasift.evaluate.labels import Evaluation, Measure
 from mediasift.evaluate.references import evaluated_column
 from mediasift.evaluate.report import measure_rows
 from mediasift.rows import Row
+from mediasift.settings import WHAT
 from mediasift.tables.formats import FORMATS, format_of, formats_for, write_rows
 from mediasift.tables.reports import write_report
 from mediasift.tables.writers import Form
@@ -40,10 +41,16 @@ def table_to(row_type: type[Row]) -> Callable[[Callable[..., None]], Callable[..
     return decorate
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("result", type=click.Path(path_type=Path))
 @click.argument("reference", type=click.Path(path_type=Path))
-@click.option("--plain", is_flag=True, help="Compare text without case and punctuation, as is usual for speech.")
+@click.option(
+    "--plain",
+    cls=Grouped,
+    group=WHAT,
+    is_flag=True,
+    help="Compare text without case and punctuation, as is usual for speech.",
+)
 @table_to(Measure)
 def command(
     *, result: Path, reference: Path, plain: bool, output: Path | None, format: str | None, **chosen: Any

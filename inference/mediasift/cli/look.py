@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from mediasift.cli.derived import made, own_options
+from mediasift.cli.options import Command
 from mediasift.look.settings import Look, look
 from mediasift.tables.writers import printable_text
 
 
-@click.command(help=inspect.getdoc(Look))
+@click.command(cls=Command, help=inspect.getdoc(Look))
 @click.argument("table", type=click.Path(path_type=Path), required=False)
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def command(*, table: Path | None, quiet: bool, **chosen: Any) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from mediasift.cli.options import Command
 from mediasift.run.merge import merge
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("part", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The table of all.")
 def command(*, part: tuple[Path, ...], output: Path) -> None:

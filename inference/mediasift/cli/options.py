@@ -13,6 +13,7 @@ import click
 from mediasift.errors import UsageError, did_you_mean
 from mediasift.rows import Row
 from mediasift.run.table import Table
+from mediasift.settings import GROUPS, MACHINE, OUTPUT
 from mediasift.system.network import VARIABLE
 from mediasift.tables.formats import format_of, formats_for
 from mediasift.tables.writers import printable_text
@@ -27,7 +28,7 @@ def _go_offline(ctx: click.Context, _option: click.Parameter, chosen: bool) -> N
 
 
 _OFFLINE: dict[str, Any] = {
-    "is_flag": True, "expose_value": False, "is_eager": True, "callback": _go_offline,
+    "group": MACHINE, "is_flag": True, "expose_value": False, "is_eager": True, "callback": _go_offline,
     "help": "Open no connection; the same as MEDIASIFT_OFFLINE=1.",
 }  # fmt: skip
 
@@ -43,7 +44,32 @@ class Choice(click.Choice[str]):
             raise click.BadParameter(f"{error.message}{did_you_mean(value, self.choices)}", ctx, param) from None
 
 
-offline_option = click.option("--offline", **_OFFLINE)
+class Grouped(click.Option):
+    """An option of a group of `settings.GROUPS`; those of click itself are about the output."""
+
+    def __init__(self, *args: Any, group: str = OUTPUT, **attrs: Any) -> None:
+        super().__init__(*args, **attrs)
+        self.group = group
+
+
+class Command(click.Command):
+    """A command whose `--help` shows its options in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The groups that it has, each under its name."""
+        groups: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+            if record is not None:
+                group = MACHINE if "--help" in option.opts else getattr(option, "group", OUTPUT)
+                groups[group].append(record)
+        filled = {group: records for group, records in groups.items() if records}
+        for group, records in filled.items():
+            with formatter.section(group if len(filled) > 1 else "Options"):
+                formatter.write_dl(records)
+
+
+offline_option = click.option("--offline", cls=Grouped, **_OFFLINE)
 """For commands that are not derived."""
 
 
@@ -71,7 +97,7 @@ def table_options(row: type[Row]) -> list[click.Parameter]:
         click.Option(["--update"], is_flag=True,
                      help="Add inputs to the finished table of -o: new ones, and those whose files changed since."),
         click.Option(["--retry-errors"], is_flag=True, help="Read inputs again whose rows in -o carry an error."),
-        click.Option(["--offline"], **_OFFLINE),
+        Grouped(["--offline"], **_OFFLINE),
         click.Option(["--quiet"], is_flag=True, help="No progress on stderr."),
     ]  # fmt: skip
 

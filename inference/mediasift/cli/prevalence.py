@@ -11,11 +11,12 @@ import click
 
 from mediasift.cli.derived import own_options
 from mediasift.cli.evaluate import Made, show, table_to
+from mediasift.cli.options import Command
 from mediasift.evaluate.prevalence import Prevalence, Share, shares
 from mediasift.tables.formats import format_of
 
 
-@click.command(help=inspect.getdoc(Prevalence))
+@click.command(cls=Command, help=inspect.getdoc(Prevalence))
 @click.argument("table", type=click.Path(path_type=Path))
 @click.argument("coded", nargs=-1, required=True, type=click.Path(path_type=Path))
 @table_to(Share)

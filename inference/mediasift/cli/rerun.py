@@ -11,14 +11,14 @@ import click
 from mediasift import verbs
 from mediasift.cli.derived import own_options
 from mediasift.cli.evaluate import show, table_to
-from mediasift.cli.options import offline_option
+from mediasift.cli.options import Command, offline_option
 from mediasift.provenance.recorded import read_manifest
 from mediasift.provenance.rerun import Check, Rerun
 from mediasift.tables.formats import format_of
 from mediasift.tables.writers import printable_text
 
 
-@click.command(help=inspect.getdoc(Rerun))
+@click.command(cls=Command, help=inspect.getdoc(Rerun))
 @click.argument("manifest", type=click.Path(path_type=Path))
 @offline_option
 @table_to(Check)

@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from mediasift.cli.derived import own_options
+from mediasift.cli.options import Command
 from mediasift.evaluate.sample import Sample, Sampled, sample
 from mediasift.tables.writers import printable_text
 
 _NAMED = 3
 
 
-@click.command(help=inspect.getdoc(Sample))
+@click.command(cls=Command, help=inspect.getdoc(Sample))
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def command(*, table: Path, quiet: bool, **chosen: Any) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from mediasift.cli.derived import made, own_options
-from mediasift.cli.options import offline_option
+from mediasift.cli.options import Command, offline_option
 from mediasift.serve.settings import Serve
 from mediasift.system.optional import lazily, require
 
 
-@click.command(help=inspect.getdoc(Serve))
+@click.command(cls=Command, help=inspect.getdoc(Serve))
 @offline_option
 def command(**chosen: Any) -> None:
     """See `Serve`."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from mediasift.cli.derived import command_of, made
-from mediasift.cli.options import finish, taken
+from mediasift.cli.options import Grouped, finish, taken
+from mediasift.settings import WHAT
 from mediasift.verbs import VERBS
 from mediasift.verbs.verb import table_of
 
@@ -23,7 +22,10 @@ def _run(inputs: tuple[str, ...], *, summary: bool, **chosen: Any) -> None:
 command.callback = _run
 command.params.insert(
     1,
-    click.Option(
-        ["--summary"], is_flag=True, help="One row per video: cuts per minute, mean and median length of its shots."
+    Grouped(
+        ["--summary"],
+        group=WHAT,
+        is_flag=True,
+        help="One row per video: cuts per minute, mean and median length of its shots.",
     ),
 )

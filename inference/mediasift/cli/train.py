@@ -11,12 +11,12 @@ import click
 
 from mediasift.cli.derived import made, own_options
 from mediasift.cli.evaluate import show
-from mediasift.cli.options import offline_option
+from mediasift.cli.options import Command, offline_option
 from mediasift.evaluate.labels import Measure
 from mediasift.train.settings import Train, train
 
 
-@click.command(help=inspect.getdoc(Train))
+@click.command(cls=Command, help=inspect.getdoc(Train))
 @click.argument("data", type=click.Path(path_type=Path))
 @offline_option
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mediasift.cli.derived import Usual, command_of, made, own_options
-from mediasift.cli.options import finish, taken
+from mediasift.cli.options import Command, finish, taken
 from mediasift.run.watch import Watch, WatchSettings
 from mediasift.settings import options
 from mediasift.verbs import VERBS
@@ -40,7 +40,7 @@ def _watching(name: str) -> click.Command:
         option.required |= option.name == "output"
     folder = click.Argument(["folders"], nargs=-1, required=True, metavar="FOLDER...")
     text = f"{inspect.getdoc(settings)}\n\n{inspect.getdoc(WatchSettings)}"
-    return click.Command(name, callback=run, params=[folder, *own_options(WatchSettings), *kept], help=text)
+    return Command(name, callback=run, params=[folder, *own_options(WatchSettings), *kept], help=text)
 
 
 for _name in WATCHED:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from mediasift.errors import UsageError
-from mediasift.settings import Option, Settings, options
+from mediasift.settings import MACHINE, Option, Settings, options
 from mediasift.sources.content import Content
 from mediasift.system.machine import available_cores
 
@@ -111,7 +111,7 @@ class Paid(Engine, ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenPrices(Settings):
+class TokenPrices(Settings, group=MACHINE):
     """What tokens of a language model cost, never what it answers."""
 
     price_in: Annotated[
@@ -130,7 +130,7 @@ class TokenPrices(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaidSettings(Settings):
+class PaidSettings(Settings, group=MACHINE):
     """What answers of a paid engine cost, never what they are."""
 
     paid: Annotated[

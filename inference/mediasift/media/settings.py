@@ -12,7 +12,7 @@ from mediasift.media.sound.audio import PIECE_S
 from mediasift.media.video.cuts import DEFAULT_DETECTOR, DETECTORS, MIN_SHOT_S
 from mediasift.media.video.decoder import Viewing
 from mediasift.media.video.every import parse_every, parse_s
-from mediasift.settings import Option
+from mediasift.settings import INPUTS, Option
 from mediasift.sources.settings import ListSettings
 
 DPI_OPTION = Option(
@@ -26,7 +26,7 @@ EVERY_OPTION = Option(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LockedSettings(ListSettings):
+class LockedSettings(ListSettings, group=INPUTS):
     """Files that may be encrypted."""
 
     password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = field(
@@ -35,7 +35,7 @@ class LockedSettings(ListSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmSettings(ListSettings):
+class FilmSettings(ListSettings, group=INPUTS):
     """Whole videos."""
 
     max_megapixels: Annotated[float, Option("Larger pictures end as an error row.", above=0, metavar="MEGAPIXELS")] = (
@@ -81,14 +81,14 @@ class FilmSettings(ListSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameSettings(FilmSettings):
+class FrameSettings(FilmSettings, group=INPUTS):
     """Chosen frames of videos."""
 
     every: Annotated[str | None, EVERY_OPTION] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureSettings(LockedSettings, FrameSettings):
+class PictureSettings(LockedSettings, FrameSettings, group=INPUTS):
     """Pictures, pages of PDFs, frames of videos."""
 
     every_frame: Annotated[bool, Option("All frames of animated pictures instead of the first.")] = False
@@ -113,7 +113,7 @@ class PictureSettings(LockedSettings, FrameSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartSettings(PictureSettings):
+class PartSettings(PictureSettings, group=INPUTS):
     """Pictures, or parts of them."""
 
     boxes: Annotated[
@@ -126,7 +126,7 @@ class PartSettings(PictureSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundSettings(ListSettings):
+class SoundSettings(ListSettings, group=INPUTS):
     """Sound, also that of videos."""
 
     channel: Annotated[

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, Self
 
-from mediasift.settings import Option, Settings
+from mediasift.settings import INPUTS, Option, Settings
 
 Encoding = Annotated[str | None, Option("Of lists, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")]
 """An option of all that reads lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoteSettings(Settings):
+class RemoteSettings(Settings, group=INPUTS):
     """What is fetched from addresses, how fast, and whether it is kept; what rows cost, never what they say."""
 
     allow_private: Annotated[
@@ -47,7 +47,7 @@ AS_USUAL = RemoteSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListSettings(RemoteSettings):
+class ListSettings(RemoteSettings, group=INPUTS):
     """Folders, lists and addresses."""
 
     recursive: Annotated[bool, Option("Enter folders inside folders.")] = True

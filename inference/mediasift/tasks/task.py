@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 from mediasift.engines.engine import Resources
 from mediasift.errors import ItemError
 from mediasift.rows import Row
-from mediasift.settings import Option, Settings
+from mediasift.settings import MACHINE, Option, Settings
 
 if TYPE_CHECKING:
     from mediasift.engines.onnx.session import OnnxModel
@@ -30,7 +30,7 @@ TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings(Settings):
+class RunSettings(Settings, group=MACHINE):
     """What rows cost, never what they say."""
 
     jobs: Annotated[int | None, Option("Reader threads, 0 for none.", least=0, metavar="N", default="one per core")] = (
@@ -85,7 +85,7 @@ class CountSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineRunSettings(RunSettings):
+class EngineRunSettings(RunSettings, group=MACHINE):
     """The same for verbs with an engine that computes here."""
 
     threads: Annotated[int | None, Option("Threads of the engine.", least=1, metavar="N", default="one per core")] = (
@@ -94,7 +94,7 @@ class EngineRunSettings(RunSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelRunSettings(EngineRunSettings):
+class ModelRunSettings(EngineRunSettings, group=MACHINE):
     """The same for verbs with a model that is called on batches."""
 
     batch_size: Annotated[int | None, Option("Items per model call.", least=1, metavar="N", default="the task's")] = (

@@ -9,12 +9,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+BEFORE, TABLES, AFTER, MACHINES = "Before the table", "Tables", "After the table", "Models and machine"
+SECTIONS = (BEFORE, TABLES, AFTER, MACHINES)
+"""How `mediasift --help` groups commands."""
+
 
 class Verb(NamedTuple):
-    """Where a verb's settings are, as `module:class`, and what `mediasift --help` says of it; nothing: Python alone."""
+    """Where a verb's settings are, as `module:class`, and what `mediasift --help` says of it, in which section.
+
+    One without help is Python's alone.
+    """
 
     settings: str
     help: str = ""
+    section: str = TABLES
 
     def load(self) -> Any:
         """The class of its settings."""
@@ -27,7 +35,9 @@ VERBS: dict[str, Verb] = {
     "info": Verb(
         "mediasift.tasks.info:Inform", "Report format, size, duration, date and place of files, from their headers."
     ),
-    "convert": Verb("mediasift.tasks.convert:Convert", "Change size, colours, position and format of pictures."),
+    "convert": Verb(
+        "mediasift.tasks.convert:Convert", "Change size, colours, position and format of pictures.", BEFORE
+    ),
     "compare": Verb("mediasift.compare.settings:Compare", "Report how similar pictures are to each other."),
     "duplicates": Verb("mediasift.compare.settings:Duplicates", "Find pictures that are the same, or nearly."),
     "search": Verb("mediasift.compare.settings:Search", "Find the pictures that are most like a given one."),

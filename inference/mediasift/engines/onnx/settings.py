@@ -11,13 +11,13 @@ from mediasift.engines.onnx.providers import DEVICES, SPECS
 from mediasift.engines.onnx.registry import DEFAULT_CLASSIFIER
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import DescriptionError, UsageError
-from mediasift.settings import Option, Settings
+from mediasift.settings import MACHINE, Option, Settings
 
 MODEL_OPTION = Option("Name of a model, or an .onnx file; in Python also a loaded model.", short="-m", metavar="MODEL")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceSettings(Settings):
+class DeviceSettings(Settings, group=MACHINE):
     """Where a model runs."""
 
     device: Annotated[
