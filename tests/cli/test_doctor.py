@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from mediasift.cli import main
 from mediasift.run import doctor
+from mediasift.system.optional import install_line
 
 
 def test_doctor_is_content_here():
@@ -35,7 +36,15 @@ def test_a_wrong_model_is_broken_and_the_exit_code_1(tmp_path: Path, monkeypatch
 
 def test_every_extra_is_named():
     extras = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
-    of_devices_and_groups = {"all", "training", "dev", "openvino"}
+    of_devices_and_groups = {"all", "training", "dev", "docs", "openvino"}
     assert {extra for extra, _ in doctor._OPTIONAL.values()} == set(
         extras["optional-dependencies"]
     ) - of_devices_and_groups
+
+
+def test_a_missing_extra_is_named_with_what_it_gives_and_the_line_to_type(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "_OPTIONAL", {"no_such_package_here": ("ocr", "read text with Tesseract")})
+    done = CliRunner().invoke(main, ["doctor"], catch_exceptions=False)
+    (line,) = [line for line in done.stdout.splitlines() if " extra ocr" in line]
+    assert line.startswith("info ")
+    assert line.endswith(f"to read text with Tesseract, type: {install_line('ocr')}")

@@ -220,7 +220,8 @@ def test_the_help_of_a_verb_groups_its_options_by_the_class_that_declares_them(n
                         ("Machine", {"--jobs", "--timeout", "--offline", "--help"})):  # fmt: skip
         assert some <= flags[group], group
     command = main.get_command(click.Context(main), name)
-    long = {one for option in command.params for one in option.opts if one.startswith("--") and not option.hidden}
+    seen = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    long = {one for option in seen for one in option.opts if one.startswith("--")}
     assert long | {"--help"} == set().union(*flags.values())
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mediasift.engines.onnx.providers import DEVICES
 from mediasift.errors import MissingPackage
 from mediasift.system.optional import install_line, is_installed, lazily, require
+from tests.test_layers import PACKAGE
 
 
 def test_a_missing_package_names_the_line_to_type():
@@ -73,3 +75,11 @@ def test_a_lazy_module_is_imported_with_the_first_of_its_names(tmp_path: Path, m
     assert heavy.value == 7
     with pytest.raises(AttributeError):
         _ = heavy.nothing
+
+
+def test_every_hint_names_the_line_that_installs_from_where_it_was_installed():
+    for file in PACKAGE.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "mediasift[" not in text or file.name == "optional.py", f"{file}: use install_line"
+    assert DEVICES["openvino"].install == install_line("openvino")
+    assert DEVICES["cuda"].install.endswith("(the two overwrite each other)")

@@ -19,7 +19,7 @@ from mediasift.engines.onnx.protobuf import encode
 from mediasift.engines.onnx.runtime import ort_errors, placed_nodes, runtime, session_options, share_of_nodes
 from mediasift.errors import ProviderUnavailable, did_you_mean
 from mediasift.system.machine import available_cores, cache_folder, processor
-from mediasift.system.optional import is_installed, require
+from mediasift.system.optional import install_line, is_installed, require
 
 __all__ = ["DEVICES", "SPECS", "check_device", "open_session", "ort_errors", "precision_of",
            "provider_is_here", "runtime", "session_options"]  # fmt: skip
@@ -46,7 +46,8 @@ class Provider:
 
     Attributes:
         name: As ONNX Runtime calls it.
-        install: What to type when it is missing.
+        package: What to type when it is missing; empty where an extra brings it.
+        extra: Which of mediasift's does.
         options: Its options for a setting.
         precisions: That can be asked for, as in `openvino:float32`.
         usual: The one to compute in where none is asked for; None leaves it alone.
@@ -56,13 +57,19 @@ class Provider:
     """
 
     name: str
-    install: str
+    package: str = ""
+    extra: str = ""
     options: Callable[[Setting], Mapping[str, str]] = field(default=lambda _: {})
     precisions: tuple[Precision, ...] = ()
     usual: Callable[[], Precision | None] = field(default=lambda: None)
     plugin: str = ""
     alone: str = ""
     prepare: Callable[[Any], object] = field(default=lambda _: None)
+
+    @property
+    def install(self) -> str:
+        """What to type when it is missing, here."""
+        return self.package or install_line(self.extra)
 
 
 @cache
@@ -135,22 +142,22 @@ def _without_patterns(options: Any) -> None:
 _GPU = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]' (the two overwrite each other)"
 
 DEVICES: dict[str, Provider] = {
-    "cpu": Provider(name="CPUExecutionProvider", install="pip install onnxruntime"),
+    "cpu": Provider(name="CPUExecutionProvider", package="pip install onnxruntime"),
     "openvino": Provider(
-        name="OpenVINOExecutionProvider", install="pip install 'mediasift[openvino]'", options=_openvino_options,
+        name="OpenVINOExecutionProvider", extra="openvino", options=_openvino_options,
         precisions=("float32", "bfloat16", "float16"), usual=openvino.usual_precision, plugin="onnxruntime_ep_openvino",
         alone=openvino.PACKAGE, prepare=lambda _: _register_openvino(),
     ),
     "cuda": Provider(
-        name="CUDAExecutionProvider", install=_GPU, options=lambda _: {"use_tf32": "0"}, prepare=_load_nvidia,
+        name="CUDAExecutionProvider", package=_GPU, options=lambda _: {"use_tf32": "0"}, prepare=_load_nvidia,
     ),
     "tensorrt": Provider(
-        name="TensorrtExecutionProvider", install=_GPU, options=_tensorrt_options, precisions=("float16", "bfloat16"),
+        name="TensorrtExecutionProvider", package=_GPU, options=_tensorrt_options, precisions=("float16", "bfloat16"),
         prepare=_load_nvidia,
     ),
-    "coreml": Provider(name="CoreMLExecutionProvider", install="pip install onnxruntime (on macOS)"),
+    "coreml": Provider(name="CoreMLExecutionProvider", package="pip install onnxruntime (on macOS)"),
     "directml": Provider(
-        name="DmlExecutionProvider", install="pip install onnxruntime-directml (on Windows)", prepare=_without_patterns,
+        name="DmlExecutionProvider", package="pip install onnxruntime-directml (on Windows)", prepare=_without_patterns,
     ),
 }  # fmt: skip
 """Device on the command line → provider. What `auto` means stands in `engines.onnx.choice`."""
@@ -264,7 +271,7 @@ def _session(model: str | bytes, options: Any, provider: Provider, own: dict[str
         raise ProviderUnavailable(
             f"device {device} is installed, but {provider.name} finds no hardware it can use here "
             f"({processor()}): Intel's plug-in takes Intel processors only. Use --device cpu, or get OpenVINO's own "
-            f"runtime: pip install 'mediasift[{openvino.EXTRA}]'"
+            f"runtime: {install_line(openvino.EXTRA)}"
         )
     options.add_provider_for_devices(processors[:1], own)
     return ort.InferenceSession(model, options)

@@ -160,5 +160,5 @@ def pillow_reads(name: str) -> bool:
 
 def _register_heif() -> None:
     if not is_installed("pillow_heif"):
-        raise Unsupported("HEIC/HEIF needs a decoder; type: pip install 'mediasift[heic]'")
+        raise Unsupported("HEIC/HEIF needs the extra heic; mediasift doctor shows the line that installs it here")
     require("pillow_heif", extra="heic").register_heif_opener()

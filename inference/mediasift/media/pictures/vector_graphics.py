@@ -144,7 +144,7 @@ def rasterised(data: bytes, *, max_megapixels: float) -> bytes:
         TooLarge: More pixels than the limit, in the drawing or in a picture inside it.
     """
     if not (is_installed("resvg_py") and is_installed("font_roboto")):
-        raise Unsupported("SVG needs a renderer; type: pip install 'mediasift[svg]'")
+        raise Unsupported("SVG needs the extra svg; mediasift doctor shows the line that installs it here")
     drawing = _Drawing(data)
     if drawing.references:
         raise Unsupported(f"SVG that refers to another file ({drawing.references[0][:60]!r}); other files are not read")
