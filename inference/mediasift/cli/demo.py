@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,7 +25,7 @@ def command(**chosen: Any) -> None:
         if taken.message:
             click.echo(printable_text(taken.message), err=True)
             raise click.exceptions.Exit(taken.exit_code or 1)
-    click.echo(f"Open {settings.directory}/{PAGE} in a browser; for your own files: mediasift --help", err=True)
+    click.echo(f"Open {Path(settings.directory, PAGE)} in a browser; for your own files: mediasift --help", err=True)
 
 
 command.params = own_options(Demo)
