@@ -70,7 +70,7 @@ def test_exit_code_1_when_rows_carry_errors(photos: str, model: str):
         (["classify", "PHOTOS", "-m", "resnet50-v1-12"], 4, "102.6 MB, Apache-2.0"),
         (["classify", "PHOTOS", "-m", "MODEL", "--device", "coreml"], 4, "device coreml is not installed"),
         (["classify", "PHOTOS", "-m", "MODEL", "-o", "no/such/out.csv"], 6, "does not exist"),
-        (["nonsense"], 2, "No such command"),
+        (["nonsense"], 2, "no command 'nonsense'"),
     ],
 )
 def test_exit_codes_and_messages(arguments, code, message, photos, model, tmp_path, monkeypatch):

@@ -140,7 +140,7 @@ def test_values_that_cannot_be_are_refused_when_settings_are_made(values, messag
         (lambda: ms.classify(5), "a path .*, a uint8 array .*; or several of them, as a list; not int"),
         (lambda: ms.classify(["a.png", None]), "each must be a path .*; not NoneType"),
         (lambda: ms.classify("a.png", topp=3), "no option 'topp'; there are .*; did you mean top"),  # type: ignore[call-arg]
-        (lambda: ms.convert("a.png", "out", foo=3), "no option 'foo'; There are directory, "),  # type: ignore[call-arg]
+        (lambda: ms.convert("a.png", "out", foo=3), "no option 'foo'; there are directory, "),  # type: ignore[call-arg]
     ],
 )
 def test_type_errors_say_what_is_taken(call, message: str):

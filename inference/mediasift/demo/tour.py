@@ -93,7 +93,9 @@ def _hashes(folder: Path) -> dict[str, str]:
     """Name → SHA-256 of each made file."""
     with faults(folder):
         files = [one for one in sorted((folder / MEDIA).rglob("*")) if not one.is_dir()]
-        return {one.relative_to(folder).as_posix(): LocalFile(one).sha256()[1] for one in (*files, *folder.glob(REFERENCE))}
+        return {
+            one.relative_to(folder).as_posix(): LocalFile(one).sha256()[1] for one in (*files, *folder.glob(REFERENCE))
+        }
 
 
 def _changed(folder: Path, shown: str) -> str:
