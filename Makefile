@@ -24,7 +24,7 @@ check:
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m compileall -q inference tests # once: the tests start hundreds of processes
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
 
 format:
 	$(BIN)/ruff format .

@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("MEDIASIFT_CI", "")
 """`1`: nothing may be skipped. `fetched`: only what needs test data that `tests.fetch_data` cannot fetch."""
 
+WHOLE = bool(os.environ.get("MEDIASIFT_EXAMPLES"))
+"""As in the nightly run, what takes long is tried whole; else a sample of it."""
+
 settings.register_profile(
     "mediasift",
     deadline=None,  # a busy machine is no failure
@@ -37,8 +40,24 @@ def skip(reason: str, *, lacks_data: bool = False) -> NoReturn:
     pytest.skip(reason)
 
 
+LONG = [
+    "train/test_train", "tasks/test_ocr", "tasks/test_transcribe", "tasks/test_tag", "training/test_resnet50",
+    "cli/test_no_surprises", "cli/test_mistakes", "run/test_supervisor", "media/video/test_determinism",
+    "run/test_killed", "engines/vision/test_codebook", "run/test_crash", "training/test_fashion_mlp",
+    "training/test_lite0_keras", "cli/test_main", "sources/test_remote", "run/test_watch", "test_growth",
+    "provenance/test_rerun", "tasks/test_classify", "run/test_memory", "media/video/test_stretches", "cli/test_bench",
+]  # fmt: skip
+"""Files of tests that take long, the longest first; begun last, one of them would leave the other processes idle."""
+
+
+def _place(item: pytest.Item) -> int:
+    name = item.path.relative_to(ROOT / "tests").with_suffix("").as_posix()
+    return LONG.index(name) if name in LONG else len(LONG)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs an accelerator is left out, unless asked for: `pytest -m gpu`, or all with MEDIASIFT_GPU=1."""
+    """Long files first. What needs an accelerator is left out, unless asked for: `pytest -m gpu`, MEDIASIFT_GPU=1."""
+    items.sort(key=_place)
     if os.environ.get("MEDIASIFT_GPU") != "1" and "gpu" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("gpu")]
         config.hook.pytest_deselected(items=left_out)

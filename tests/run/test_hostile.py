@@ -15,11 +15,12 @@ from mediasift.items import FailedItem
 from mediasift.media.pictures import images
 from mediasift.media.pictures.images import decode
 from mediasift.tasks.classify import Classification
+from tests.conftest import WHOLE
 from tests.mutants import PER_FOLDER, bombs, mutant, seeds, write_mutants
 from tests.pictures import save, scene
 from tests.tiny_models import mean_colour, write
 
-MUTANTS = 5000
+MUTANTS = 5000 if WHOLE else 2000
 TIMEOUT_S = 20
 MOST_BYTES = 1e9
 MOST_S = 25

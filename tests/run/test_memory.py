@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import mediasift as ms
+from tests.conftest import WHOLE
 from tests.memory import MOST_BYTES, costs, narrow, over
 from tests.mutants import seeds
 from tests.tiny_models import mean_colour, write
 
-MUTANTS = 100
+MUTANTS = 100 if WHOLE else 20
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a peak of a moment")
 

@@ -132,14 +132,14 @@ def test_no_two_paths_share_a_place():
 
 
 def test_no_two_places_in_no_two_sources_share_a_file():
-    """Copies, stills and texts: each picture, page and frame of 10,000 sources has a file of its own."""
+    """Copies, stills and texts: each picture, page and frame of 2,000 sources has a file of its own."""
     content, image, pages, frames = (
         LocalFile(Path("x")),
         np.zeros((1, 1, 3), np.uint8),
         (None, 2),
         ((None, None), (1, 0.0), (2, 61.5)),
     )
-    paths = some_paths(10_000, "", ".png", ".jpg")
+    paths = some_paths(2_000, "", ".png", ".jpg")
     places = [
         Item(path=path, page=page, frame=frame, time_s=time, image=image, original_size=(1, 1), content=content)
         for path in paths for page in pages for frame, time in (frames if page is None else frames[:1])

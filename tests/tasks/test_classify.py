@@ -181,11 +181,11 @@ def test_imagenet_accuracy_from_arrays_and_with_the_registrys_description(test_d
 
 
 def test_reduced_decoding_costs_no_accuracy(test_data: Path, mobilenet: Path, tmp_path: Path):
-    """Every second photo, enlarged so that nearly all are decoded at half scale: within two points, one of 72."""
+    """Every third photo, enlarged so that nearly all are decoded at half scale: within one of 48."""
     model = ms.load_model(mobilenet)
     right = {"full": 0, "reduced": 0}
     reduced = 0
-    photos = sorted((test_data / "imagenet-photos").iterdir())[::2]
+    photos = sorted((test_data / "imagenet-photos").iterdir())[::3]
     for path in photos:
         picture = cv2.imread(str(path))
         factor = 1600 / max(picture.shape)
@@ -197,8 +197,8 @@ def test_reduced_decoding_costs_no_accuracy(test_data: Path, mobilenet: Path, tm
         (full_row,), (reduced_row,) = (ms.classify(source, model=model, jobs=0) for source in (whole, file))
         right["full"] += full_row.label_id == wordnet_id(path.name)
         right["reduced"] += reduced_row.label_id == wordnet_id(path.name)
-    assert reduced > 60
-    assert right["reduced"] / len(photos) >= right["full"] / len(photos) - 0.021
+    assert reduced > 40
+    assert right["reduced"] >= right["full"] - 1
 
 
 def test_the_nine_orientations_get_one_label(test_data: Path, mobilenet: Path, tmp_path: Path):

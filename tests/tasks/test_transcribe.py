@@ -125,7 +125,7 @@ def test_a_truncated_mp3_is_transcribed_as_far_as_it_goes(test_data: Path, tmp_p
     assert "fellow" in said(list(ms.transcribe(tmp_path / "cut.mp3")))
 
 
-def test_an_hour_of_sound_needs_no_more_memory_than_five_minutes(tmp_path: Path):
+def test_long_sound_needs_no_more_memory_than_short(tmp_path: Path):
     """The whole way with an engine that understands nothing; ten hours are in benchmarks/bench_speech_memory.py."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "inference"), str(ROOT)])}
 
@@ -135,10 +135,10 @@ def test_an_hour_of_sound_needs_no_more_memory_than_five_minutes(tmp_path: Path)
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
         return json.loads(done.stdout)
 
-    short, long = transcribed(300), transcribed(3600)
-    assert (short["heard_s"], long["heard_s"]) == (300, 3600)
+    short, long = transcribed(120), transcribed(1500)
+    assert (short["heard_s"], long["heard_s"]) == (120, 1500)
     assert long["rows"] > 10 * short["rows"]
-    assert long["peak_mib"] < short["peak_mib"] + 20  # measured: 4 more; the hour is 230 MiB of floats
+    assert long["peak_mib"] < short["peak_mib"] + 20  # measured: 4 more; all of it is 92 MiB of floats
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,9 @@ def test_the_shipped_network_says_where_it_comes_from(fashion_mnist: Dataset):
 
 
 @pytest.mark.usefixtures("tensorflow")
-def test_five_epochs_reach_83_percent(test_data: Path, fashion_mnist: Dataset, tmp_path: Path):
-    output = tmp_path / "five.onnx"
-    done = call("--data", test_data / "fashion-mnist", "--epochs", "5", "--optimizer", "sgd", "-o", output)
+def test_two_epochs_reach_78_percent(test_data: Path, fashion_mnist: Dataset, tmp_path: Path):
+    output = tmp_path / "two.onnx"
+    done = call("--data", test_data / "fashion-mnist", "--epochs", "2", "--optimizer", "sgd", "-o", output)
     assert done.exit_code == 0, done.stderr
     assert "266610 parameters" in done.stdout
     difference = re.search(r"all 10000 labels equal, scores within (\S+)", done.stdout)
@@ -84,7 +84,7 @@ def test_five_epochs_reach_83_percent(test_data: Path, fashion_mnist: Dataset, t
     assert list(tmp_path.iterdir()) == [output]
     model = ms.load_model(output)
     assert read_facts(output).parameters == PARAMETERS
-    assert accuracy(model, fashion_mnist) >= 0.83
+    assert accuracy(model, fashion_mnist) >= 0.78
     assert model.description.metrics["test_accuracy"] == pytest.approx(accuracy(model, fashion_mnist), abs=2e-4)
 
 

@@ -57,8 +57,8 @@ def unknown_operator() -> bytes:
     return model([node("NoSuchOperator", ("x",), ("y",))], [X], [Y], metadata=DESCRIBED)
 
 
-def a_million_nodes() -> bytes:
-    return model([node("Abs", ("x",), ("y",))] * 1_000_000, [X], [Y], metadata=DESCRIBED)
+def too_many_nodes() -> bytes:
+    return model([node("Abs", ("x",), ("y",))] * 200_001, [X], [Y], metadata=DESCRIBED)
 
 
 def missing_input() -> bytes:
@@ -83,7 +83,7 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "wrong types": wrong_types,
     "custom operator": custom_operator,
     "unknown operator": unknown_operator,
-    "a million nodes": a_million_nodes,
+    "too many nodes": too_many_nodes,
     "missing input": missing_input,
     "nested": nested,
     "data above": lambda: external("../secret"),
