@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -163,7 +163,7 @@ def _check(output: Path, settings: Train, data: Path) -> None:
 
 def _shared(settings: Train, task: Any) -> Any:
     """A task that runs as these settings say."""
-    names = set(ModelRunSettings.__dataclass_fields__) | set(DeviceSettings.__dataclass_fields__)
+    names = {field.name for kind in (ModelRunSettings, DeviceSettings) for field in fields(kind)}
     return replace(task, **{name: getattr(settings, name) for name in names})
 
 
