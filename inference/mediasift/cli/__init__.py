@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from mediasift import __version__
 from mediasift.errors import MediasiftError, OutputError, did_you_mean
@@ -103,6 +104,11 @@ class Commands(click.Group):
         for section in SECTIONS:
             with formatter.section(section):
                 formatter.write_dl([(name, text) for name, text in COMMANDS.items() if homes[name] == section])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands from `COMMANDS` alone, so that a shell need not wait for all of them to be imported."""
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; say an error in one line on stderr and leave with its exit code."""

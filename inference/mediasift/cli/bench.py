@@ -13,6 +13,7 @@ from mediasift import verbs
 from mediasift.bench.report import compared_lines, lines, load_lines
 from mediasift.bench.settings import BenchSettings, CompareSettings, LoadSettings
 from mediasift.cli import options
+from mediasift.cli.completion import files
 from mediasift.cli.derived import Usual, own_options
 
 EXIT_CODES = {"slower": 1, "undecided": 7}
@@ -43,7 +44,7 @@ def _subcommand(settings: Any, *named: str) -> Callable[[Callable[..., None]], c
         run = options.offline_option(click.option("--quiet", is_flag=True, help="No progress on stderr.")(run))
         made = command.command(function.__name__, cls=options.Command, help=inspect.getdoc(settings))(run)
         arguments = [click.Argument([name]) for name in named]
-        inputs = click.Argument(["inputs"], nargs=-1, required=False, metavar="[INPUT...]")
+        inputs = click.Argument(["inputs"], nargs=-1, required=False, metavar="[INPUT...]", shell_complete=files)
         made.params = [*arguments, inputs, *own_options(settings), *made.params]
         return made
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from mediasift.cli import options as shared
+from mediasift.cli.completion import completion_of, files
 from mediasift.engines.engine import PaidSettings
 from mediasift.errors import ConsentNeeded, UsageError
 from mediasift.run.estimate import Estimated
@@ -35,6 +36,7 @@ def command_of(name: str) -> click.Command:
             nargs=-1 if metavar.endswith("...") else 1,
             required=not hasattr(settings, "boxes"),
             metavar=metavar,
+            shell_complete=files,
         ),
         *own_options(settings),
         *shared.table_options(settings.row),
@@ -124,6 +126,7 @@ def _option(declared: Declared) -> click.Option:
     return shared.Grouped(
         [*([option.short] if option.short else []), flag, declared.name], group=declared.group,
         type=_kind(declared), multiple=option.multiple, metavar=option.metavar or None, callback=_parsed(declared),
+        shell_complete=completion_of(declared),
         show_default=option.default or default.get("default") is not None, help=option.help, **default,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ import click
 
 from mediasift import verbs
 from mediasift.cli import options
+from mediasift.cli.completion import models
 from mediasift.cli.derived import own_options
 from mediasift.engines.onnx.checking import Check
 from mediasift.engines.onnx.describe_settings import DescribeSettings
@@ -34,7 +35,7 @@ def list_() -> None:
 
 
 @command.command()
-@click.argument("model")
+@click.argument("model", shell_complete=models)
 @click.option("--layers", is_flag=True, help="Also list every layer with weights.")
 def show(model: str, *, layers: bool) -> None:
     """Show a model's labels, recipe, parameters, origin and scores."""
@@ -62,7 +63,7 @@ def verify() -> None:
 
 
 @command.command("pull")
-@click.argument("model")
+@click.argument("model", shell_complete=models)
 @click.option("--from", "source", metavar="FILE|URL", help="Take it from here; its bytes must be the registered ones.")
 @click.option(
     "--timeout",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mediasift.cli.completion import folders
 from mediasift.cli.derived import Usual, command_of, made, own_options
 from mediasift.cli.options import Command, finish, taken
 from mediasift.run.watch import Watch, WatchSettings
@@ -38,7 +39,7 @@ def _watching(name: str) -> click.Command:
     kept = [one for one in derived.params if one.name not in _NEEDLESS]
     for option in kept:
         option.required |= option.name == "output"
-    folder = click.Argument(["folders"], nargs=-1, required=True, metavar="FOLDER...")
+    folder = click.Argument(["folders"], nargs=-1, required=True, metavar="FOLDER...", shell_complete=folders)
     text = f"{inspect.getdoc(settings)}\n\n{inspect.getdoc(WatchSettings)}"
     return Command(name, callback=run, params=[folder, *own_options(WatchSettings), *kept], help=text)
 
