@@ -1,11 +1,21 @@
 from __future__ import annotations
 
 import io
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from mediasift.system.progress import Progress, Transfer
+from tests.conftest import ROOT
+from tests.pictures import save, scene
 
 
 @pytest.fixture
@@ -63,3 +73,43 @@ def test_without_a_stream_nothing_is_shown(clock: list[float]):
     counted.advance(1)
     assert (counted.done, counted.errors) == (1, 1)
     counted.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX systems")
+def test_a_terminal_has_a_bar_with_rate_and_time_left_and_a_command_leaves_it_clean(tmp_path: Path):
+    import termios  # only POSIX has it
+
+    for number in range(40):
+        save(tmp_path / f"{number}.png", scene(8, 8, seed=number))
+    leader, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
+    shown = bytearray()
+    reader = threading.Thread(target=lambda: shown.extend(_all_of(leader)))
+    reader.start()
+    with os.fdopen(terminal, "w") as stream:
+        bar = Progress(stream, 3)
+        for _ in range(2):
+            time.sleep(0.2)  # a bar is drawn ten times a second at most
+            bar.advance(1)
+        bar.close()
+        done = subprocess.run([sys.executable, "-m", "mediasift", "info", str(tmp_path), "-o", str(tmp_path / "a.csv")],
+                              stdout=subprocess.PIPE, stderr=stream, text=True, check=True,
+                              env={**os.environ, "PYTHONPATH": str(ROOT / "inference")})  # fmt: skip
+    reader.join()
+    os.close(leader)
+    own, _, command = shown.decode().partition("0/40")
+    assert re.search(r"2/3 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+(file/s|s/file), errors=2\]", own), own
+    assert re.search(r"a\.csv: 40 rows from 40 files\r?\n$", command), command
+    assert done.stdout == ""
+
+
+def _all_of(leader: int) -> Iterator[int]:
+    """The bytes of a terminal, until all that write to it have closed it."""
+    while True:
+        try:
+            data = os.read(leader, 4096)
+        except OSError:  # Linux says so at the end
+            return
+        if not data:
+            return
+        yield from data
