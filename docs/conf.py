@@ -27,6 +27,7 @@ project, author, copyright = "mediasift", "The mediasift developers", "The media
 version = release = mediasift.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["examples.md"]  # its parts stand on the pages of verbs
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"

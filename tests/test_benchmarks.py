@@ -40,7 +40,7 @@ def test_the_generated_page_is_up_to_date():
 def test_the_readmes_table_is_up_to_date():
     readme = report.README.read_text(encoding="utf-8")
     assert readme.count(report.BEGIN) == readme.count(report.END) == 1
-    assert report.with_table(readme, report.speed_table(report.load())) == readme, "python -m benchmarks.report"
+    assert report.with_table(readme, report.short_table(report.load())) == readme, "python -m benchmarks.report"
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in harness.RESULTS.glob("*.json")))
@@ -76,6 +76,13 @@ def test_a_figure_below_its_floor_is_bold_and_called_a_miss():
 def test_what_cannot_be_measured_here_is_a_line_with_its_reason():
     (row,) = lines(Row(what="our thing", not_here="this processor has VNNI"))
     assert "not measurable here: this processor has VNNI" in row
+
+
+def test_the_short_table_has_the_first_row_of_each_result_misses_too():
+    rows = (Row(what="first", loop=Versus(0.5, "a loop", 0.55)), Row(what="second", loop=Versus(2.0, "a loop", 0.55)))
+    (row,) = report.short_table({"x": result(*rows)}).splitlines()[2:]
+    assert "[first](" in row
+    assert "missed" in row
 
 
 def test_a_bar_in_a_cell_does_not_end_it():

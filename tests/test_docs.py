@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
@@ -32,11 +31,12 @@ PAGES = [
     if not (folder == "docs" and path.name in MADE)
 ]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+VERBS, INSTALL, MODELS = ((ROOT / "docs" / f"{name}.md").read_text() for name in ("verbs", "install", "models"))
 
 
-def test_every_command_is_in_the_readmes_table():
+def test_every_command_is_in_the_table_of_verbs():
     for name in COMMANDS:
-        assert re.search(rf"^\| `mediasift {name}", README, re.MULTILINE), name
+        assert re.search(rf"^\| `mediasift {name}", VERBS, re.MULTILINE), name
 
 
 def test_every_option_of_every_command_has_a_help_text():
@@ -52,52 +52,19 @@ def test_every_option_of_every_command_has_a_help_text():
                     assert option.help, f"{name} {option.name}: no help"
 
 
-def test_the_readme_names_formats_devices_extras_and_models():
-    for word in (
-        *(name for name, one in FORMATS.items() if one.suffix),
-        *DEVICES,
-        "digits-forest",
-        "fashion-mlp",
-        "mobilenetv2-12-int8",
+def test_the_pages_name_formats_devices_extras_and_models():
+    for page, words in (
+        (VERBS, (name for name, one in FORMATS.items() if one.suffix)),
+        (INSTALL, DEVICES),
+        (MODELS, ("digits-forest", "fashion-mlp", "mobilenetv2-12-int8")),
     ):
-        assert word in README, word
+        for word in words:
+            assert word in page, word
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for extra in extras:
-        assert f"`{extra}`" in README, extra
+        assert f"`{extra}`" in INSTALL, extra
     assert {"digits-forest", "fashion-mlp"} <= set(entries())
     assert all(one.limits for known in (entries(), folders()) for one in known.values())
-
-
-def test_commands_shown_in_the_readme_exist():
-    context = click.Context(main)
-    shown = re.findall(r"^\$ mediasift (.+)$", README, re.MULTILINE)
-    assert shown
-    for line in shown:
-        words = shlex.split(line, comments=True)
-        if words[0].startswith("-"):
-            continue
-        command = main.get_command(context, words[0])
-        assert command is not None, line
-        if isinstance(command, click.Group):
-            if words[1] not in command.commands and "run" in command.commands:  # what a group does by itself
-                words.insert(1, "run")
-            assert words[1] in command.commands, line
-            command = command.commands[words[1]]
-        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
-        for word in words[1:]:
-            if word.startswith("-") and word != "-" and not re.match(r"-[\d.]", word):
-                assert word.split("=")[0] in known, f"{line}: {word}"
-
-
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-def test_python_in_the_readme_runs(block: str, tmp_path: Path):
-    """The README's Python is run beside the examples, as a reader would."""
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    run = subprocess.run(
-        [sys.executable, "-c", block], capture_output=True, text=True, cwd=tmp_path, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "inference")},
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
 
 
 def test_output_shown_in_the_readme_is_real():

@@ -65,8 +65,8 @@ class RunSettings(Settings, group=MACHINE):
     estimate: Annotated[
         int | None,
         Option(
-            "Write no table: do a random sample of the inputs, and say which hours, disk space, requests and money "
-            "all of them will take, here and on so many machines.", least=1, metavar="MACHINES", default="no estimate",
+            "Do a random sample of the inputs instead, and say which hours, disk space, requests and money all of them "
+            "will take, here and on so many machines.", least=1, metavar="MACHINES", default="no estimate",
         ),
     ] = None  # fmt: skip
 
