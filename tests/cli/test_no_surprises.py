@@ -156,6 +156,7 @@ COMMAND_LINES = {
     "agree": [["agree", "coded.csv"]],
     "prevalence": [["prevalence", "labels.csv", "coded.csv", "--coder", "a"]],
     "doctor": [["doctor"]],
+    "demo": [["demo", "-d", "out/tour"]],
     "look": [["look", "labels.csv", "-d", "out/page"]],
     "tag": [
         ["tag", "photos", "--engine", "google-vision", "--yes"],
