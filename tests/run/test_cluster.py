@@ -4,8 +4,10 @@ import json
 import logging
 import os
 import random
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,11 @@ def test_the_bytes_of_one_machine_and_the_run_goes_on_either_way(tmp_path: Path)
         return subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert run("-o", "one.csv").returncode == 0
-    done = run("-o", "two.csv", "--cluster", "local:2")
+    with socket.socket() as other:  # dask's usual port may be another's
+        with suppress(OSError):
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        done = run("-o", "two.csv", "--cluster", "local:2")
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
     assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
     before = (tmp_path / "two.csv.run.json").read_bytes()

@@ -300,8 +300,9 @@ def _connected(address: str, timeout_s: float) -> tuple[Any, Any]:
         if not count.isdecimal() or not 1 <= int(count) <= 1024:
             raise UsageError(f"cluster {address!r}: local:N takes a number of processes, e.g. local:4")
         own = distributed.LocalCluster(
-            n_workers=int(count), threads_per_worker=1, processes=True, dashboard_address=None,
-            silence_logs=logging.CRITICAL,
+            n_workers=int(count), threads_per_worker=1, processes=True, silence_logs=logging.CRITICAL,
+            # No page, but its server listens all the same: at a port of its own, as another cluster may be here.
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         )  # fmt: skip
         return distributed.Client(own), own
     file = Path(address)
