@@ -121,7 +121,7 @@ def _taken(step: Step, folder: Path, shown: str) -> Taken:
     if exit_code not in (0, 1 if step.fails else 0):
         return Taken(step=step, command=command, lines=(), exit_code=exit_code, message=err.strip() or out.strip())
     if not step.columns:
-        lines = _cut((out or err).strip().splitlines(), step, "line")
+        lines = _cut((out or err).strip().split("\n"), step, "line")
         return Taken(step=step, command=command, lines=lines, exit_code=exit_code)
     rows = [["" if row[name] is None else str(row[name]) for name in step.columns]
             for row in read_table(folder / step.table)]  # fmt: skip
