@@ -6,7 +6,10 @@ BIN = $(VENV)/bin
 # Processes that run the tests, a file of tests in each at a time.
 WORKERS ?= 2
 
-.PHONY: demo test check format docs reference oldest bench crash kills mutants fuzz audit image release clean
+# The versions of everything that is installed for development: make test LOCK=requirements-dev.txt; the newest without.
+LOCK ?=
+
+.PHONY: demo test check format docs reference lock oldest bench crash kills mutants fuzz audit image release clean
 
 demo: $(VENV)/.lean
 	$(BIN)/mediasift classify examples/digits -m digits-forest --format aligned; test $$? -le 1
@@ -30,9 +33,17 @@ format:
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# docs/reference.md from the settings and rows.
+# docs/reference.md from the settings and rows, the references of CITATION.cff from those that `mediasift cite` names.
 reference:
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_citation.py
+
+# requirements-dev.txt, with the newest versions that go together.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet 'uv>=0.8'
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-annotate \
+		--custom-compile-command 'make lock' pyproject.toml -o requirements-dev.txt
 
 # The site, as pages in build/docs that need no network; warnings are errors.
 docs: $(VENV)/.dev
@@ -50,7 +61,7 @@ $(VENV)/.lean: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -e '.[training,all,dev]'
+	$(BIN)/python -m pip install --quiet -e '.[training,all,dev]' $(addprefix -c ,$(LOCK))
 	touch $@ $(VENV)/.lean
 
 .venv-oldest/.installed: pyproject.toml requirements-oldest.txt
@@ -77,9 +88,11 @@ mutants:
 fuzz:
 	$(BIN)/python -m pip install --quiet atheris
 	$(BIN)/python -m tests.fuzz --seconds 60
+# Known vulnerabilities of what requirements-dev.txt names; a package that could not be looked up is a failure.
 audit:
-	$(BIN)/python -m pip install --quiet pip-audit
-	$(BIN)/python -m pip_audit --skip-editable
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet pip-audit
+	.venv-audit/bin/python -m pip_audit --requirement requirements-dev.txt --no-deps --disable-pip --strict
 
 # The container of the service, where there is a Docker daemon; docs/deployment.md.
 image:
@@ -99,4 +112,4 @@ release: .venv-release/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-release build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 import pytest
+import yaml
 
 import mediasift
 from mediasift.cli import COMMANDS, main
@@ -166,7 +167,21 @@ def test_everything_public_can_be_imported():
         _ = package.nonsense
 
 
-def test_the_reference_page_is_the_one_that_settings_and_rows_make():
-    code = "import sys; sys.path.insert(0, 'docs'); import make_reference; sys.stdout.write(make_reference.page())"
-    made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
-    assert made.stdout == (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), "type: make reference"
+@pytest.mark.parametrize(
+    ("script", "file"), [("make_reference", "docs/reference.md"), ("make_citation", "CITATION.cff")]
+)
+def test_what_is_made_from_the_code_is_up_to_date(script: str, file: str):
+    code = f"import sys; sys.path.insert(0, 'docs'); import {script}; sys.stdout.write({script}.page())"
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    made = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment, encoding="utf-8")
+    assert made == (ROOT / file).read_text(encoding="utf-8"), "type: make reference"
+
+
+def test_citations_are_plain_yaml_with_what_a_reference_needs():
+    given = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert len({one["title"] for one in given["references"]}) == len(given["references"]) > 20
+    for one in given["references"]:
+        assert {"type", "authors", "title"} <= one.keys(), one
+        assert not set("{}\\") & set(
+            str([one["title"], *(name for author in one["authors"] for name in author.values())])
+        )
