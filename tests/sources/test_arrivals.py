@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mediasift.sources import arrivals
-from mediasift.sources.arrivals import Notices, Waiting, file_system, writers
+from mediasift.sources.arrivals import Notices, Waiting, _mounts, file_system, writers
 from mediasift.sources.naming import Inputs, Source, find_sources, sources_at
 from tests.pictures import encoded, save, scene, solid
 
@@ -155,6 +155,14 @@ def test_where_there_are_no_notices_it_says_why_and_looks_again(tmp_path: Path, 
     monkeypatch.undo()
     with Notices([str(tmp_path), str(tmp_path / "gone")], recursive=True, poll_s=None) as notices:
         assert "the system gives no notices" in notices.reason
+
+
+def test_names_of_mounts_are_taken_as_bytes_whatever_they_hold():
+    table = (  # as proc_pid_mountinfo(5) has it
+        b"36 35 98:0 / /with\\040blank rw,noatime master:1 - ext4 /dev/root rw\n"
+        b"37 35 0:31 / /mnt/\xff\xc2\x85\xe6\x97\xa5 rw - nfs4 host:/a rw\n"
+    )
+    assert _mounts(table) == [("/with blank", "ext4"), (os.fsdecode(b"/mnt/\xff\xc2\x85\xe6\x97\xa5"), "nfs4")]
 
 
 @linux

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import signal
 import sys
 import threading
@@ -122,18 +123,21 @@ def _handler(kind: Any, put: Callable[[tuple[str, str]], None], folder: str) -> 
 def file_system(folder: str) -> str:
     """The kind of file system that holds a folder, e.g. `ext4`; empty where the system does not say."""
     try:
-        mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
+        mounts = _mounts(Path("/proc/self/mountinfo").read_bytes())
         real = Path(os.path.realpath(folder))
     except OSError:
         return ""
-    holding = [one for one in mounts if real.is_relative_to(_decoded(one[4]))]
-    last = max(reversed(holding), key=lambda one: len(_decoded(one[4])), default=[])  # of two at one place, the later
-    return last[last.index("-") + 1] if last else ""
+    holding = [one for one in mounts if real.is_relative_to(one[0])]
+    return max(reversed(holding), key=lambda one: len(one[0]), default=("", ""))[1]  # of two at one place, the later
 
 
-def _decoded(mount: str) -> str:
-    r"""A mount point; the kernel writes a blank in it as `\040`."""
-    return mount.encode("latin-1", "replace").decode("unicode_escape")
+def _mounts(table: bytes) -> list[tuple[str, str]]:
+    r"""(mount point, kind) of each line of Linux's mountinfo; the kernel writes a blank in a name as `\040`."""
+    lines = [os.fsdecode(line).split(" ") for line in table.split(b"\n") if line]
+    return [
+        (re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4]), fields[fields.index("-") + 1])
+        for fields in lines
+    ]
 
 
 class Waiting:
