@@ -8,7 +8,6 @@ own, because it brings an OpenCV that overwrites ours. `ffmpeg -f null` on the s
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.harness import LOOPS, Result, Row, alternate, mediasift, program, run, versus
@@ -18,7 +17,7 @@ from benchmarks.peer import Peer
 OURS, KEYS, LOOP = "mediasift shots", "mediasift keyframes -d stills", "OpenCV, a loop"
 DECODING, PEER = "ffmpeg -f null: decoding alone", "PySceneDetect 0.7.2, content detector"
 FRAMES, GOLDEN = 720, (30, 180, 394)
-"""Of the test video, and its cuts by PySceneDetect's own list."""
+"""Of the test video, and its cuts by PySceneDetect's own list. It begins and ends in black: no cut between two of it."""
 
 
 def measure(folder: Path, quick: bool) -> Result:
@@ -35,16 +34,15 @@ def measure(folder: Path, quick: bool) -> Result:
     }
     timings = alternate(work, FRAMES * times, 1 if quick else 3)
     peer.close()
-    wanted = {turn * FRAMES + cut for turn in range(times) for cut in (0, *GOLDEN)} - {0}
+    wanted = {turn * FRAMES + cut for turn in range(times) for cut in GOLDEN}
     for path in (ours, theirs):
-        if not wanted <= (cuts := {int(frame) for frame in column(path, "frame")} | {0}):
+        if not wanted <= (cuts := {int(frame) for frame in column(path, "frame")}):
             raise SystemExit(f"{path.name}: no cut at {sorted(wanted - cuts)}, no ratio")
-    lengths = [b - a for a, b in pairwise(sorted({0, *wanted}))]
     rows = [
         Row(what=f"{name.removeprefix('mediasift ')}, {FRAMES * times:,} frames of 1280x720",
             loop=versus(timings, name, LOOP, 1.0), peer=versus(timings, name, PEER, 1.0),
-            limit=versus(timings, name, DECODING, floor), outputs=f"the {len(lengths)} known cuts")
-        for name, floor in ((OURS, 0.9), (KEYS, None))
+            limit=versus(timings, name, DECODING, floor), outputs=f"the {len(wanted)} known cuts")
+        for name, floor in ((OURS, 0.85), (KEYS, None))
     ]  # fmt: skip
     return Result(what="shots of a film; frames per second", rows=rows, timings={"film": timings},
                   packages=("av", "opencv-python-headless", "numpy"))  # fmt: skip

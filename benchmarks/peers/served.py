@@ -1,8 +1,8 @@
 """Other servers of the same model, run with the Python of their own environment.
 
-`{"kind": "fastapi" | "litserve", "model": PATH, "threads": N}` in; `{"port": N}` out, when it answers. Both decode with
-Pillow, prepare with numpy and call ONNX Runtime, as their documentation shows it: FastAPI one picture at a time in its
-threads, LitServe in batches of 8.
+`{"kind": "fastapi" | "threads" | "litserve", "model": PATH, "threads": N}` in; `{"port": N}` out, when it answers. All
+decode with Pillow, prepare with numpy and call ONNX Runtime, as their documentation shows it: FastAPI in an `async def`
+with a session as it comes, or in its threads with a session made for them; LitServe in batches of 8.
 """
 
 import base64
@@ -40,8 +40,27 @@ def session(model: str, threads: int) -> Any:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def fastapi(model: str, threads: int, port: int) -> None:
-    """A plain server."""
+def fastapi(model: str, _threads: int, port: int) -> None:
+    """The server that FastAPI's first steps lead to: an `async def` that computes, with all defaults."""
+    import uvicorn
+    from fastapi import FastAPI
+
+    app, own = FastAPI(), ort.InferenceSession(model)
+    name = own.get_inputs()[0].name
+
+    @app.get("/health")
+    async def health() -> str:
+        return "ok"
+
+    @app.post("/predict")
+    async def predict(request: Request) -> dict[str, int]:
+        return {"label": int(own.run(None, {name: prepared(await request.body())[None]})[0][0].argmax())}
+
+    uvicorn.run(app, port=port, log_level="error")
+
+
+def threads(model: str, threads: int, port: int) -> None:
+    """The same for somebody who knows both libraries: in FastAPI's threads, and without threads that spin."""
     import uvicorn
     from fastapi import Body, FastAPI
 
@@ -116,7 +135,9 @@ def started(kind: str, model: str, threads: int) -> tuple[Any, int]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        {"fastapi": fastapi, "litserve": litserve}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+        {"fastapi": fastapi, "threads": threads, "litserve": litserve}[sys.argv[1]](
+            sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+        )
         raise SystemExit
     processes = []
     for line in sys.stdin:

@@ -22,6 +22,7 @@ import numpy as np
 
 from mediasift.errors import OutputError, Unavailable
 from mediasift.rows import RowType, from_json, printable
+from mediasift.run.done import DIGEST_BYTES, UNKNOWN, Done
 from mediasift.run.finished import Finished
 from mediasift.sources.naming import Source
 from mediasift.system.lines import Lines, to_text
@@ -38,36 +39,11 @@ PASSING = f"{Unavailable.code}:"
 _UNSEEN = "unknown"
 """The state of what is not there, or of what a server says nothing at present."""
 
-_UNKNOWN = -1
-"""The place of a source whose rows cannot be taken over."""
-
 _AT_ONCE = 100
 """Sources of a finished table that are taken over in one piece."""
 
 Stock = Iterable[tuple[str, Mapping[str, str], list[Stored]]]
 """Rows of a finished table: path, carried-along columns, neighbouring rows of these."""
-
-
-@dataclass(slots=True)
-class _Done:
-    """A finished source.
-
-    Attributes:
-        place: Where its line begins.
-        state: The file's when it was read; of nothing, for rows of a finished table.
-        failed: Whether one of its rows carries an error.
-        passing: Whether it is one that passes by itself.
-        named: How often an input named it in this run.
-        rows: Taken over from a finished table, in which it was named so many `times`.
-    """
-
-    place: int
-    state: bytes
-    failed: bool
-    passing: bool = False
-    named: int = 0
-    rows: int = 0
-    times: int = 1
 
 
 @dataclass(slots=True)
@@ -109,7 +85,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.table_sha256 = ""
         self.has_grown = self.retry_errors = self.looks_again = self.follows = False
         self._since: datetime | None = None
-        self._done: dict[bytes, _Done] = {}
+        self._done = Done()
         self._begun: dict[bytes, _Begun] = {}
         self._named = array("q")  # a hash of each source that `find` was asked for
         self._each: dict[int, int] = {}  # place of rows of a finished table → how many of them are one source's
@@ -138,7 +114,8 @@ class Journal(AbstractContextManager["Journal"]):
     @property
     def has_news(self) -> bool:
         """Whether anything stands there that is not in a finished table."""
-        return bool(self._begun) or any(done.state != _NOTHING for done in self._done.values())
+        done = self._done
+        return bool(self._begun) or any(done.state(number) != _NOTHING for number in done.numbers())
 
     @property
     def is_of_another_version(self) -> bool:
@@ -181,30 +158,25 @@ class Journal(AbstractContextManager["Journal"]):
                 begun.places.append(place)
             return
         cells = data.get("cells", ())
-        old = self._done.get(key)
-        if cells and old is not None and old.rows:  # more rows of the same source, from further down the table
-            old.rows += len(cells)
-            old.failed |= any(row[-1] for row in cells)
-            old.passing |= any(row[-1].startswith(PASSING) for row in cells if row[-1])
-            return
         errors = [row[-1] for row in cells] or [row.get("error", "") for row in data.get("rows", ())]
-        failed, passing = any(errors), any(error.startswith(PASSING) for error in errors if error)
-        self._done[key] = _Done(place, state, failed, passing, rows=len(cells))
+        passing = any(error.startswith(PASSING) for error in errors if error)
+        self._done.add(key, state, place, failed=any(errors), passing=passing, rows=len(cells))
         self._begun.pop(key, None)
 
     def _divide(self) -> None:
         """Of sources that a finished table has several times, find which rows are those of one of them."""
+        done = self._done
         for path, kept, times in (self.header or {}).get("repeated", ()):
-            done = self._done.get(_key(path, kept))
-            if done is not None and done.rows:
-                done.times = times
-                if done.rows % times:
-                    done.place = _UNKNOWN
-                self._each[done.place] = done.rows // times
+            number = done.find(_key(path, kept))
+            if number is not None and done.rows[number]:
+                done.times[number] = times
+                if done.rows[number] % times:
+                    done.places[number] = UNKNOWN
+                self._each[done.places[number]] = done.rows[number] // times
 
     def forget(self) -> None:
         """Drop everything: as if the run had not begun."""
-        self.header, self._done, self._begun, self.table_sha256 = None, {}, {}, ""
+        self.header, self._done, self._begun, self.table_sha256 = None, Done(), {}, ""
         self._lines.cut(everything=True)
 
     def begin(self, header: Mapping[str, Any], stock: Stock = ()) -> None:
@@ -243,8 +215,7 @@ class Journal(AbstractContextManager["Journal"]):
     def ask_again(self) -> None:
         """From here on `find` is asked for all inputs once more: what it was asked for before does not count."""
         self._named = array("q")
-        for done in self._done.values():
-            done.named = 0
+        self._done.forget_names()
 
     def find(self, source: Source, *, partly: bool = False) -> int | None:
         """Where the rows of a source that is finished stand; None if it is not, or if its file has changed since.
@@ -253,26 +224,28 @@ class Journal(AbstractContextManager["Journal"]):
             source: The source.
             partly: The table that is about to be written has only sources that are finished.
         """
-        done = self._done.get(_key(printable(source.path), dict(source.kept))) if self._done else None
-        place = None if done is None else self._place(done, source)
+        number = self._done.find(_key(printable(source.path), dict(source.kept))) if self._done else None
+        place = None if number is None else self._place(number, source)
         if place is not None or not partly:
             self._named.append(hash((source.path, source.kept)))
         return place
 
-    def _place(self, done: _Done, source: Source) -> int | None:
-        if done.place == _UNKNOWN:
+    def _place(self, number: int, source: Source) -> int | None:
+        done, place = self._done, self._done.places[number]
+        if place == UNKNOWN:
             return None
-        done.named += 1
-        if done.passing or (done.failed and self.retry_errors):
-            done.place = _UNKNOWN
+        done.named[number] += 1
+        if done.passing(number) or (self.retry_errors and done.failed(number)):
+            done.places[number] = UNKNOWN
             return None
         asks = source.content is not None and source.content.asks
-        if done.state == _NOTHING:  # a finished table keeps no states, but says when its run started
+        before = done.state(number)
+        if before == _NOTHING:  # a finished table keeps no states, but says when its run started
             if source.content is None or self._since is None or (asks and not self.looks_again):
-                return done.place
-            return None if source.content.has_changed_since(self._since) else done.place
+                return place
+            return None if source.content.has_changed_since(self._since) else place
         state = self.state(source)
-        return done.place if done.state == _digest(state) or (asks and state == _UNSEEN) else None
+        return place if before == _digest(state) or (asks and state == _UNSEEN) else None
 
     def begun(self, source: Source, row_type: type[RowType]) -> tuple[int, list[RowType]]:
         """How many items of a source an earlier run finished, and their rows; they are given once."""
@@ -285,8 +258,9 @@ class Journal(AbstractContextManager["Journal"]):
 
     def vanished(self) -> list[int]:
         """Finished sources that `find` was not asked for, as often as they were named: inputs no longer there."""
-        gone = [done for done in self._done.values() if not done.named and done.place != _UNKNOWN]
-        return [done.place for done in gone for _ in range(done.times)]
+        done = self._done
+        gone = [number for number in done.numbers() if not done.named[number] and done.places[number] != UNKNOWN]
+        return [done.places[number] for number in gone for _ in range(done.times.get(number, 1))]
 
     def repeated(self, places: Sequence[int]) -> list[list[Any]]:
         """[path, carried-along columns, how often] of each source that is in this run's table more than once.
@@ -326,7 +300,7 @@ class Journal(AbstractContextManager["Journal"]):
         for place, one, (state, _) in zip(places, finished, states, strict=True) if self.follows else ():
             if one.ended:
                 key = _key(printable(one.source.path), dict(one.source.kept))
-                self._done[key] = _Done(place, _digest(state), one.errors > 0)
+                self._done.finish(key, _digest(state), place, failed=one.errors > 0)
         return places
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:
@@ -375,7 +349,7 @@ def _made(data: Mapping[str, Any], row_type: type[RowType]) -> Iterator[RowType]
 
 
 def _digest(value: Any) -> bytes:
-    return blake2b(json.dumps(value).encode(), digest_size=12).digest()
+    return blake2b(json.dumps(value).encode(), digest_size=DIGEST_BYTES).digest()
 
 
 def _by(size: int, stock: Stock) -> Iterator[list[tuple[str, Mapping[str, str], list[Stored]]]]:
