@@ -92,14 +92,35 @@ def transcribe(folder: Path, quick: bool, result: Result) -> None:
 
 
 def duplicates(folder: Path, quick: bool, result: Result) -> None:
-    """Photographs, and one in ten again at half its size."""
+    """A few photographs, and ten times as many: each turned and mirrored, in which only a person sees the same."""
+    some_duplicates(folder / "some", 40 if quick else 1000, 1, quick, result)
+    if not quick:
+        some_duplicates(folder / "many", 1000, 8, quick, result)
+
+
+def some_duplicates(folder: Path, most: int, ways: int, quick: bool, result: Result) -> None:
+    """Photographs, and one in ten again at half its size.
+
+    Args:
+        folder: Where they are made.
+        most: Of each folder of the test data, at most.
+        ways: In how many of the eight ways each of them lies.
+        quick: One round instead of several.
+        result: Gets the row.
+    """
+    folder.mkdir()
     ours, theirs = folder / "pairs.csv", folder / "theirs.csv"
-    photos, most = folder / "photos", 40 if quick else 1000
+    photos = folder / "photos"
     photos.mkdir()
     for source in (DATA / "imagenet-photos", *sorted((DATA / "ants-bees" / "train").iterdir())):
         count = min(most, sum(file.is_file() for file in source.iterdir()))
         for file in photographs(folder / source.name, count, source).iterdir():
             file.rename(photos / f"{source.name}-{file.name}")
+    for file in sorted(photos.iterdir()):
+        picture = np.asarray(cv2.imread(str(file)))
+        for way in range(1, ways):
+            turned = np.rot90(picture[:, ::-1] if way > 3 else picture, way % 4)
+            cv2.imwrite(str(photos / f"{file.stem}-{way}.jpg"), np.ascontiguousarray(turned))
     for file in sorted(photos.iterdir())[::10]:
         picture = np.asarray(cv2.imread(str(file)))
         half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -110,7 +131,7 @@ def duplicates(folder: Path, quick: bool, result: Result) -> None:
         "mediasift duplicates": mediasift("duplicates", photos, "-o", ours, "--restart"),
         "ImageHash, a loop": program(*LOOPS, "duplicates", photos, theirs),
     }
-    timings = alternate(work, len(files), 1 if quick else 5)
+    timings = alternate(work, len(files), 1 if quick else 5 if ways == 1 else 3)
     pairs = {
         frozenset(Path(one).stem.removesuffix("-half") for one in pair)
         for pair in (*zip(column(ours, "path"), column(ours, "representative"), strict=True),
@@ -120,9 +141,9 @@ def duplicates(folder: Path, quick: bool, result: Result) -> None:
     if known < halves:
         raise SystemExit(f"{known} of {halves} halves are with their whole: not the same work, no ratio")
     possible = decoding_rate(files, cv2.imread)
-    result.timings["duplicates"] = timings
+    result.timings[f"duplicates, {len(files)}"] = timings
     result.rows.append(Row(
-        what=f"duplicates, {len(files)} photographs",
+        what=f"duplicates, {len(files):,} photographs",
         loop=versus(timings, "mediasift duplicates", "ImageHash, a loop", 1.0),
         limit=Versus(timings["mediasift duplicates"]["per_second"] / possible, "decoding by all cores alone"),
         outputs=f"all {halves} halves with their whole",

@@ -38,7 +38,7 @@ OWNERS = {
     "pyarrow": ("tables/",),
     "pytesseract": ("engines/ocr/tesseract",),
     "rapidocr": ("engines/ocr/rapidocr",),
-    "pocketsphinx": ("engines/speech/pocketsphinx",),
+    "pocketsphinx": ("engines/speech/pocketsphinx", "engines/speech/sphinx_process"),
     "onnx_asr": ("engines/speech/onnx",),
     "google": ("engines/speech/google", "engines/vision/google"),
     "boto3": ("engines/vision/rekognition",),

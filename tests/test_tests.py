@@ -22,6 +22,7 @@ TESTED_IN = {
     "cli/test_main": "__main__ cli/derived cli/options",
     "compare/test_grouping": "compare/groups compare/methods compare/spaces",
     "compare/test_pairs": "compare/cosine compare/hamming compare/neighbours",
+    "engines/speech/test_pocketsphinx": "engines/speech/sphinx_process",
     "evaluate/test_coded": "evaluate/units",
     "evaluate/test_sample_page": "system/pages",
     "demo/test_tour": "cli/demo demo/inputs demo/steps",
@@ -61,7 +62,7 @@ TESTED_IN = {
     "engines/vision/google_answers engines/vision/rekognition engines/vision/rekognition_answers "
     "engines/vision/service engines/vision/stored engines/vision/tags media/counting",
     "tasks/test_timeline": "media/timelines media/video/webvtt tasks/timeline_parts",
-    "tasks/test_transcribe": "cli/transcribe engines/speech/phrases engines/speech/pocketsphinx tables/texts",
+    "tasks/test_transcribe": "cli/transcribe engines/speech/phrases tables/texts",
     "cli/test_no_surprises": "system/network",
     "look/test_page": "cli/look look/settings look/thumbnails",
     "evaluate/test_coders": "evaluate/codings",
