@@ -204,4 +204,4 @@ def to_scores(values: NDArray[Any], model: OnnxModel) -> NDArray[np.float32]:
     if output.kind == "binary" and numbers.shape[1] == 1:
         second = numbers.astype(np.float64)
         numbers = np.concatenate([1 - second, second], axis=1)
-    return np.clip(numbers.astype(np.float32, copy=False), 0, 1)
+    return numbers.astype(np.float32, copy=False).clip(0, 1)

@@ -293,5 +293,5 @@ def check_probabilities(
 def check_finite(*arrays: NDArray[Any]) -> None:
     """Raise an InferenceFailed where a model's numbers are NaN or infinite."""
     for array in arrays:
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and not np.logical_and.reduce(np.isfinite(array), axis=None):
             raise InferenceFailed("the model gives numbers that are NaN or infinite")

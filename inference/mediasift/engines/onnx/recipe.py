@@ -51,7 +51,8 @@ def arrange_all(pictures: Sequence[NDArray[np.uint8]], wanted: InputDescription)
     """The same for several pictures, (N, ...): at once, unless their channels are laid out one after the other."""
     if wanted.layout == "NCHW" and wanted.colour != "gray":
         return np.stack([arrange(one, wanted) for one in pictures])
-    return _numbers(np.concatenate(pictures), wanted).reshape(len(pictures), *input_shape(wanted))
+    pixels = pictures[0] if len(pictures) == 1 else np.concatenate(pictures)
+    return _numbers(pixels, wanted).reshape(len(pictures), *input_shape(wanted))
 
 
 def _numbers(picture: NDArray[np.uint8], wanted: InputDescription) -> NDArray[Any]:
