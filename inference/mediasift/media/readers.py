@@ -14,10 +14,10 @@ import numpy as np
 from mediasift.errors import NotFound, Unsupported, UsageError
 from mediasift.items import EmptyItem, FailedItem, Item, MediaFile, Place, RemoteSound, StoredAnswer, TextItem
 from mediasift.media.documents.pages import read_pages
-from mediasift.media.libraries import cv2
 from mediasift.media.pictures.colors import Background
 from mediasift.media.pictures.headers import check_size
 from mediasift.media.pictures.images import Admit, admit_all, decode, from_pillow
+from mediasift.media.pictures.levels import eight_bit
 from mediasift.media.pictures.transforms import crop
 from mediasift.media.sound.audio import read_clips
 from mediasift.media.video.every import DEFAULT_EVERY, parse_every
@@ -250,7 +250,7 @@ def _given(path: str, image: Any, options: Any) -> Item:
         )
     check_size(shape[1], shape[0], options.max_megapixels)
     if len(shape) == 2 or shape[2] == 1:
-        image = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_GRAY2RGB)
+        image = eight_bit(image)
     elif shape[2] == 4 and not options.keeps_alpha:
         image = Background(options.background).lay(np.ascontiguousarray(image[:, :, :3]), image[:, :, 3])
     return Item(path=path, image=image, original_size=(shape[1], shape[0]))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediasift.errors import Unsupported
+from mediasift.media.libraries import cv2
 from mediasift.media.pictures.transforms import Picture
 
 
@@ -15,7 +16,7 @@ def eight_bit(image: NDArray[Any]) -> Picture:
     """uint8 (H, W, 3) from grey or RGB of any depth; see `levels`."""
     scaled = levels(image)
     if scaled.ndim == 2 or scaled.shape[2] == 1:
-        scaled = np.repeat(scaled.reshape(*scaled.shape[:2], 1), 3, axis=2)
+        return cv2.cvtColor(np.ascontiguousarray(scaled), cv2.COLOR_GRAY2RGB)
     return np.ascontiguousarray(scaled)
 
 
