@@ -14,9 +14,9 @@ from mediasift.media.pictures.transforms import Picture
 
 def eight_bit(image: NDArray[Any]) -> Picture:
     """uint8 (H, W, 3) from grey or RGB of any depth; see `levels`."""
-    scaled = levels(image)
+    scaled: Any = levels(image)
     if scaled.ndim == 2 or scaled.shape[2] == 1:
-        return cv2.cvtColor(np.ascontiguousarray(scaled), cv2.COLOR_GRAY2RGB)
+        scaled = cv2.cvtColor(np.ascontiguousarray(scaled), cv2.COLOR_GRAY2RGB)
     return np.ascontiguousarray(scaled)
 
 
