@@ -66,3 +66,12 @@ def test_what_passes_by_itself_carries_when_and_whether_it_is_due():
 )
 def test_the_known_name_that_is_most_like_an_unknown_one_is_named(name: object, known: list[str], end: str):
     assert errors.did_you_mean(name, known) == end
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.0, "0"), (0.0499, "0.0499"), (0.000784, "0.000784"), (1.0, "1"), (11.8234, "11.8"), (100.0, "100"),
+     (486.2, "486"), (2400.0, "2,400"), (123456.0, "123,456")],
+)  # fmt: skip
+def test_no_number_in_a_message_is_rounded_to_nothing(number: float, text: str):
+    assert errors.plain(number) == text

@@ -7,6 +7,7 @@ and what to type next.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -18,6 +19,13 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     by_case = {str(one).casefold(): one for one in known}
     likely = get_close_matches(str(name).casefold(), by_case, 1)
     return f"; did you mean {by_case[likely[0]]}?" if likely else ""
+
+
+def plain(number: float) -> str:
+    """A number in a message: three digits that count at least, no exponent, and never 0 for what is more."""
+    places = max(0, 2 - math.floor(math.log10(abs(number)))) if number and math.isfinite(number) else 0
+    text = f"{number:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class MediasiftError(Exception):

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import ConsentNeeded, UsageError
-from mediasift.run.ledger import BOOK, Book
+from mediasift.run.ledger import BOOK, Book, _dollars
 from tests.conftest import ROOT
 from tests.media.sound.test_audio import voice, wav
 
@@ -106,11 +106,18 @@ def test_on_a_terminal_the_question_is_asked(google, talks: Path, answer: bytes,
     assert len(server.requests) == sent
 
 
+@pytest.mark.parametrize(
+    ("usd", "text"), [(0, "0.00"), (0.00001, "0.0001"), (0.003, "0.0030"), (1.001, "1.01"), (3, "3.00")]
+)
+def test_what_is_due_at_most_is_rounded_up(usd: float, text: str):
+    assert _dollars(usd) == text
+
+
 def test_above_the_limit_nothing_more_is_sent_and_what_was_answered_is_kept(google, talks: Path, tmp_path: Path):
     server, options = google
     list(ms.transcribe(wav(tmp_path / "before.wav", voice(2, hertz=990)), **options))
     limited = {**options, "max_cost": 4.0, "parallel": 1}
-    with pytest.raises(UsageError, match=r"4\.0000 USD are spent or reserved.*up to 1\.0000 USD"):
+    with pytest.raises(UsageError, match=r"4\.00 USD are spent or reserved.*up to 1\.00 USD"):
         list(ms.transcribe(talks, **limited))
     assert len(server.requests) == 1 + 2
     assert spent(options["paid"]) == pytest.approx(4 * SECOND_USD)
@@ -163,7 +170,7 @@ def test_killed_between_reservation_and_answer_it_counts_as_paid(google, talks: 
     server.delay_s = 0
     assert subprocess.run(full, env=environment, check=False).returncode == 0
     assert spent(options["paid"]) == pytest.approx(4 * SECOND_USD)
-    with pytest.raises(UsageError, match=r"4\.0000 USD are spent or reserved"):
+    with pytest.raises(UsageError, match=r"4\.00 USD are spent or reserved"):
         list(ms.transcribe(wav(talks.parent / "one.wav", voice(1, hertz=700)), **{**options, "max_cost": 4}))
 
 

@@ -115,8 +115,8 @@ def test_progress_in_plain_lines(monkeypatch: pytest.MonkeyPatch):
     progress.close()
     assert stream.getvalue().splitlines() == [
         "100 files",
-        "10 of 100 files, 1.0 per second, 1:30 left, 10 errors",
-        "20 of 100 files, 1.0 per second, 1:20 left, 20 errors",
+        "10 of 100 files, 1 per second, 1:30 left, 10 errors",
+        "20 of 100 files, 1 per second, 1:20 left, 20 errors",
     ]
 
 

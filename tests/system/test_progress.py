@@ -35,8 +35,8 @@ def test_elsewhere_than_on_a_terminal_a_line_at_once_and_every_ten_seconds(clock
         clock[0] += 1
         counted.advance(errors=step == 3)
     assert out.getvalue() == (
-        "2,000 files\n1,010 of 2,000 files, 1.0 per second, 16:30 left, 1 errors\n"
-        "1,020 of 2,000 files, 1.0 per second, 16:20 left, 1 errors\n"
+        "2,000 files\n1,010 of 2,000 files, 1 per second, 16:30 left, 1 errors\n"
+        "1,020 of 2,000 files, 1 per second, 16:20 left, 1 errors\n"
     )
     assert (counted.done, counted.errors) == (1020, 1)
     counted.close()

@@ -24,44 +24,28 @@ from mediasift.run import launch
 from mediasift.system.network import no_telemetry
 from mediasift.verbs import AFTER, BEFORE, MACHINES, SECTIONS, TABLES, VERBS
 
-OTHERS: dict[str, tuple[str, str, str]] = {
-    "demo": ("mediasift.cli.demo", "Make a small folder of all kinds of files and try a dozen verbs on it.", BEFORE),
-    "train": ("mediasift.cli.train", "Teach a classifier one's own labels, from labelled pictures.", BEFORE),
-    "watch": ("mediasift.cli.watch", "Keep a table of folders in which pictures appear.", TABLES),
-    "evaluate": ("mediasift.cli.evaluate", "Report how good a table is, against a table of what is true.", AFTER),
-    "sample": ("mediasift.cli.sample", "Draw a random sample of a table, with a page on which people code it.", AFTER),
-    "agree": ("mediasift.cli.agree", "Report how far coders agree, with intervals, and where they do not.", AFTER),
-    "prevalence": (
-        "mediasift.cli.prevalence",
-        "Report how often labels occur, corrected for errors by a coded sample.",
-        AFTER,
-    ),
-    "merge": ("mediasift.cli.merge", "Put the tables of all parts of a run (--shard) together.", AFTER),
-    "cite": (
-        "mediasift.cli.cite",
-        "Report what a paper needs of a table: methods, references, codebook, checklist.",
-        AFTER,
-    ),
-    "rerun": (
-        "mediasift.cli.rerun",
-        "Prove the numbers of a table on this machine, or name the first difference.",
-        AFTER,
-    ),
-    "look": ("mediasift.cli.look", "Make a page on which any table is looked at in a browser.", AFTER),
-    "models": ("mediasift.cli.models", "List, show, fetch, verify and describe models.", MACHINES),
-    "bench": (
-        "mediasift.cli.bench",
-        "Measure how fast a model is on this machine; compare two measurements.",
-        MACHINES,
-    ),
-    "serve": ("mediasift.cli.serve", "Answer over HTTP: pictures in, the rows of a verb out.", MACHINES),
-    "doctor": ("mediasift.cli.doctor", "Report what works on this machine and what is broken.", MACHINES),
+OTHERS: dict[str, tuple[str, str]] = {
+    "demo": ("Make a small folder of all kinds of files and try a dozen verbs on it.", BEFORE),
+    "train": ("Teach a classifier one's own labels, from labelled pictures.", BEFORE),
+    "watch": ("Keep a table of folders in which pictures appear.", TABLES),
+    "evaluate": ("Report how good a table is, against a table of what is true.", AFTER),
+    "sample": ("Draw a random sample of a table, with a page on which people code it.", AFTER),
+    "agree": ("Report how far coders agree, with intervals, and where they do not.", AFTER),
+    "prevalence": ("Report how often labels occur, corrected for errors by a coded sample.", AFTER),
+    "merge": ("Put the tables of all parts of a run (--shard) together.", AFTER),
+    "cite": ("Report what a paper needs of a table: methods, references, codebook, checklist.", AFTER),
+    "rerun": ("Prove the numbers of a table on this machine, or name the first difference.", AFTER),
+    "look": ("Make a page on which any table is looked at in a browser.", AFTER),
+    "models": ("List, show, fetch, verify and describe models.", MACHINES),
+    "bench": ("Measure how fast a model is on this machine; compare two measurements.", MACHINES),
+    "serve": ("Answer over HTTP: pictures in, the rows of a verb out.", MACHINES),
+    "doctor": ("Report what works on this machine and what is broken.", MACHINES),
 }
-"""Commands that are more than settings and a table → (module of the `command`, its text in `--help`, its section)."""
+"""Commands that are more than settings and a table → their text in `--help`, their section."""
 
 COMMANDS = {
     **{name: one.help for name, one in VERBS.items() if one.help},
-    **{name: text for name, (_, text, _) in OTHERS.items()},
+    **{name: text for name, (text, _) in OTHERS.items()},
 }
 """Command → what `--help` says of it; modules are imported when they are used."""
 
@@ -91,7 +75,7 @@ class Commands(click.Group):
         """The command, imported."""
         if cmd_name not in COMMANDS:
             return None
-        home = OTHERS[cmd_name][0] if cmd_name in OTHERS else f"mediasift.cli.{cmd_name}"
+        home = f"mediasift.cli.{cmd_name}"
         if cmd_name in OTHERS or find_spec(home):
             command: click.Command = import_module(home).command
         else:
@@ -100,7 +84,7 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Help from `COMMANDS` alone, so that `--help` imports nothing heavy."""
-        homes = {name: OTHERS[name][2] if name in OTHERS else VERBS[name].section for name in COMMANDS}
+        homes = {name: OTHERS[name][1] if name in OTHERS else VERBS[name].section for name in COMMANDS}
         for section in SECTIONS:
             with formatter.section(section):
                 formatter.write_dl([(name, text) for name, text in COMMANDS.items() if homes[name] == section])

@@ -13,7 +13,7 @@ from mediasift import __version__
 from mediasift.engines.onnx import report
 from mediasift.engines.onnx.providers import DEVICES, check_device, provider_is_here
 from mediasift.engines.onnx.registry import models_folder
-from mediasift.errors import ModelError, ProviderUnavailable
+from mediasift.errors import ModelError, ProviderUnavailable, plain
 from mediasift.system.machine import available_cores
 from mediasift.system.optional import install_line, is_installed
 from mediasift.tables.manifest import versions
@@ -141,4 +141,4 @@ def _disk() -> Iterator[Finding]:
         except OSError as error:
             yield Finding(subject, "broken", f"cannot be found out ({error.strerror}); go to a folder that exists")
         else:
-            yield Finding(subject, "ok" if free >= _LITTLE_DISK_GB else "broken", f"{free:,.1f} GB free at {shown}")
+            yield Finding(subject, "ok" if free >= _LITTLE_DISK_GB else "broken", f"{plain(free)} GB free at {shown}")

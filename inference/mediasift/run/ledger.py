@@ -9,6 +9,7 @@ book.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -70,7 +71,9 @@ def prices(job: Job, task: PaidSettings) -> tuple[int, int, float]:
 
 
 def _dollars(usd: float) -> str:
-    return f"{usd:.4f}" if 0 < usd < 1 else f"{usd:.2f}"
+    """A sum in a message, rounded up: what is due at most, and never 0 for what is more."""
+    places = 4 if 0 < usd < 1 else 2
+    return f"{math.ceil(round(usd * 10**places, 6)) / 10**places:.{places}f}"
 
 
 def _exceeds(usd: float, limit: float) -> bool:
@@ -161,11 +164,11 @@ class Ledger:
                 self._book = Book(self._engine.folder)
             book = self._book
             if self._max_cost is not None and (usd is None or _exceeds(book.usd + usd, self._max_cost)):
-                price = "an unknown price" if usd is None else f"up to {usd:.4f} USD"
+                price = "an unknown price" if usd is None else f"up to {_dollars(usd)} USD"
                 raise UsageError(
-                    f"{book.usd:.4f} USD are spent or reserved by {book.path}, and the next request costs {price}: "
-                    f"more than --max-cost {self._max_cost:g} allows. Nothing more was sent. What was answered is "
-                    "kept: with a higher limit the same command goes on"
+                    f"{_dollars(book.usd)} USD are spent or reserved by {book.path}, and the next request costs "
+                    f"{price}: more than --max-cost {self._max_cost:g} allows. Nothing more was sent. What was "
+                    "answered is kept: with a higher limit the same command goes on"
                 )
             book.note("reserved", {key: one.usd for key, one in asked.items()})
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError
+from mediasift.errors import Crashed, Interrupted, ItemError, ItemTimeout, ModelError, plain
 from mediasift.rows import Row
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
@@ -211,7 +211,7 @@ class Supervisor:
         self.peak_bytes = max(self.peak_bytes, peak_bytes(worker.pid))
         if resident_bytes(worker.pid) > self._max_bytes:
             worker.close()
-            raise _Died(Crashed(f"needs more than {self._max_bytes / 1e9:.1f} GB of memory (--max-memory)"))
+            raise _Died(Crashed(f"needs more than {plain(self._max_bytes / 1e9)} GB of memory (--max-memory)"))
         if old := worker.overdue(limit):
             self.longest_item_s = max(self.longest_item_s, limit)
             worker.close()

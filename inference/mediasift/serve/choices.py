@@ -7,7 +7,7 @@ from typing import Any
 
 from mediasift.errors import UsageError, did_you_mean
 from mediasift.settings import Declared, comma_separated, options
-from mediasift.tasks.model import OTHERS
+from mediasift.tasks.model import OF_A_RUN
 
 _FIXED = {"engine", "files", "directory", "layer"}
 """What the service decides, and what would write files or load a model again."""
@@ -19,7 +19,7 @@ def askable(kind: Any) -> dict[str, Declared]:
     """The options of a verb that a request may choose: how pictures are read, and what rows have."""
     return {
         one.name: one for one in options(kind)
-        if one.flag and not one.option.secret and one.name not in OTHERS | _FIXED
+        if one.flag and not one.option.secret and one.name not in OF_A_RUN | _FIXED
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
-from mediasift.errors import Crashed, ItemError, ItemTimeout, ModelError, SetupError
+from mediasift.errors import Crashed, ItemError, ItemTimeout, ModelError, SetupError, plain
 from mediasift.run.job import error_from_json
 from mediasift.run.process import Worker, line
 from mediasift.serve.settings import Serve
@@ -191,7 +191,7 @@ class Slot:
         if worker is None or self._dead.is_set():
             return
         if resident_bytes(worker.pid) > self._max_bytes:
-            self._reason = Crashed(f"needs more than {self._max_bytes / 1e9:.1f} GB of memory (--max-memory)")
+            self._reason = Crashed(f"needs more than {plain(self._max_bytes / 1e9)} GB of memory (--max-memory)")
             self.close()
             self._dead.set()
         elif self.pending and (old := worker.overdue(self._timeout_s)):

@@ -117,15 +117,7 @@ class _Opened:
                         self._add(one.name, stat.S_IFREG, self.entries[one.linkname.removeprefix("./")])
                     continue
                 refusal = Unsupported("it is a sparse file; unpack the archive") if one.issparse() else None
-                mode = (
-                    stat.S_IFREG
-                    if one.isfile()
-                    else stat.S_IFLNK
-                    if one.issym()
-                    else stat.S_IFDIR
-                    if one.isdir()
-                    else stat.S_IFCHR
-                )
+                mode = _MODES.get(one.type, stat.S_IFREG if one.isfile() else stat.S_IFCHR)
                 window = cast(
                     "Callable[[], BinaryIO]", lambda one=one: _Window(self._read_at, one.offset_data, one.size)
                 )
@@ -150,6 +142,10 @@ class _Opened:
         with self._lock:
             self._file.seek(place)
             return self._file.read(size)
+
+
+_MODES = {tarfile.SYMTYPE: stat.S_IFLNK, tarfile.DIRTYPE: stat.S_IFDIR}
+"""Type of a member of a `.tar` that is no file → its mode; devices and pipes count as one."""
 
 
 def _too_large(size: int, packed: int, most: int) -> TooLarge | None:

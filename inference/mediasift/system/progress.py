@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mediasift.errors import plain
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -81,7 +83,7 @@ class Progress(_Shown):
             return f"{self._total or 0:,} file{'s' * (self._total != 1)}"
         rate = (self.done - self._taken_over) / max(time.monotonic() - self._started, 1e-9)
         left = f", {_duration((self._total - self.done) / rate)} left" if self._total is not None and rate else ""
-        speed = f", {rate:.1f} per second" if rate else ""
+        speed = f", {plain(rate)} per second" if rate else ""
         return f"{self.done:,}{of_total} files{self.of_next}{speed}{left}, {self.errors:,} errors"
 
 

@@ -84,7 +84,7 @@ class Model(OnnxModel):
     def _start(self, chosen: dict[str, Any]) -> StartedModel:
         """The verb's task with these options; made once, with the trial run."""
         kind = TASKS[self.description.task]
-        known = [one.name for one in options(kind) if one.name not in OTHERS]
+        known = [one.name for one in options(kind) if one.name not in OF_A_RUN]
         if unknown := [name for name in chosen if name not in known]:
             raise TypeError(
                 f"no option {unknown[0]!r} here; there are {', '.join(sorted(known))}{did_you_mean(unknown[0], known)}"
@@ -119,7 +119,7 @@ class Model(OnnxModel):
 
 
 _TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file open for reading or a picture of Pillow"
-OTHERS = {one.name for kind in (ListSettings, ModelRunSettings, ModelSettings) for one in options(kind)} | {
+OF_A_RUN = {one.name for kind in (ListSettings, ModelRunSettings, ModelSettings) for one in options(kind)} | {
     "draw", "crops_folder", "masks", "boxes", "per",
 }  # fmt: skip
 """Options of the verbs that say nothing of pictures that are given, or are those of a whole run."""

@@ -204,8 +204,10 @@ def test_bombs_are_refused_with_little_memory():
 
 def test_the_limit_can_be_moved():
     data = encoded(scene(100, 100))
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLarge, match=r"100 x 100 is 0\.01 megapixels, more than the limit of 0\.009;"):
         list(decode(data, max_megapixels=0.009))
+    with pytest.raises(TooLarge, match=r"is 100\.01 megapixels, more than the limit of 100;"):
+        list(decode(bomb(10_001, 10_000), max_megapixels=100))
     one(data, max_megapixels=0.01)
 
 

@@ -28,7 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mediasift.engines.vision.codebook_format import Completion, Dialect, Question
-from mediasift.errors import EngineError, InferenceFailed, TryAgain, UsageError
+from mediasift.errors import EngineError, InferenceFailed, TryAgain, UsageError, plain
 from mediasift.system.network import refuse_if_offline
 
 _LARGEST_BYTES, _PIECE_BYTES = 1 << 24, 1 << 16
@@ -108,7 +108,7 @@ class Chat:
     def _lost(self, error: Exception, left_s: float) -> Exception:
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):
-            return TryAgain(f"{self.url} did not answer within {left_s:.0f} s (--request-timeout, --timeout)")
+            return TryAgain(f"{self.url} did not answer within {plain(left_s)} s (--request-timeout, --timeout)")
         if isinstance(reason, ssl.SSLCertVerificationError):
             return EngineError(f"{self.url} has no certificate that can be trusted ({reason.verify_message})")
         unpaid = isinstance(reason, (ConnectionRefusedError, socket.gaierror))

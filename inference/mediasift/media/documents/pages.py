@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, Unsupported, UsageError
+from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unreadable, Unsupported, UsageError, plain
 from mediasift.items import FailedItem, Item, Place, TextPage
 from mediasift.media.documents.text_layer import Lines, leaves_pictures_unread, read_text_layer, without_words
 from mediasift.media.pictures.headers import check_size
@@ -194,7 +194,7 @@ def _reduced(scale: float, dpi: float) -> str:
     if scale * _POINTS_PER_INCH > 0.98 * dpi:
         return ""
     return (
-        f"read at {scale * _POINTS_PER_INCH:.0f} instead of {dpi:g} dpi, as the page is large: small print may be "
+        f"read at {plain(scale * _POINTS_PER_INCH)} instead of {dpi:g} dpi, as the page is large: small print may be "
         "missing; --max-megapixels allows more"
     )
 

@@ -47,8 +47,9 @@ class Header:
 def check_size(width: int, height: int, max_megapixels: float) -> None:
     """Raise TooLarge for a picture of more than `max_megapixels`."""
     if width * height > max_megapixels * 1e6:
+        exact = f"{width * height / 1e6:,.6f}".rstrip("0").rstrip(".")
         raise TooLarge(
-            f"{width} x {height} is {width * height / 1e6:,.0f} megapixels, more than the limit of {max_megapixels:g}; "
+            f"{width} x {height} is {exact} megapixels, more than the limit of {max_megapixels:g}; "
             "if you trust it: --max-megapixels"
         )
 
