@@ -46,7 +46,9 @@ if not TYPE_CHECKING:  # else every name would be there
         if name == "__all__":
             return list(verbs.PUBLIC)
         if name not in verbs.PUBLIC:
-            raise AttributeError(f"module 'mediasift' has no attribute {name!r}")
+            from mediasift.errors import did_you_mean
+
+            raise AttributeError(f"module 'mediasift' has no attribute {name!r}{did_you_mean(name, verbs.PUBLIC)}")
         return getattr(verbs, name)
 
 

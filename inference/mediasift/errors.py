@@ -17,8 +17,19 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     from difflib import get_close_matches  # late, as only a mistake needs it
 
     by_case = {str(one).casefold(): one for one in known}
-    likely = get_close_matches(str(name).casefold(), by_case, 1)
+    meant = _MEANT.get(str(name).casefold())
+    likely = [meant] if meant in by_case else get_close_matches(str(name).casefold(), by_case, 1)
     return f"; did you mean {by_case[likely[0]]}?" if likely else ""
+
+
+_MEANT = {
+    "gpu": "cuda", "excel": "csv", "xlsx": "csv", "xls": "csv", "json": "jsonl", "label": "classify",
+    "predict": "classify", "caption": "tag", "faces": "detect", "text": "ocr", "speech": "transcribe",
+    "resize": "convert", "crop": "convert", "similar": "search", "dedupe": "duplicates", "scenes": "shots",
+    "frames": "keyframes", "kappa": "agree", "reliability": "agree", "metadata": "info", "exif": "info",
+    "report": "cite",
+}  # fmt: skip
+"""What newcomers call it → its name here."""
 
 
 def plain(number: float) -> str:

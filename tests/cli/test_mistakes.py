@@ -151,3 +151,50 @@ def test_a_mistyped_name_is_answered_with_the_name_that_was_meant(
     done = CliRunner().invoke(main, words)
     assert done.exit_code == code, done.stderr
     assert re.search(rf"(?i)did you mean .*{meant}", done.stderr.replace("\n", " ")), done.stderr
+
+
+NEWCOMERS = {
+    "an input where the command belongs": (["photos/"], 2, "comes first, e.g. mediasift classify photos/"),
+    "another word for a command": (["label", "0.png"], 2, "did you mean classify?"),
+    "several words": (["dedupe", "0.png"], 2, "did you mean duplicates?"),
+    "an option before the command": (["--top", "3", "classify", "0.png"], 2, "type it behind: mediasift COMMAND"),
+    "no input": (["classify"], 2, "Name files, folders or a list, e.g. photos/"),
+    "a folder next to the right one": (["classify", "phtos"], 3, "phtos: no such file or folder; did you mean photos?"),
+    "a file in a folder": (["classify", "photos/o.png"], 3, "did you mean photos/0.png?"),
+    "another folder": (["classify", "gone/0.png"], 3, "gone/0.png: no such file or folder; there is no folder gone"),
+    "a name like none here": (["classify", "holiday"], 3, "holiday: no such file or folder; it was looked for in /"),
+    "a pattern that matches nothing": (["classify", "*.jpg"], 3, "no file matches this pattern in /"),
+    "a pattern in another case": (["classify", "*.PNG"], 3, "did you mean *.png?"),
+    "quotes around several names": (["classify", "0.png 1.png"], 3, "these are 2 names: leave out the quotes"),
+    "quotes of a text program": (["classify", "\u201c0.png\u201d"], 3, "type \" or ' instead"),
+    "a text that is no list": (
+        ["classify", "notes.txt"],
+        3,
+        "nothing that it names is there, e.g. Dear reader; a .txt",
+    ),
+    "a device by its kind": (["classify", "0.png", "--device", "gpu"], 2, "'directml'; did you mean cuda?"),
+    "a format by its program": (["classify", "0.png", "--format", "excel"], 2, "'aligned'; did you mean csv?"),
+    "a table for a spreadsheet": (["classify", "0.png", "-o", "a.xlsx"], 2, "did you mean csv?"),
+    "a table without suffix": (["classify", "0.png", "-o", "table"], 2, "end the name in .csv"),
+    "a folder as the table": (["classify", "0.png", "-o", "photos"], 6, "photos: is a folder; name a file in it"),
+    "no folder for a sample": (["sample", "list.csv", "-n", "1"], 2, "Missing option '-d' / '--directory'. The folder"),
+    "words without --text": (["search", "shoe", "--in", "photos"], 3, "QUERY is a picture, words need --text"),
+    "a document": (["info", "a.docx"], 1, "save it as PDF"),
+    "a spreadsheet": (["info", "a.xlsx"], 1, "save it as CSV"),
+    "an empty folder": (["info", "empty"], 3, "nothing to read in empty"),
+}
+
+
+@pytest.mark.parametrize("mistake", NEWCOMERS)
+def test_a_newcomers_mistake_is_answered_with_what_to_type(place: Path, mistake: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(place)
+    for folder in ("photos", "empty"):
+        (place / folder).mkdir()
+    shutil.copy("0.png", "photos")
+    for name in ("a.docx", "a.xlsx"):
+        (place / name).write_bytes(b"PK\3\4")
+    (place / "notes.txt").write_text("Dear reader\n")
+    words, code, answer = NEWCOMERS[mistake]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == code, done.output
+    assert answer in " ".join(done.output.split()), done.output

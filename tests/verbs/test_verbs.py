@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -138,7 +139,11 @@ def test_values_that_cannot_be_are_refused_when_settings_are_made(values, messag
     ("call", "message"),
     [
         (lambda: ms.classify(5), "a path .*, a uint8 array .*; or several of them, as a list; not int"),
-        (lambda: ms.classify(["a.png", None]), "each must be a path .*; not NoneType"),
+        (lambda: ms.classify(["a.png", None]), "each must be a path .*; number 2 is NoneType: None"),
+        (lambda: ms.classify({"path": ["a.png"]}), r"name its column of paths, e\.g\. frame\['path'\]"),
+        (lambda: ms.classify("a.png", "fashion-mlp"), r"by name: classify\(inputs, labels=\.\.\.\), not 'fashion-mlp'"),  # type: ignore[call-arg]
+        (lambda: ms.convert("a.png", "out", 3), r"by name: convert\(inputs, directory, "),  # type: ignore[call-arg]
+        (lambda: ms.similarity(["a.png", "b.png"]), r"^similarity\(\) missing"),  # type: ignore[call-arg]
         (lambda: ms.classify("a.png", topp=3), "no option 'topp'; there are .*; did you mean top"),  # type: ignore[call-arg]
         (lambda: ms.convert("a.png", "out", foo=3), "no option 'foo'; there are directory, "),  # type: ignore[call-arg]
     ],
@@ -146,6 +151,26 @@ def test_values_that_cannot_be_are_refused_when_settings_are_made(values, messag
 def test_type_errors_say_what_is_taken(call, message: str):
     with pytest.raises(TypeError, match=message):
         call()
+
+
+def test_an_array_of_names_is_a_list_of_them(tmp_path: Path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name, scene(8, 8))
+    names = np.array([str(tmp_path / "a.png"), str(tmp_path / "b.png")])
+    for array in (names, names.astype(object)):
+        assert [row.path for row in ms.info(array)] == list(names)
+
+
+def test_one_table_is_as_good_as_a_list_of_it(tmp_path: Path):
+    rows = "".join(f"{one}.png,{coder},{'yes' if one % 2 else 'no'}\n" for one in range(6) for coder in "ab")
+    (tmp_path / "coded.csv").write_text(f"path,coder,protest\n{rows}")
+    one, several = (ms.agree(tables).measures for tables in (tmp_path / "coded.csv", [str(tmp_path / "coded.csv")]))
+    assert one == several
+
+
+def test_a_mistyped_verb_is_answered_with_the_one_that_was_meant():
+    with pytest.raises(AttributeError, match="'clasify'; did you mean classify"):
+        _ = ms.clasify  # type: ignore[attr-defined]
 
 
 def test_one_text_is_no_list_of_letters():

@@ -56,12 +56,23 @@ _AHEAD = ("classify", "detect", "embed")
 class Commands(click.Group):
     """A group whose commands are imported when they are called, and whose errors become exit codes."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click; an option that belongs behind the command says so."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            behind = f"no option {error.option_name} before a command; type it behind: mediasift COMMAND INPUT..."
+            raise click.UsageError(f"{behind} {error.option_name}", ctx) from error
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is about to run; its worker process begins to load what it needs meanwhile."""
         if args[0] not in COMMANDS and not ctx.resilient_parsing:
-            ctx.fail(f"no command {args[0]!r}{did_you_mean(args[0], COMMANDS) or '; mediasift --help lists all'}")
+            likely = did_you_mean(args[0], COMMANDS) or "; mediasift --help lists all"
+            if os.path.lexists(args[0]):
+                likely = f"; what to do with it comes first, e.g. mediasift classify {args[0]}"
+            ctx.fail(f"no command {args[0]!r}{likely}")
         if args[0] in _AHEAD and not ctx.resilient_parsing and not {"--help", "-h"} & set(args):
             ctx.call_on_close(launch.discard)
             launch.start_ahead(args[0])

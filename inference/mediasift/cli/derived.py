@@ -25,6 +25,9 @@ _INPUTS = (
 )
 
 
+_WHICH = "Name files, folders or a list, e.g. photos/"
+
+
 def command_of(name: str) -> click.Command:
     """The command of a verb."""
     settings = VERBS[name].load()
@@ -65,7 +68,7 @@ def _callback(settings: Any) -> Callable[..., None]:
     def run(inputs: tuple[str, ...], **chosen: Any) -> None:
         showing = shared.taken(chosen)
         if inputs == () and chosen.get("boxes") is None and chosen.get("stored") is None:
-            raise click.MissingParameter(param_type="argument", param_hint="'INPUT...'")
+            raise click.MissingParameter(_WHICH, param_type="argument", param_hint="'INPUT...'")
         table = agreed_table(made(settings, chosen), inputs)
         if isinstance(table.rows, Estimated):
             table.rows.format = format_of(showing.output, showing.format, settings.row)

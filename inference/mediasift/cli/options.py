@@ -41,7 +41,8 @@ class Choice(click.Choice[str]):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            raise click.BadParameter(f"{error.message}{did_you_mean(value, self.choices)}", ctx, param) from None
+            likely = did_you_mean(value, self.choices)
+            raise click.BadParameter(f"{error.message.rstrip('.')}{likely or '.'}", ctx, param) from None
 
 
 class Grouped(click.Option):
@@ -53,7 +54,16 @@ class Grouped(click.Option):
 
 
 class Command(click.Command):
-    """A command whose `--help` shows its options in groups."""
+    """A command whose `--help` shows its options in groups, and whose messages say what a missing option is for."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click, but for that."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.MissingParameter as error:
+            if not isinstance(error.param, click.Option):
+                raise
+            raise click.MissingParameter(error.param.help, ctx=error.ctx, param=error.param) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The groups that it has, each under its name."""

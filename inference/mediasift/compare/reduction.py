@@ -17,6 +17,7 @@ from mediasift.run.stream import Stream, refuse_shard
 from mediasift.sources.content import content_bytes
 from mediasift.sources.folders import Skipped
 from mediasift.sources.naming import Source
+from mediasift.sources.spellings import nothing_to_read
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary
 from mediasift.tasks.fingerprint import Fingerprint
@@ -67,7 +68,7 @@ class Reduction(Generic[RowType]):
             Interrupted: Somebody wants to stop; what was read is in the index or journal.
         """
         if not self.sources:
-            raise InputError(f"nothing to read in {', '.join(self.stream.what['settings']['inputs']) or 'no input'}")
+            raise InputError(nothing_to_read(self.stream.what["settings"]["inputs"]))
         collection = Collection(sources=self.sources, first=self.first)
         if self.stream.row_type is not Fingerprint:
             return collection

@@ -287,7 +287,12 @@ class Search(CompareSettings):
         own = {"task": "search", "top": self.top, "min_similarity": self.min_similarity,
                "query": Inputs(named=named_inputs(query)).names}  # fmt: skip
         rows = partial(neighbour_rows, top=self.top, min_similarity=self.min_similarity)
-        reduction = self.reduction([query, self.among], TakeFingerprints(turns=self.turns), own, rows)
+        try:
+            reduction = self.reduction([query, self.among], TakeFingerprints(turns=self.turns), own, rows)
+        except InputError as error:
+            if not (isinstance(query, str) and str(error).startswith(f"{query}: no such file")):
+                raise
+            raise InputError(f"{error}; QUERY is a picture, words need --text") from error
         if reduction.first in (0, len(reduction.sources)):
             raise InputError("search needs a query and pictures to search among; one of them names no media")
         return Table(reduction)

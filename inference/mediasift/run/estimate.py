@@ -33,6 +33,7 @@ from mediasift.settings import options
 from mediasift.sources.folders import Skipped
 from mediasift.sources.naming import Source, check_inputs
 from mediasift.sources.shards import Shard
+from mediasift.sources.spellings import nothing_to_read
 from mediasift.system.files import path_below
 from mediasift.system.progress import Progress
 from mediasift.tables.formats import FORMATS
@@ -222,7 +223,7 @@ class Estimated:
             else:
                 count, sample = sampled(self.sources, MOST + FIRST)
                 if not count:
-                    raise InputError(f"nothing to read in {', '.join(self._job.inputs.names) or 'no input'}")
+                    raise InputError(nothing_to_read(self._job.inputs.names))
                 summary.sources = count
                 yield from self._rows(count, sample, progress)
         except Interrupted as error:

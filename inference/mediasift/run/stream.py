@@ -36,6 +36,7 @@ from mediasift.sources.folders import Skipped
 from mediasift.sources.memory import PillowPicture, given
 from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
 from mediasift.sources.shards import Listing, Shard
+from mediasift.sources.spellings import nothing_to_read
 from mediasift.system.machine import available_cores
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary, computing
@@ -51,13 +52,18 @@ def named_inputs(inputs: Named) -> list[str | Path | Content]:
     """One input or several as a list."""
     if isinstance(inputs, (str, Path)):
         return [inputs]
+    if isinstance(inputs, Mapping) or hasattr(inputs, "columns"):
+        raise TypeError("inputs: a table or dictionary; name its column of paths, e.g. frame['path']")
+    if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "OU":  # a column of text
+        inputs = inputs.tolist()
     if (content := given(inputs, 0)) is not None:
         return [content]
     if not isinstance(inputs, Iterable):
         raise TypeError(f"inputs: {_TAKEN}; or several of them, as a list; not {type(inputs).__name__}")
     named = [given(one, index) or one for index, one in enumerate(cast("Iterable[Any]", inputs))]
-    if wrong := [one for one in named if not isinstance(one, (str, PathLike, Content))]:
-        raise TypeError(f"inputs: each must be {_TAKEN}; not {type(wrong[0]).__name__}")
+    for number, one in enumerate(named, 1):
+        if not isinstance(one, (str, PathLike, Content)):
+            raise TypeError(f"inputs: each must be {_TAKEN}; number {number} is {type(one).__name__}: {one!r:.40}")
     return named
 
 
@@ -287,8 +293,7 @@ class Stream(Generic[RowType]):
         if self._listing is not None:
             summary.shard = self._listing.to_json()
         if summary.sources == 0 and not (self._listing and self._listing.listed):
-            other = f" ({self._skipped.total():,} files there are no media)" if self._skipped else ""
-            raise InputError(f"nothing to read in {', '.join(self.job.inputs.names) or 'no input'}{other}")
+            raise InputError(nothing_to_read(self.job.inputs.names, self._skipped.total()))
         if journal is not None:
             vanished = journal.vanished()
             summary.vanished = [journal.path_at(place) for place in dict.fromkeys(vanished)]

@@ -126,6 +126,10 @@ def sniff(head: bytes, suffix: str = "") -> Format | None:
     return None
 
 
+_DOCUMENTS = (".doc", ".docx", ".odt", ".rtf", ".pages", ".ppt", ".pptx", ".odp", ".key", ".epub")
+"""What is no picture, but can be made one."""
+
+
 def known_format(head: bytes, suffix: str, *, searched: Collection[Kind] = ("sound", "document")) -> Format:
     """The format of a file that begins with `head`, or why it has none.
 
@@ -140,7 +144,8 @@ def known_format(head: bytes, suffix: str, *, searched: Collection[Kind] = ("sou
     if not head:
         raise EmptyFile("the file is empty (0 bytes)")
     if (form := sniff(head, suffix)) is None:
-        raise NotMedia(f"neither its content nor its suffix {suffix!r} is that of a known format")
+        advice = "; a text document: save it as PDF, and name that" if suffix in _DOCUMENTS else ""
+        raise NotMedia(f"neither its content nor its suffix {suffix!r} is that of a known format{advice}")
     if not form.recognised and form.kind not in searched:
         raise Damaged(f"named {suffix}, but its content is no {form.name.upper()} or any other known format")
     return form

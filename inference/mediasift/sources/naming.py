@@ -37,7 +37,7 @@ from mediasift.sources.folders import Folder, Skipped
 from mediasift.sources.lists import LISTS, Kept, listed_lines, listed_paths
 from mediasift.sources.records import SHEET, SHEETS, bytes_of
 from mediasift.sources.settings import AS_USUAL, ListSettings, RemoteSettings
-from mediasift.sources.spellings import listed_file, otherwise_composed, shown_path
+from mediasift.sources.spellings import listed_file, missing_name, otherwise_composed, shown_path
 from mediasift.sources.texts import Cell
 from mediasift.system.network import refuse_if_offline
 
@@ -188,9 +188,15 @@ def check_inputs(inputs: Inputs, skipped: Skipped | None = None) -> Iterable[Sou
         missing.append(source)
     if missing:
         names, first = ", ".join(inputs.names), missing[0].path
-        listed = "" if first in inputs.names else f": neither {first} nor any other (--column names the paths)"
-        raise InputError(f"{names[:500]}: no such file or folder{listed}")
+        if first not in inputs.names:
+            raise InputError(
+                f"{names[:500]}: a list, and nothing that it names is there, e.g. {first[:200]}; {_LISTED}"
+            )
+        raise InputError(f"{names[:500]}: no such file or folder{missing_name(first)}")
     return ()
+
+
+_LISTED = "a .txt has a path on each line, of other lists --column names the column of the paths"
 
 
 def _is_there(source: Source) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from mediasift.errors import did_you_mean
 from mediasift.rows import printable
 from mediasift.sources.records import composed
 
@@ -47,6 +50,32 @@ def tabled_file(path: str, folder: Path) -> Path:
     """The file that a path in a table in this folder means, whether it is written as it is or as `shown_path` does."""
     file = listed_file(path, folder)
     return file if file.exists() else listed_file(path_shown_as(path), folder)
+
+
+def missing_name(name: str) -> str:
+    """The end of a message about a file that is not there: what was meant, or where it was looked for."""
+    if any(sign in name for sign in "\u201c\u201d\u201e\u2018\u2019"):
+        return "; these quotes belong to the name, as a text program writes them: type \" or ' instead"
+    if len(several := name.split()) > 1 and all(map(os.path.lexists, several)):
+        return f"; these are {len(several)} names: leave out the quotes around all of them"
+    folder, suffix = os.path.split(name.rstrip("/"))[0], Path(name).suffix
+    try:
+        here = os.path.abspath(folder)  # noqa: PTH100  (a link stays a link)
+        if glob.has_magic(name):
+            others = (name.removesuffix(suffix) + one for one in (suffix.upper(), suffix.lower()))
+            other = next((one for one in others if glob.glob(one)), None)  # noqa: PTH207  (as it is looked up later)
+            return f"; no file matches this pattern in {here}" if other is None else f"; did you mean {other}?"
+        known = [str(Path(folder, one)) for one in os.listdir(here)]  # noqa: PTH208  (its names alone)
+    except OSError:
+        return f"; there is no folder {folder}" if folder else ""
+    return did_you_mean(Path(name), known) or f"; it was looked for in {here}"
+
+
+def nothing_to_read(names: Sequence[str], left_out: int = 0) -> str:
+    """The message where what was named holds nothing of a known kind, but so many other files."""
+    if not names:
+        return "nothing to read: no input is named"
+    return f"nothing to read in {', '.join(names)}" + (f" ({left_out:,} files there are no media)" if left_out else "")
 
 
 def otherwise_composed(path: Path) -> Path | None:

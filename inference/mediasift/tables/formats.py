@@ -81,6 +81,8 @@ def format_of(output: Path | None, chosen: str | None, row_type: type[Row] = Row
     name = chosen or ("csv" if output is None else output.suffix.lower().lstrip("."))
     one = FORMATS.get(name)
     whole = [other for other in formats_for(row_type) if FORMATS[other].suffix]
+    if output is not None and output.is_dir():
+        raise OutputError(f"{output}: is a folder; name a file in it, e.g. {output / 'table.csv'}")
     if one is None or (output is not None and not one.suffix):
         shown = output.name if output is not None and chosen is None else name
         likely = did_you_mean(name, whole)
@@ -90,8 +92,7 @@ def format_of(output: Path | None, chosen: str | None, row_type: type[Row] = Row
     if missing := _missing(one, row_type):
         raise UsageError(f"{name}: this table has no column {missing[0]}; choose {', '.join(whole)}")
     if output is not None and output.exists() and not output.is_file():
-        there = "a folder" if output.is_dir() else "a pipe or device; leave -o out and redirect the output there"
-        raise OutputError(f"{output}: is {there}; name a file")
+        raise OutputError(f"{output}: is a pipe or device; leave -o out and redirect the output there")
     if one.package is not None:
         package, extra = one.package
         require(package, extra=extra)

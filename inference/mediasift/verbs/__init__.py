@@ -7,6 +7,7 @@ another kind is a line in `FUNCTIONS`. Nothing is imported before it is asked fo
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 BEFORE, TABLES, AFTER, MACHINES = "Before the table", "Tables", "After the table", "Models and machine"
@@ -184,6 +185,8 @@ if not TYPE_CHECKING:  # else every name would be there
             maker, settings = OF_VERBS.get(name, (name, None))
             value = getattr(import_module(FUNCTIONS[name]), maker)
             value = value if settings is None else value(VERBS, settings.load())
+            if isfunction(value) and "<locals>" in value.__qualname__:  # made of settings, and named for its maker
+                value.__name__ = value.__qualname__ = name
         else:
             raise AttributeError(f"module 'mediasift.verbs' has no attribute {name!r}")
         globals()[name] = value

@@ -47,6 +47,12 @@ P = ParamSpec("P")
 S = TypeVar("S")
 R = TypeVar("R")
 _Picture = str | Path | NDArray[np.uint8]
+_Tables = str | Path | Sequence[str | Path]
+
+
+def _several(tables: _Tables) -> Sequence[str | Path]:
+    """One table or several as a list."""
+    return [tables] if isinstance(tables, (str, Path)) else tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +114,8 @@ def _taught(settings: Callable[P, Train]) -> Callable[Concatenate[str | Path, P]
     return train
 
 
-def _compared(settings: Callable[P, Agree]) -> Callable[Concatenate[Sequence[str | Path], P], Agreed]:
-    def agree(tables: Sequence[str | Path], /, *args: P.args, **kwargs: P.kwargs) -> Agreed:
+def _compared(settings: Callable[P, Agree]) -> Callable[Concatenate[_Tables, P], Agreed]:
+    def agree(tables: _Tables, /, *args: P.args, **kwargs: P.kwargs) -> Agreed:
         """Report how far coders agree; the command line has the same options.
 
         Args:
@@ -118,7 +124,7 @@ def _compared(settings: Callable[P, Agree]) -> Callable[Concatenate[Sequence[str
         Returns:
             The measures, and the items on which coders disagree.
         """
-        return agreed(tables, settings(*args, **kwargs))
+        return agreed(_several(tables), settings(*args, **kwargs))
 
     return agree
 
@@ -143,8 +149,8 @@ def _measured(
 
 def _corrected(
     settings: Callable[P, Prevalence],
-) -> Callable[Concatenate[str | Path, Sequence[str | Path], P], list[Share]]:
-    def prevalence(table: str | Path, coded: Sequence[str | Path], /, *args: P.args, **kwargs: P.kwargs) -> list[Share]:
+) -> Callable[Concatenate[str | Path, _Tables, P], list[Share]]:
+    def prevalence(table: str | Path, coded: _Tables, /, *args: P.args, **kwargs: P.kwargs) -> list[Share]:
         """Report how often labels occur, corrected for a classifier's errors; the command line has the same options.
 
         Args:
@@ -154,7 +160,7 @@ def _corrected(
         Returns:
             A row for each label and method.
         """
-        return shares(table, coded, settings(*args, **kwargs))
+        return shares(table, _several(coded), settings(*args, **kwargs))
 
     return prevalence
 

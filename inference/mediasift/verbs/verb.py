@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from mediasift.errors import UsageError, did_you_mean
@@ -29,7 +30,7 @@ def verb(settings: Callable[P, object], row: type[R]) -> Callable[Concatenate[Na
     del row
 
     def call(inputs: Named, /, *args: P.args, **kwargs: P.kwargs) -> Table[R]:
-        _check_names(settings, kwargs)
+        _check_names(settings, args, kwargs)
         table: Table[R] = table_of(settings(*args, **kwargs), inputs)
         return table
 
@@ -38,8 +39,12 @@ def verb(settings: Callable[P, object], row: type[R]) -> Callable[Concatenate[Na
     return call
 
 
-def _check_names(settings: Any, given: Iterable[str]) -> None:
+def _check_names(settings: Any, args: Sequence[object], given: Iterable[str]) -> None:
     known = [declared.name for declared in options(settings)]
+    places = [one.name for one in fields(settings) if one.init and not one.kw_only]
+    if len(args) > len(places):
+        before = ", ".join(["inputs", *places])
+        raise TypeError(f"options are given by name: {settings.name}({before}, {known[0]}=...), not {args[-1]!r:.40}")
     if unknown := [name for name in given if name not in known]:
         raise TypeError(f"no option {unknown[0]!r}; there are {', '.join(known)}{did_you_mean(unknown[0], known)}")
 
