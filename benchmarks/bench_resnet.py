@@ -39,7 +39,8 @@ from mediasift.engines.onnx.session import load_model
 from mediasift.items import Item
 from mediasift.media.readers import read_source
 from mediasift.media.settings import PictureSettings
-from mediasift.sources.naming import Inputs, find_sources
+from mediasift.sources.finding import find_sources
+from mediasift.sources.naming import Inputs
 from mediasift.system.machine import available_cores
 
 BATCH = 8

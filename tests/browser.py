@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from tests.conftest import skip
+
 ENTER, LEFT, RIGHT, UP, DOWN, ESCAPE = "\ue007", "\ue012", "\ue014", "\ue013", "\ue015", "\ue00c"
 END, HOME, PAGE_DOWN, PAGE_UP = "\ue010", "\ue011", "\ue00f", "\ue00e"
 
@@ -43,7 +45,9 @@ def is_installed() -> bool:
 
 @contextmanager
 def chromium(profile: Path, *arguments: str) -> Iterator:
-    """A driven Chromium without a window."""
+    """A driven Chromium without a window; a test is skipped where there is none."""
+    if not is_installed():
+        skip("Chromium is not installed: apt-get install chromium chromium-driver")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 

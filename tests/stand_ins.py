@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.mutants import bombs, write_mutants
@@ -26,6 +29,34 @@ LINES = (
     "fox jumped over the brown dog",
     "because it was a lot of fun.",
 )
+
+
+def cut_short(run: Any, out: Path, after: int) -> None:
+    """Begin to write a table and abandon it after so many finished inputs, as Ctrl-C in Python does."""
+    runner = getattr(run._rows, "stream", run._rows)._runner
+    original, count = runner.run_together, iter(range(10**9))
+
+    def short(sources):
+        for together in original(sources):
+            for finished in together:
+                if next(count) == after:
+                    raise KeyboardInterrupt
+                yield [finished]
+
+    runner.run_together = short
+    with pytest.raises(KeyboardInterrupt):
+        run.write(out)
+
+
+def damaged(whole: bytes, at: int, data: st.DataObject) -> bytes:
+    """A file as a power cut, a bad disk or another program leaves it from this byte on."""
+    how = data.draw(st.sampled_from(["cut", "zeros", "flip", "garbage"]))
+    return {
+        "cut": whole[:at],
+        "zeros": whole[:at] + bytes(len(whole) - at),
+        "flip": whole[:at] + bytes([whole[at] ^ (1 << data.draw(st.integers(0, 7)))]) + whole[at + 1 :],
+        "garbage": whole[:at] + data.draw(st.binary(min_size=1, max_size=50)),
+    }[how]
 
 
 def make(folder: Path) -> Path:

@@ -47,7 +47,7 @@ TESTED_IN = {
     "provenance/test_rerun": "cli/rerun provenance/comparing provenance/recorded tables/reports",
     "run/test_table": "run/stream",
     "sources/test_content": "sources/memory",
-    "sources/test_naming": "sources/folders sources/settings",
+    "sources/test_naming": "sources/finding sources/folders sources/settings",
     "sources/test_records": "sources/lists",
     "system/test_files": "system/lines",
     "tables/test_writers": "tables/formats tables/stored",

@@ -16,7 +16,8 @@ import numpy as np
 from mediasift.errors import InputError, ItemError, OutputError, UsageError
 from mediasift.items import FailedItem
 from mediasift.media.pictures.images import decode
-from mediasift.sources.naming import Inputs, find_sources
+from mediasift.sources.finding import find_sources
+from mediasift.sources.naming import Inputs
 from training.command import TrainingCommand, seed_option
 
 TABLE = "augmented.csv"

@@ -159,7 +159,8 @@ def measure(folder: Path, *, count: int, seed: int, folder_of_labels: Path) -> d
     from mediasift.engines.onnx.description import ModelDescription
     from mediasift.engines.onnx.providers import open_session
     from mediasift.engines.onnx.recipe import arrange
-    from mediasift.sources.naming import Inputs, find_sources
+    from mediasift.sources.finding import find_sources
+    from mediasift.sources.naming import Inputs
     from training.pictures import read_pictures
 
     labels = json.loads((folder_of_labels / "labels" / "imagenet-1k.json").read_text(encoding="utf-8"))

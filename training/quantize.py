@@ -29,7 +29,8 @@ from mediasift.engines.onnx.recipe import arrange
 from mediasift.engines.onnx.session import OnnxModel, load_model
 from mediasift.errors import InputError, MediasiftError, ModelError, OutputError
 from mediasift.sources.content import LocalFile
-from mediasift.sources.naming import Inputs, find_sources
+from mediasift.sources.finding import find_sources
+from mediasift.sources.naming import Inputs
 from mediasift.system.machine import available_cores
 from mediasift.system.optional import require
 from training.command import TrainingCommand, check_output, output_option, recorded, seed_option

@@ -285,7 +285,7 @@ def test_options_that_exclude_each_other(tmp_path: Path):
 
 def test_a_query_or_an_old_collection_that_is_not_there_is_a_mistake(tmp_path: Path):
     save(tmp_path / "new.png", scene())
-    with pytest.raises(InputError, match=r"nope.*no such file or folder$"):
+    with pytest.raises(InputError, match=r"nope.*no such file or folder;"):
         ms.search(tmp_path / "nope.png", tmp_path, method="phash")
-    with pytest.raises(InputError, match=r"nope.*no such file or folder$"):
+    with pytest.raises(InputError, match=r"nope.*no such file or folder;"):
         ms.duplicates(tmp_path, against=tmp_path / "nope")

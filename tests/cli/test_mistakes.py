@@ -160,7 +160,7 @@ NEWCOMERS = {
     "an option before the command": (["--top", "3", "classify", "0.png"], 2, "type it behind: mediasift COMMAND"),
     "no input": (["classify"], 2, "Name files, folders or a list, e.g. photos/"),
     "a folder next to the right one": (["classify", "phtos"], 3, "phtos: no such file or folder; did you mean photos?"),
-    "a file in a folder": (["classify", "photos/o.png"], 3, "did you mean photos/0.png?"),
+    "a file in a folder": (["classify", "photos/o.png"], 3, "did you mean 0.png?"),
     "another folder": (["classify", "gone/0.png"], 3, "gone/0.png: no such file or folder; there is no folder gone"),
     "a name like none here": (["classify", "holiday"], 3, "holiday: no such file or folder; it was looked for in /"),
     "a pattern that matches nothing": (["classify", "*.jpg"], 3, "no file matches this pattern in /"),

@@ -19,6 +19,7 @@ from mediasift.sources.content import LocalFile
 from mediasift.sources.memory import Array
 from mediasift.sources.naming import Source
 from mediasift.tasks.fingerprint import Fingerprint
+from tests.stand_ins import damaged
 
 ROOT = Path(__file__).resolve().parents[2]
 MADE_BY = {"task": "fingerprint", "width": 32}
@@ -72,19 +73,13 @@ def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, da
     path, sources, places = filled(tmp_path_factory.mktemp("cut"))
     whole = path.read_bytes()
     at = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(whole))  # the length depends on the folder's name
-    how = data.draw(st.sampled_from(["cut", "zeros", "flip", "garbage"]))
-    damaged = {
-        "cut": whole[:at],
-        "zeros": whole[:at] + bytes(len(whole) - at),
-        "flip": whole[:at] + bytes([whole[at] ^ (1 << data.draw(st.integers(0, 7)))]) + whole[at + 1 :],
-        "garbage": whole[:at] + data.draw(st.binary(min_size=1, max_size=50)),
-    }[how]
-    path.write_bytes(damaged)
+    left = damaged(whole, at, data)
+    path.write_bytes(left)
     try:
         index = Index(path, MADE_BY)
     except UsageError as error:  # a first line that is whole, or begins as none of ours
         assert at < places[0], error
-        assert path.read_bytes() == damaged
+        assert path.read_bytes() == left
         return
     with index:
         for number, (one, place) in enumerate(zip(sources, places, strict=True)):

@@ -20,6 +20,7 @@ from mediasift.errors import InputError, OutputError, UsageError
 from mediasift.sources.content import LocalFile
 from mediasift.sources.naming import Source
 from tests.pictures import encoded, save, scene
+from tests.stand_ins import cut_short
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,23 +40,6 @@ def photos(tmp_path: Path) -> Path:
     for number in range(8):
         save(folder / f"{number}.png", scene(seed=number % 6))
     return folder
-
-
-def cut_short(run: Any, out: Path, after: int) -> None:
-    """Begin a run and abandon it after some inputs."""
-    engine = run._rows.stream._runner
-    original, count = engine.run_together, iter(range(10**9))
-
-    def short(sources):
-        for together in original(sources):
-            for finished in together:
-                if next(count) == after:
-                    raise KeyboardInterrupt
-                yield [finished]
-
-    engine.run_together = short
-    with pytest.raises(KeyboardInterrupt):
-        run.write(out)
 
 
 def test_what_stops_a_run_midway_leaves_what_was_done(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

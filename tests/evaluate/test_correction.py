@@ -12,15 +12,17 @@ from mediasift.evaluate.correction import (
     CORRECTIONS,
     Sample,
     Undefined,
+    _error,
+    _scaled,
     coded,
     design_based,
     is_small,
     matrix,
-    normal_half_width,
     power_tuned,
     prediction_powered,
 )
 from mediasift.evaluate.intervals import share_interval
+from mediasift.evaluate.labels import Z
 
 
 def sample(predicted: list, true: list, *, share: float, corpus: int = 1000, weights=None, strata=None) -> Sample:
@@ -35,6 +37,11 @@ def sample(predicted: list, true: list, *, share: float, corpus: int = 1000, wei
 
 PREDICTED = [1] * 30 + [0] * 70
 TRUE = [1] * 25 + [0] * 5 + [1] * 4 + [0] * 66
+
+
+def normal_half_width(one: Sample, power: float) -> float:
+    """Half of the normal 95 % interval of PPI++ as published; it is 0 where the sample holds no error."""
+    return Z * _error(_scaled(one.weights) * (one.true - power * one.predicted), power, one)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,7 @@ from mediasift.evaluate.coded import CodedTable, read_coded
 from mediasift.evaluate.sample_media import Shown
 from mediasift.evaluate.sample_page import coding_page
 from mediasift.sources.codebook import CHOSEN, KINDS, Codebook, Value, Variable, read_codebook
-from tests.browser import ENTER, ESCAPE, RIGHT, UP, Page, chromium, is_installed
-from tests.conftest import skip
+from tests.browser import ENTER, ESCAPE, RIGHT, UP, Page, chromium
 from tests.pictures import save, solid
 from tests.videos import numbered, sounding
 
@@ -64,8 +63,6 @@ class CodingPage(Page):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    if not is_installed():
-        skip("Chromium is not installed: apt-get install chromium chromium-driver")
     with chromium(tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 

@@ -26,8 +26,7 @@ from mediasift.look.thumbnails import TakeThumbnails, ordered, thumbnails
 from mediasift.look.tiles import tiles_of
 from mediasift.system.progress import Progress
 from mediasift.tables.formats import read_table
-from tests.browser import ENTER, ESCAPE, RIGHT, Page, chromium, is_installed
-from tests.conftest import skip
+from tests.browser import ENTER, ESCAPE, RIGHT, Page, chromium
 from tests.look.__main__ import colour, counted, driven, pictures, wait
 from tests.pictures import save, solid
 from tests.videos import make_video, numbered, sounding
@@ -35,8 +34,6 @@ from tests.videos import make_video, numbered, sounding
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    if not is_installed():
-        skip("Chromium is not installed: apt-get install chromium chromium-driver")
     with chromium(tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 

@@ -26,6 +26,7 @@ from mediasift.system import locks
 from mediasift.tables.stored import Stored
 from tests.pictures import solid
 from tests.run.planted import Red
+from tests.stand_ins import damaged
 
 HEADER = {"what": {"settings": {"top": 1}}, "replaces": None}
 
@@ -81,14 +82,8 @@ def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, da
     places = filled(output)
     whole = journal_path(output).read_bytes()
     at = data.draw(st.integers(0, len(whole) - 1))
-    how = data.draw(st.sampled_from(["cut", "zeros", "flip", "garbage"]))
-    damaged = {
-        "cut": whole[:at],
-        "zeros": whole[:at] + bytes(len(whole) - at),
-        "flip": whole[:at] + bytes([whole[at] ^ (1 << data.draw(st.integers(0, 7)))]) + whole[at + 1 :],
-        "garbage": whole[:at] + data.draw(st.binary(min_size=1, max_size=50)),
-    }[how]
-    journal_path(output).write_bytes(damaged)
+    left = damaged(whole, at, data)
+    journal_path(output).write_bytes(left)
     try:
         journal = Journal(output)
     except OutputError as error:

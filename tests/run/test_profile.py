@@ -30,7 +30,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model with a profile for the CPU."""
     monkeypatch.setenv("MEDIASIFT_PROFILES", str(tmp_path / "profiles"))
     path = write(tmp_path, mean_colour())
-    save_profile(SETTINGS, model_sha256=sha256(path), device="cpu", found={"per_second": 7.0})
+    save_profile(SETTINGS, model_sha256=sha256(path), device="cpu", origin={"per_second": 7.0})
     return path
 
 

@@ -20,6 +20,7 @@ from mediasift.sources.naming import Inputs
 from mediasift.tasks.transcribe import Transcribe
 from tests.pictures import save, solid
 from tests.run.planted import Planted
+from tests.stand_ins import cut_short
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,23 +64,6 @@ def whole(photos: Path) -> bytes:
     return out.read_bytes()
 
 
-def cut_short(photos: Path, out: Path, after: int, **options) -> None:
-    """Begin a run and abandon it after some finished inputs, as Ctrl-C in Python does."""
-    run = table(photos, **options)
-    engine, count = run._rows._runner.run_together, iter(range(10**9))
-
-    def short(sources):
-        for together in engine(sources):
-            for finished in together:
-                if next(count) == after:
-                    raise KeyboardInterrupt
-                yield [finished]
-
-    run._rows._runner.run_together = short
-    with pytest.raises(KeyboardInterrupt):
-        run.write(out)
-
-
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])
 @pytest.mark.parametrize("after", [0, 1, 7, 12])
 def test_the_same_call_goes_on_where_the_last_one_ended(photos: Path, tmp_path: Path, after: int, name: str):
@@ -87,7 +71,7 @@ def test_the_same_call_goes_on_where_the_last_one_ended(photos: Path, tmp_path: 
     table(photos).write(expected)
     read(photos)
     out = tmp_path / name
-    cut_short(photos, out, after)
+    cut_short(table(photos), out, after)
     assert not out.exists()
     done = read(photos)
     table(photos).write(out)
@@ -122,7 +106,7 @@ def test_other_settings_are_refused_with_the_difference(photos: Path, tmp_path: 
     if finished:
         table(photos).write(out)
     else:
-        cut_short(photos, out, 3)
+        cut_short(table(photos), out, 3)
     with pytest.raises(UsageError, match=r"max_megapixels was 100\.0, now 50.*--restart"):
         table(photos, max_megapixels=50).write(out)
     with pytest.raises(UsageError, match="inputs was"):
@@ -140,7 +124,7 @@ def test_what_rows_cost_and_a_password_may_change(photos: Path, tmp_path: Path, 
         table(photos, password="first word").write(out)
         written = out.with_name("out.csv.run.json").read_text()
     else:
-        cut_short(photos, out, 3, password="first word")
+        cut_short(table(photos, password="first word"), out, 3)
         written = out.with_name("out.csv.journal.jsonl").read_text()
     assert "first word" not in written
     before = read(photos)
@@ -165,7 +149,7 @@ def test_settings_that_cost_decide_no_row():
 def test_another_version_may_not_go_on_with_a_run_but_leaves_a_finished_table_alone(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    cut_short(photos, tmp_path / "begun.csv", 3)
+    cut_short(table(photos), tmp_path / "begun.csv", 3)
     table(photos).write(tmp_path / "finished.csv")
     monkeypatch.setattr("mediasift.tables.manifest.__version__", "99.0")
     with pytest.raises(UsageError, match=r'mediasift was "[\d.]+", now "99\.0"'):
@@ -263,7 +247,7 @@ def test_a_table_edited_while_a_run_goes_on_is_noticed_when_it_is_continued(phot
 
 
 def test_a_vanished_input_of_an_unfinished_run_keeps_its_rows(photos: Path, tmp_path: Path):
-    cut_short(photos, tmp_path / "out.csv", 5)
+    cut_short(table(photos), tmp_path / "out.csv", 5)
     (photos / "02.png").unlink()
     (photos / "09.png").unlink()
     run = table(photos)
@@ -273,7 +257,7 @@ def test_a_vanished_input_of_an_unfinished_run_keeps_its_rows(photos: Path, tmp_
 
 
 def test_a_file_that_changed_between_two_attempts_is_read_again(photos: Path, tmp_path: Path):
-    cut_short(photos, tmp_path / "out.csv", 5)
+    cut_short(table(photos), tmp_path / "out.csv", 5)
     read(photos)
     save(photos / "02.png", solid((200, 0, 0), 6, 6))
     table(photos).write(tmp_path / "out.csv")

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from mediasift.engines.onnx.drafting import describe_model
-from tests.browser import Page, chromium, is_installed
-from tests.conftest import skip
+from tests.browser import Page, chromium
 from tests.pictures import save, scene
 from tests.serve.service import LONG_S, Service
 from tests.tasks.test_detect import described
@@ -21,8 +20,6 @@ from tests.tiny_models import constants, write
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    if not is_installed():
-        skip("Chromium is not installed: apt-get install chromium chromium-driver")
     with chromium(tmp_path_factory.mktemp("profile")) as driver:
         yield Page(driver, tmp_path_factory.mktemp("downloads"))
 

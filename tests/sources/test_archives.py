@@ -22,7 +22,8 @@ from mediasift.errors import Damaged, ItemError, NotFound, TooLarge
 from mediasift.sources import archives
 from mediasift.sources.archives import ARCHIVES, Member, member_at
 from mediasift.sources.content import LocalFile, content_at
-from mediasift.sources.naming import Inputs, find_sources
+from mediasift.sources.finding import find_sources
+from mediasift.sources.naming import Inputs
 from tests.sources.test_remote import png
 
 FILES = {

@@ -12,7 +12,8 @@ import pytest
 
 from mediasift.sources import arrivals
 from mediasift.sources.arrivals import Notices, Waiting, _mounts, file_system, writers
-from mediasift.sources.naming import Inputs, Source, find_sources, sources_at
+from mediasift.sources.finding import find_sources, sources_at
+from mediasift.sources.naming import Inputs, Source
 from tests.pictures import encoded, save, scene, solid
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="leases of Linux")

@@ -7,7 +7,8 @@ import pytest
 from mediasift.errors import Damaged, InputError
 from mediasift.sources.boxes import CARRIED, Part, box_columns, read_boxes
 from mediasift.sources.content import LocalFile, content_at
-from mediasift.sources.naming import Inputs, find_sources
+from mediasift.sources.finding import find_sources
+from mediasift.sources.naming import Inputs
 from mediasift.tasks.convert import Convert
 from mediasift.tasks.detect import Detect
 

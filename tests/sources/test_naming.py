@@ -14,9 +14,10 @@ import pytest
 
 from mediasift.errors import InputError, NotFound, Unreadable, UsageError
 from mediasift.sources.content import LocalFile
+from mediasift.sources.finding import check_inputs, count_sources, find_sources
 from mediasift.sources.folders import Skipped
 from mediasift.sources.memory import Array
-from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
+from mediasift.sources.naming import Inputs, Source
 from tests.pictures import save, scene
 
 

@@ -11,7 +11,8 @@ from mediasift.errors import EmptyFile, UsageError
 from mediasift.items import TextItem
 from mediasift.media.readers import read_source
 from mediasift.sources.content import content_at
-from mediasift.sources.naming import Inputs, find_sources
+from mediasift.sources.finding import find_sources
+from mediasift.sources.naming import Inputs
 from mediasift.sources.texts import Cell
 
 POSTS = 'id,path,text\n1,a.jpg,"No more,\nnow!"\n2,b.jpg, \n3,c.jpg,\u00e9t\u00e9\n'

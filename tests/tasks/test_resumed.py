@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ import mediasift as ms
 from mediasift.errors import UsageError
 from mediasift.run.table import Table
 from tests.pictures import save, scene
+from tests.stand_ins import cut_short
 
 
 @pytest.fixture
@@ -26,22 +26,6 @@ def photos(tmp_path: Path) -> Path:
 
 def embed(photos: Path) -> Table:
     return ms.embed(photos, model="fashion-mlp", batch_size=1, jobs=0)
-
-
-def cut_short(run: Any, out: Path, after: int) -> None:
-    """Begin a run and abandon it after some inputs."""
-    original, count = run._rows._runner.run_together, iter(range(10**9))
-
-    def short(sources):
-        for together in original(sources):
-            for finished in together:
-                if next(count) == after:
-                    raise KeyboardInterrupt
-                yield [finished]
-
-    run._rows._runner.run_together = short
-    with pytest.raises(KeyboardInterrupt):
-        run.write(out)
 
 
 @pytest.mark.parametrize("suffix", ["npz", "parquet", "csv", "jsonl"])

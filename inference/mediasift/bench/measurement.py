@@ -159,5 +159,5 @@ def _kept(row: Mapping[str, Any], model: OnnxModel, device: str) -> dict[str, An
     chosen = {name: row[name] for name in _TUNED}
     facts = {"model": model.path.name, "per_second": round(row["per_second"], 2), "mediasift": __version__,
              "found": datetime.now(UTC).isoformat(timespec="seconds")}  # fmt: skip
-    path = save_profile(chosen, model_sha256=model.sha256, device=device, found=facts)
+    path = save_profile(chosen, model_sha256=model.sha256, device=device, origin=facts)
     return {"path": str(path), **chosen, "per_second": row["per_second"]}

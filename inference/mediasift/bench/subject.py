@@ -26,8 +26,9 @@ from mediasift.media.settings import PictureSettings
 from mediasift.run.job import Job
 from mediasift.run.pipeline import Pipeline
 from mediasift.sources.content import Content, LocalFile
+from mediasift.sources.finding import find_sources
 from mediasift.sources.formats import known_format
-from mediasift.sources.naming import Inputs, Source, find_sources
+from mediasift.sources.naming import Inputs, Source
 from mediasift.tasks.classify import Classify
 from mediasift.tasks.detect import Detect
 from mediasift.tasks.embed import Embed

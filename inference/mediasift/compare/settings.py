@@ -38,8 +38,9 @@ from mediasift.rows import Row
 from mediasift.run.stream import Named, named_inputs, stream_of
 from mediasift.run.table import Table
 from mediasift.settings import Option, options
+from mediasift.sources.finding import check_inputs, find_sources
 from mediasift.sources.folders import Skipped
-from mediasift.sources.naming import Inputs, check_inputs, find_sources
+from mediasift.sources.naming import Inputs
 from mediasift.system.machine import available_cores
 from mediasift.tasks.fingerprint import TakeFingerprints
 from mediasift.tasks.info import Inform

@@ -117,11 +117,6 @@ def power_tuned(sample: Sample) -> tuple[float, float]:
     return power * share + float((weights * (sample.true - power * sample.predicted)).mean()), power
 
 
-def normal_half_width(sample: Sample, power: float) -> float:
-    """Half of the normal 95 % interval of PPI++ as published; it is 0 where the sample holds no error."""
-    return Z * _error(_scaled(sample.weights) * (sample.true - power * sample.predicted), power, sample)
-
-
 def matrix(sample: Sample) -> Interval:
     """Rogan and Gladen's.
 

@@ -131,8 +131,8 @@ class _Source:
     def rows(self, path: str, asked: Sequence[str]) -> Iterator[SourceCount]:
         """Labels that were asked for in their order, else those that were found, the most frequent first."""
         self.until(None)
-        found = sorted(self.tallies, key=lambda label: (-self.tallies[label].present, label))
-        for label in asked or found or (None,):
+        frequent = sorted(self.tallies, key=lambda label: (-self.tallies[label].present, label))
+        for label in asked or frequent or (None,):
             tally = self.tallies.get(label or "", _Tally())
             interval = share("share", tally.present, self.items)
             is_film, is_sample = self.unit == "frames", self.unit == "pictures" and self.items > 0

@@ -24,10 +24,9 @@ from mediasift.evaluate.sample_drawing import (
 )
 from mediasift.evaluate.sample_media import Shown, show
 from mediasift.evaluate.sample_page import Lists, coding_page
-from mediasift.evaluate.sample_reading import reading_of
+from mediasift.evaluate.sample_reading import ReadAgain, reading_of
 from mediasift.evaluate.units import Per, Unit
-from mediasift.media.settings import DPI_OPTION
-from mediasift.settings import Option, Settings
+from mediasift.settings import Option
 from mediasift.sources.codebook import Codebook, Variable, read_codebook
 from mediasift.sources.content import LocalFile
 from mediasift.system.files import new_folder, write_atomically
@@ -42,7 +41,7 @@ WITHOUT = Codebook(name="label", variables=(Variable(name="label", question="Whi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample(Settings):
+class Sample(ReadAgain):
     """Draw a random sample of a table for people to code, with a page on which they do so.
 
     DIR/index.html is the page: one item at a time, by keyboard, in any browser, without a network; it saves a CSV.
@@ -80,11 +79,6 @@ class Sample(Settings):
     ] = None
     seed: Annotated[int, Option("Another one draws another sample.", least=0)] = 1
     pixels: Annotated[int, Option("Longest side of pictures on the page.", least=64, metavar="PIXELS")] = 1280
-    dpi: Annotated[float | None, Option(DPI_OPTION.help, least=1, most=2400, default="as the table was made")] = None
-    password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = None
-    encoding: Annotated[
-        str | None, Option("Of the table, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")
-    ] = None  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +141,8 @@ def sample(table: str | Path, settings: Sample, *, progress: TextIO | None = Non
         write_atomically(folder / "index.html", coding_page(codebook, population.columns, lists, shown))
         _write_sheet(folder / "sheet.csv", population, codebook, lists)
         _write_design(folder / "design.csv", population, drawn)
-        what = _about(table, settings, population, drawn, folder / "design.csv")
-        about = manifest(Summary(sources=1, rows=len(drawn)), what=what, resources={}, started=began)
+        sections = _about(table, settings, population, drawn, folder / "design.csv")
+        about = manifest(Summary(sources=1, rows=len(drawn)), sections=sections, resources={}, started=began)
         write_atomically(manifest_path(folder / "design.csv"), about.encode())
     return Sampled(
         directory=Path(settings.directory), population=len(population.units),

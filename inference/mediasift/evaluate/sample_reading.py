@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from mediasift.errors import InputError, SetupError
-from mediasift.media.settings import PictureSettings, SoundSettings
+from mediasift.media.settings import DPI_OPTION, PictureSettings, SoundSettings
+from mediasift.settings import Option, Settings
 from mediasift.sources.content import LocalFile
 from mediasift.tables.manifest import manifest_path
 
 _SEEN = ("max_megapixels", "background", "as_stored", "stream", "dpi", "color_profile")
 _HEARD = ("channel", "stream")
 """Options that decide what is seen and heard of a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadAgain(Settings):
+    """What is read again for people, of a table: how pages are seen, and the table itself."""
+
+    dpi: Annotated[float | None, Option(DPI_OPTION.help, least=1, most=2400, default="as the table was made")] = None
+    password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = None
+    encoding: Annotated[
+        str | None, Option("Of the table, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")
+    ] = None  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,12 @@ from typing import Annotated, Any, TextIO
 import numpy as np
 
 from mediasift.errors import InputError, UsageError
-from mediasift.evaluate.sample_reading import reading_of
+from mediasift.evaluate.sample_reading import ReadAgain, reading_of
 from mediasift.evaluate.units import PLACE, number_text
 from mediasift.look.page import LARGE, THUMBNAILS, Shape, write_page
 from mediasift.look.projection import POINT, Point, points_of, read_vectors
 from mediasift.look.thumbnails import TakeThumbnails, ordered, thumbnails
 from mediasift.look.tiles import Tile, tiles_of, with_cells
-from mediasift.media.settings import DPI_OPTION
 from mediasift.settings import Option, to_json
 from mediasift.sources.content import LocalFile
 from mediasift.system.files import new_folder, write_atomically
@@ -34,7 +33,7 @@ _OURS = {"index.html", "index.html.run.json", THUMBNAILS, LARGE, POINTS}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look(RunSettings):
+class Look(ReadAgain, RunSettings):
     """Make a page on which any table is looked at in a browser: pictures with what the table says of them.
 
     DIR/index.html shows thumbnails with labels, scores, boxes, masks and text, films as strips of shots with time
@@ -60,11 +59,6 @@ class Look(RunSettings):
     large: Annotated[
         int, Option("Longer side of copies of what no browser shows: pages, frames, TIFF.", least=64, metavar="PIXELS")
     ] = 800
-    dpi: Annotated[float | None, Option(DPI_OPTION.help, least=1, most=2400, default="as the table was made")] = None
-    password: Annotated[str | None, Option("Opens encrypted PDFs.", secret=True, metavar="PASSWORD")] = None
-    encoding: Annotated[
-        str | None, Option("Of the table, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")
-    ] = None  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +166,7 @@ def _manifest(settings: Look, table: Path, rows: int, began: datetime) -> str:
         size, sha256 = LocalFile(one).sha256()
         read.append({"path": str(one), "bytes": size, "sha256": sha256})
     plain: Any = replace(settings, isolate=False)
-    what: dict[str, Any] = {
+    sections: dict[str, Any] = {
         "settings": to_json(plain, secrets=False), "look": {"tables": read}, "versions": versions(),
     }  # fmt: skip
-    return manifest(Summary(rows=rows), what=what, resources={}, started=began)
+    return manifest(Summary(rows=rows), sections=sections, resources={}, started=began)

@@ -97,10 +97,10 @@ def _methods(recorded: Recorded, kind: Any) -> Iterator[str]:
     """What was done, with what, on what, with which settings, where."""
     counts, versions, machine = (recorded.part(name) for name in ("counts", "versions", "machine"))
     about = (inspect.getdoc(kind) or "").partition("\n\n")[0].partition(":")[0].replace("\n", " ").rstrip(".")
-    what = f" ({about[:1].lower()}{about[1:]})" if about else ""
+    purpose = f" ({about[:1].lower()}{about[1:]})" if about else ""
     named = ", ".join(recorded.inputs) or "unknown inputs"
     yield (
-        f"We ran `{recorded.verb or 'an unknown verb'}`{what} of mediasift {recorded.data['mediasift']} "
+        f"We ran `{recorded.verb or 'an unknown verb'}`{purpose} of mediasift {recorded.data['mediasift']} "
         f"[@mediasift] on {named} (inputs: {counts.get('sources', 0):,}; rows: "
         f"{counts.get('rows', 0):,}{_failed(counts)})."
     )

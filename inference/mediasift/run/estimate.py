@@ -30,8 +30,9 @@ from mediasift.run.journal import Journal
 from mediasift.run.ledger import prices
 from mediasift.run.stream import Named, Stream, job_of
 from mediasift.settings import options
+from mediasift.sources.finding import check_inputs
 from mediasift.sources.folders import Skipped
-from mediasift.sources.naming import Source, check_inputs
+from mediasift.sources.naming import Source
 from mediasift.sources.shards import Shard
 from mediasift.sources.spellings import nothing_to_read
 from mediasift.system.files import path_below

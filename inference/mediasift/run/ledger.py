@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from mediasift.engines.engine import Paid, PaidSettings
 from mediasift.errors import ConsentNeeded, EngineError, InferenceFailed, ItemError, UsageError
 from mediasift.run.job import Job
-from mediasift.sources.naming import find_sources
+from mediasift.sources.finding import find_sources
 from mediasift.sources.shards import Shard
 from mediasift.system.files import make_folder, write_atomically
 from mediasift.system.lines import Lines, to_text

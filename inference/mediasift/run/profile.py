@@ -47,20 +47,20 @@ def profile_path(model_sha256: str, device: str) -> Path:
     return folder / f"{machine_id()}-{model_sha256[:16]}-{device.replace(':', '-')}.json"
 
 
-def save_profile(settings: Mapping[str, int], *, model_sha256: str, device: str, found: Mapping[str, Any]) -> Path:
+def save_profile(settings: Mapping[str, int], *, model_sha256: str, device: str, origin: Mapping[str, Any]) -> Path:
     """Write a profile over an older one.
 
     Args:
         settings: `batch_size`, `threads` and `jobs`.
         model_sha256: Of the ONNX file.
         device: That was asked for; the profile holds for no other.
-        found: How it was found, for the reader of the file.
+        origin: How it was found, for the reader of the file.
 
     Raises:
         OutputError: It cannot be written.
     """
     path = profile_path(model_sha256, device)
-    data = {"schema": SCHEMA, "model_sha256": model_sha256, "device": device, "settings": dict(settings), **found}
+    data = {"schema": SCHEMA, "model_sha256": model_sha256, "device": device, "settings": dict(settings), **origin}
     try:
         make_folder(path.parent)
     except OutputError as error:

@@ -111,14 +111,14 @@ def differences(
     before: Mapping[str, Any], now: Mapping[str, Any], sections: Sequence[str], inputs: Sequence[str] = ("inputs",)
 ) -> list[str]:
     """`name: was this, now that`, for each value that differs in the sections; `inputs` only where named there."""
-    found = []
+    listed = []
     for section in sections:
         old, new = before.get(section, {}), json.loads(json.dumps(now[section]))
         for name in dict.fromkeys((*old, *new)):
             if old.get(name) != new.get(name) and name != "sha256" and (name != "inputs" or inputs):
                 was, is_now = (json.dumps(one.get(name), ensure_ascii=False)[:200] for one in (old, new))
-                found.append(f"{name} was {was}, now {is_now}")
-    return found
+                listed.append(f"{name} was {was}, now {is_now}")
+    return listed
 
 
 def stored_rows(output: Path, read: Reader, form: Form) -> Stock:

@@ -32,9 +32,10 @@ from mediasift.run.supervisor import Supervisor
 from mediasift.sources.boxes import check_no_inputs
 from mediasift.sources.buckets import is_folder
 from mediasift.sources.content import Content, content_bytes
+from mediasift.sources.finding import check_inputs, count_sources, find_sources
 from mediasift.sources.folders import Skipped
 from mediasift.sources.memory import PillowPicture, given
-from mediasift.sources.naming import Inputs, Source, check_inputs, count_sources, find_sources
+from mediasift.sources.naming import Inputs, Source
 from mediasift.sources.shards import Listing, Shard
 from mediasift.sources.spellings import nothing_to_read
 from mediasift.system.machine import available_cores

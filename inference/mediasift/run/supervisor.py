@@ -111,8 +111,8 @@ class Supervisor:
         if kind == "B":
             raise RuntimeError(f"a bug in the worker process:\n{json.loads(text)}")
         if kind == "":
-            said = f": {' / '.join(worker.stderr)}" if worker.stderr else ""
-            raise ModelError(f"the process that should load the model {worker.obituary()}{said[:600]}")
+            words = f": {' / '.join(worker.stderr)}" if worker.stderr else ""
+            raise ModelError(f"the process that should load the model {worker.obituary()}{words[:600]}")
 
     def run_together(self, sources: Iterable[Source]) -> Generator[list[Finished]]:
         """Each source with its rows, in the order of `sources`, as they come together: several at a time, or none.

@@ -208,12 +208,12 @@ class Table(Generic[RowType]):
         if not output.parent.is_dir():
             raise OutputError(f"{output}: the folder {output.parent} does not exist; make it first")
         self._take()
-        what = {**self._rows.what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
+        sections = {**self._rows.what, "table": {"format": name, "spreadsheet_safe": spreadsheet_safe}}
         try:
             with Journal(output) as journal:
                 before, manifest_before = look(output)
                 todo = plan(
-                    output, before, manifest_before, journal, what,
+                    output, before, manifest_before, journal, sections,
                     restart=restart, update=update, retry_errors=retry_errors,
                     can_extend=read is not None or not self._rows.extends,
                 )  # fmt: skip
@@ -222,9 +222,9 @@ class Table(Generic[RowType]):
                     stored = stored_rows(output, read, form) if todo == "extend" and read is not None else ()
                     repeated = manifest_before.get("counts", {}).get("repeated", [])
                     since = manifest_before.get("checked", manifest_before.get("started")) if todo == "extend" else None
-                    header = {"what": what, "replaces": before, "repeated": repeated, "since": since}
+                    header = {"what": sections, "replaces": before, "repeated": repeated, "since": since}
                     journal.begin(header, stored)
-                yield Opened(output, before, manifest_before, journal, todo, form, what)
+                yield Opened(output, before, manifest_before, journal, todo, form, sections)
         except (Interrupted, OutputError) as error:
             if not restart:
                 raise
@@ -234,17 +234,17 @@ class Table(Generic[RowType]):
 
     def _publish(self, rows: Iterable[Row | Stored], opened: Opened) -> None:
         """The rows into the table, while they come; then the manifest."""
-        what, form = opened.what, opened.form
+        sections, form = opened.what, opened.form
 
         def then(sha256: str) -> None:
             if self.summary.shard is not None:
                 self.summary.shard["row"] = f"{form.row_type.__module__}:{form.row_type.__qualname__}"
-            what["table"]["sha256"] = sha256
+            sections["table"]["sha256"] = sha256
             opened.journal.finish(sha256)
 
-        write = FORMATS[what["table"]["format"]].write
+        write = FORMATS[sections["table"]["format"]].write
         write_atomically(opened.output, lambda file: write(rows, form, file), then=then, turns=False)
-        write_atomically(manifest_path(opened.output), self._manifest({**what, "schema": schema(form)}).encode())
+        write_atomically(manifest_path(opened.output), self._manifest({**sections, "schema": schema(form)}).encode())
 
     def manifest(self) -> str:
         """What produced the rows, as JSON; complete when they are."""
@@ -307,8 +307,8 @@ class Table(Generic[RowType]):
                 self._first.append(row)
             yield row
 
-    def _manifest(self, what: Mapping[str, Any]) -> str:
-        return manifest(self.summary, what=what, resources=self._rows.resources, started=self._rows.began)
+    def _manifest(self, sections: Mapping[str, Any]) -> str:
+        return manifest(self.summary, sections=sections, resources=self._rows.resources, started=self._rows.began)
 
     def _form(self, spreadsheet_safe: bool = False) -> Form:
         return Form(row_type=self._rows.row_type, kept=self._rows.keep, spreadsheet_safe=spreadsheet_safe)

@@ -24,7 +24,8 @@ from mediasift.run.stream import Stream
 from mediasift.run.table import Opened, Table
 from mediasift.settings import Option, Settings
 from mediasift.sources.arrivals import POLL_S, Notices, Waiting, writers
-from mediasift.sources.naming import Source, find_sources, sources_at
+from mediasift.sources.finding import find_sources, sources_at
+from mediasift.sources.naming import Source
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mediasift.errors import InputError, did_you_mean
 from mediasift.sources.content import LocalFile
-from mediasift.sources.naming import Inputs, find_sources
+from mediasift.sources.finding import find_sources
+from mediasift.sources.naming import Inputs
 from mediasift.sources.records import JsonRecords, Records, composed, read_records
 from mediasift.sources.spellings import listed_file
 

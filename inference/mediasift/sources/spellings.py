@@ -65,10 +65,10 @@ def missing_name(name: str) -> str:
             others = (name.removesuffix(suffix) + one for one in (suffix.upper(), suffix.lower()))
             other = next((one for one in others if glob.glob(one)), None)  # noqa: PTH207  (as it is looked up later)
             return f"; no file matches this pattern in {here}" if other is None else f"; did you mean {other}?"
-        known = [str(Path(folder, one)) for one in os.listdir(here)]  # noqa: PTH208  (its names alone)
+        known = os.listdir(here)  # noqa: PTH208  (its names alone)
     except OSError:
         return f"; there is no folder {folder}" if folder else ""
-    return did_you_mean(Path(name), known) or f"; it was looked for in {here}"
+    return did_you_mean(Path(name).name, known) or f"; it was looked for in {here}"
 
 
 def nothing_to_read(names: Sequence[str], left_out: int = 0) -> str:

@@ -76,12 +76,12 @@ def manifest_path(output: Path) -> Path:
     return output.with_name(output.name + ".run.json")
 
 
-def manifest(summary: Summary, *, what: Mapping[str, Any], resources: Mapping[str, Any], started: datetime) -> str:
+def manifest(summary: Summary, *, sections: Mapping[str, Any], resources: Mapping[str, Any], started: datetime) -> str:
     """The manifest as indented JSON.
 
     Args:
         summary: Counts.
-        what: What was computed, and how: JSON objects under `settings`, `model`, `versions`, `table`, `schema`.
+        sections: What was computed, and how: JSON objects under `settings`, `model`, `versions`, `table`, `schema`.
         resources: Threads and batch size.
         started: When.
     """
@@ -89,7 +89,7 @@ def manifest(summary: Summary, *, what: Mapping[str, Any], resources: Mapping[st
         "mediasift": __version__,
         "command": _command(sys.argv),
         "inputs": {"sizes": " ".join(map(_size, summary.sizes)) if len(summary.sizes) == summary.sources else ""},
-        **what,
+        **sections,
         "resources": resources,
         "counts": {f.name: getattr(summary, f.name) for f in fields(summary) if f.name not in ("seconds", "sizes")},
         "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},

@@ -37,11 +37,11 @@ def write_report(
     """
     name, form, hashes = format_of(output, format, row_type), Form(row_type=row_type), list[str]()
     write_atomically(output, lambda file: FORMATS[name].write(rows, form, file), then=hashes.append)
-    what = {
+    sections = {
         **made_from(task, settings, inputs), "table": {"format": name, "sha256": hashes[0]}, "schema": schema(form)
     }  # fmt: skip
     summary = Summary(sources=len(inputs), rows=len(rows))
-    write_atomically(manifest_path(output), manifest(summary, what=what, resources={}, started=began).encode())
+    write_atomically(manifest_path(output), manifest(summary, sections=sections, resources={}, started=began).encode())
 
 
 def made_from(task: str, settings: Any, inputs: Sequence[Path]) -> dict[str, Any]:

@@ -57,8 +57,8 @@ _HOLDS = {"hsv": ARRAYS, "lab": ARRAYS, "rgba": ("png", "webp", "avif", *ARRAYS)
 
 def _size_or_percent(text: str) -> dict[str, Any]:
     """`25%` or `224x224` as the fields that hold it."""
-    if found := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
-        return {"percent": float(found[1])}
+    if percent := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
+        return {"percent": float(percent[1])}
     try:
         return {"size": parse_size(text)}
     except UsageError as error:

@@ -84,11 +84,11 @@ class Shots(FilmSettings, RowsTask):
         """The rows of a video. Frames that did not decode leave an error on the last of them."""
         with open_footage(item.content, self.viewing, alive=item.alive) as footage:
             cells = measured_cells(footage)
-            found = list(media_shots.find_shots(cells, **self.editing))
+            shots = list(media_shots.find_shots(cells, **self.editing))
             complaint, note = footage.complaint(), footage.note or None
-        if complaint is not None and not found:
+        if complaint is not None and not shots:
             raise complaint
-        rows = [replace(row, note=note) for row in self.rows_of(found)] if found else []
+        rows = [replace(row, note=note) for row in self.rows_of(shots)] if shots else []
         return rows if complaint is None else [*rows, self.row(error=complaint.as_cell())]
 
     def rows_of(self, shots: Sequence[media_shots.Shot]) -> list[Any]:

@@ -283,8 +283,8 @@ def _hardware(provider: Provider) -> list[Any]:
         return []
     provider.prepare(None)
     ort = runtime()
-    found = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
-    return [one for one in found if one.device.type == ort.OrtHardwareDeviceType.CPU]
+    plugged = [one for one in ort.get_ep_devices() if one.ep_name == provider.name]
+    return [one for one in plugged if one.device.type == ort.OrtHardwareDeviceType.CPU]
 
 
 def _absolute() -> bytes:

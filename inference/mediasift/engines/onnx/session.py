@@ -136,10 +136,10 @@ class OnnxModel(Engine):
             )
         return names[0]
 
-    def _pick(self, found: list[Any], wanted: str | None, field: str) -> Any:
+    def _pick(self, values: list[Any], wanted: str | None, field: str) -> Any:
         """The graph's input or output that the description means."""
-        names = [value.name for value in found]
-        if wanted is None and len(found) != 1:
+        names = [value.name for value in values]
+        if wanted is None and len(values) != 1:
             flag = field.replace(".", "-")
             raise DescriptionError(
                 f"{self.path}: field {field}: the graph has several: {', '.join(names)}; name one (--{flag})"
@@ -149,7 +149,7 @@ class OnnxModel(Engine):
                 f"{self.path}: field {field}: no {wanted!r} in the graph; there is {', '.join(names)}"
                 f"{did_you_mean(wanted, names)}"
             )
-        return found[0] if wanted is None else found[names.index(wanted)]
+        return values[0] if wanted is None else values[names.index(wanted)]
 
     def _check_input(self) -> None:
         wanted = self.description.input
@@ -162,8 +162,8 @@ class OnnxModel(Engine):
                 f"{self.path}: field input.dtype: {wanted.dtype}, but the graph has {self._input.type}: {settled}"
             )
         shape = input_shape(wanted)
-        found = self._input.shape[1:]
-        if len(shape) != len(found) or any(isinstance(b, int) and a != b for a, b in zip(shape, found, strict=True)):
+        sides = self._input.shape[1:]
+        if len(shape) != len(sides) or any(isinstance(b, int) and a != b for a, b in zip(shape, sides, strict=True)):
             raise DescriptionError(
                 f"{self.path}: fields input.width, height, layout give (N, {', '.join(map(str, shape))}), "
                 f"but the graph wants {tuple(self._input.shape)}"

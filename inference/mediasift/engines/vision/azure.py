@@ -95,8 +95,8 @@ class AzureVision(Service):
         except errors.DecodeError as error:
             raise InferenceFailed(f"Azure answers what is no answer ({error.message})") from error
         except errors.HttpResponseError as error:
-            said = _lower(error.response.headers) if error.response else {}
-            raise failure("Azure", int(error.status_code or 500), str(error.message), said, _LOGIN) from error
+            headers = _lower(error.response.headers) if error.response else {}
+            raise failure("Azure", int(error.status_code or 500), str(error.message), headers, _LOGIN) from error
         except errors.AzureError as error:
             raise TryAgain(f"Azure did not answer ({error.message})") from error
         return dict(answer.as_dict()), headers

@@ -30,15 +30,15 @@ class Invalid(Exception):
     """What came is no answer to the question; the sentence says why, for the model and for the reader of the table."""
 
 
-def prompt_of(codebook: Codebook, what: str) -> str:
+def prompt_of(codebook: Codebook, kind: str) -> str:
     """What a model is asked, before the picture or the text.
 
     Args:
         codebook: The questions.
-        what: What is coded: picture or text.
+        kind: What is coded: picture or text.
     """
     lines = [
-        f"You are a coder in a content analysis. Code the {what} below by this codebook and by nothing else.",
+        f"You are a coder in a content analysis. Code the {kind} below by this codebook and by nothing else.",
         "Answer with one JSON object and nothing around it. It has a member for each variable, in this order.",
         f"\nCodebook: {codebook.name}",
     ]

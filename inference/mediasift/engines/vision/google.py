@@ -145,9 +145,9 @@ class GoogleVision(Service):
         try:
             answer = self._client(kept).batch_annotate_images(request, retry=None, timeout=self.timeout_s)
         except self._errors.GoogleAPICallError as error:
-            said = {name.lower(): value for name, value in getattr(error.response, "headers", {}).items()}
+            headers = {name.lower(): value for name, value in getattr(error.response, "headers", {}).items()}
             message = re.sub(r"^[A-Z]+ \S+: ", "", str(error.message))  # without the address
-            raise failure("Google", int(error.code or 500), message, said, _LOGIN) from error
+            raise failure("Google", int(error.code or 500), message, headers, _LOGIN) from error
         except self._auth.TransportError as error:
             raise TryAgain(f"Google did not answer ({error})", unpaid=True) from error
         except self._auth.GoogleAuthError as error:

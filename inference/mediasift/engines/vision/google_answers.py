@@ -80,8 +80,8 @@ def _faces(faces: Sequence[Mapping[str, Any]], size: Size) -> Iterator[Tag]:
         face = Tag(feature="faces", number=number, label="face")
         yield replace(face, score=one.get("detectionConfidence"), **boxed(_corners(one), size))
         for name in _FACE_LIKELIHOODS:
-            if (said := one.get(f"{name}Likelihood")) is not None:
-                yield replace(face, attribute=_snake(name), **_likelihood(said))
+            if (likelihood := one.get(f"{name}Likelihood")) is not None:
+                yield replace(face, attribute=_snake(name), **_likelihood(likelihood))
         for name in _FACE_NUMBERS:
             if name in one:
                 yield replace(face, attribute=f"{_snake(name)}_deg", value=f"{one[name]:g}")
@@ -91,10 +91,10 @@ def _snake(name: str) -> str:
     return re.sub(r"([A-Z])", lambda m: f"_{m[1].lower()}", name)
 
 
-def _likelihood(said: str | int) -> dict[str, Any]:
+def _likelihood(stated: str | int) -> dict[str, Any]:
     """As the fields of a tag: 1..5, or in words that it is unknown."""
     names = (UNKNOWN, *LIKELIHOODS)
-    name = names[said] if isinstance(said, int) and 0 <= said < len(names) else str(said).lower()
+    name = names[stated] if isinstance(stated, int) and 0 <= stated < len(names) else str(stated).lower()
     return {"likelihood": LIKELIHOODS.index(name) + 1} if name in LIKELIHOODS else {"value": UNKNOWN}
 
 

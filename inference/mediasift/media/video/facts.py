@@ -28,7 +28,7 @@ def film_facts(container: Any, stream: Any, *, alive: Callable[[], None]) -> dic
     """
     context = stream.codec_context
     view, sizes, interlaced = View(aspect=pixel_aspect(stream)), dict[tuple[int, int], None](), False
-    said, begins, ends = b"", list[float](), list[float]()
+    stated, begins, ends = b"", list[float](), list[float]()
     restarts = container.format.name in RESTARTING  # FFmpeg guesses how long it is
     sound = sound_streams(container)[:1] if restarts else []
     with contextlib.suppress(av.FFmpegError):
@@ -40,9 +40,9 @@ def film_facts(container: Any, stream: Any, *, alive: Callable[[], None]) -> dic
                 begins, ends = [min(begins)], [max(ends)]
             if packet.stream.index != stream.index or not (packet.is_keyframe or not sizes):
                 continue
-            if sizes and (said == (new := _stated(packet, context.name)) or not new):
+            if sizes and (stated == (new := _stated(packet, context.name)) or not new):
                 continue
-            said = _stated(packet, context.name) or said
+            stated = _stated(packet, context.name) or stated
             for raw in _alone(context, packet):
                 view = seen(raw, stream, as_stored=False) if not sizes else view
                 interlaced = interlaced or bool(raw.interlaced_frame)
