@@ -66,6 +66,18 @@ def test_after_a_mistake_the_corrected_command_runs(place: Path, mistake: str):
     assert (place / "out.csv").read_text().count("\n") == 3
 
 
+@pytest.mark.parametrize("words", [
+    ["convert", "nope.png", "-d", "made"], ["convert", "list.csv", "--keep", "nope", "-d", "made"],
+    ["convert", "0.png", "-d", "made", "-o", "missing/out.csv"], ["keyframes", "nope.mp4", "-d", "made"],
+    ["timeline", "nope.mp4", "--with", "keyframes", "--vtt", "made"],
+])  # fmt: skip
+def test_a_mistake_leaves_no_folder_for_files(place: Path, words: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(place)
+    before = sorted(place.iterdir())
+    assert CliRunner().invoke(main, [*words, "--quiet"]).exit_code in (2, 3, 6)
+    assert sorted(place.iterdir()) == before
+
+
 ENVIRONMENTS = {
     "no home": ("", ["0.png"], {"HOME": "UNSET"}, 0),
     "a home that is not there": ("", ["0.png"], {"HOME": "/nowhere", "XDG_CACHE_HOME": "UNSET"}, 0),

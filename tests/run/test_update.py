@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mediasift as ms
 from mediasift.run.job import Job
 from mediasift.run.stream import Stream
 from mediasift.run.table import Table
@@ -134,3 +136,43 @@ def test_files_that_changed_since_are_read_again(tmp_path: Path, form: str):
     run(place, lines, fresh)
     assert rows_of(out) == rows_of(fresh)
     assert run(place, lines, out, update=True).summary.taken_over == len(lines) + 1
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "npz"])
+@pytest.mark.parametrize("name", ["post", "e\u0301", "\u00e9"])
+def test_half_characters_and_accents_in_what_comes_along(tmp_path: Path, form: str, name: str):
+    """As JSON has them where a program cut an emoji in two; and as macOS writes names."""
+    save(tmp_path / "a.png", solid((1, 0, 0), 4, 4))
+    out, listed = tmp_path / f"out.{form}", tmp_path / "list.jsonl"
+    listed.write_text(json.dumps({"path": "a.png", name: "cut \ud83d"}) + "\n")
+    for update in (False, True, True):
+        with ms.info(listed, column="path", keep=[name]) as table:
+            table.write(out, update=update)
+        assert (table.summary.rows, table.summary.vanished) == (1, [])
+
+
+def test_a_line_without_a_path_is_named_by_its_present_number(tmp_path: Path):
+    save(tmp_path / "a.png", solid((1, 0, 0), 4, 4))
+    out, listed = tmp_path / "out.csv", tmp_path / "list.csv"
+    for lines, number in ((["a.png,1", ",2"], 3), (["a.png,1", "a.png,3", ",2"], 4)):
+        listed.write_text("\n".join(["path,post", *lines]) + "\n")
+        with ms.info(listed, keep=["post"]) as table:
+            table.write(out, update=True)
+        errors = [row["error"] for row in csv.DictReader(out.read_text().splitlines()) if row["error"]]
+        assert errors == [f"not-found: line {number} of list.csv has no path"]
+
+
+@pytest.mark.parametrize("link", ["of the file", "of a folder"])
+def test_a_link_that_leads_elsewhere_since_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str):
+    monkeypatch.chdir(tmp_path)
+    for name, side in (("old", 4), ("new", 8)):
+        Path(name).mkdir()
+        save(Path(name, "a.png"), solid((1, 0, 0), side, side))
+    ends = "/a.png" if link == "of the file" else ""
+    path = "now" if ends else "now/a.png"
+    for target, width in (("old", "4"), ("new", "8")):
+        Path("now").unlink(missing_ok=True)
+        Path("now").symlink_to(target + ends)
+        with ms.info([path]) as table:
+            table.write("out.csv", update=True)
+        assert [row["width"] for row in csv.DictReader(Path("out.csv").read_text().splitlines())] == [width]

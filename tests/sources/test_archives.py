@@ -225,3 +225,14 @@ def test_what_is_no_archive(tmp_path: Path):
         (row,) = ms.info(str(path))
         assert row.error.startswith("damaged: the archive is damaged")
     assert member_at("a/b.png") is None
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+def test_names_that_are_unpacked_to_one_place_are_one_member(tmp_path: Path, suffix: str):
+    """As `unzip` and `tar -x` do: the last of them is there, and the table has one row."""
+    path = make(
+        tmp_path / f"a{suffix}", {"d/a.png": png(1), "d//a.png": png(2), "./d/./a.png": png(3), "b.png": png(4)}
+    )
+    assert named(path) == ["b.png", "d/a.png"]
+    for name in ("d/a.png", "d//a.png", "./d/a.png"):
+        assert Member(LocalFile(path), name).read() == png(3)

@@ -17,6 +17,7 @@ from mediasift.sources.content import LocalFile
 from mediasift.system.files import (
     clock,
     make_folder,
+    need_folder,
     new_folder,
     path_below,
     place_suffix,
@@ -110,6 +111,8 @@ def test_refusals_are_output_errors(tmp_path: Path):
     (PureWindowsPath("C:\\a\\x.png"), "_rootC%3a/a/x.png"),
     (PureWindowsPath("\\\\server\\share\\x.png"), "_rootserver%5cshare/x.png"),
     (PureWindowsPath("..\\x.png"), "_up/x.png"), ("12:30.jpg", "12:30.jpg"),
+    ("http://h/a/x.png", "http:/h/a/x.png"), ("http://h/a//x.png", "http:/h/a/_empty/x.png"),
+    ("http://h/a/", "http:/h/a/_empty"), ("http://h/./../_dot", "http:/h/_dot/_up/__dot"),
 ])  # fmt: skip
 def test_written_files_stay_inside_their_folder(path: str, expected: str):
     assert path_below("out", path) == Path("out", expected)
@@ -220,3 +223,11 @@ def test_an_empty_folder_is_filled_also_the_current_one(tmp_path: Path, monkeypa
     with new_folder(Path()) as inside:
         (inside / "x").write_text("")
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "x"]
+
+
+def test_a_folder_that_is_needed_is_not_made(tmp_path: Path):
+    need_folder(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="cannot be made"):
+        need_folder(tmp_path / "file" / "b")

@@ -237,6 +237,8 @@ class Stream(Generic[RowType]):
             for source in sources:
                 asks = source.content is not None and source.content.asks  # then it is known when it was read
                 place, state = store.find(source), None if asks else store.state(source)
+                if source.content is None:  # its error costs nothing, and is about the list as it is now
+                    place = None
                 places.append(place)
                 self._sizes.append(content_bytes(state))
                 if place is None:

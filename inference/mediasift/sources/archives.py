@@ -88,7 +88,7 @@ class _Opened:
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
             self.skipped["link" if stat.S_ISLNK(mode) else "special"] += 1
             return
-        name = name.removeprefix("./")
+        name = _unpacked_name(name)
         parts = name.replace("\\", "/").split("/")
         if ".." in parts or not parts[0] or parts[0].endswith(":"):
             entry = entry._replace(refusal=Unsupported("its name leads out of the archive; unpack it yourself"))
@@ -114,7 +114,7 @@ class _Opened:
             for one in archive:
                 if one.islnk():  # a second name of a file
                     with suppress(KeyError):
-                        self._add(one.name, stat.S_IFREG, self.entries[one.linkname.removeprefix("./")])
+                        self._add(one.name, stat.S_IFREG, self.entries[_unpacked_name(one.linkname)])
                     continue
                 refusal = Unsupported("it is a sparse file; unpack the archive") if one.issparse() else None
                 mode = _MODES.get(one.type, stat.S_IFREG if one.isfile() else stat.S_IFCHR)
@@ -163,6 +163,12 @@ def _name(one: zipfile.ZipInfo) -> str:
     with suppress(UnicodeError):
         return one.filename.encode("cp437").decode("utf-8")
     return one.filename
+
+
+def _unpacked_name(name: str) -> str:
+    """The name under which a member is unpacked: `a//b.jpg` and `./a/./b.jpg` lie where `a/b.jpg` does."""
+    root = "/" if name.startswith("/") else ""
+    return root + "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
 class _Window(io.RawIOBase):
@@ -273,7 +279,7 @@ class Member(Content):
     @contextmanager
     def _entry(self) -> Iterator[_Entry]:
         with _opened(self.archive, self.access) as archive:
-            entry = archive.entries.get(self.member)
+            entry = archive.entries.get(_unpacked_name(self.member))
             if entry is None:
                 raise NotFound("there is no such file in the archive")
             yield entry

@@ -207,9 +207,10 @@ class LocalFile(Content):
         return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
     def has_changed_since(self, moment: datetime) -> bool:
-        """Whether it, or its entry, was changed since then, by the clock of its file system."""
+        """Whether it, its entry, or a link in its path was changed since then, by the clock of its file system."""
         state = self.state()
-        return state is not None and max(state[1:3]) >= moment.timestamp() * 1e9
+        since_ns = moment.timestamp() * 1e9
+        return state is not None and (max(state[1:3]) >= since_ns or _newest_link_ns(self.name) >= since_ns)
 
     def head(self, size: int = HEAD_BYTES) -> bytes:
         """See `Content`; without the buffers that `open` makes, which cost more than reading a small file."""
@@ -244,6 +245,19 @@ class LocalFile(Content):
         with self.open():
             pass
         yield self.path
+
+
+def _newest_link_ns(path: str) -> int:
+    """When the last link in a path, its own or of a folder, was made, in ns; 0 without any."""
+    times = [0]
+    while path:
+        with suppress(OSError, ValueError):
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                times.append(status.st_ctime_ns)
+        above = os.path.dirname(path.rstrip("/"))
+        path = "" if above == path else above
+    return max(times)
 
 
 def _regular(path: str) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mediasift.errors import InputError, UsageError, did_you_mean
+from mediasift.rows import printable
 from mediasift.sources.records import (
     DELIMITERS,
     JSON_LINES,
@@ -67,7 +68,7 @@ def listed_paths(
     home = _column(file, records, wanted, "")
     kept = {name: _column(file, records, name, " to keep") for name in keep}
     for record in records:
-        yield record[home], tuple((name, record[column]) for name, column in kept.items()), records.line
+        yield record[home], tuple((name, printable(record[column])) for name, column in kept.items()), records.line
 
 
 def _column(file: Path, records: Records | JsonRecords, name: str, purpose: str) -> str:

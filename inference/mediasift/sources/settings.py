@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, Self
 
 from mediasift.settings import INPUTS, Option, Settings
+from mediasift.sources.records import composed
 
 Encoding = Annotated[str | None, Option("Of lists, e.g. utf-16 or cp1252.", metavar="NAME", default="utf-8")]
 """An option of all that reads lists."""
@@ -63,6 +64,10 @@ class ListSettings(RemoteSettings, group=INPUTS):
         Option("Read part I of N of the inputs, for N runs on several machines; merge puts their tables together. auto "
                "in an array job, as of Slurm.", metavar="I/N|auto", default="all"),
     ] = None  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "keep", tuple(map(composed, self.keep)))  # as a table that is read back has them
 
     @property
     def access(self) -> RemoteSettings:

@@ -119,6 +119,21 @@ def make_folder(folder: str | Path) -> None:
         raise OutputError(f"{folder}: the folder cannot be made ({error.strerror or error})") from error
 
 
+def need_folder(folder: str | Path) -> None:
+    """Make sure that `write_file` can make a folder, without making it: a mistake found later leaves nothing behind.
+
+    Raises:
+        OutputError: It cannot be made, or may not be written into.
+    """
+    whole = Path(os.path.abspath(folder))  # noqa: PTH100  (a link stays a link)
+    with faults(whole):
+        there = next(one for one in (whole, *whole.parents) if os.path.lexists(one))
+        if not there.is_dir():
+            raise OutputError(f"{folder}: the folder cannot be made ({os.strerror(errno.ENOTDIR)})")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: may not be written ({os.strerror(errno.EACCES)}); choose a folder of yours")
+
+
 @contextlib.contextmanager
 def new_folder(folder: Path, *, replaces: Callable[[Path], bool] = lambda _: False) -> Iterator[Path]:
     """A folder that appears with all its files, or not at all: the block fills one beside it, which then gets the name.
@@ -167,17 +182,24 @@ def path_below(folder: str | Path, path: str | PurePath) -> Path:
     """Where in a folder the files of a source belong: as the source lies, never outside, and no two in one place.
 
     Every `..` becomes `_up`, the root `_root` (with the drive or server), and a name such as `_up` gets one `_` more:
-    `../a/x.png` → `DIR/_up/a/x.png`, `/a/x.png` → `DIR/_root/a/x.png`, `_up/x.png` → `DIR/__up/x.png`.
+    `../a/x.png` → `DIR/_up/a/x.png`, `/a/x.png` → `DIR/_root/a/x.png`, `_up/x.png` → `DIR/__up/x.png`. Of an
+    address each part counts, as servers may give different files: `http://h/a//x.png` → `DIR/http:/h/a/_empty/x.png`.
     """
+    if isinstance(path, str) and (address := re.fullmatch(r"([a-z][a-z0-9+.-]+:)//(.*)", path, re.DOTALL)):
+        return Path(folder, *map(_part, (address[1], *address[2].split("/"))))
     pure = path if isinstance(path, PurePath) else PurePath(path)
     anchor = re.sub(r"[^\w.-]", lambda sign: f"%{ord(sign[0]):02x}", pure.anchor.strip("/\\"))
-    names = [
-        "_up" if name == ".." else f"_{name}" if re.fullmatch("_+(up|unnamed|root.*)", name) else name
-        for name in pure.parts[bool(pure.anchor) :]
-    ]
+    names = map(_part, pure.parts[bool(pure.anchor) :])
     return (
         Path(folder, *([f"_root{anchor}"] if pure.anchor else []), *names) if pure.parts else Path(folder, "_unnamed")
     )
+
+
+def _part(name: str) -> str:
+    """A part of a path as the name of a folder or file; no two are one."""
+    if re.fullmatch("_+(up|dot|empty|unnamed|root.*)", name):
+        return f"_{name}"
+    return {"..": "_up", ".": "_dot", "": "_empty"}.get(name, name)
 
 
 _MARK = r"(_\d\d+-\d\d-\d\d\.\d{3}|_f\d+|_p\d+|\.(page|frame)-?\d+|\.box\d+|array\[\d+\])_*$"

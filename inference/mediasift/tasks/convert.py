@@ -29,7 +29,7 @@ from mediasift.sources.content import LocalFile
 from mediasift.sources.folders import common_folder
 from mediasift.sources.formats import HEAD_BYTES, sniff
 from mediasift.sources.spellings import shown_path
-from mediasift.system.files import fitting, make_folder, path_below, place_suffix, unlike_a_place, write_file
+from mediasift.system.files import fitting, need_folder, path_below, place_suffix, unlike_a_place, write_file
 from mediasift.tasks.task import Reads, RowsTask
 
 
@@ -158,14 +158,14 @@ class Convert(PartSettings, RowsTask):
         return replace(self, base=self.base or common_folder(named))
 
     def set_up(self) -> None:
-        """Make the folder.
+        """See that there can be such a folder.
 
         Raises:
             EngineError: The format cannot be written here.
             OutputError: The folder cannot be made.
         """
         check_encoder(self.to)
-        make_folder(self.directory)
+        need_folder(self.directory)
 
     def rows(self, item: Item) -> list[Row]:
         """Convert and write one picture, whole, by a rename."""
@@ -260,11 +260,9 @@ def output_path(item: Item, settings: Convert) -> Path:
     `a/x.png` stays `a/x.png` when PNG is written; `a/x.jpg` becomes `a/x.jpg.png`, so that both can be there. Pages and
     frames are named: `scan.tif` → `scan.tif.page2.png`.
     """
-    path = PurePath(item.path)
-    if settings.base and path.is_relative_to(settings.base):
-        path = path.relative_to(settings.base)
-    elif settings.base and path.is_absolute() == PurePath(settings.base).is_absolute():
-        path = PurePath(os.path.relpath(path, settings.base))
+    path: str | PurePath = item.path
+    if settings.base and "://" not in item.path:
+        path = _below(settings.base, PurePath(item.path))
     source, ending = path_below(settings.directory, path), f".{settings.to}"
     place = place_suffix(item, page=".page{}", frame=".frame{}")
     stem, suffix = os.path.splitext(source.name)  # noqa: PTH122  (a name that pathlib would normalise must stay as typed)
@@ -274,6 +272,13 @@ def output_path(item: Item, settings: Convert) -> Path:
     once = place or item.content is None or _is_media_name(source.name)
     name = source.name if item.content is None else unlike_a_place(source.name)
     return fitting(source.with_name(f"{name}{place}{ending if once else 2 * ending}"))
+
+
+def _below(base: str, path: PurePath) -> PurePath:
+    """The path as it is named from the base, where both are absolute or neither is."""
+    if path.is_relative_to(base):
+        return path.relative_to(base)
+    return PurePath(os.path.relpath(path, base)) if path.is_absolute() == PurePath(base).is_absolute() else path
 
 
 def _is_media_name(name: str) -> bool:

@@ -51,7 +51,7 @@ class Detect(ObjectSettings):
         started = StartedDetect(replace(self, labels=labels), model, resources, batch_size=4)
         if notes:
             started.facts = {**started.facts, "labels": labels, "notes": notes}
-        self.make_folders(started, self.draw, self.crops_folder)
+        self.need_folders(started, self.draw, self.crops_folder)
         return started
 
 

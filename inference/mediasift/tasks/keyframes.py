@@ -12,7 +12,7 @@ from mediasift.media.pictures.transforms import sharpness
 from mediasift.media.settings import EVERY_OPTION, FrameSettings
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.system.files import make_folder
+from mediasift.system.files import need_folder
 from mediasift.tasks.task import Reads, RowsTask
 
 
@@ -52,13 +52,13 @@ class KeyFrames(FrameSettings, RowsTask):
     image_format: Annotated[str, Option("Of the stills.", choices=tuple(STILLS))] = "jpeg"
 
     def set_up(self) -> None:
-        """Make the folder.
+        """See that there can be such a folder.
 
         Raises:
             OutputError: It cannot be made.
         """
         if self.directory is not None:
-            make_folder(self.directory)
+            need_folder(self.directory)
 
     def rows(self, item: Item) -> list[Row]:
         """The frame's row; its still is written."""

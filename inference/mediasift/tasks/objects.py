@@ -18,7 +18,7 @@ from mediasift.media.pictures.transforms import crop
 from mediasift.media.settings import PartSettings
 from mediasift.rows import Finding
 from mediasift.settings import Option
-from mediasift.system.files import make_folder
+from mediasift.system.files import need_folder
 from mediasift.tasks.task import CountSettings, ModelRunSettings, StartedModel
 
 
@@ -75,15 +75,15 @@ class ObjectSettings(ModelSettings, CountSettings, PartSettings, ModelRunSetting
     ] = None
 
     @staticmethod
-    def make_folders(started: StartedModel, *folders: str | Path | None) -> None:
-        """Make the folders of pictures that are written, for which every pixel is needed.
+    def need_folders(started: StartedModel, *folders: str | Path | None) -> None:
+        """See that there can be the folders of pictures that are written, for which every pixel is needed.
 
         Raises:
             OutputError: One cannot be made.
         """
         for folder in folders:
             if folder is not None:
-                make_folder(folder)
+                need_folder(folder)
                 started.needs = None
 
 

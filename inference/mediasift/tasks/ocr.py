@@ -31,7 +31,7 @@ from mediasift.media.settings import DPI_OPTION, PartSettings
 from mediasift.rows import Finding, Row
 from mediasift.settings import Option
 from mediasift.sources.content import Content
-from mediasift.system.files import fitting, make_folder, path_below, place_suffix, unlike_a_place, write_file
+from mediasift.system.files import fitting, need_folder, path_below, place_suffix, unlike_a_place, write_file
 from mediasift.tasks.task import CountSettings, EngineRunSettings, Fork, Reads, Started
 
 LEVELS = ("page", "line", "word")
@@ -162,7 +162,7 @@ class Ocr(OcrEngines, CountSettings, PartSettings, EngineRunSettings):
         if bool(self.files) != (self.directory is not None):
             raise UsageError("files of each page need a folder to go to, and a folder needs --files")
         if self.directory is not None:
-            make_folder(self.directory)
+            need_folder(self.directory)
         if self.min_confidence and not ENGINES[self.engine].is_measured:
             raise UsageError(f"{self.engine} does not say how sure it is; leave --min-confidence out")
         patience_s = min(self.request_timeout_s, resources.engine_timeout_s or self.request_timeout_s)

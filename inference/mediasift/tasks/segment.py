@@ -32,7 +32,7 @@ from mediasift.media.pictures.masks import Fitted, Mask, bounds, interpolated, o
 from mediasift.media.pictures.transforms import fitted_place
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.system.files import fitting, make_folder
+from mediasift.system.files import fitting, need_folder
 from mediasift.tasks.objects import Detection, ObjectSettings, box_columns, known_labels, write_crop
 from mediasift.tasks.task import Reads, StartedModel
 
@@ -102,8 +102,8 @@ class Segmentation(ObjectSettings):
         if notes:
             started.facts = {**started.facts, "labels": labels, "notes": notes}
         if self.masks is not None:
-            make_folder(self.masks)
-        self.make_folders(started, self.draw, self.crops_folder)
+            need_folder(self.masks)
+        self.need_folders(started, self.draw, self.crops_folder)
         return started
 
 

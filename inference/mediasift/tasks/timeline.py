@@ -23,7 +23,7 @@ from mediasift.media.timelines import FilmEnd, FilmShot, LostSound
 from mediasift.media.video.webvtt import webvtt
 from mediasift.rows import Row
 from mediasift.settings import Option
-from mediasift.system.files import fitting, make_folder, path_below, write_file
+from mediasift.system.files import fitting, need_folder, path_below, write_file
 from mediasift.tasks.task import EngineRunSettings, Fork, Reads, Started
 from mediasift.tasks.timeline_parts import (
     END,
@@ -102,7 +102,7 @@ class Timeline(DeviceSettings, FrameSettings, EngineRunSettings):
         if not self.parts:
             raise UsageError(f"a timeline of nothing; choose some of {', '.join(PARTS)}")
         if self.vtt is not None:
-            make_folder(self.vtt)
+            need_folder(self.vtt)
         return StartedTimeline(self, started_parts(self, self.parts, resources))
 
 
