@@ -284,8 +284,8 @@ def test_settings_that_make_no_sense_are_refused(options: dict, message: str):
 
 def test_the_folder_for_files_is_made_or_the_run_does_not_start(tmp_path: Path):
     page = save(tmp_path / "a.png", solid((255, 255, 255), 60, 30))
-    ms.ocr(page, files=["txt"], directory=tmp_path / "new" / "folder")
-    assert (tmp_path / "new" / "folder").is_dir()
+    list(ms.ocr(page, files=["txt"], directory=tmp_path / "new" / "folder"))
+    assert len(list((tmp_path / "new" / "folder").rglob("*.txt"))) == 1
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be made"):
         ms.ocr(page, files=["txt"], directory=tmp_path / "file")
