@@ -209,8 +209,8 @@ class Journal(AbstractContextManager["Journal"]):
 
         Never None, which in a journal stands for rows of a finished table.
         """
-        found = None if source.content is None else source.content.state()
-        return _UNSEEN if found is None else found
+        state = None if source.content is None else source.content.state()
+        return _UNSEEN if state is None else state
 
     def ask_again(self) -> None:
         """From here on `find` is asked for all inputs once more: what it was asked for before does not count."""

@@ -4,7 +4,6 @@ Nothing is opened here but folders and lists; a source that cannot be read says 
 one by one, in an order that depends only on the names.
 """
 
-# ruff: noqa: PTH112, PTH116, PTH118, PTH207  (names stay as they were typed)
 from __future__ import annotations
 
 import glob
