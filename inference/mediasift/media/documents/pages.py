@@ -193,8 +193,9 @@ def _reduced(scale: float, dpi: float) -> str:
     """What a reader should know of a page that is too large for its resolution."""
     if scale * _POINTS_PER_INCH > 0.98 * dpi:
         return ""
+    shown = scale * _POINTS_PER_INCH
     return (
-        f"read at {plain(scale * _POINTS_PER_INCH)} instead of {dpi:g} dpi, as the page is large: small print may be "
+        f"read at {plain(round(shown) or shown)} instead of {dpi:g} dpi, as the page is large: small print may be "
         "missing; --max-megapixels allows more"
     )
 
