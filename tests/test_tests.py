@@ -45,6 +45,7 @@ TESTED_IN = {
     "run/test_supervisor": "run/job run/process run/worker",
     "provenance/test_cite": "cli/cite provenance/checklist provenance/evidence provenance/sources",
     "provenance/test_rerun": "cli/rerun provenance/comparing provenance/recorded tables/reports",
+    "run/test_estimate": "run/forecast",
     "run/test_table": "run/stream",
     "sources/test_content": "sources/memory",
     "sources/test_naming": "sources/finding sources/folders sources/settings",

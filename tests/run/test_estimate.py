@@ -14,7 +14,8 @@ from PIL import Image
 import mediasift as ms
 from mediasift.errors import UsageError
 from mediasift.run import estimate
-from mediasift.run.estimate import sampled, student, time_of, total
+from mediasift.run.estimate import sampled
+from mediasift.run.forecast import student, time_of, total
 from mediasift.run.ledger import prices
 from mediasift.run.stream import job_of
 from mediasift.sources.naming import Source

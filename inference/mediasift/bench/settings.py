@@ -15,8 +15,8 @@ from mediasift.bench.sweep import SWEPT, parse_sweep
 from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.errors import UsageError
 from mediasift.run.profile import Profile
-from mediasift.run.stream import Named, named_inputs
 from mediasift.settings import Option, Settings, comma_separated, parse_size
+from mediasift.sources.memory import Named, named_inputs
 from mediasift.system.machine import available_cores
 
 _OUTPUT = Option("Write the result here, as JSON.", short="-o", metavar="FILE")

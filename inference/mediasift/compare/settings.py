@@ -35,11 +35,12 @@ from mediasift.engines.onnx.settings import DeviceSettings
 from mediasift.errors import InputError, UsageError
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
-from mediasift.run.stream import Named, named_inputs, stream_of
+from mediasift.run.stream import stream_of
 from mediasift.run.table import Table
 from mediasift.settings import Option, options
 from mediasift.sources.finding import check_inputs, find_sources
 from mediasift.sources.folders import Skipped
+from mediasift.sources.memory import Named, named_inputs
 from mediasift.sources.naming import Inputs
 from mediasift.system.machine import available_cores
 from mediasift.tasks.fingerprint import TakeFingerprints

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,24 @@ DIGEST_BYTES = 12
 
 _KEY = np.dtype(f"S{DIGEST_BYTES}")
 _FAILED, _PASSING, _FOLDED = 1, 2, 4
+
+
+@dataclass(slots=True)
+class Begun:
+    """A source of which an earlier run finished the first items: how many, and where their rows are."""
+
+    state: bytes
+    items: int = 0
+    places: list[int] = field(default_factory=list)
+
+    def goes_on(self, state: bytes, first: int) -> bool:
+        """Whether a line that begins with this item of the source, in this state, follows those before."""
+        return (self.state, self.items) == (state, first)
+
+    def add(self, items: int, place: int) -> None:
+        """So many items more, whose rows stand there."""
+        self.items += items
+        self.places.append(place)
 
 
 class Done:

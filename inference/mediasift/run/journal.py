@@ -12,7 +12,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 
 from mediasift.errors import OutputError, Unavailable
 from mediasift.rows import RowType, from_json, printable
-from mediasift.run.done import DIGEST_BYTES, UNKNOWN, Done
+from mediasift.run.done import DIGEST_BYTES, UNKNOWN, Begun, Done
 from mediasift.run.finished import Finished
 from mediasift.sources.naming import Source
 from mediasift.system.lines import Lines, to_text
@@ -44,15 +43,6 @@ _AT_ONCE = 100
 
 Stock = Iterable[tuple[str, Mapping[str, str], list[Stored]]]
 """Rows of a finished table: path, carried-along columns, neighbouring rows of these."""
-
-
-@dataclass(slots=True)
-class _Begun:
-    """A source of which an earlier run finished the first items: how many, and where their rows are."""
-
-    state: bytes
-    items: int
-    places: list[int]
 
 
 def journal_path(output: Path) -> Path:
@@ -86,7 +76,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.has_grown = self.retry_errors = self.looks_again = self.follows = False
         self._since: datetime | None = None
         self._done = Done()
-        self._begun: dict[bytes, _Begun] = {}
+        self._begun: dict[bytes, Begun] = {}
         self._named = array("q")  # a hash of each source that `find` was asked for
         self._each: dict[int, int] = {}  # place of rows of a finished table → how many of them are one source's
         self._lines = Lines(
@@ -150,12 +140,10 @@ class Journal(AbstractContextManager["Journal"]):
         """A line about a source."""
         key, state = _key(data["path"], data["kept"]), _digest(data["state"])
         if "first" in data:
-            begun = self._begun.get(key)
-            if begun is None or begun.state != state or begun.items != data["first"]:
-                begun = self._begun[key] = _Begun(state, 0, [])
-            if begun.items == data["first"]:
-                begun.items += data["items"]
-                begun.places.append(place)
+            if key not in self._begun or not self._begun[key].goes_on(state, data["first"]):
+                self._begun[key] = Begun(state)
+            if self._begun[key].items == data["first"]:
+                self._begun[key].add(data["items"], place)
             return
         cells = data.get("cells", ())
         errors = [row[-1] for row in cells] or [row.get("error", "") for row in data.get("rows", ())]

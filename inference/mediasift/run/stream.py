@@ -11,12 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from os import PathLike
 from pathlib import Path
-from typing import IO, Any, Generic, Protocol, TextIO, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Generic, Protocol, TextIO, cast
 
 from mediasift.errors import InputError, Interrupted, SetupError, UsageError
 from mediasift.rows import Row, RowType, columns
@@ -31,10 +27,10 @@ from mediasift.run.profile import with_profile
 from mediasift.run.supervisor import Supervisor
 from mediasift.sources.boxes import check_no_inputs
 from mediasift.sources.buckets import is_folder
-from mediasift.sources.content import Content, content_bytes
+from mediasift.sources.content import content_bytes
 from mediasift.sources.finding import check_inputs, count_sources, find_sources
 from mediasift.sources.folders import Skipped
-from mediasift.sources.memory import PillowPicture, given
+from mediasift.sources.memory import Named, named_inputs
 from mediasift.sources.naming import Inputs, Source
 from mediasift.sources.shards import Listing, Shard
 from mediasift.sources.spellings import nothing_to_read
@@ -42,33 +38,6 @@ from mediasift.system.machine import available_cores
 from mediasift.system.progress import Progress
 from mediasift.tables.manifest import Summary, computing
 from mediasift.tables.stored import Stored
-
-OneNamed = str | Path | NDArray[np.uint8] | bytes | IO[bytes] | PillowPicture | Content
-Named = OneNamed | Sequence[OneNamed]
-"""Paths, folders, globs, lists, or what is in memory: uint8 arrays (H, W, 3) in RGB, the bytes of files, files open for
-reading, pictures of Pillow; one or several."""
-
-
-def named_inputs(inputs: Named) -> list[str | Path | Content]:
-    """One input or several as a list."""
-    if isinstance(inputs, (str, Path)):
-        return [inputs]
-    if isinstance(inputs, Mapping) or hasattr(inputs, "columns"):
-        raise TypeError("inputs: a table or dictionary; name its column of paths, e.g. frame['path']")
-    if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "OU":  # a column of text
-        inputs = inputs.tolist()
-    if (content := given(inputs, 0)) is not None:
-        return [content]
-    if not isinstance(inputs, Iterable):
-        raise TypeError(f"inputs: {_TAKEN}; or several of them, as a list; not {type(inputs).__name__}")
-    named = [given(one, index) or one for index, one in enumerate(cast("Iterable[Any]", inputs))]
-    for number, one in enumerate(named, 1):
-        if not isinstance(one, (str, PathLike, Content)):
-            raise TypeError(f"inputs: each must be {_TAKEN}; number {number} is {type(one).__name__}: {one!r:.40}")
-    return named
-
-
-_TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file open for reading or a picture of Pillow"
 
 
 def job_of(task: Any, inputs: Named) -> Job:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import IO, Any, BinaryIO, ClassVar, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mediasift.errors import UsageError
 from mediasift.sources.content import Content
@@ -87,3 +91,31 @@ def given(value: Any, index: int) -> Content | None:
     if not isinstance(data, bytes):
         raise UsageError(f"input {index + 1}: the file is open as text; open it with mode 'rb'")
     return Bytes(name if isinstance(name, str) else f"file[{index}]", data)
+
+
+OneNamed = str | Path | NDArray[np.uint8] | bytes | IO[bytes] | PillowPicture | Content
+Named = OneNamed | Sequence[OneNamed]
+"""Paths, folders, globs, lists, or what is in memory: uint8 arrays (H, W, 3) in RGB, the bytes of files, files open for
+reading, pictures of Pillow; one or several."""
+
+TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file open for reading or a picture of Pillow"
+"""What is one of them, in a message."""
+
+
+def named_inputs(inputs: Named) -> list[str | Path | Content]:
+    """One input or several as a list."""
+    if isinstance(inputs, (str, Path)):
+        return [inputs]
+    if isinstance(inputs, Mapping) or hasattr(inputs, "columns"):
+        raise TypeError("inputs: a table or dictionary; name its column of paths, e.g. frame['path']")
+    if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "OU":  # a column of text
+        inputs = inputs.tolist()
+    if (content := given(inputs, 0)) is not None:
+        return [content]
+    if not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs: {TAKEN}; or several of them, as a list; not {type(inputs).__name__}")
+    named = [given(one, index) or one for index, one in enumerate(cast("Iterable[Any]", inputs))]
+    for number, one in enumerate(named, 1):
+        if not isinstance(one, (str, PathLike, Content)):
+            raise TypeError(f"inputs: each must be {TAKEN}; number {number} is {type(one).__name__}: {one!r:.40}")
+    return named

@@ -20,7 +20,7 @@ from mediasift.media.readers import read_source
 from mediasift.rows import Row, placed
 from mediasift.settings import options
 from mediasift.sources.content import Content, content_at
-from mediasift.sources.memory import PillowPicture, given
+from mediasift.sources.memory import TAKEN, PillowPicture, given
 from mediasift.sources.naming import Source
 from mediasift.sources.settings import ListSettings
 from mediasift.tasks.classify import Classify
@@ -78,7 +78,7 @@ class Model(OnnxModel):
         if (content := given(pictures, 0)) is not None:
             return self._rows(started, [Source(path=content.name, content=content)])[0]
         if not isinstance(pictures, Iterable):
-            raise TypeError(f"pictures: {_TAKEN}, or several of them; not {type(pictures).__name__}")
+            raise TypeError(f"pictures: {TAKEN}, or several of them; not {type(pictures).__name__}")
         return self._rows(started, [_source(one, index) for index, one in enumerate(pictures)])
 
     def _start(self, chosen: dict[str, Any]) -> StartedModel:
@@ -118,7 +118,6 @@ class Model(OnnxModel):
         return [own or [kind(path=source.path)] for own, source in zip(rows, sources, strict=True)]
 
 
-_TAKEN = "a path (str or Path), a uint8 array (H, W, 3) in RGB, bytes, a file open for reading or a picture of Pillow"
 OF_A_RUN = {one.name for kind in (ListSettings, ModelRunSettings, ModelSettings) for one in options(kind)} | {
     "draw", "crops_folder", "masks", "boxes", "per",
 }  # fmt: skip
@@ -129,7 +128,7 @@ def _source(picture: Any, index: int) -> Source:
     if isinstance(picture, (str, Path)):
         return Source(path=str(picture), content=content_at(str(picture)))
     if (content := given(picture, index)) is None:
-        raise TypeError(f"pictures: each must be {_TAKEN}; not {type(picture).__name__}")
+        raise TypeError(f"pictures: each must be {TAKEN}; not {type(picture).__name__}")
     return Source(path=content.name, content=content)
 
 

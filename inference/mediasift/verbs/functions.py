@@ -33,10 +33,10 @@ from mediasift.provenance.cite import cite as reported
 from mediasift.provenance.rerun import Check, Repeat, Rerun
 from mediasift.provenance.rerun import rerun as repeat
 from mediasift.rows import Row
-from mediasift.run.stream import Named
 from mediasift.run.table import Table
 from mediasift.run.watch import Watch, WatchSettings
 from mediasift.settings import to_json
+from mediasift.sources.memory import Named
 from mediasift.tables.formats import write_rows
 from mediasift.tables.manifest import Summary
 from mediasift.train.settings import Train, Trained

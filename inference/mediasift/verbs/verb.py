@@ -12,9 +12,10 @@ from mediasift.evaluate.counts import Counts
 from mediasift.evaluate.wide import Wide
 from mediasift.rows import Row
 from mediasift.run.estimate import Estimated
-from mediasift.run.stream import Named, stream_of
+from mediasift.run.stream import stream_of
 from mediasift.run.table import Table
 from mediasift.settings import options
+from mediasift.sources.memory import Named
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Row)

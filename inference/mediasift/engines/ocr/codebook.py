@@ -14,7 +14,7 @@ from mediasift.engines.vision.codebook_form import Invalid, json_object, object_
 from mediasift.engines.vision.codebook_format import Completion
 from mediasift.engines.vision.codebook_server import JPEG_QUALITY, ChatSettings, Server, as_url, complaint_of, digest_of
 from mediasift.settings import Option
-from mediasift.sources.records import composed
+from mediasift.sources.records import LINE_END, composed
 
 PROMPT = """\
 Copy all text in the picture letter by letter, as it stands there. Do not correct, translate, describe or add anything.
@@ -124,7 +124,7 @@ def _lines(answer: Mapping[str, Any]) -> list[str]:
     lines = answer.get("lines")
     if list(answer) != ["lines"] or not isinstance(lines, list) or not all(isinstance(one, str) for one in lines):
         raise Invalid("it must have lines, a list of strings, and nothing else")
-    return [line for one in lines for line in composed(one).splitlines() if line.strip()]
+    return [line for one in lines for line in LINE_END.split(composed(one)) if line.strip()]
 
 
 def _line(text: str) -> Line:
