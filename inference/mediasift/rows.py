@@ -155,15 +155,20 @@ def values(row: Row) -> dict[str, Any]:
 
 
 def printable(text: str) -> str:
-    """Text that any file can hold: halves of characters, which are not text, as the bytes or numbers that they are."""
-    return text if text.isascii() else _HALF.sub(_spelled, text)
+    r"""Text that any file can hold: halves of characters, which are not text, as the bytes or numbers that they are.
+
+    NUL is `\x00`: numpy drops it at the end of a text, and R and spreadsheets what follows it.
+    """
+    return text if text.isascii() and "\0" not in text else _UNHELD.sub(_spelled, text)
 
 
-_HALF = re.compile("[\ud800-\udfff]")
+_UNHELD = re.compile("[\0\ud800-\udfff]")
 
 
 def _spelled(half: re.Match[str]) -> str:
     number = ord(half[0])
+    if not number:
+        return r"\x00"
     return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 
 

@@ -144,7 +144,7 @@ def test_half_characters_and_accents_in_what_comes_along(tmp_path: Path, form: s
     """As JSON has them where a program cut an emoji in two; and as macOS writes names."""
     save(tmp_path / "a.png", solid((1, 0, 0), 4, 4))
     out, listed = tmp_path / f"out.{form}", tmp_path / "list.jsonl"
-    listed.write_text(json.dumps({"path": "a.png", name: "cut \ud83d"}) + "\n")
+    listed.write_text(json.dumps({"path": "a.png", name: "cut \ud83d \0"}) + "\n")
     for update in (False, True, True):
         with ms.info(listed, column="path", keep=[name]) as table:
             table.write(out, update=update)

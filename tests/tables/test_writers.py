@@ -152,12 +152,13 @@ def test_no_table_has_two_columns_of_one_name():
         Form(row_type=Sample, kept=("label", "input_label"))
 
 
-def test_halves_of_characters_are_text_in_every_format(package):
+def test_halves_of_characters_and_nul_are_text_in_every_format(package):
     package("pyarrow", "parquet")
     for name, one in FORMATS.items():
         if one.read is not None:
-            out = io.BytesIO(written(name, [Sample(path="a", label="x\ud800\udcffy")]))
-            assert next(iter(one.read(out)))["label"] == "x\\ud800\\xffy"
+            rows = [Sample(path="a", label=label) for label in ("x\ud800\udcffy", "\0x\0")]
+            out = io.BytesIO(written(name, rows))
+            assert [row["label"] for row in one.read(out)] == ["x\\ud800\\xffy", "\\x00x\\x00"]
 
 
 def test_columns_of_text_in_npz_cost_what_the_text_costs():
