@@ -95,6 +95,15 @@ def test_without_a_codebook_variables_are_names_and_files_are_coders(tmp_path: P
     assert {(row.level, row.coders) for row in rows} == {("nominal", "anna, ben")}
 
 
+def test_spellings_of_one_answer_do_not_disagree_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A spreadsheet writes 1 and TRUE, R writes 1.0 and True."""
+    ms.agree([coded(tmp_path, "anna", ["1,TRUE", "2,no"], "n,p"), coded(tmp_path, "ben", ["1.0,True", "2,no"], "n,p")])
+    assert caplog.messages == [
+        "n: answers that look alike count as different: 1 and 1.0",
+        "p: answers that look alike count as different: TRUE and True",
+    ]
+
+
 def test_coders_of_one_file_and_cohens_kappa_of_each_pair(tmp_path: Path):
     lines = [f"{n}.jpg,,,,{coder},{value}" for coder, values in (("anna", "ynyy"), ("ben", "ynny"), ("cleo", "ynnn"))
              for n, value in enumerate(values)]  # fmt: skip

@@ -84,7 +84,7 @@ def test_blanks_around_labels_never_count_and_case_always_does(tmp_path: Path, c
     measured = evaluated(tmp_path, "path,label\n1, a \n2,B\n3,caf\u00e9\n", "path,label\n1,a\n2, b\n3,cafe\u0301\n")
     assert value(measured, "accuracy") == pytest.approx(2 / 3)
     assert measured.labels == ("B", "a", "b", "caf\u00e9")
-    assert caplog.messages == ["labels that differ in case count as different: B and b"]
+    assert caplog.messages == ["labels that look alike count as different: B and b"]
 
 
 def test_a_row_that_says_nothing_was_found_is_an_answer(tmp_path: Path):

@@ -29,7 +29,7 @@ from mediasift.evaluate.agreement import (
 )
 from mediasift.evaluate.coded import Answer, answer_cell
 from mediasift.evaluate.codings import Codings, read_codings
-from mediasift.evaluate.units import PLACE
+from mediasift.evaluate.units import PLACE, alike
 from mediasift.rows import Row
 from mediasift.settings import Option, Settings
 from mediasift.sources.codebook import Variable
@@ -150,6 +150,11 @@ def agreed(paths: Sequence[str | Path], settings: Agree) -> Agreed:
     compared = [one for one in codings.variables if one.kind != "text"]
     if words := [one.name for one in codings.variables if one.kind == "text"]:
         logging.getLogger("mediasift").warning("%s: free text is not compared", ", ".join(words))
+    for one in compared:
+        given = {answer for line in codings.answers(one.name) for answer in line if isinstance(answer, str)}
+        if pairs := alike(given):
+            shown = f"{one.name}: answers that look alike count as different: {', '.join(pairs[:5])}"
+            logging.getLogger("mediasift").warning("%s", shown)
     disagreements = tuple(row for one in compared for row in _disagreements(codings, one))
     measures = tuple(row for one in compared for row in _measured(codings, one, settings.seed))
     if output is not None:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from mediasift.errors import InputError, UsageError, did_you_mean
 from mediasift.evaluate.labels import Prediction
+from mediasift.evaluate.units import alike
 from mediasift.sources.labelled import read_labelled, split_labels
 from mediasift.sources.records import bytes_of, composed, decoded
 from mediasift.tables.formats import need_columns, read_table
@@ -241,10 +242,8 @@ def _notes(paths: Mapping[str, str], ordered: Mapping[str, Sequence[Prediction]]
     if by_name:
         notes.append(f"{len(by_name)} paths are written differently and matched by name, e.g. {by_name[0]}")
     given = {one.label for labels in ordered.values() for one in labels}
-    folded = {label.casefold(): label for label in known}
-    cases = [f"{one} and {folded[one.casefold()]}" for one in sorted(given - known) if one.casefold() in folded]
-    if cases:
-        notes.append(f"labels that differ in case count as different: {', '.join(cases[:5])}")
+    if pairs := alike(given | known):
+        notes.append(f"labels that look alike count as different: {', '.join(pairs[:5])}")
     return notes
 
 

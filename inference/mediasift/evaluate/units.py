@@ -7,7 +7,7 @@ compared as numbers: page 2 and 2.0 are one, as spreadsheets and pandas write th
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +70,20 @@ def _cell(cell: Any, name: str, where: str | Path) -> str:
     if name in ("path", CROP):
         return str(cell)
     return number_text(cell, f"{where}: column {name}")
+
+
+def alike(labels: Iterable[str]) -> list[str]:
+    """Labels that a person takes for one, as `1 and 1.0` or `TRUE and True`; the first spelling and another."""
+
+    def meant(label: str) -> str:
+        try:
+            return number_text(label, "") or label.casefold()
+        except InputError:
+            return label.casefold()
+
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(meant(label), label), label) for label in sorted(set(labels))]
+    return [f"{one} and {other}" for one, other in pairs if one != other]
 
 
 def number_text(cell: Any, where: str) -> str:
