@@ -371,7 +371,7 @@ def test_too_few_file_descriptors_stop_the_run_and_are_no_error_rows(photos: Pat
         "LocalFile.head = spoiled"
     )
     done = limited(photos, out, spoil)
-    assert done.returncode == 3, done.stdout + done.stderr
+    assert done.returncode in (3, 6), done.stdout + done.stderr  # a reader needs the next file first, or the table does
     assert "too many open files" in done.stdout.lower()
     assert not out.exists()
     assert limited(photos, out, "").returncode == 0
