@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mediasift.rows import Row, from_json, to_json
 from mediasift.sources.naming import Source
 
+_decoded = json.JSONDecoder().decode
 _encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -36,7 +37,7 @@ class Finished:
         """The rows."""
         if isinstance(self.given, bytes):
             path, kept = self.source.path, self.source.kept
-            return [from_json(self.row_type, row, path, kept) for row in json.loads(self.given)]
+            return [from_json(self.row_type, row, path, kept) for row in _decoded(self.given.decode())]
         return self.given
 
     @property

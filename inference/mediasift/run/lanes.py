@@ -12,7 +12,7 @@ from typing import Any
 
 from mediasift.errors import ItemError, TryAgain
 from mediasift.items import Place
-from mediasift.rows import Finding, Row, placed
+from mediasift.rows import Finding, Row, locate
 from mediasift.run.batches import Batcher, answered, repeated
 from mediasift.run.marks import Culprit, Marks
 from mediasift.tasks.task import Started
@@ -57,9 +57,9 @@ class Entry:
 class Lane:
     """One started task's batches: the one that fills, and those that are computed.
 
-    One at a time is computed in the calling thread, which costs nothing; several at a time in threads of their own. The
-    places of their calls among the marks are those from `first_call` on; `done` is called with the items of each batch
-    and its seconds.
+    Batches are computed in threads of their own, while the calling thread collects the next ones, of which one may
+    wait; single items, one at a time, in the calling thread, which costs nothing. The places of their calls among the
+    marks are those from `first_call` on; `done` is called with the items of each batch and its seconds.
     """
 
     def __init__(
@@ -72,7 +72,8 @@ class Lane:
         for call in range(first_call, first_call + concurrency):
             self._calls.put(call)
         self._concurrency = concurrency
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="mediasift-engine") if concurrency > 1 else None
+        in_threads = concurrency > 1 or batch_size > 1
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="mediasift-engine") if in_threads else None
         self._computing: set[Future[None]] = set()
 
     def add(self, entry: Entry, prepared: Any) -> None:
@@ -98,7 +99,7 @@ class Lane:
         if batch and self._pool is None:
             self.compute(batch)
         elif batch and self._pool is not None:
-            while len(self._computing) >= self._concurrency:
+            while len(self._computing) > self._concurrency:
                 self._settle()
             self._computing.add(self._pool.submit(self.compute, batch))
 
@@ -149,7 +150,7 @@ def rows_of(entry: Entry, task: Started, row_type: type[Row], kept: tuple[tuple[
     """The rows of an item that is done, at its place."""
     whole = entry.answers.get(WHOLE)
     if whole and not isinstance(whole, ItemError) and not entry.rows and entry.error is None:
-        return [placed(row, entry.place, kept) for row in whole]
+        return [locate(row, entry.place, kept) for row in whole]
     rows = list(entry.rows)
     if entry.is_empty:
         rows.append(row_type(found=0) if issubclass(row_type, Finding) else row_type())
@@ -162,4 +163,4 @@ def rows_of(entry: Entry, task: Started, row_type: type[Row], kept: tuple[tuple[
             rows += answer or ()
     if WHOLE in entry.answers and not rows:
         rows = [row_type()]
-    return [placed(row, entry.place, kept) for row in rows]
+    return [locate(row, entry.place, kept) for row in rows]

@@ -132,14 +132,13 @@ class Pipeline:
         if self._jobs == 0:
             yield from self._answered(self._readers.here(sources, first=first))
             return
-        pools = [ThreadPoolExecutor(count, thread_name_prefix="mediasift-reader") for count in (1, self._jobs)]
-        pieces = self._readers.ahead(sources, *pools, first=first, ahead=self._ahead_read)
+        pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="mediasift-reader")
+        pieces = self._readers.ahead(sources, pool, first=first, ahead=self._ahead_read)
         try:
             yield from self._answered(pieces)
         finally:
             self._stop.set()
-            for pool in pools:
-                pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _answered(self, pieces: Iterable[Piece], *, singly: bool = False) -> Iterator[list[Finished]]:
         """Hand items to the engines, across sources; finish sources in order."""

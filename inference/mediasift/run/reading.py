@@ -8,8 +8,9 @@ group, and hands over what it has prepared in pieces:
   what a source holds need not be known.
 - A piece is what fits into `PIECE_BYTES`, or was prepared in `PIECE_S`. So many small items wait together, large
   ones alone, and a slow one keeps nothing back.
-- While a source takes less than `_QUICK_S` of processor time, and hardly waits for its disk, one reader works ahead:
-  several would wait for each other at every file, as one thread at a time does what Python does.
+- While a source takes less than `_QUICK_S` of processor time, and hardly waits for its disk, the calling thread reads
+  it, as the engine computes in a thread of its own: readers would wait for each other, and for that thread, at every
+  file, as one thread at a time does what Python does.
 - Groups decide nothing but cost: items go to the engines in input order, in the same batches. Each item has its own
   mark (see `marks`), so that the culprit of a crash in a group of 64 is one item, and costs one row.
 """
@@ -89,19 +90,24 @@ _END = object()
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A source, and what has become of its items: so many are `given`, lately then."""
+    """A source, and what has become of its items: so many are `given`, lately then; the first ones are `done`."""
 
     number: int
     source: Source
     entries: list[Entry] = field(default_factory=list)
     ended: bool = False
     given: int = 0
+    done: int = 0
     handed_out: float = field(default_factory=time.monotonic)
 
     @property
     def is_done(self) -> bool:
         """Whether it has ended, and every engine has answered; asked often."""
-        return self.ended and all(None not in entry.answers.values() for entry in self.entries)
+        if not self.ended:
+            return False
+        while self.done < len(self.entries) and self.entries[self.done].is_done:
+            self.done += 1
+        return self.done == len(self.entries)
 
 
 @dataclass(slots=True, eq=False)
@@ -165,18 +171,18 @@ class Readers:
                 self._account(spent)
             yield [(work, None)]
 
-    def ahead(
-        self, sources: Iterable[Source], single: ThreadPoolExecutor, pool: ThreadPoolExecutor, *, first: int, ahead: int
-    ) -> Iterator[Piece]:
+    def ahead(self, sources: Iterable[Source], pool: ThreadPoolExecutor, *, first: int, ahead: int) -> Iterator[Piece]:
         """The same while threads are ahead, by at least so many sources and a group for each of the pool.
 
-        While sources are quick, the thread of `single` reads them all.
+        Quick sources are read as they are asked for.
         """
         waiting: deque[_Group] = deque()
         remaining = enumerate(sources, first)
         size = 1
         while True:
-            while len(waiting) <= self._marks.readers or sum(len(group.works) for group in waiting) < ahead:
+            while not self._is_quick and (
+                len(waiting) <= self._marks.readers or sum(len(group.works) for group in waiting) < ahead
+            ):
                 works = [Work(number, source) for number, source in itertools.islice(remaining, size)]
                 if not works:
                     break
@@ -185,25 +191,42 @@ class Readers:
                     if content is not None and content.asks and not getattr(self._options, "hears_addresses", False):
                         content.ask_ahead()
                 waiting.append(_Group(works, threading.Semaphore(self._queue)))
-                (single if self._each_s < _QUICK_S else pool).submit(self._fill, waiting[-1])
-            if not waiting:
+                pool.submit(self._fill, waiting[-1])
+            began = time.monotonic()
+            if waiting:
+                works = waiting[0].works
+                yield from self._filled(waiting.popleft())
+            elif works := [Work(number, source) for number, source in itertools.islice(remaining, size)]:
+                place = self._places.get()
+                try:
+                    yield from self._pieces(works, place)
+                finally:
+                    self._places.put(place)
+            else:
                 return
-            group, began = waiting.popleft(), time.monotonic()
-            while (one := group.queue.get()) is not _END:
-                if isinstance(one, BaseException):
-                    raise one
-                piece, holds_room = one
-                if holds_room:
-                    group.room.release()
-                yield piece
-            each_s = (time.monotonic() - began) / len(group.works)
+            each_s = (time.monotonic() - began) / len(works)
             size = max(1, min(2 * size, MOST, int(_GROUP_S / max(each_s, 1e-6))))
+
+    @property
+    def _is_quick(self) -> bool:
+        return self._each_s < _QUICK_S
+
+    @staticmethod
+    def _filled(group: _Group) -> Iterator[Piece]:
+        """What a reader puts into the queue of its group."""
+        while (one := group.queue.get()) is not _END:
+            if isinstance(one, BaseException):
+                raise one
+            piece, holds_room = one
+            if holds_room:
+                group.room.release()
+            yield piece
 
     def _fill(self, group: _Group) -> None:
         """Reader thread: items of a group into its queue, then the end or the exception that no row may hide."""
         place = self._places.get()
         try:
-            for piece in self._pieces(group, place):
+            for piece in self._pieces(group.works, place):
                 holds_room = any(entry is not None and entry.prepared for _, entry in piece)
                 if holds_room and not group.room.acquire(blocking=False):
                     self._marks.wait(place)
@@ -219,11 +242,11 @@ class Readers:
         finally:
             self._places.put(place)
 
-    def _pieces(self, group: _Group, place: int) -> Iterator[Piece]:
+    def _pieces(self, works: Sequence[Work], place: int) -> Iterator[Piece]:
         piece: Piece = []
         size, began, spent, busy_s = 0, time.monotonic(), Spent(), time.thread_time()
         try:
-            for work, begin in zip(group.works, self._begins(group.works, place, spent), strict=True):
+            for work, begin in zip(works, self._begins(works, place, spent), strict=True):
                 for entry in self.entries(work, place, spent, begin):
                     piece.append((work, entry))
                     size += entry.size
@@ -232,7 +255,7 @@ class Readers:
                         piece, size, began = [], 0, time.monotonic()
                 piece.append((work, None))
             waited_s = (spent.read + spent.prepare) / _PATIENT  # for a slow disk, several wait better than one
-            self._each_s = max(time.thread_time() - busy_s, waited_s) / len(group.works)
+            self._each_s = max(time.thread_time() - busy_s, waited_s) / len(works)
         finally:
             self._marks.wait(place)
             self._account(spent)
@@ -241,7 +264,7 @@ class Readers:
     def _begins(self, works: Sequence[Work], reader: int, spent: Spent) -> list[bytes | None]:
         """The first bytes of quick files, read before the first of them is decoded: by turns, both take longer."""
         begins: list[bytes | None] = [None] * len(works)
-        if len(works) > 1 and self._each_s < _QUICK_S:
+        if len(works) > 1 and self._is_quick:
             began = time.perf_counter()
             for place, work in enumerate(works):
                 if isinstance(content := work.source.content, LocalFile):

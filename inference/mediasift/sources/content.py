@@ -301,4 +301,4 @@ def addressed(name: str) -> Content | None:
 
 def content_at(address: str) -> Content:
     """The content whose `address` this is, or the file of this path."""
-    return addressed(address) or LocalFile(address)
+    return LocalFile(address) if address.startswith("/") else addressed(address) or LocalFile(address)

@@ -13,7 +13,7 @@ from mediasift.engines.engine import Resources
 from mediasift.engines.onnx.embedder import load_embedder
 from mediasift.engines.onnx.meaning import check_probabilities
 from mediasift.engines.onnx.pair import TextHalf
-from mediasift.engines.onnx.recipe import arrange, arrange_all, fitted, smallest_size
+from mediasift.engines.onnx.recipe import arrange, arrange_all, fitted, is_small, smallest_size
 from mediasift.engines.onnx.session import OnnxModel
 from mediasift.engines.onnx.settings import ModelSettings
 from mediasift.items import Item
@@ -115,13 +115,17 @@ class StartedClassify(StartedModel):
     def __init__(self, settings: Classify, model: OnnxModel, resources: Resources) -> None:
         super().__init__(settings, model, resources)
         self.wanted = model.description.input
-        self._is_small = self.wanted.width * self.wanted.height <= _SMALL
+        self._is_small = is_small(self.wanted)
+        can_be_taken = self._is_small and not (settings.crops or settings.invert or self.wanted.shorter_side)
+        self._as_it_is = (self.wanted.height, self.wanted.width) if can_be_taken else None
         self.labels, self.label_ids = model.description.labels, model.description.label_ids
 
     def prepare(self, item: Item) -> list[NDArray[Any]]:
         """The model's input for the picture, or for each crop of it; pixels where `infer` arranges a whole batch."""
-        parts = [crop(item.image, box) for box in self.settings.crops] or [item.image]
         wanted, invert = self.wanted, self.settings.invert
+        if item.image.shape[:2] == self._as_it_is:
+            return [item.image]
+        parts = [crop(item.image, box) for box in self.settings.crops] or [item.image]
         pixels = [fitted(part, wanted, invert=invert) for part in parts]
         return pixels if self._is_small else [arrange(one, wanted) for one in pixels]
 
@@ -160,10 +164,6 @@ class StartedClassify(StartedModel):
             for rank, (position, score) in enumerate(zip(order[:count], scores, strict=False), start=1)
         ]  # fmt: skip
         return rows or [Classification(crop=box, found=0)]
-
-
-_SMALL = 64 * 64
-"""Pixels up to which a call for each picture costs more than what it does."""
 
 
 class StartedOwnLabels(StartedClassify):

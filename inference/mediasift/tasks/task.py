@@ -88,9 +88,10 @@ class CountSettings(Settings):
 class EngineRunSettings(RunSettings, group=MACHINE):
     """The same for verbs with an engine that computes here."""
 
-    threads: Annotated[int | None, Option("Threads of the engine.", least=1, metavar="N", default="one per core")] = (
-        None
-    )
+    threads: Annotated[
+        int | None,
+        Option("Threads of the engine.", least=1, metavar="N", default="one per core; 1 for light models"),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

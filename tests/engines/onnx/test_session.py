@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mediasift as ms
+from mediasift.engines.onnx import session as module
 from mediasift.engines.onnx.description import OutputDescription
 from mediasift.engines.onnx.providers import DEVICES, check_device, open_session, provider_is_here
 from mediasift.engines.onnx.session import load_model
@@ -125,6 +126,17 @@ def test_a_device_beside_a_loaded_model_is_its_own_or_refused(tmp_path: Path):
     model.device = "openvino"  # as if it were loaded there
     with pytest.raises(UsageError, match="loaded on openvino already"):
         list(ms.classify(picture, model=model, device="cpu"))
+
+
+def test_a_light_model_of_small_pictures_takes_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Unless threads are asked for, its pictures are large, or it takes longer than reading a picture does."""
+    light = write(tmp_path, mean_colour())
+    of_large = replace(COLOURS, input=replace(COLOURS.input, width=65, height=65))
+    large = write(tmp_path, mean_colour(of_large, size=65), "large.onnx")
+    assert load_model(light).facts["cost"] == {"threads": 1}
+    assert not any("cost" in load_model(path, threads=threads).facts for path, threads in ((light, 2), (large, None)))
+    monkeypatch.setattr(module, "_QUICK_S", 0)
+    assert "cost" not in load_model(light).facts
 
 
 @pytest.mark.parametrize("threads", [0, -1])

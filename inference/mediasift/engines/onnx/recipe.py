@@ -14,6 +14,13 @@ from mediasift.engines.onnx.description import InputDescription
 from mediasift.media.pictures.planes import look_up
 from mediasift.media.pictures.transforms import covering_size, fit, to_gray
 
+_SMALL = 64 * 64
+
+
+def is_small(wanted: InputDescription) -> bool:
+    """Whether a model's pictures are so small that a call for each of them costs more than what it does."""
+    return wanted.width * wanted.height <= _SMALL
+
 
 def prepare(image: NDArray[np.uint8], wanted: InputDescription, *, invert: bool = False) -> NDArray[Any]:
     """One picture as the model wants it, without the batch axis.
@@ -48,10 +55,17 @@ def arrange(picture: NDArray[np.uint8], wanted: InputDescription) -> NDArray[Any
 
 
 def arrange_all(pictures: Sequence[NDArray[np.uint8]], wanted: InputDescription) -> NDArray[Any]:
-    """The same for several pictures, (N, ...): at once, unless their channels are laid out one after the other."""
+    """The same for several pictures, (N, ...): at once, unless their channels are laid out one after the other.
+
+    For gray they may be RGB, too, which is made gray here.
+    """
     if wanted.layout == "NCHW" and wanted.colour != "gray":
         return np.stack([arrange(one, wanted) for one in pictures])
+    if wanted.colour == "gray" and any(one.ndim == 2 for one in pictures):
+        pictures = [to_gray(one) for one in pictures]
     pixels = pictures[0] if len(pictures) == 1 else np.concatenate(pictures)
+    if wanted.colour == "gray":
+        pixels = to_gray(pixels)
     return _numbers(pixels, wanted).reshape(len(pictures), *input_shape(wanted))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import timeit
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from mediasift.engines.onnx.inner import InnerTensor, readable, score_outputs, w
 from mediasift.engines.onnx.meaning import check_finite, ending_of
 from mediasift.engines.onnx.onnx_file import OnnxFacts, check_external_data, read_facts, sha256
 from mediasift.engines.onnx.providers import open_session, precision_of, provider_is_here
-from mediasift.engines.onnx.recipe import input_shape, smallest_size
+from mediasift.engines.onnx.recipe import input_shape, is_small, smallest_size
 from mediasift.engines.onnx.registry import find_description, find_model
 from mediasift.engines.onnx.runtime import check_threads, first_line, ort_errors, share_of_nodes, sums_overflow
 from mediasift.engines.onnx.segmenters import UNBATCHED
 from mediasift.errors import DescriptionError, InferenceFailed, ModelError, did_you_mean
 
 _NUMPY = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
+_FEW, _QUICK_S = 8, 0.0002
 _DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "uint8": "tensor(uint8)"}
 
 
@@ -64,7 +66,8 @@ class OnnxModel(Engine):
                 [one for one in CANDIDATES if provider_is_here(one)],
             )
         self.device = device
-        output = self._open(facts, inner)
+        one_will_do = threads is None and device == "cpu" and is_small(description.input)
+        output = self._open(facts, inner, 1 if one_will_do else threads)
         self.provider: str = self._session.get_providers()[0]
         self.share_of_nodes = share_of_nodes(self._session, self.provider)
         inputs = self._session.get_inputs()
@@ -79,20 +82,32 @@ class OnnxModel(Engine):
         self.input_name, self.output_name = str(self._input.name), str(self._outputs[0])
         self._sizes = self._size_inputs()
         self._check_input()
+        if one_will_do and not self._is_quick():
+            one_will_do, _ = False, self._open(facts, inner, None)
         self.facts = {
             "model": path.name, "model_sha256": self.sha256, "device": device, "provider": self.provider,
             "share_of_nodes": self.share_of_nodes, "precision": precision_of(device),
         }  # fmt: skip
         if runtime := getattr(self._session, "runtime", ""):
             self.facts["runtime"] = runtime
+        cost: dict[str, Any] = {"threads": 1} if one_will_do else {}
         if facts.is_quantized and device == "cpu":
-            self.facts["cost"] = {
-                "int8_weights": "unsigned, as sums would overflow" if sums_overflow() else "as stored"
-            }
+            cost["int8_weights"] = "unsigned, as sums would overflow" if sums_overflow() else "as stored"
+        if cost:
+            self.facts["cost"] = cost
         if assumed := description.provenance.get("assumed"):
             self.facts["assumed"] = assumed
 
-    def _open(self, facts: OnnxFacts, inner: InnerTensor | None) -> str | None:
+    def _is_quick(self) -> bool:
+        """Whether it takes less time for a picture than reading one does: then more threads are in the way of that."""
+        batch = np.zeros((self.fixed_batch or _FEW, *input_shape(self.description.input)), self.description.input.dtype)
+        try:
+            seconds = min(timeit.repeat(lambda: self._call(batch, len(batch)), number=1, repeat=3))
+        except InferenceFailed:
+            return False
+        return seconds < _QUICK_S * len(batch)
+
+    def _open(self, facts: OnnxFacts, inner: InnerTensor | None, threads: int | None) -> str | None:
         """Open the session; the name of the output to read there."""
         path, own = self.path, self.description.output
         graph: str | bytes = str(path)
@@ -111,7 +126,7 @@ class OnnxModel(Engine):
         folder = path.resolve().parent
         try:
             self._session = open_session(
-                graph, self.device, self.threads, data_folder=folder, key=key, spin=spin, quantized=facts.is_quantized
+                graph, self.device, threads, data_folder=folder, key=key, spin=spin, quantized=facts.is_quantized
             )
         except ort_errors() as error:
             raise ModelError(f"{path}: ONNX Runtime refuses the model: {first_line(error)}") from error

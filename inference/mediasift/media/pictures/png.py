@@ -20,6 +20,7 @@ from mediasift.media.pictures.colors import profile_of_code_points, profile_of_p
 from mediasift.media.pictures.headers import Header, exif_orientation
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT"})
 _WITH_PALETTE = _PIXELS | {b"tRNS"}
 _ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
@@ -96,6 +97,14 @@ def bare_png(data: bytes, *, keep: frozenset[bytes] = frozenset()) -> bytes:
 
 def _bared(data: bytes, keep: frozenset[bytes]) -> tuple[bytes, bytes]:
     """(what `bare_png` gives, the body of the first chunk of transparency; empty where there is none)."""
+    if data.startswith(b"\0\0\0\x0dIHDR", 8) and data.startswith(b"IDAT", 37) and data.endswith(_END):
+        end = 41 + int.from_bytes(data[33:37])
+        if end + 4 + len(_END) == len(data):  # as most small pictures are: nothing is left out
+            view = memoryview(data)
+            if zlib.crc32(view[12:29]) == int.from_bytes(view[29:33]) and (
+                zlib.crc32(view[37:end]) == int.from_bytes(view[end : end + 4])
+            ):
+                return data, b""
     parts, last, is_complete, transparent = [_SIGNATURE], b"", False, None
     view = memoryview(data)
     for kind, start, end in _chunks(data):
@@ -113,7 +122,7 @@ def _bared(data: bytes, keep: frozenset[bytes]) -> tuple[bytes, bytes]:
             if zlib.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4]):
                 raise Damaged(f"PNG whose chunk {kind.decode('latin-1')!r} is damaged (checksum)")
             parts.append(data[start - 8 : end + 4])
-    return b"".join([*parts, b"\0\0\0\0IEND\xaeB`\x82"]), transparent or b""
+    return b"".join([*parts, _END]), transparent or b""
 
 
 def animated_png(data: bytes) -> bytes:
@@ -129,7 +138,7 @@ def described_png(data: bytes) -> bytes:
         if kind in (b"IHDR", b"eXIf")
         or (kind in (b"tEXt", b"zTXt") and data.startswith(b"Raw profile type exif\0", start))
     ]
-    return b"".join([_SIGNATURE, *kept, b"\0\0\0\0IDAT5\xaf\x06\x1e", b"\0\0\0\0IEND\xaeB`\x82"])
+    return b"".join([_SIGNATURE, *kept, b"\0\0\0\0IDAT5\xaf\x06\x1e", _END])
 
 
 def decode_png(data: bytes) -> tuple[NDArray[Any], NDArray[np.generic] | None]:
