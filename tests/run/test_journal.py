@@ -47,7 +47,7 @@ def filled(output: Path, count: int = 5) -> list[int]:
     with Journal(output) as journal:
         journal.begin(HEADER)
         return [
-            append(journal, source(f"{i}.png", post=f"p{i}"), None, [Red(path=f"{i}.png", red=i), Red(red=None)])
+            append(journal, source(f"{i}.png", post=f"p{i}"), "unknown", [Red(path=f"{i}.png", red=i), Red(red=None)])
             for i in range(count)
         ]
 
@@ -98,7 +98,7 @@ def test_any_cut_and_any_damage_drops_only_what_comes_after(tmp_path_factory, da
         ends = [*places[1:], len(whole)]
         assert len(journal) >= sum(end <= at for end in ends)
         if journal.header is not None:
-            append(journal, source("new.png"), None, [Red(path="new.png", red=99)])
+            append(journal, source("new.png"), "unknown", [Red(path="new.png", red=99)])
     with Journal(output) as journal:
         if journal.header is not None:
             assert journal.find(source("new.png")) is not None
@@ -138,7 +138,7 @@ def test_names_of_any_bytes(tmp_path: Path):
     strange = source("a\udcff\n\x1b[31m😀.png")
     with Journal(tmp_path / "out.csv") as journal:
         journal.begin(HEADER)
-        append(journal, strange, None, [Red(path=strange.path, red=1)])
+        append(journal, strange, "unknown", [Red(path=strange.path, red=1)])
     with Journal(tmp_path / "out.csv") as journal:
         place = journal.find(strange)
         assert place is not None
@@ -260,6 +260,6 @@ def test_a_folder_that_was_moved_away_is_noticed(tmp_path: Path, monkeypatch: py
         journal.begin(HEADER)
         (tmp_path / "here").rename(tmp_path / "there")
         with pytest.raises(OutputError, match="put its folder back"):
-            append(journal, source("a.png"), None, [Red(red=1)])
+            append(journal, source("a.png"), "unknown", [Red(red=1)])
     with Journal(tmp_path / "there" / "out.csv") as journal:
         assert journal.find(source("a.png")) is not None

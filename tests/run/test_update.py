@@ -18,6 +18,7 @@ from mediasift.run.stream import Stream
 from mediasift.run.table import Table
 from mediasift.sources.naming import Inputs
 from mediasift.tables.formats import FORMATS
+from mediasift.tables.manifest import manifest_path
 from tests.pictures import save, solid
 from tests.run.planted import Planted, Red
 
@@ -176,3 +177,65 @@ def test_a_link_that_leads_elsewhere_since_is_read_again(tmp_path: Path, monkeyp
         with ms.info([path]) as table:
             table.write("out.csv", update=True)
         assert [row["width"] for row in csv.DictReader(Path("out.csv").read_text().splitlines())] == [width]
+
+
+def renamed(here: Path, other: Path) -> None:
+    """One folder in the place of another, as a whole: none of its files is touched."""
+    aside = here.with_name("aside")
+    here.rename(aside)
+    other.rename(here)
+    aside.rename(other)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "npz"])
+def test_a_folder_in_the_place_of_another_is_read_again(tmp_path: Path, form: str):
+    here, other = tmp_path / "in", tmp_path / "other"
+    for place, side in ((here, 4), (other, 8)):
+        place.mkdir()
+        for name in ("a.png", "b.png"):
+            save(place / name, solid((1, 0, 0), side, side))
+    out, fresh = tmp_path / f"out.{form}", tmp_path / f"fresh.{form}"
+    for _ in range(3):
+        with ms.info([here, here / "b.png"]) as table:
+            table.write(out, update=True)
+        with ms.info([here, here / "b.png"]) as again:
+            again.write(fresh, restart=True)
+        assert rows_of(out) == rows_of(fresh)
+        renamed(here, other)
+    renamed(here, other)
+    with ms.info([here, here / "b.png"]) as table:
+        table.write(out, update=True)
+    assert table.summary.taken_over == 3
+
+
+def test_a_table_that_says_nothing_of_states_goes_by_the_clock(tmp_path: Path):
+    """As one of an earlier version; the update writes down the states."""
+    place, out = tmp_path / "in", tmp_path / "out.csv"
+    place.mkdir()
+    for name in ("a.png", "b.png"):
+        save(place / name, solid((1, 0, 0), 4, 4))
+    ms.info(place).write(out)
+    beside = manifest_path(out)
+    earlier = json.loads(beside.read_text())
+    states = earlier["inputs"].pop("states")
+    beside.write_text(json.dumps(earlier))
+    save(place / "c.png", solid((1, 0, 0), 4, 4))
+    with ms.info(place) as table:
+        table.write(out, update=True)
+    assert table.summary.taken_over == 2
+    assert json.loads(beside.read_text())["inputs"]["states"].startswith(states)
+    save(place / "b.png", solid((2, 0, 0), 8, 8))
+    with ms.info(place) as table:
+        table.write(out, update=True)
+    assert table.summary.taken_over == 2
+
+
+def test_a_listed_file_that_is_gone_is_an_error_as_in_a_fresh_run(tmp_path: Path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name, solid((1, 0, 0), 4, 4))
+    out, fresh, named = tmp_path / "out.csv", tmp_path / "fresh.csv", [tmp_path / "a.png", tmp_path / "b.png"]
+    ms.info(named).write(out)
+    (tmp_path / "b.png").unlink()
+    ms.info(named).write(out, update=True)
+    ms.info(named).write(fresh)
+    assert rows_of(out) == rows_of(fresh)

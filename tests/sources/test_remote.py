@@ -412,12 +412,14 @@ def test_a_run_that_was_cut_off_asks_whether_what_it_has_is_still_the_same(site,
     assert [row["sha256"] for row in cells] == [hashlib.sha256(png(n)).hexdigest() for n in (0, 5, 4)]
 
 
-def test_update_asks_servers_what_changed(site, tmp_path: Path):
+@pytest.mark.parametrize("dated", [True, False])
+def test_update_asks_servers_what_changed(site, tmp_path: Path, dated: bool):
+    """By the date, or, where a server states always the same one, by its ETag."""
     site.pages["/b.png"] = png(3)
     named, out = [f"{site.url}/a.png", f"{site.url}/b.png"], tmp_path / "out.csv"
     ms.info(named, allow_private=True).write(out)
     later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-    site.pages["/b.png"] = lambda handler: handler.file(png(5), date=later)
+    site.pages["/b.png"] = (lambda handler: handler.file(png(5), tag=None, date=later)) if dated else png(5)
     ms.info(named, allow_private=True).write(out, update=True)
     cells = list(csv.DictReader(out.read_text().splitlines()))
     assert [row["sha256"] for row in cells] == [hashlib.sha256(png(n)).hexdigest() for n in (0, 5)]

@@ -92,7 +92,9 @@ class Reduction(Generic[RowType]):
             self.close()
         self.stream.tell(summary)
         summary.sources, summary.taken_over = len(self.sources), collection.taken_over
-        summary.sizes = summary.sizes or [content_bytes(Journal.state(source)) for source in self.sources]
+        if not summary.sizes:
+            sizes = [content_bytes(Journal.state(source)) for source in self.sources]
+            summary.sizes = [-1 if size is None else size for size in sizes]
         summary.skipped = dict(self._skipped)
         gathered = time.perf_counter() - self._clock
         yield from self._reduce(collection)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +15,27 @@ from numpy.typing import NDArray
 UNKNOWN = -1
 """The place of a source whose rows cannot be taken over."""
 
-DIGEST_BYTES = 12
+DIGEST_BYTES, STATE_BYTES = 12, 6
+"""Of a hash that is looked for among millions, and of one that is compared with a single other one."""
 
 _KEY = np.dtype(f"S{DIGEST_BYTES}")
 _FAILED, _PASSING, _FOLDED = 1, 2, 4
+
+
+def key_of(path: str, kept: Mapping[str, str]) -> bytes:
+    """What tells a source from all others: its path as tables show it, and what is carried along with it."""
+    return _hash(
+        [path, {name: value for name, value in kept.items() if value}], DIGEST_BYTES
+    )  # in a table, empty is missing
+
+
+def digest_of(state: Any) -> bytes:
+    """What tells a state of a source from its others."""
+    return _hash(state, STATE_BYTES)
+
+
+def _hash(value: Any, size: int) -> bytes:
+    return blake2b(json.dumps(value).encode(), digest_size=size).digest()
 
 
 @dataclass(slots=True)
@@ -69,7 +89,7 @@ class Done:
         """A line of the journal that is read. The last one of a source counts; rows of a finished table add up.
 
         Args:
-            key, state: Of the source, `DIGEST_BYTES` each.
+            key, state: Of the source, as `key_of` and `digest_of` make them.
             place: Where the line begins.
             failed: Whether one of its rows carries an error.
             passing: Whether it is one that passes by itself.
@@ -100,7 +120,7 @@ class Done:
 
     def state(self, number: int) -> bytes:
         """That of the file when it was read."""
-        return bytes(self._states[DIGEST_BYTES * number : DIGEST_BYTES * (number + 1)])
+        return bytes(self._states[STATE_BYTES * number : STATE_BYTES * (number + 1)])
 
     def failed(self, number: int) -> bool:
         """Whether one of its rows carries an error."""
@@ -123,7 +143,7 @@ class Done:
         self.rows.append(rows)
 
     def _set(self, number: int, state: bytes, place: int, flags: int, rows: int) -> None:
-        self._states[DIGEST_BYTES * number : DIGEST_BYTES * (number + 1)] = state
+        self._states[STATE_BYTES * number : STATE_BYTES * (number + 1)] = state
         self._flags[number] = flags
         self.places[number], self.named[number], self.rows[number] = place, 0, rows
         self.times.pop(number, None)

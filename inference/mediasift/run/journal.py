@@ -7,13 +7,11 @@ on are dropped, and their sources are done again (see `mediasift.system.lines`).
 from __future__ import annotations
 
 import itertools
-import json
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ import numpy as np
 
 from mediasift.errors import OutputError, Unavailable
 from mediasift.rows import RowType, from_json, printable
-from mediasift.run.done import DIGEST_BYTES, UNKNOWN, Begun, Done
+from mediasift.run.done import STATE_BYTES, UNKNOWN, Begun, Done, digest_of, key_of
 from mediasift.run.finished import Finished
 from mediasift.sources.naming import Source
 from mediasift.system.lines import Lines, to_text
@@ -34,6 +32,9 @@ _BEGUN = {"begun": True}
 
 PASSING = f"{Unavailable.code}:"
 """How the error of a row begins that the same command tries again."""
+
+NOTHING = digest_of(None)
+"""The digest of a state that is not known."""
 
 _UNSEEN = "unknown"
 """The state of what is not there, or of what a server says nothing at present."""
@@ -64,6 +65,7 @@ class Journal(AbstractContextManager["Journal"]):
         retry_errors: Whether sources with an error row count as not finished.
         follows: Whether `find` knows at once what this run appends: for one that asks again and again.
         looks_again: Whether servers are asked if what a finished table has of them was changed since.
+        known: Digest of the state of which are the rows that `find` found last.
 
     Raises:
         OutputError: It cannot be opened; another run holds it; it is damaged; or it is something else.
@@ -74,6 +76,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.header: dict[str, Any] | None = None
         self.table_sha256 = ""
         self.has_grown = self.retry_errors = self.looks_again = self.follows = False
+        self.known = NOTHING
         self._since: datetime | None = None
         self._done = Done()
         self._begun: dict[bytes, Begun] = {}
@@ -105,7 +108,7 @@ class Journal(AbstractContextManager["Journal"]):
     def has_news(self) -> bool:
         """Whether anything stands there that is not in a finished table."""
         done = self._done
-        return bool(self._begun) or any(done.state(number) != _NOTHING for number in done.numbers())
+        return bool(self._begun) or any(not done.rows[number] for number in done.numbers())
 
     @property
     def is_of_another_version(self) -> bool:
@@ -138,7 +141,8 @@ class Journal(AbstractContextManager["Journal"]):
 
     def _take_in(self, place: int, data: Mapping[str, Any]) -> None:
         """A line about a source."""
-        key, state = _key(data["path"], data["kept"]), _digest(data["state"])
+        key = key_of(data["path"], data["kept"])
+        state = bytes.fromhex(data["known"]) if "known" in data else digest_of(data["state"])
         if "first" in data:
             if key not in self._begun or not self._begun[key].goes_on(state, data["first"]):
                 self._begun[key] = Begun(state)
@@ -155,7 +159,7 @@ class Journal(AbstractContextManager["Journal"]):
         """Of sources that a finished table has several times, find which rows are those of one of them."""
         done = self._done
         for path, kept, times in (self.header or {}).get("repeated", ()):
-            number = done.find(_key(path, kept))
+            number = done.find(key_of(path, kept))
             if number is not None and done.rows[number]:
                 done.times[number] = times
                 if done.rows[number] % times:
@@ -167,12 +171,13 @@ class Journal(AbstractContextManager["Journal"]):
         self.header, self._done, self._begun, self.table_sha256 = None, Done(), {}, ""
         self._lines.cut(everything=True)
 
-    def begin(self, header: Mapping[str, Any], stock: Stock = ()) -> None:
+    def begin(self, header: Mapping[str, Any], stock: Stock = (), known: bytes = b"") -> None:
         """Start again, whatever an earlier run left, with rows of a finished table.
 
         Args:
             header: What is computed, and how; of the finished table `repeated`, and `since`: when its run started.
             stock: The rows of the finished table.
+            known: Digests of the states of the inputs that these are of, as far as they are known.
 
         Raises:
             OutputError: It cannot be written.
@@ -180,11 +185,16 @@ class Journal(AbstractContextManager["Journal"]):
         self.forget()
         self._head({"mediasift_journal": VERSION, **header})
         self._lines.append({"mediasift_journal": VERSION, **header})
+        digests = itertools.chain(
+            (known[place : place + STATE_BYTES] for place in range(0, len(known), STATE_BYTES)),
+            itertools.repeat(NOTHING),
+        )
         for some in _by(_AT_ONCE, stock):
             lines = [
-                {"path": path, "kept": kept, "state": None, "cells": [list(row.cells) for row in rows]}
-                for path, kept, rows in some
-            ]
+                {"path": path, "kept": kept, "state": None, "known": digest.hex(),
+                 "cells": [list(row.cells) for row in rows]}
+                for (path, kept, rows), digest in zip(some, digests, strict=False)
+            ]  # fmt: skip
             for place, data in zip(self._lines.append_texts(map(to_text, lines)), lines, strict=True):
                 self._take_in(place, data)
         self._lines.append(_BEGUN)
@@ -212,7 +222,7 @@ class Journal(AbstractContextManager["Journal"]):
             source: The source.
             partly: The table that is about to be written has only sources that are finished.
         """
-        number = self._done.find(_key(printable(source.path), dict(source.kept))) if self._done else None
+        number = self._done.find(key_of(printable(source.path), dict(source.kept))) if self._done else None
         place = None if number is None else self._place(number, source)
         if place is not None or not partly:
             self._named.append(hash((source.path, source.kept)))
@@ -227,20 +237,22 @@ class Journal(AbstractContextManager["Journal"]):
             done.places[number] = UNKNOWN
             return None
         asks = source.content is not None and source.content.asks
-        before = done.state(number)
-        if before == _NOTHING:  # a finished table keeps no states, but says when its run started
-            if source.content is None or self._since is None or (asks and not self.looks_again):
-                return place
-            return None if source.content.has_changed_since(self._since) else place
+        self.known = before = done.state(number)
+        is_finished = done.rows[number] > 0
+        if is_finished and (source.content is None or (asks and not self.looks_again)):
+            return place
+        if is_finished and before == NOTHING:  # of an older table, which says when its run started
+            self.known = NOTHING if asks else digest_of(self.state(source))
+            return None if self._since and source.content and source.content.has_changed_since(self._since) else place
         state = self.state(source)
-        return place if before == _digest(state) or (asks and state == _UNSEEN) else None
+        return place if before == digest_of(state) or (asks and state == _UNSEEN) else None
 
     def begun(self, source: Source, row_type: type[RowType]) -> tuple[int, list[RowType]]:
         """How many items of a source an earlier run finished, and their rows; they are given once."""
         if not self._begun:
             return 0, []
-        begun = self._begun.pop(_key(printable(source.path), dict(source.kept)), None)
-        if begun is None or begun.state != _digest(self.state(source)):
+        begun = self._begun.pop(key_of(printable(source.path), dict(source.kept)), None)
+        if begun is None or begun.state != digest_of(self.state(source)):
             return 0, []
         return begun.items, [row for place in begun.places for row in _made(self._lines.at(place), row_type)]
 
@@ -287,8 +299,8 @@ class Journal(AbstractContextManager["Journal"]):
         places = self._lines.append_texts(texts)
         for place, one, (state, _) in zip(places, finished, states, strict=True) if self.follows else ():
             if one.ended:
-                key = _key(printable(one.source.path), dict(one.source.kept))
-                self._done.finish(key, _digest(state), place, failed=one.errors > 0)
+                key = key_of(printable(one.source.path), dict(one.source.kept))
+                self._done.finish(key, digest_of(state), place, failed=one.errors > 0)
         return places
 
     def rows(self, place: int, row_type: type[RowType]) -> Iterator[RowType | Stored]:
@@ -327,22 +339,11 @@ class Journal(AbstractContextManager["Journal"]):
         self._lines.close()
 
 
-def _key(path: str, kept: Mapping[str, str]) -> bytes:
-    return _digest([path, {name: value for name, value in kept.items() if value}])  # as in a table, empty is missing
-
-
 def _made(data: Mapping[str, Any], row_type: type[RowType]) -> Iterator[RowType]:
     path, kept = data["path"], tuple(data["kept"].items())
     return (from_json(row_type, row, path, kept) for row in data.get("rows", ()))
 
 
-def _digest(value: Any) -> bytes:
-    return blake2b(json.dumps(value).encode(), digest_size=DIGEST_BYTES).digest()
-
-
 def _by(size: int, stock: Stock) -> Iterator[list[tuple[str, Mapping[str, str], list[Stored]]]]:
     remaining = iter(stock)
     return iter(lambda: list(itertools.islice(remaining, size)), [])
-
-
-_NOTHING = _digest(None)

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TextIO, cast
+from typing import Any, Generic, NamedTuple, Protocol, TextIO, cast
 
 from mediasift.errors import InputError, Interrupted, SetupError, UsageError
 from mediasift.rows import Row, RowType, columns
 from mediasift.run import launch
 from mediasift.run.cluster import Cluster
+from mediasift.run.done import digest_of
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job, settings
 from mediasift.run.journal import Journal
@@ -87,6 +88,14 @@ def runner_of(job: Job) -> Pipeline | Supervisor | Cluster:
     return Supervisor(job) if job.cost("isolate") else started(job)
 
 
+class _Asked(NamedTuple):
+    """A source that was looked for: where its rows are, of which state, and whether the source before is the same."""
+
+    place: int | None
+    known: bytes
+    again: bool
+
+
 class Store(Protocol):
     """Where finished sources wait for the next run: an index. A journal takes many at once, and parts of sources."""
 
@@ -127,7 +136,7 @@ class Stream(Generic[RowType]):
         self._sources: Iterable[Source] | None = None
         shard = job.cost("shard")
         self._listing = None if shard is None else Listing(Shard.of(shard))
-        self._sizes: list[int | None] = []
+        self._sizes, self._states = array("q"), bytearray()
         versions, decides = computing(), settings(job)  # before the runner: a worker that was started ahead still loads
         self._runner = runner_of(job)
         weakref.finalize(self, self._runner.close)  # for one that is made and then neither read nor written
@@ -200,16 +209,19 @@ class Stream(Generic[RowType]):
         Raises:
             Interrupted: Somebody wants to stop; what was read is in the store.
         """
-        places, begun = deque[int | None](), deque[tuple[Any, int]]()
+        asked, begun = deque[_Asked](), deque[tuple[Any, int]]()
 
         def missing() -> Iterator[Source]:
+            before = None
             for source in sources:
                 asks = source.content is not None and source.content.asks  # then it is known when it was read
                 place, state = store.find(source), None if asks else store.state(source)
                 if source.content is None:  # its error costs nothing, and is about the list as it is now
                     place = None
-                places.append(place)
-                self._sizes.append(content_bytes(state))
+                name = source.path, tuple(pair for pair in source.kept if pair[1])
+                asked.append(_Asked(place, store.known if isinstance(store, Journal) else b"", name == before))
+                before, size = name, content_bytes(state)
+                self._sizes.append(-1 if size is None else size)
                 if place is None:
                     done = store.begun(source, self.row_type) if isinstance(store, Journal) else (0, ())
                     begun.append((state, done[0]))
@@ -229,17 +241,27 @@ class Stream(Generic[RowType]):
                 else:
                     pairs = zip(many, states, strict=True)
                     new = [store.append(one.source, state, one.rows) if one.ended else -1 for one, (state, _) in pairs]
-                for place, one in zip(new, many, strict=True):
+                for place, one, (state, _) in zip(new, many, states, strict=True):
                     if one.ended:
-                        while (before := places.popleft()) is not None:
-                            yield before, None
+                        while (earlier := asked.popleft()).place is not None:
+                            self._note_state(earlier.known, earlier.again)
+                            yield earlier.place, None
+                        self._note_state(digest_of(state), earlier.again)
                         yield place, one
         except Interrupted as error:
             raise Interrupted(
                 f"interrupted; {progress.done:,} inputs{progress.of_next} are done and kept in {store.path.name}. "
                 "To go on, type the same command again"
             ) from error
-        yield from ((place, None) for place in places if place is not None)
+        for earlier in asked:
+            if earlier.place is not None:
+                self._note_state(earlier.known, earlier.again)
+                yield earlier.place, None
+
+    def _note_state(self, digest: bytes, again: bool) -> None:
+        """Of the rows that come next; those of an input that is named again at once are one with those before."""
+        if not again:
+            self._states += digest
 
     def run(self, summary: Summary, journal: Journal | None, progress: TextIO | None) -> Iterator[RowType | Stored]:
         """All rows, in input order; see `mediasift.run.table.Rows`.
@@ -261,7 +283,7 @@ class Stream(Generic[RowType]):
             yield from self._noted(self._kept(sources, journal, shown, order, summary), summary)
             summary.sources = len(order)
         self.tell(summary)
-        summary.skipped = dict(self._skipped)
+        summary.skipped, summary.states = dict(self._skipped), self._states
         if self._listing is not None:
             summary.shard = self._listing.to_json()
         if summary.sources == 0 and not (self._listing and self._listing.listed):

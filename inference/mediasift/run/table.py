@@ -17,7 +17,7 @@ from mediasift.sources.content import content_bytes
 from mediasift.sources.naming import Source
 from mediasift.system.files import write_atomically
 from mediasift.tables.formats import FORMATS, format_of
-from mediasift.tables.manifest import Summary, manifest, manifest_path
+from mediasift.tables.manifest import Summary, manifest, manifest_path, states_of
 from mediasift.tables.schema import schema
 from mediasift.tables.stored import Stored
 from mediasift.tables.writers import Form, html, to_frame
@@ -223,7 +223,7 @@ class Table(Generic[RowType]):
                     repeated = manifest_before.get("counts", {}).get("repeated", [])
                     since = manifest_before.get("checked", manifest_before.get("started")) if todo == "extend" else None
                     header = {"what": sections, "replaces": before, "repeated": repeated, "since": since}
-                    journal.begin(header, stored)
+                    journal.begin(header, stored, states_of(manifest_before))
                 yield Opened(output, before, manifest_before, journal, todo, form, sections)
         except (Interrupted, OutputError) as error:
             if not restart:

@@ -200,6 +200,7 @@ class Watch(Table[RowType]):
         """The rows of finished sources and, behind them, of those that are gone."""
         self.summary = summary = Summary(sources=len(order))
         self._stream.tell(summary)
+        summary.sizes = ()  # these are in the order in which files came
         summary.taken_over = sum(place < self._first_new or self._first_new < 0 for place in order)
         gone = self._gone(order, journal)
         summary.vanished = [journal.path_at(place) for place in dict.fromkeys(gone)]

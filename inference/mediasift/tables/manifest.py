@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import platform
 import re
@@ -39,7 +40,8 @@ class Summary:
         worker_restarts: How often the worker process died.
         worker_peak_bytes: Its largest resident memory; 0 where there was none, or the system does not tell.
         seconds: Per stage; `longest_item` is the slowest to read and prepare.
-        sizes: Of each input, in order, its bytes before it was read; None where they are unknown.
+        sizes: Of each input, in order, its bytes before it was read; -1 where they are unknown.
+        states: Digests of the states in which inputs were read, in the order of their rows, see `run.done`.
     """
 
     sources: int = 0
@@ -55,7 +57,8 @@ class Summary:
     worker_restarts: int = 0
     worker_peak_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    sizes: Sequence[int | None] = ()
+    sizes: Sequence[int] = ()
+    states: bytes | bytearray = b""
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Summary:
@@ -88,10 +91,13 @@ def manifest(summary: Summary, *, sections: Mapping[str, Any], resources: Mappin
     data = {
         "mediasift": __version__,
         "command": _command(sys.argv),
-        "inputs": {"sizes": " ".join(map(_size, summary.sizes)) if len(summary.sizes) == summary.sources else ""},
+        "inputs": {
+            "sizes": " ".join(map(_size, summary.sizes)) if len(summary.sizes) == summary.sources else "",
+            "states": base64.b64encode(summary.states).decode(),
+        },
         **sections,
         "resources": resources,
-        "counts": {f.name: getattr(summary, f.name) for f in fields(summary) if f.name not in ("seconds", "sizes")},
+        "counts": {f.name: getattr(summary, f.name) for f in fields(summary) if f.name not in _APART},
         "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
         "started": started.isoformat(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -100,8 +106,17 @@ def manifest(summary: Summary, *, sections: Mapping[str, Any], resources: Mappin
     return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def _size(size: int | None) -> str:
-    return "?" if size is None else str(size)
+_APART = ("seconds", "sizes", "states")
+"""What a manifest has elsewhere than under `counts`."""
+
+
+def _size(size: int) -> str:
+    return "?" if size < 0 else str(size)
+
+
+def states_of(manifest: Mapping[str, Any]) -> bytes:
+    """`Summary.states` of a manifest; none of one by an earlier version, and of tables that were put together."""
+    return base64.b64decode(manifest.get("inputs", {}).get("states", ""))
 
 
 def _command(words: list[str]) -> list[str] | None:
