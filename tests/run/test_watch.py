@@ -67,6 +67,7 @@ def test_the_table_grows_while_it_runs_and_ends_as_that_of_classify(folder: Path
     assert ("every 0.3 s (--poll)" if how else "as the system gives notice") in program.printed[0]
     assert not (folder / "out.csv.journal.jsonl").exists()
     assert manifest(folder)["counts"]["sources"] == 5
+    assert manifest(folder)["inputs"] == {"sizes": "", "states": ""}  # in the order of coming they would be others'
     done = CliRunner().invoke(main, ["classify", str(folder / "in"), "-m", str(folder / "tiny.onnx"), "-o",
                                      str(folder / "fresh.csv"), "--quiet"])  # fmt: skip
     assert done.exit_code == 0, done.output
