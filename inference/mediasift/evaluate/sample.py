@@ -143,7 +143,7 @@ def sample(table: str | Path, settings: Sample, *, progress: TextIO | None = Non
         _write_design(folder / "design.csv", population, drawn)
         sections = _about(table, settings, population, drawn, folder / "design.csv")
         about = manifest(Summary(sources=1, rows=len(drawn)), sections=sections, resources={}, started=began)
-        write_atomically(manifest_path(folder / "design.csv"), about.encode())
+        write_atomically(manifest_path(folder / "design.csv"), "".join(about).encode())
     return Sampled(
         directory=Path(settings.directory), population=len(population.units),
         strata=len(set(population.units.values())), drawn=tuple(drawn), errors=population.errors,

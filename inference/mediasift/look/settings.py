@@ -169,4 +169,4 @@ def _manifest(settings: Look, table: Path, rows: int, began: datetime) -> str:
     sections: dict[str, Any] = {
         "settings": to_json(plain, secrets=False), "look": {"tables": read}, "versions": versions(),
     }  # fmt: skip
-    return manifest(Summary(rows=rows), sections=sections, resources={}, started=began)
+    return "".join(manifest(Summary(rows=rows), sections=sections, resources={}, started=began))

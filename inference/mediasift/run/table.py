@@ -244,11 +244,12 @@ class Table(Generic[RowType]):
 
         write = FORMATS[sections["table"]["format"]].write
         write_atomically(opened.output, lambda file: write(rows, form, file), then=then, turns=False)
-        write_atomically(manifest_path(opened.output), self._manifest({**sections, "schema": schema(form)}).encode())
+        beside = self._manifest({**sections, "schema": schema(form)})
+        write_atomically(manifest_path(opened.output), lambda file: file.writelines(map(str.encode, beside)))
 
     def manifest(self) -> str:
         """What produced the rows, as JSON; complete when they are."""
-        return self._manifest({**self._rows.what, "table": {}, "schema": schema(self._form())})
+        return "".join(self._manifest({**self._rows.what, "table": {}, "schema": schema(self._form())}))
 
     def inputs(self) -> Iterator[tuple[str, int | None]]:
         """Path, as the table will say it, and bytes of each input as it is now; None where they are unknown."""
@@ -307,7 +308,7 @@ class Table(Generic[RowType]):
                 self._first.append(row)
             yield row
 
-    def _manifest(self, sections: Mapping[str, Any]) -> str:
+    def _manifest(self, sections: Mapping[str, Any]) -> Iterator[str]:
         return manifest(self.summary, sections=sections, resources=self._rows.resources, started=self._rows.began)
 
     def _form(self, spreadsheet_safe: bool = False) -> Form:

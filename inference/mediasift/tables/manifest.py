@@ -7,7 +7,7 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -79,8 +79,10 @@ def manifest_path(output: Path) -> Path:
     return output.with_name(output.name + ".run.json")
 
 
-def manifest(summary: Summary, *, sections: Mapping[str, Any], resources: Mapping[str, Any], started: datetime) -> str:
-    """The manifest as indented JSON.
+def manifest(
+    summary: Summary, *, sections: Mapping[str, Any], resources: Mapping[str, Any], started: datetime
+) -> Iterator[str]:
+    """The manifest as indented JSON, piece by piece.
 
     Args:
         summary: Counts.
@@ -92,7 +94,7 @@ def manifest(summary: Summary, *, sections: Mapping[str, Any], resources: Mappin
         "mediasift": __version__,
         "command": _command(sys.argv),
         "inputs": {
-            "sizes": " ".join(map(_size, summary.sizes)) if len(summary.sizes) == summary.sources else "",
+            "sizes": _joined(summary.sizes) if len(summary.sizes) == summary.sources else "",
             "states": base64.b64encode(summary.states).decode(),
         },
         **sections,
@@ -103,15 +105,18 @@ def manifest(summary: Summary, *, sections: Mapping[str, Any], resources: Mappin
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _platform(),
     }
-    return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+    yield from json.JSONEncoder(indent=2, ensure_ascii=False, default=str).iterencode(data)
+    yield "\n"
 
 
 _APART = ("seconds", "sizes", "states")
 """What a manifest has elsewhere than under `counts`."""
 
 
-def _size(size: int) -> str:
-    return "?" if size < 0 else str(size)
+def _joined(sizes: Sequence[int]) -> str:
+    """Some at a time, as each number of a million would be a text of its own."""
+    parts = (sizes[begin : begin + 10_000] for begin in range(0, len(sizes), 10_000))
+    return " ".join(" ".join("?" if size < 0 else str(size) for size in part) for part in parts)
 
 
 def states_of(manifest: Mapping[str, Any]) -> bytes:

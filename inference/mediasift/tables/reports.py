@@ -41,7 +41,8 @@ def write_report(
         **made_from(task, settings, inputs), "table": {"format": name, "sha256": hashes[0]}, "schema": schema(form)
     }  # fmt: skip
     summary = Summary(sources=len(inputs), rows=len(rows))
-    write_atomically(manifest_path(output), manifest(summary, sections=sections, resources={}, started=began).encode())
+    about = "".join(manifest(summary, sections=sections, resources={}, started=began))
+    write_atomically(manifest_path(output), about.encode())
 
 
 def made_from(task: str, settings: Any, inputs: Sequence[Path]) -> dict[str, Any]:
