@@ -41,7 +41,7 @@ TESTED_IN = {
     "media/video/test_video": "media/readers media/settings media/video/animation media/video/decoder "
     "media/video/every media/video/facts media/video/fields media/video/footage media/video/index",
     "run/test_journal": "run/finished",
-    "run/test_pipeline": "items run/budget run/lanes run/reading tasks/task",
+    "run/test_pipeline": "items run/budget run/lanes run/reading run/works tasks/task",
     "run/test_supervisor": "run/job run/process run/worker",
     "provenance/test_cite": "cli/cite provenance/checklist provenance/evidence provenance/sources",
     "provenance/test_rerun": "cli/rerun provenance/comparing provenance/recorded tables/reports",

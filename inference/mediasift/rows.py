@@ -140,7 +140,7 @@ def placed(row: RowType, place: Place, kept: tuple[tuple[str, str], ...] = ()) -
 
 
 def locate(row: Row, place: Place, kept: tuple[tuple[str, str], ...] = ()) -> Row:
-    """The row itself, located as by `placed` in a tenth of the time; for one that nobody else holds yet."""
+    """The row itself, located as by `placed` in a tenth of the time; for a row that is held by no one else."""
     _put_path(row, place.path)
     if row.page is None and place.page is not None:
         _put_page(row, place.page)

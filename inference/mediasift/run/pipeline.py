@@ -23,7 +23,8 @@ from mediasift.run.job import Job
 from mediasift.run.lanes import WHOLE, Entry, Lane, rows_of
 from mediasift.run.ledger import Ledger
 from mediasift.run.marks import Marks
-from mediasift.run.reading import MOST, Piece, Readers, Seconds, Trouble, Work
+from mediasift.run.reading import MOST, Readers
+from mediasift.run.works import Piece, Seconds, Trouble, Work
 from mediasift.sources.naming import Source
 from mediasift.system.machine import available_cores
 from mediasift.tasks.task import Reads, Started

@@ -22,7 +22,7 @@ from mediasift.rows import Row
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job, error_from_json, error_to_json, job_to_json, source_to_json
 from mediasift.run.process import Signals, Worker
-from mediasift.run.reading import Seconds, Trouble
+from mediasift.run.works import Seconds, Trouble
 from mediasift.sources.fetched import UNREAD
 from mediasift.sources.naming import Source
 from mediasift.system.machine import allowed_bytes, peak_bytes, resident_bytes

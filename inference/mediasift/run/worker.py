@@ -37,7 +37,7 @@ from mediasift.media.pictures.images import get_ready
 from mediasift.run.finished import Finished
 from mediasift.run.job import Job, error_from_json, error_to_json, job_from_json, source_from_json
 from mediasift.run.pipeline import started
-from mediasift.run.reading import Trouble
+from mediasift.run.works import Trouble
 from mediasift.sources.naming import Source
 from mediasift.system.network import VARIABLE, forbid_sockets, no_telemetry
 

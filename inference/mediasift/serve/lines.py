@@ -20,7 +20,8 @@ from mediasift.errors import UsageError
 from mediasift.rows import Row
 from mediasift.run.lanes import Entry
 from mediasift.run.marks import Marks
-from mediasift.run.reading import Readers, Seconds
+from mediasift.run.reading import Readers
+from mediasift.run.works import Seconds
 from mediasift.serve.answers import DATATYPES, TENSORS
 from mediasift.serve.choices import chosen
 from mediasift.serve.engine import Engine, Line

@@ -27,8 +27,8 @@ from mediasift.media.pictures.images import get_ready
 from mediasift.rows import Row, placed
 from mediasift.run.job import error_to_json
 from mediasift.run.lanes import WHOLE, Entry, rows_of
-from mediasift.run.reading import Spent, Work
 from mediasift.run.worker import PROTOCOL_ERROR, Channel, apart
+from mediasift.run.works import Spent, Work
 from mediasift.serve.answers import Kind, written
 from mediasift.serve.engine import Line
 from mediasift.serve.hands import Hands
