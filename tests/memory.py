@@ -1,6 +1,6 @@
 """What a picture costs is bounded by what it is: 256 MiB and 8 bytes for each pixel that it declares, for each item.
 
-    python -m tests.memory [--count 100000] [--seed 1]
+    python -m tests.memory [--count 100000] [--first 0] [--seed 1]
 
 Mutants and bombs are read and prepared one by one, as `classify` does, in processes that look at their own peak. Linux
 alone tells that of a moment (`clear_refs`, proc(5)).
@@ -96,11 +96,12 @@ def _child(folder: str, first: int, count: int, seed: int) -> None:
 
 @click.command()
 @click.option("--count", default=100_000, show_default=True)
+@click.option("--first", "begin", default=0, show_default=True, help="Begin with this one.")
 @click.option("--seed", default=1, show_default=True)
-def main(count: int, seed: int) -> None:
+def main(count: int, begin: int, seed: int) -> None:
     """Measure, and leave with 1 if a file took more than it may."""
     wrong = 0
-    for first in range(0, count, PER_FOLDER):
+    for first in range(begin, count, PER_FOLDER):
         peaks = over(first, min(PER_FOLDER, count - first), seed)
         wrong += len(peaks)
         for name, (took, most) in peaks.items():
