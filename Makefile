@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Processes that run the tests, a file of tests in each at a time.
+# Processes that run the tests, a file of tests in each at a time; threads of numpy's in each would wait for one another.
 WORKERS ?= 2
 
 # The versions of everything that is installed for development: make test LOCK=requirements-dev.txt; the newest without.
@@ -27,7 +27,7 @@ check:
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m compileall -q inference tests # once: the tests start hundreds of processes
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
 
 format:
 	$(BIN)/ruff format .

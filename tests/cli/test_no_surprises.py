@@ -17,54 +17,20 @@ from mediasift.cli import COMMANDS, main
 from mediasift.errors import UsageError
 from mediasift.system.network import is_offline, refuse_if_offline
 from tests.pictures import save, scene, solid
+from tests.spy import assert_harmless, did, watching
 from tests.tiny_models import mean_colour, write
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SPY = """
-import os, sys
-LOG = os.environ.get("SPY_LOG")
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-def hook(event, arguments):
-    if event.startswith("socket.") or event == "pickle.find_class":
-        note(event, repr(arguments[1:])[:100])
-    elif event == "open" and len(arguments) == 3 and isinstance(arguments[2], int) and arguments[2] & WRITING:
-        note("write", os.path.abspath(os.fsdecode(arguments[0])) if not isinstance(arguments[0], int) else "descriptor")
-def note(event, text):
-    global LOG
-    if LOG:
-        log, LOG = LOG, None
-        with open(log, "a") as file:
-            file.write(f"{event} {text}\\n")
-        LOG = log
-if LOG:
-    sys.addaudithook(hook)
-"""
-"""A sitecustomize module: it watches every Python process, the worker too."""
-
 
 def spied(tmp_path: Path, *arguments: str, cwd: Path) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """A command's result, and what it did: sockets, unpickling, files opened for writing."""
-    spy = tmp_path / "spy"
-    spy.mkdir(exist_ok=True)
-    (spy / "sitecustomize.py").write_text(SPY)
-    log = tmp_path / "spy.log"
-    log.write_text("")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(spy), str(ROOT / "inference")]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "SPY_LOG": str(log),
-        "MEDIASIFT_OFFLINE": "1",
-        "TMPDIR": str(tmp_path / "tmp"),
-    }
-    (tmp_path / "tmp").mkdir(exist_ok=True)
+    environment = watching(tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "mediasift", *arguments], capture_output=True, text=True, check=False, cwd=cwd,
         env=environment,
     )  # fmt: skip
-    assert list((tmp_path / "tmp").iterdir()) == []
-    return done, log.read_text().splitlines()
+    return done, did(tmp_path)
 
 
 @pytest.fixture
@@ -105,11 +71,12 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_a_run_writes_beside_its_output_only_and_opens_no_connection(tmp_path: Path, place: Path):
-    done, did = spied(tmp_path, "classify", "photos", "-m", "tiny.onnx", "-o", "out/out.csv", cwd=place)
+    done, seen = spied(tmp_path, "classify", "photos", "-m", "tiny.onnx", "-o", "out/out.csv", cwd=place)
     assert done.returncode == 0, done.stderr
-    assert [line for line in did if not line.startswith("write ")] == []
-    written = {line.split(" ", 1)[1] for line in did} - {"descriptor", os.devnull}
+    assert [line for line in seen if not line.startswith("write ")] == []
+    written = {line.split(" ", 1)[1] for line in seen} - {"descriptor", os.devnull}
     assert all(Path(path).parent == place / "out" for path in written), written
+    assert list((tmp_path / "tmp").iterdir()) == []
     assert sorted(path.name for path in (place / "out").iterdir()) == ["out.csv", "out.csv.run.json"]
 
 
@@ -156,7 +123,6 @@ COMMAND_LINES = {
     "agree": [["agree", "coded.csv"]],
     "prevalence": [["prevalence", "labels.csv", "coded.csv", "--coder", "a"]],
     "doctor": [["doctor"]],
-    "demo": [["demo", "-d", "out/tour"]],
     "look": [["look", "labels.csv", "-d", "out/page"]],
     "tag": [
         ["tag", "photos", "--engine", "google-vision", "--yes"],
@@ -171,25 +137,22 @@ COMMAND_LINES = {
     "rerun": [["info", "photos", "-o", "out/info.csv"], ["rerun", "out/info.csv.run.json"]],
 }  # fmt: skip
 
-WAITING = {"serve", "watch"}
-"""Commands that go on until a signal ends them; `tests/serve` and `tests/run/test_watch` watch them."""
+ELSEWHERE = {"serve", "watch", "demo"}
+"""Commands that go on until a signal ends them, which `tests/serve` and `tests/run/test_watch` watch; and the tour, a
+dozen commands, which `tests/demo/test_tour` watches as it looks at what they make."""
 
 
 def test_every_command_is_watched():
-    assert set(COMMAND_LINES) == set(COMMANDS) - WAITING
+    assert set(COMMAND_LINES) == set(COMMANDS) - ELSEWHERE
 
 
 @pytest.mark.parametrize("command", COMMAND_LINES)
 def test_offline_no_command_opens_a_connection_or_unpickles(tmp_path: Path, place: Path, command: str):
     for arguments in COMMAND_LINES[command]:
-        done, did = spied(tmp_path, *arguments, cwd=place)
+        done, seen = spied(tmp_path, *arguments, cwd=place)
         assert done.returncode in (0, 1, 2, 4, 5, 7), done.stderr
         assert "Traceback" not in done.stderr
-        watched = [line for line in did if not line.startswith("write ")]
-        assert watched == [], (arguments, watched)
-        written = {line.split(" ", 1)[1] for line in did} - {"descriptor", os.devnull}
-        passing = tmp_path / "tmp"  # what Tesseract reads and writes; `spied` asserts that nothing stays
-        assert all(Path(path).is_relative_to(place) or Path(path).is_relative_to(passing) for path in written), written
+        assert_harmless(seen, tmp_path, place)
 
 
 def test_the_spy_sees_what_it_is_there_for(tmp_path: Path):

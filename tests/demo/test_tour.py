@@ -19,6 +19,7 @@ import pytest
 
 from mediasift.cli.demo import command
 from mediasift.demo.steps import STEPS
+from tests.spy import assert_harmless, did, watching
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ASKED = [sys.executable, "-m", "mediasift", "demo", "-d", "tour/"]
@@ -44,10 +45,11 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def toured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A tour that Ctrl-C interrupts and the same command ends; and what it prints."""
-    cwd = tmp_path_factory.mktemp("newcomer")
+    """A tour that Ctrl-C interrupts and the same command ends, watched; and what it prints."""
+    cwd, folder = tmp_path_factory.mktemp("newcomer"), tmp_path_factory.mktemp("watched")
+    environment = watching(folder)
     begun = subprocess.Popen(
-        ASKED, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        ASKED, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (no threads; what runs in the background ignores it)
     )  # fmt: skip
     while begun.poll() is None and not list(cwd.glob("tour/results/digits.csv*")):
@@ -57,8 +59,11 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     assert begun.returncode == 130, err
     assert "Traceback" not in err
     kept = (cwd / "tour/results/files.csv").stat().st_mtime_ns
-    done = demo(cwd)
+    done = demo(cwd, **environment)
     assert done.returncode == 0, done.stderr + done.stdout
+    seen = did(folder)
+    assert any("/tour/results/" in line for line in seen), "the spy saw nothing"
+    assert_harmless(seen, folder, cwd)
     assert (cwd / "tour/results/files.csv").stat().st_mtime_ns == kept
     assert "tour/index.html in a browser" in done.stderr
     return cwd, done.stdout

@@ -55,12 +55,9 @@ def said(rows: Iterable) -> str:
     return " ".join(row.text for row in rows)
 
 
-def test_wav_and_flac_give_the_same_words_at_the_same_times_and_mp3_nearly(test_data: Path):
-    folder = test_data / "speech"
-    from_wav, from_flac, from_mp3 = (heard(folder / f"jfk.{form}") for form in ("wav", "flac", "mp3"))
-    assert [(row.text, row.start_s, row.end_s) for row in from_wav] == [
-        (row.text, row.start_s, row.end_s) for row in from_flac
-    ]
+def test_an_mp3_gives_nearly_the_words_of_the_wav(test_data: Path):
+    """FLAC has the very samples of the WAV: `tests/media/sound/test_audio.py`."""
+    from_wav, from_mp3 = (heard(test_data / "speech" / f"jfk.{form}") for form in ("wav", "mp3"))
     rates = [wer(JFK, said(rows)) for rows in (from_wav, from_mp3)]
     print(f"word error rate: wav {rates[0]:.3f}, mp3 {rates[1]:.3f}")
     assert abs(rates[0] - rates[1]) <= 0.10
@@ -121,7 +118,7 @@ def test_silence_noise_and_one_sample_are_rows_without_error(tmp_path: Path):
 
 def test_a_truncated_mp3_is_transcribed_as_far_as_it_goes(test_data: Path, tmp_path: Path):
     data = (test_data / "speech" / "jfk.mp3").read_bytes()
-    (tmp_path / "cut.mp3").write_bytes(data[: len(data) // 2])
+    (tmp_path / "cut.mp3").write_bytes(data[: len(data) // 3])
     assert "fellow" in said(list(ms.transcribe(tmp_path / "cut.mp3")))
 
 

@@ -30,8 +30,8 @@ def clips(test_data: Path) -> list[Clip]:
     with wave.open(str(test_data / "speech" / "jfk.wav")) as file:
         assert file.getframerate() == 16000
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
-    ends = (int(3.5 * 16000), (8 * 16000), len(samples))
-    return [Clip(path="jfk.wav", start_s=0.0, waveform=part, sample_rate=16000) for part in np.split(samples, ends)[:3]]
+    parts = (samples[int(first * 16000) : int(last * 16000)] for first, last in ((0, 3), (3, 5), (8, 9.5)))
+    return [Clip(path="jfk.wav", start_s=0.0, waveform=part, sample_rate=16000) for part in parts]
 
 
 def alone(clip: Clip) -> list[str]:
@@ -49,7 +49,7 @@ def words(phrases) -> list[str]:
 
 def test_pieces_at_a_time_in_any_order_give_the_words_of_each_alone(clips: list[Clip]):
     expected = [[word.partition("(")[0] for word in alone(clip)] for clip in clips]
-    assert sum(map(len, expected)) > 12
+    assert sum(map(len, expected)) > 6
     engine = PocketSphinx(LanguageSettings(), Resources(threads=2))
     try:
         assert engine.concurrency == 2
