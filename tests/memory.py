@@ -21,6 +21,7 @@ import click
 
 from mediasift.errors import ItemError
 from mediasift.items import Item
+from mediasift.media.pictures import images
 from mediasift.media.pictures.probe import read_header
 from mediasift.media.readers import read_source
 from mediasift.run.job import Job
@@ -74,10 +75,15 @@ def costs(files: Iterable[tuple[str, bytes]], model: Path) -> Iterator[tuple[str
     pipeline.close()
 
 
-def over(first: int, count: int, seed: int) -> dict[str, tuple[int, int]]:
-    """Files above the bound → (bytes, bound), measured in a process of its own; with `first` 0 bombs and lines, too."""
+def over(first: int, count: int, seed: int, *, frames: int = images.MAX_FRAMES) -> dict[str, tuple[int, int]]:
+    """Files above the bound → (bytes, bound), measured in a process of its own; with `first` 0 bombs and lines, too.
+
+    Args:
+        first, count, seed: Of the mutants.
+        frames: So many of a picture are read at most.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        words = [folder, str(first), str(count), str(seed)]
+        words = [folder, str(first), str(count), str(seed), str(frames)]
         done = subprocess.run([sys.executable, "-m", "tests.memory", "child", *words], capture_output=True, text=True,
                               check=False)  # fmt: skip
     if done.returncode:
@@ -86,7 +92,8 @@ def over(first: int, count: int, seed: int) -> dict[str, tuple[int, int]]:
     return peaks
 
 
-def _child(folder: str, first: int, count: int, seed: int) -> None:
+def _child(folder: str, first: int, count: int, seed: int, frames: int) -> None:
+    images.MAX_FRAMES = frames
     mutants = ((f"{number:07}{suffix}", data) for number in range(first, first + count)
                for suffix, data in (mutant(number, seed),))  # fmt: skip
     files = [*bombs(), *narrow(), *mutants] if first == 0 else mutants

@@ -61,14 +61,18 @@ def test_plain_pictures_as_the_reference(name: str, colour: tuple[int, int, int]
     assert int(to_hashes(name, gray[None])[0]) == as_number(REFERENCE[name](Image.fromarray(gray)))
 
 
+@pytest.fixture(scope="module")
+def photos(test_data: Path) -> list[np.ndarray]:
+    files = [*sorted((test_data / "imagenet-photos").iterdir())[:60],
+             *sorted((test_data / "near-duplicates" / "base_images").iterdir()),
+             *sorted((test_data / "book-pictures").iterdir())]  # fmt: skip
+    return [next(iter(decode(file.read_bytes()))).image for file in files]
+
+
 @pytest.mark.parametrize("name", HASHES)
-def test_at_most_2_of_64_bits_off_the_reference_on_photographs(name: str, test_data):
-    photos = [*sorted((test_data / "imagenet-photos").iterdir())[:60],
-              *sorted((test_data / "near-duplicates" / "base_images").iterdir()),
-              *sorted((test_data / "book-pictures").iterdir())]  # fmt: skip
+def test_at_most_2_of_64_bits_off_the_reference_on_photographs(name: str, photos: list[np.ndarray]):
     worst = 0
-    for photo in photos:
-        image = next(iter(decode(photo.read_bytes()))).image
+    for image in photos:
         worst = max(worst, (ours(name, image) ^ as_number(REFERENCE[name](Image.fromarray(image)))).bit_count())
     assert worst <= 2
 

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 
 import mediasift as ms
+from mediasift.media.pictures.images import MAX_FRAMES
 from tests.conftest import WHOLE
 from tests.memory import MOST_BYTES, costs, narrow, over
 from tests.mutants import seeds
 from tests.tiny_models import mean_colour, write
 
-MUTANTS = 100 if WHOLE else 20
+MUTANTS, FRAMES = (100, MAX_FRAMES) if WHOLE else (20, 2000)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a peak of a moment")
 
 
 def test_mutants_and_bombs_take_no_more_than_their_size_allows(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2] / "inference"))
-    assert over(first=0, count=MUTANTS, seed=11) == {}
+    assert over(first=0, count=MUTANTS, seed=11, frames=FRAMES) == {}
 
 
 def test_the_check_sees_what_a_file_takes(tmp_path: Path):

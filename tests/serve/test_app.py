@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,7 +28,7 @@ from mediasift.tasks.model import TASKS
 from mediasift.tasks.ocr import Ocr
 from tests.conftest import WHOLE
 from tests.pictures import save, scene
-from tests.serve.service import LONG_S, ROOT, Service, form
+from tests.serve.service import LONG_S, Service, form
 
 
 @pytest.fixture
@@ -50,11 +48,9 @@ def unplaced(rows: list[dict]) -> list[dict]:
 
 def by_command_line(folder: Path, *arguments: str | Path) -> list[dict]:
     out = folder / "rows.jsonl"
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "mediasift", *map(str, arguments), "-o", str(out), "--quiet", "--restart"],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT / "inference")},
-    )  # fmt: skip
-    assert done.returncode in (0, 1), done.stderr
+    words = [*map(str, arguments), "-o", str(out), "--quiet", "--restart"]
+    done = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert done.exit_code in (0, 1), done.output
     return [json.loads(line) for line in out.read_text("utf-8").splitlines()]
 
 
