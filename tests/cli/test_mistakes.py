@@ -44,7 +44,7 @@ MISTAKES = {
     "an option": (["0.png", "--pages", "x"], 2),
     "a name": (["nope.png"], 3),
     "all names": (["nope.png", "neither.png"], 3),
-    "a pattern": (["'*.nope'"], 3),
+    "a pattern": (["*.nope"], 3),
     "a column that is not there": (["list.csv", "--column", "file"], 2),
     "another column": (["list.csv", "--column", "post"], 3),
     "a column of the second list": (["list.csv", "other.csv", "--column", "path"], 2),
@@ -54,15 +54,16 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_after_a_mistake_the_corrected_command_runs(place: Path, mistake: str):
+def test_after_a_mistake_the_corrected_command_runs(place: Path, mistake: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(place)
     (place / "empty").mkdir()
     words, code = MISTAKES[mistake]
     before = sorted(path.name for path in place.iterdir())
-    done = info(place, *words, "-o", "out.csv")
-    assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    assert "Traceback" not in done.stderr
+    command = ["info", "--quiet", "-o", "out.csv"]
+    done = CliRunner().invoke(main, [*command, *words], catch_exceptions=False)
+    assert (done.exit_code, done.stdout) == (code, ""), done.stderr
     assert sorted(path.name for path in place.iterdir()) == before
-    assert info(place, "0.png", "1.png", "-o", "out.csv").returncode == 0
+    assert CliRunner().invoke(main, [*command, "0.png", "1.png"], catch_exceptions=False).exit_code == 0
     assert (place / "out.csv").read_text().count("\n") == 3
 
 
