@@ -52,7 +52,8 @@ class Reader:
         self.printed = {"python": "", "r": ""}
 
     def run(self, several: list[tuple[str, str]]) -> None:
-        for language, text in several:
+        following = [language for language, _ in several[1:]] + [""]
+        for (language, text), after in zip(several, following, strict=True):
             if language == "":
                 for line in re.findall(r"^\$ mediasift (.*)$", text, re.MULTILINE):
                     done = CliRunner().invoke(main, shlex.split(line, comments=True), catch_exceptions=False)
@@ -62,8 +63,10 @@ class Reader:
                 with contextlib.redirect_stdout(out):
                     exec(text, self.names)
                 self.printed["python"] = out.getvalue()
-            elif language == "r":  # with all that came before
+            elif language == "r":
                 self.r += text
+                if after == "r":  # each run does all that came before
+                    continue
                 ran = subprocess.run(
                     [self.rscript, "-e", self.r], capture_output=True, text=True, check=False, cwd=self.folder
                 )
