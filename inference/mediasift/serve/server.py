@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -56,8 +57,17 @@ def run(settings: Serve) -> None:
         SetupError: A model or an engine is not here, or cannot run.
     """
     key, listener = settings.api_key(), _bound(settings)
-    with listener:
-        asyncio.run(_run(settings, key, listener))
+    with listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(settings, key, listener))
+
+
+def _loop_factory() -> Any:
+    """What makes the event loop: uvloop, which takes a sixth less processor time for a request, where there is one."""
+    try:
+        import uvloop
+    except ImportError:  # on Windows
+        return None
+    return uvloop.new_event_loop
 
 
 def _bound(settings: Serve) -> socket.socket:
