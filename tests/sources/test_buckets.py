@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import mediasift as ms
 from mediasift.cli import main
 from mediasift.errors import ItemError, NotFound, Unavailable, Unreadable, Unsupported
-from mediasift.sources import buckets
+from mediasift.sources import buckets, odd_keys
 from mediasift.sources.buckets import BucketFile
 from mediasift.sources.session import BLOCK
 from mediasift.sources.settings import RemoteSettings
@@ -82,13 +82,9 @@ def test_parts_are_read_with_few_requests_and_of_one_version(client):
 def test_what_a_bucket_refuses(client, monkeypatch):
     with pytest.raises(NotFound, match="there is no bucket nowhere-at-all"):
         BucketFile("s3://nowhere-at-all/a.png").read()
-    for key in ("p//a.png", "p/../a.png", "/a.png"):
+    for url in (f"{S3}p/../a.png", f"{S3}p//./a.png", "gs://pictures/p//a.png", "az://pictures/p//a.png"):
         with pytest.raises(Unsupported, match="empty part"):
-            BucketFile(S3 + key).read()
-    client.put_object(Bucket=BUCKET, Key="odd//a.png", Body=b"x")
-    (row,) = ms.info(S3 + "odd/")
-    assert row.error.startswith("unsupported: a key there has an empty part")
-    client.delete_object(Bucket=BUCKET, Key="odd//a.png")
+            BucketFile(url).read()
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     buckets.forget_stores()
     with pytest.raises(Unreadable, match="environment says"):
@@ -99,6 +95,49 @@ def test_what_a_bucket_refuses(client, monkeypatch):
     with pytest.raises(Unreadable, match=r"refuses access \(403\).*AWS_ACCESS_KEY_ID"):
         BucketFile(S3 + "a.png").read()
     buckets.forget_stores()
+
+
+EMPTY_PARTS = {"odd//a.png": png(20), "odd/b.png": png(21), "odd//large.png": LARGE, "odd//c//empty.png": b"",
+               "odd/z/last.png": png(22), "odd/./hidden.png": png(23)}  # fmt: skip
+
+
+@pytest.fixture
+def odd(client):
+    for key, data in EMPTY_PARTS.items():
+        client.put_object(Bucket=BUCKET, Key=key, Body=data)
+    yield client
+    for key in EMPTY_PARTS:
+        client.delete_object(Bucket=BUCKET, Key=key)
+
+
+def test_keys_with_an_empty_part_are_listed_and_read_with_boto3(odd, monkeypatch):
+    rows = {row.path.removeprefix(S3): row for row in ms.info(S3 + "odd/")}
+    shown = sorted(key for key in EMPTY_PARTS if "hidden" not in key)
+    assert list(rows) == shown
+    assert [rows[key].error for key in shown] == ["", "empty: the file is empty (0 bytes)", "", "", ""]
+    assert all(rows[key].sha256 == hashlib.sha256(EMPTY_PARTS[key]).hexdigest() for key in shown if EMPTY_PARTS[key])
+    assert paths(S3 + "odd//c//") == ["odd//c//empty.png"]
+    assert paths(S3 + "odd/**/?.png") == ["odd//a.png", "odd/b.png"]
+    assert set(shown) < set(paths(S3))
+    with pytest.raises(NotFound, match="there is no such object"):
+        BucketFile(S3 + "odd//gone.png").read()
+    with pytest.raises(NotFound, match="there is no bucket nowhere-at-all"):
+        BucketFile("s3://nowhere-at-all//a.png").read()
+    with pytest.raises(Unreadable, match=r"refuses access \(403\).*AWS_ACCESS_KEY_ID"):
+        BucketFile(S3 + "odd//a.png", RemoteSettings(credentials="none")).read()
+    monkeypatch.setattr(odd_keys, "is_installed", lambda _: False)
+    with pytest.raises(Unsupported, match=r"boto3; type: .*aws-vision"):
+        BucketFile(S3 + "odd//a.png").read()
+
+
+def test_a_key_with_an_empty_part_is_read_in_parts_of_one_version(odd):
+    with BucketFile(S3 + "odd//large.png").open() as opened:
+        opened.seek(-10, 2)
+        assert opened.read() == LARGE[-10:]
+        odd.put_object(Bucket=BUCKET, Key="odd//large.png", Body=png(9, (600, 800)))
+        opened.seek(3 * BLOCK)
+        with pytest.raises(Unavailable, match="changed while it was read"):
+            opened.read(5)
 
 
 @pytest.mark.parametrize("url", ["s3://b-b/a.png", "gs://b-b/a.png", "az://b-b/a.png"])

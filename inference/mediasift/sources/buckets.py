@@ -12,16 +12,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from mediasift.errors import ItemError, NotFound, Unavailable, Unreadable, Unsupported
+from mediasift.errors import ItemError, NotFound, Unavailable, Unreadable
+from mediasift.sources import odd_keys
 from mediasift.sources.content import SCHEMES, Alive
 from mediasift.sources.fetched import Fetched
 from mediasift.sources.folders import Skipped, is_of_media
-from mediasift.sources.origins import Changed, Given, Version
+from mediasift.sources.odd_keys import OddObject
+from mediasift.sources.origins import Changed, Given, Version, version_of
 from mediasift.sources.settings import RemoteSettings
 from mediasift.system.optional import require
 
@@ -92,11 +93,13 @@ class _Object:
     @contextmanager
     def ask(self, first: int, end: int | None, version: Version | None, alive: Alive) -> Iterator[Given]:
         """See `session.Origin`."""
-        *_, key = _parts(self.url)
-        if any(part in ("", ".", "..") for part in key.split("/")):
-            raise Unsupported(
-                f"a key with an empty part, . or .. cannot be fetched here ({key}); copy it to another name"
-            )
+        scheme, bucket, key = _parts(self.url)
+        if odd_keys.is_odd(key):
+            odd_keys.check_key(scheme, key)
+            s3 = odd_keys.client(is_signed=_is_signed(scheme, self.access.credentials))
+            with OddObject(s3, bucket, key, _refusal(self.url)).ask(first, end, version, alive) as given:
+                yield given
+            return
         options: dict[str, Any] = (
             {} if end is None and not first else {"range": (first, end) if end else {"offset": first}}
         )
@@ -112,7 +115,7 @@ class _Object:
                     return
             else:
                 answer = obstore.get(store(self.url, self.access), key, options=options)
-            here = _version(answer.meta)
+            here = version_of(answer.meta)
         if version is not None and here != version:
             raise Changed
         yield Given(version=here, first=answer.range[0], pieces=self._pieces(answer, alive))
@@ -132,14 +135,6 @@ def _first(obstore: Any, where: Any, key: str, options: Mapping[str, Any]) -> An
         if obstore.head(where, key)["size"] == 0:
             return None
         raise
-
-
-def _version(meta: Mapping[str, Any]) -> Version:
-    return Version(
-        tag=meta["e_tag"] or "",
-        size=meta["size"],
-        date=format_datetime(meta["last_modified"].replace(microsecond=0), usegmt=False),
-    )
 
 
 _MAKING = threading.Lock()
@@ -170,9 +165,7 @@ def _store(scheme: str, bucket: str, credentials: str) -> Any:
         chosen |= _shared_credentials() if credentials == "auto" else {}
     elif scheme == "az" and not os.environ.get("AZURE_STORAGE_ACCOUNT_NAME"):
         raise Unreadable("the storage account is not known; set AZURE_STORAGE_ACCOUNT_NAME")
-    own = any(os.environ.get(name) for name in cloud.variables) or "access_key_id" in chosen
-    own = own or any((Path.home() / file).is_file() for file in cloud.files)
-    if credentials == "none" or (credentials == "auto" and not own):
+    if not _is_signed(scheme, credentials):
         chosen["skip_signature"] = True  # else the library asks the machine's metadata service
     patience = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "1 day"}
     plain = (
@@ -184,9 +177,18 @@ def _store(scheme: str, bucket: str, credentials: str) -> Any:
     )
 
 
+def _is_signed(scheme: str, credentials: str) -> bool:
+    """Whether requests have credentials, by what was chosen and what is there."""
+    cloud = _CLOUDS[scheme]
+    own = any(os.environ.get(name) for name in cloud.variables) or (scheme == "s3" and bool(_shared_credentials()))
+    own = own or any((Path.home() / file).is_file() for file in cloud.files)
+    return credentials == "machine" or (credentials == "auto" and own)
+
+
 def forget_stores() -> None:
     """Look at the environment again."""
     _store.cache_clear()
+    odd_keys.client.cache_clear()
 
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -221,34 +223,41 @@ _STATUS = re.compile(r"status code: (\d{3})")
 def _explained(url: str) -> Iterator[None]:
     """What the library raises, in our words; its own quote addresses and answers."""
     exceptions = require("obstore.exceptions", extra="remote")
-    scheme, bucket, _ = _parts(url)
+    refusal = _refusal(url)
     try:
         yield
     except ItemError:
         raise
     except (exceptions.NotFoundError, FileNotFoundError) as error:
-        missing = f"there is no bucket {bucket}" if "NoSuchBucket" in str(error) else "there is no such object"
-        raise NotFound(missing) from error
+        raise refusal(404, "NoSuchBucket" in str(error)) from error
     except exceptions.PreconditionError as error:
         raise Changed from error
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
         status = _STATUS.search(str(error))
-        names = " or ".join(_CLOUDS[scheme].variables[:2])
-        raise Unreadable(
-            f"{scheme}://{bucket} refuses access ({status[1] if status else 'no permission'}); its credentials are "
-            f"taken from the environment: {names}"
-        ) from error
-    except exceptions.InvalidPathError as error:
-        raise Unsupported(
-            "a key there has an empty part (//), with which nothing is listed; name what has none"
-        ) from error
+        raise refusal(int(status[1]) if status else 403, False) from error
     except (exceptions.BaseError, OSError, ValueError) as error:
         status = _STATUS.search(str(error))
-        if status is not None and status[1] != "429" and status[1] < "500":
-            raise Unreadable(f"{scheme}://{bucket} answers {status[1]}") from error
-        raise Unavailable(
-            f"{scheme}://{bucket} " + (f"answers {status[1]}" if status else "cannot be reached")
-        ) from error
+        raise refusal(int(status[1]) if status else None, False) from error
+
+
+def _refusal(url: str) -> odd_keys.Refusal:
+    """What to raise, by the status of an answer."""
+    scheme, bucket, _ = _parts(url)
+
+    def refusal(status: int | None, no_bucket: bool) -> ItemError:
+        if status == 404:
+            return NotFound(f"there is no bucket {bucket}" if no_bucket else "there is no such object")
+        if status in (401, 403):
+            names = " or ".join(_CLOUDS[scheme].variables[:2])
+            return Unreadable(
+                f"{scheme}://{bucket} refuses access ({status}); its credentials are taken from the environment: "
+                f"{names}"
+            )
+        if status is not None and status != 429 and status < 500:
+            return Unreadable(f"{scheme}://{bucket} answers {status}")
+        return Unavailable(f"{scheme}://{bucket} " + (f"answers {status}" if status else "cannot be reached"))
+
+    return refusal
 
 
 def is_folder(url: str) -> bool:
@@ -293,7 +302,7 @@ def listed(url: str, access: RemoteSettings, recursive: bool, skipped: Skipped) 
             continue
         count += 1
         content = BucketFile(f"{scheme}://{bucket}/{path}", access)
-        version = _version(meta)
+        version = version_of(meta)
         content.note([version.tag, version.size, version.date])
         yield content
     if not count:
@@ -302,20 +311,31 @@ def listed(url: str, access: RemoteSettings, recursive: bool, skipped: Skipped) 
 
 def _objects(url: str, prefix: str, access: RemoteSettings) -> Iterator[Mapping[str, Any]]:
     """All objects below a prefix; the one of that very name, where there is nothing below it."""
-    obstore, is_empty = require("obstore", extra="remote"), True
+    obstore, last = require("obstore", extra="remote"), ""
+    scheme, bucket, _ = _parts(url)
+    is_odd = bool(prefix) and odd_keys.is_odd(prefix)
     with _explained(url):
         where = store(url, access)
-        for many in obstore.list(where, prefix or None, chunk_size=_LISTED):
-            for meta in many:
-                is_empty = False
+        try:
+            for many in () if is_odd else obstore.list(where, prefix or None, chunk_size=_LISTED):
+                for meta in many:
+                    last = meta["path"]
+                    yield meta
+        except obstore.exceptions.InvalidPathError:
+            is_odd = True
+        if is_odd:
+            odd_keys.check_key(scheme, f"{prefix}//")
+            s3 = odd_keys.client(is_signed=_is_signed(scheme, access.credentials))
+            for meta in odd_keys.objects(s3, bucket, prefix and f"{prefix}/", last, _refusal(url)):
+                last = meta["path"]
                 yield meta
-        if is_empty and prefix:
+        if not last and prefix:
             yield obstore.head(where, prefix)
 
 
 def _pattern(key: str) -> re.Pattern[str]:
     """As `glob` reads it: `*` and `?` stand for what is no `/`, `**` for any folders."""
-    signs = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    signs = {"**/": "(?:[^/]*/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(signs.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*\*|[*?])", key)))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from email.utils import format_datetime
+from typing import Any, Protocol
 
 from mediasift.errors import Unavailable
 from mediasift.sources.content import Alive
@@ -29,6 +30,12 @@ class Version:
     def is_sure(self) -> bool:
         """Whether the server can be asked for no other: with a strong tag, or a date."""
         return self.size is not None and bool(self.date or (self.tag and not self.tag.startswith("W/")))
+
+
+def version_of(meta: Mapping[str, Any]) -> Version:
+    """That of an object in a bucket, of which `e_tag`, `size` and `last_modified` are known."""
+    changed = format_datetime(meta["last_modified"].replace(microsecond=0), usegmt=False)
+    return Version(tag=meta["e_tag"] or "", size=meta["size"], date=changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
