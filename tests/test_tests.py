@@ -71,6 +71,7 @@ TESTED_IN = {
     "evaluate/test_prevalence": "cli/prevalence evaluate/corpus evaluate/design evaluate/dsl",
     "media/test_information": "tasks/info",
     "tasks/test_convert": "media/pictures/encode",
+    "sources/test_buckets": "sources/odd_keys",
     "sources/test_remote": "sources/connections sources/fetched sources/keeping sources/origins sources/session "
     "sources/web",
     "run/test_resume": "tables/manifest",

@@ -39,7 +39,7 @@ _OPTIONAL = {
     "sklearn": ("train", "teach a classifier one's own labels"),
     "yaml": ("codebook", "read a codebook"),
     "google.cloud.vision": ("google-vision", "let Google recognise what pictures show"),
-    "boto3": ("aws-vision", "let Amazon Rekognition do the same"),
+    "boto3": ("aws-vision", "let Amazon Rekognition do the same; read keys of S3 with an empty part"),
     "azure.ai.vision.imageanalysis": ("azure-vision", "let Azure do the same"),
     "obstore": ("remote", "read objects in buckets"),
     "distributed": ("cluster", "compute on a cluster"),
