@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
+import os
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -125,6 +126,10 @@ def test_keys_with_an_empty_part_are_listed_and_read_with_boto3(odd, monkeypatch
         BucketFile("s3://nowhere-at-all//a.png").read()
     with pytest.raises(Unreadable, match=r"refuses access \(403\).*AWS_ACCESS_KEY_ID"):
         BucketFile(S3 + "odd//a.png", RemoteSettings(credentials="none")).read()
+    monkeypatch.setenv("AWS_ENDPOINT", os.environ["AWS_ENDPOINT_URL"])  # a name that obstore alone knows
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    buckets.forget_stores()
+    assert BucketFile(S3 + "odd//a.png").read() == EMPTY_PARTS["odd//a.png"]
     monkeypatch.setattr(odd_keys, "is_installed", lambda _: False)
     with pytest.raises(Unsupported, match=r"boto3; type: .*aws-vision"):
         BucketFile(S3 + "odd//a.png").read()

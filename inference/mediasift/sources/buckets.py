@@ -159,7 +159,7 @@ def _store(scheme: str, bucket: str, credentials: str) -> Any:
     chosen: dict[str, Any] = {cloud.bucket: bucket}
     endpoint = ""
     if scheme == "s3":
-        endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
+        endpoint = odd_keys.endpoint()
         if not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")):
             chosen["region"] = "us-east-1"
         chosen |= _shared_credentials() if credentials == "auto" else {}
@@ -189,9 +189,6 @@ def forget_stores() -> None:
     """Look at the environment again."""
     _store.cache_clear()
     odd_keys.client.cache_clear()
-
-
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
 def _seconds(count: float) -> Any:

@@ -39,14 +39,24 @@ def check_key(scheme: str, key: str) -> None:
         raise Unsupported(f"a key with an empty part ({key}) is fetched with boto3; type: {install_line(EXTRA)}")
 
 
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+
+
+def endpoint() -> str:
+    """Where the environment says that S3 is; empty for Amazon's own. boto3 does not look at the last name."""
+    return next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
+
+
 @lru_cache(maxsize=16)
 def client(*, is_signed: bool) -> Any:
     """For S3 as the environment describes it; requests are signed with what boto3 finds there, or not at all."""
     boto3, config = require("boto3", extra=EXTRA), require("botocore.config", extra=EXTRA)
-    how = {} if is_signed else {"signature_version": require("botocore", extra=EXTRA).UNSIGNED}
+    how: dict[str, Any] = {} if is_signed else {"signature_version": require("botocore", extra=EXTRA).UNSIGNED}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     limits = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 3}}
-    return boto3.client("s3", region_name=region, config=config.Config(**limits, **how))
+    if here := endpoint():  # as obstore asks services that speak the protocol of S3
+        how["s3"] = {"addressing_style": "path"}
+    return boto3.client("s3", region_name=region, endpoint_url=here or None, config=config.Config(**limits, **how))
 
 
 @contextmanager
