@@ -13,7 +13,7 @@ import pytest
 from tests.crash import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERY = 1 if os.environ.get("MEDIASIFT_EXAMPLES") else 9
+EVERY = 1 if os.environ.get("MEDIASIFT_EXAMPLES") else 12
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks")

@@ -27,6 +27,7 @@ from tests.conftest import ROOT, skip
 from tests.media.sound.test_audio import RATE, tone, wav
 from tests.null_speech import long_recording
 from tests.speech_models import language_teller
+from tests.videos import beginning
 from tests.words import wer
 
 JFK = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country"
@@ -223,9 +224,10 @@ def test_another_sound_track_is_one_option_away_and_several_are_noted(test_data:
     assert missing.error == "unsupported: it has 2 sound tracks; there is no track 3"
 
 
-def test_channels_that_cancel_give_the_speech_and_a_note(test_data: Path):
-    rows = [row for row in ms.transcribe(test_data / "reports/av/phase.flac") if row.text]
-    assert "your country can do for you" in said(rows)
+def test_channels_that_cancel_give_the_speech_and_a_note(test_data: Path, tmp_path: Path):
+    first = beginning(test_data / "reports/av/phase.flac", tmp_path / "phase.flac", 5)
+    rows = [row for row in ms.transcribe(first) if row.text]
+    assert "my fellow american" in said(rows)
     assert all("the channels cancel each other" in row.note for row in rows)
 
 
@@ -240,16 +242,16 @@ def test_pieces_without_speech_reach_no_engine(test_data: Path, tmp_path: Path):
     assert row.text == "hello"
 
 
-@pytest.mark.parametrize("form", ["srt", "vtt"])
-def test_subtitles_count_from_the_beginning_as_players_do(test_data: Path, tmp_path: Path, form: str):
+def test_subtitles_count_from_the_beginning_as_players_do(test_data: Path, tmp_path: Path):
     source = test_data / "reports/av/wrap_speech.ts"  # its clock begins at -5.38 s
     (row,) = ms.transcribe(source)
     assert (row.start_s, row.origin_s) == (pytest.approx(-5.25, abs=0.05), pytest.approx(-5.38, abs=0.01))
-    ms.transcribe(source).write(tmp_path / f"a.{form}")
-    mark = "," if form == "srt" else "."
-    assert f"00:00:00{mark}1" in (tmp_path / f"a.{form}").read_text()
-    assert f"--> 00:00:01{mark}7" in (tmp_path / f"a.{form}").read_text()
-    assert "-5" not in (tmp_path / f"a.{form}").read_text()
+    for form, mark in (("srt", ","), ("vtt", ".")):
+        ms.transcribe(source).write(tmp_path / f"a.{form}")
+        written = (tmp_path / f"a.{form}").read_text()
+        assert f"00:00:00{mark}1" in written
+        assert f"--> 00:00:01{mark}7" in written
+        assert "-5" not in written
 
 
 def test_a_language_that_pocketsphinx_does_not_know_is_not_passed_over(test_data: Path, tmp_path: Path):
