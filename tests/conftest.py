@@ -41,11 +41,12 @@ def skip(reason: str, *, lacks_data: bool = False) -> NoReturn:
 
 
 LONG = [
-    "train/test_train", "tasks/test_ocr", "tasks/test_transcribe", "tasks/test_tag", "training/test_resnet50",
-    "cli/test_no_surprises", "cli/test_mistakes", "run/test_supervisor", "media/video/test_determinism",
-    "run/test_killed", "engines/vision/test_codebook", "run/test_crash", "training/test_fashion_mlp",
-    "training/test_lite0_keras", "cli/test_main", "sources/test_remote", "run/test_watch", "test_growth",
-    "provenance/test_rerun", "tasks/test_classify", "run/test_memory", "media/video/test_stretches", "cli/test_bench",
+    "tasks/test_ocr", "test_docs_lines", "tasks/test_transcribe", "training/test_resnet50", "cli/test_no_surprises",
+    "media/video/test_determinism", "run/test_supervisor", "run/test_killed", "run/test_crash", "cli/test_bench",
+    "training/test_lite0_keras", "tasks/test_classify", "run/test_watch", "demo/test_tour", "train/test_train",
+    "run/test_cluster", "cli/test_mistakes", "tasks/test_timeline", "tasks/test_tag", "serve/test_app",
+    "bench/test_comparison", "bench/test_load", "sources/test_remote", "run/test_hostile",
+    "engines/speech/test_pocketsphinx", "engines/speech/test_whisper", "training/test_fashion_mlp",
 ]  # fmt: skip
 """Files of tests that take long, the longest first; begun last, one of them would leave the other processes idle."""
 

@@ -85,6 +85,15 @@ def test_the_nightly_run_tries_every_long_check():
     assert "make audit" in nightly
 
 
+def test_the_nightly_run_tries_the_whole_of_each_sample():
+    nightly = (GITHUB / "workflows" / "nightly.yml").read_text(encoding="utf-8")
+    samples = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__) and
+               re.search(r"\bWHOLE\b|MEDIASIFT_EXAMPLES", path.read_text(encoding="utf-8"))]  # fmt: skip
+    assert len(samples) > 10
+    for path in samples:
+        assert path.relative_to(ROOT).as_posix() in nightly, path
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_forms_for_issues_are_complete(path: Path):
     form = load(path)
