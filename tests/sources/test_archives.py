@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 
 import mediasift as ms
 from mediasift.cli import main
-from mediasift.errors import Damaged, ItemError, NotFound, TooLarge
+from mediasift.errors import Damaged, ItemError, NotFound, NotMedia, TooLarge
 from mediasift.sources import archives
-from mediasift.sources.archives import ARCHIVES, Member, member_at
+from mediasift.sources.archives import Member, member_at
 from mediasift.sources.content import LocalFile, content_at
 from mediasift.sources.finding import find_sources
+from mediasift.sources.formats import ARCHIVES, known_format
 from mediasift.sources.naming import Inputs
 from tests.sources.test_remote import png
 
@@ -236,3 +237,26 @@ def test_names_that_are_unpacked_to_one_place_are_one_member(tmp_path: Path, suf
     assert named(path) == ["b.png", "d/a.png"]
     for name in ("d/a.png", "d//a.png", "./d/a.png"):
         assert Member(LocalFile(path), name).read() == png(3)
+
+
+def test_archives_in_a_folder_are_named_and_not_looked_into(tmp_path: Path):
+    folder, out = tmp_path / "in", tmp_path / "out.csv"
+    folder.mkdir()
+    make(folder / "one.zip")
+    make(folder / "two.tar.gz")
+    done = CliRunner().invoke(main, ["info", str(folder)])
+    assert done.exit_code == 3
+    assert "nothing to read in " in done.stderr
+    assert "(archives are read where they are named, as in FOLDER/*.zip: 2 there)" in done.stderr
+    (folder / "a.png").write_bytes(png(1))
+    done = CliRunner().invoke(main, ["info", str(folder), "-o", str(out)])
+    assert done.exit_code == 0
+    assert "2 files left out, see out.csv.run.json; archives are read where they are named" in done.stderr
+    assert len(list(ms.info([str(folder / "*.zip"), str(folder / "*.gz")]))) == 2 * len(MEDIA)
+
+
+def test_an_archive_that_is_no_file_here_says_what_to_do():
+    (row,) = ms.info([io.BytesIO(b"PK\x03\x04 and more")])
+    assert row.error.startswith("not-media")
+    with pytest.raises(NotMedia, match="of an archive, name the file on this machine"):
+        known_format(b"PK\x03\x04 and more", ".zip")

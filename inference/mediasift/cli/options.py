@@ -14,6 +14,7 @@ from mediasift.errors import UsageError, did_you_mean
 from mediasift.rows import Row
 from mediasift.run.table import Table
 from mediasift.settings import GROUPS, MACHINE, OUTPUT
+from mediasift.sources.spellings import of_archives
 from mediasift.system.network import VARIABLE
 from mediasift.tables.formats import format_of, formats_for
 from mediasift.tables.writers import printable_text
@@ -165,8 +166,9 @@ def _summary(rows: Table[Any], output: Path) -> str:
             "--restart"
         )
     errors = "".join(f", {count:,} {code}" for code, count in summary.errors.items())
-    skipped = sum(summary.skipped.values())
+    skipped, archives = sum(summary.skipped.values()), summary.skipped.get("archive", 0)
     left_out = f"; {skipped:,} files left out, see {output.name}.run.json" if skipped else ""
+    left_out += f"; {of_archives(archives)}" if archives else ""
     old = f"; {summary.taken_over:,} were done before" if summary.taken_over else ""
     gone = ", ".join(printable_text(path) for path in summary.vanished[:_NAMED])
     more = ", ..." if len(summary.vanished) > _NAMED else ""

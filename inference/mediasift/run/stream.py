@@ -287,7 +287,7 @@ class Stream(Generic[RowType]):
         if self._listing is not None:
             summary.shard = self._listing.to_json()
         if summary.sources == 0 and not (self._listing and self._listing.listed):
-            raise InputError(nothing_to_read(self.job.inputs.names, self._skipped.total()))
+            raise InputError(nothing_to_read(self.job.inputs.names, self._skipped))
         if journal is not None:
             vanished = journal.vanished()
             summary.vanished = [journal.path_at(place) for place in dict.fromkeys(vanished)]

@@ -30,7 +30,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from mediasift.errors import Damaged, ItemError, NotFound, TooLarge, Unsupported
 from mediasift.sources.content import SCHEMES, Content, LocalFile, content_at
 from mediasift.sources.folders import Skipped, is_of_media
-from mediasift.sources.formats import sniff
+from mediasift.sources.formats import archive_suffix, sniff
 from mediasift.sources.settings import AS_USUAL, RemoteSettings
 from mediasift.system.files import faults
 
@@ -38,9 +38,6 @@ _COMPRESSED: dict[str, Any] = {
     ".tar.gz": gzip.open, ".tgz": gzip.open, ".tar.bz2": bz2.open, ".tbz2": bz2.open, ".tar.xz": lzma.open,
     ".txz": lzma.open,
 }  # fmt: skip
-ARCHIVES = (".zip", ".tar", *_COMPRESSED)
-"""How the name of an archive ends."""
-
 _BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
 """What unpacks to more than so many bytes, and to so many times what it takes, is made to fill a disk."""
 
@@ -292,11 +289,6 @@ class Member(Content):
                 raise entry.refusal
             with entry.open() as file:
                 yield cast("BinaryIO", io.BufferedReader(file)) if isinstance(file, io.RawIOBase) else file
-
-
-def archive_suffix(name: str) -> str:
-    """How the name of an archive ends; empty for other names."""
-    return next((suffix for suffix in sorted(ARCHIVES, key=len, reverse=True) if name.lower().endswith(suffix)), "")
 
 
 def members(content: Content, access: RemoteSettings, recursive: bool, skipped: Skipped) -> Iterator[Member]:

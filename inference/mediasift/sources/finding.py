@@ -27,11 +27,12 @@ from mediasift.errors import (
     did_you_mean,
 )
 from mediasift.sources.answers import answer_files
-from mediasift.sources.archives import archive_suffix, member_at, members
+from mediasift.sources.archives import member_at, members
 from mediasift.sources.boxes import ROW, Part, read_boxes
 from mediasift.sources.buckets import is_folder, listed
 from mediasift.sources.content import Content, LocalFile
 from mediasift.sources.folders import Folder, Skipped
+from mediasift.sources.formats import archive_suffix
 from mediasift.sources.lists import LISTS, listed_lines, listed_paths
 from mediasift.sources.naming import Inputs, Source, typed
 from mediasift.sources.records import SHEET, SHEETS, bytes_of

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from mediasift.errors import ItemError
 from mediasift.sources.content import Content, LocalFile
-from mediasift.sources.formats import sniff
+from mediasift.sources.formats import archive_suffix, sniff
 from mediasift.sources.lists import LISTS
 
 Skipped = Counter[str]
-"""Files in named folders that are no rows, counted by reason: `other` (no media), `hidden`, `link`, `special`."""
+"""Files in named folders that are no rows, by reason: `other` (no media), `archive`, `hidden`, `link`, `special`."""
 
 _RUN = 20_000
 """Names that are sorted at a time; those that wait are one text, as objects a million of them would take 70 MB."""
@@ -95,7 +95,7 @@ class Folder:
         with suppress(ItemError):
             if mode and sniff(LocalFile(path).head(), suffix) is not None:
                 return True
-        self._skipped["other"] += 1
+        self._skipped["archive" if archive_suffix(path) else "other"] += 1
         return False
 
 

@@ -126,6 +126,15 @@ def sniff(head: bytes, suffix: str = "") -> Format | None:
     return None
 
 
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""How the name of an archive ends."""
+
+
+def archive_suffix(name: str) -> str:
+    """How the name of an archive ends; empty for other names."""
+    return next((suffix for suffix in sorted(ARCHIVES, key=len, reverse=True) if name.lower().endswith(suffix)), "")
+
+
 _DOCUMENTS = (".doc", ".docx", ".odt", ".rtf", ".pages", ".ppt", ".pptx", ".odp", ".key", ".epub")
 """What is no picture, but can be made one."""
 
@@ -145,6 +154,8 @@ def known_format(head: bytes, suffix: str, *, searched: Collection[Kind] = ("sou
         raise EmptyFile("the file is empty (0 bytes)")
     if (form := sniff(head, suffix)) is None:
         advice = "; a text document: save it as PDF, and name that" if suffix in _DOCUMENTS else ""
+        if archive_suffix(f"a{suffix}"):
+            advice = "; of an archive, name the file on this machine: what it holds is read then"
         raise NotMedia(f"neither its content nor its suffix {suffix!r} is that of a known format{advice}")
     if not form.recognised and form.kind not in searched:
         raise Damaged(f"named {suffix}, but its content is no {form.name.upper()} or any other known format")

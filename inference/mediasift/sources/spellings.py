@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from mediasift.errors import did_you_mean
 from mediasift.rows import printable
@@ -71,11 +72,19 @@ def missing_name(name: str) -> str:
     return did_you_mean(Path(name).name, known) or f"; it was looked for in {here}"
 
 
-def nothing_to_read(names: Sequence[str], left_out: int = 0) -> str:
-    """The message where what was named holds nothing of a known kind, but so many other files."""
+def nothing_to_read(names: Sequence[str], left_out: Mapping[str, int] = MappingProxyType({})) -> str:
+    """The message where what was named holds nothing of a known kind, but other files: reason → how many."""
     if not names:
         return "nothing to read: no input is named"
-    return f"nothing to read in {', '.join(names)}" + (f" ({left_out:,} files there are no media)" if left_out else "")
+    archives = left_out.get("archive", 0)
+    others = sum(left_out.values()) - archives
+    reasons = [f"{others:,} files there are no media"] * bool(others) + [of_archives(archives)] * bool(archives)
+    return f"nothing to read in {', '.join(names)}" + (f" ({'; '.join(reasons)})" if reasons else "")
+
+
+def of_archives(count: int) -> str:
+    """What to do about archives in a folder, which are not looked into."""
+    return f"archives are read where they are named, as in FOLDER/*.zip: {count:,} there"
 
 
 def otherwise_composed(path: Path) -> Path | None:
