@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,14 @@ from tests.tiny_models import mean_colour, write
 MUTANTS, FRAMES = (100, MAX_FRAMES) if WHOLE else (20, 2000)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a peak of a moment")
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    """What earlier tests left, such as TensorFlow, is not looked through again by each collection of garbage."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def test_mutants_and_bombs_take_no_more_than_their_size_allows(monkeypatch: pytest.MonkeyPatch):
