@@ -9,6 +9,7 @@ alone tells that of a moment (`clear_refs`, proc(5)).
 from __future__ import annotations
 
 import gc
+import io
 import json
 import subprocess
 import sys
@@ -41,10 +42,14 @@ def narrow() -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of valid pictures that are a line: of few bytes, with sides that differ ten thousand times."""
     import cv2
     import numpy as np
+    from PIL import Image
 
     for height, width in ((12_000, 1), (1, 12_000), (60_000, 3), (3, 60_000)):
         for suffix in (".png", ".jpg", ".bmp"):
             yield f"{width}x{height}{suffix}", cv2.imencode(suffix, np.zeros((height, width, 3), np.uint8))[1].tobytes()
+    packed = io.BytesIO()
+    Image.new("F", (64, 1 << 20)).save(packed, "TIFF", compression="tiff_adobe_deflate")
+    yield "floats.tif", packed.getvalue()
 
 
 def declared(data: bytes, suffix: str) -> int:

@@ -21,7 +21,7 @@ from mediasift.media.libraries import PIL, Image, cv2
 from mediasift.media.pictures.colors import BAND_ROWS, WHITE, Background, array_to_srgb, profile_of_code_points, to_srgb
 from mediasift.media.pictures.headers import Header, check_size, guarded, open_lazily, opened, pillow_reads
 from mediasift.media.pictures.jpeg import decode_jpeg
-from mediasift.media.pictures.levels import eight_bit, levels
+from mediasift.media.pictures.levels import check_floats, eight_bit, levels
 from mediasift.media.pictures.png import animated_png, decode_png
 from mediasift.media.pictures.pnm import decode_pam
 from mediasift.media.pictures.probe import ADVICE, check_end, color_code_points, pillow_header, read_header
@@ -263,14 +263,33 @@ def _split(picture: Image.Image, icc: bytes, orientation: int, directory: Direct
     """A decoded Pillow picture in any mode."""
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
-        numbers = np.asarray(picture)
-        numbers = numbers if directory is None else tiff_numbers(numbers, directory)
-        return _Decoded(eight_bit(numbers), None, orientation)
+        return _Decoded(_from_numbers(picture, directory), None, orientation)
     if "A" in mode.upper().removeprefix("LAB") or "transparency" in picture.info:
         rgba = _by_bands(picture)
         return _Decoded(array_to_srgb(rgba[:, :, :3], icc), rgba[:, :, 3], orientation)
     known = mode if mode in ("L", "CMYK", "LAB") else "L" if mode == "1" else "RGB"
     return _Decoded(np.asarray(to_srgb(picture if known == mode else picture.convert(known), icc)), None, orientation)
+
+
+def _from_numbers(picture: Image.Image, directory: Directory | None) -> Picture:
+    """RGB of one that has more than 8 bits, some rows at a time: whole, its numbers would be held three times."""
+    width, height = picture.size
+    rows = max(1, _BAND_PIXELS // width)
+
+    def bands() -> Iterator[tuple[slice, NDArray[Any]]]:
+        for top in range(0, height, rows):
+            numbers = np.asarray(picture.crop((0, top, width, min(top + rows, height))))
+            yield slice(top, top + rows), numbers if directory is None else tiff_numbers(numbers, directory)
+
+    if picture.mode == "F":
+        check_floats(*zip(*((numbers.min(), numbers.max()) for _, numbers in bands()), strict=True))
+    gray = np.empty((height, width), dtype=np.uint8)
+    for place, numbers in bands():
+        gray[place] = levels(numbers)
+    return eight_bit(gray)
+
+
+_BAND_PIXELS = 1 << 20
 
 
 def _by_bands(picture: Image.Image) -> Picture:

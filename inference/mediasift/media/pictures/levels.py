@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,16 @@ def eight_bit(image: NDArray[Any]) -> Picture:
 _TOLERATED = 0.5 / 255
 
 
+def check_floats(least: Sequence[float], most: Sequence[float]) -> None:
+    """Raise Unsupported unless floats, of whose parts these are the least and the most, lie within 0..1."""
+    low, high = float(np.min(least)), float(np.max(most))
+    if not (low >= -_TOLERATED and high <= 1 + _TOLERATED):
+        raise Unsupported(
+            f"floating-point samples from {low:g} to {high:g}: only 0 to 1 is known as black to white; scale them to "
+            "that, or save the picture with 8 or 16 bits"
+        )
+
+
 def levels(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Samples as levels 0..255: of 16 bits divided by 257, of 32 by 2**24, floats 0..1 times 255, all rounded.
 
@@ -32,12 +43,7 @@ def levels(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.dtype == np.uint8:
         return image
     if image.dtype.kind == "f":
-        least, most = float(image.min()), float(image.max())
-        if not (least >= -_TOLERATED and most <= 1 + _TOLERATED):
-            raise Unsupported(
-                f"floating-point samples from {least:g} to {most:g}: only 0 to 1 is known as black to white; scale "
-                "them to that, or save the picture with 8 or 16 bits"
-            )
+        check_floats([image.min()], [image.max()])
         return np.asarray(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
     if image.dtype == np.uint32:
         return np.asarray((image.astype(np.uint64) * 255 + 2**31) // (2**32 - 1)).astype(np.uint8)
