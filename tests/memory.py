@@ -42,14 +42,19 @@ def narrow() -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of valid pictures that are a line: of few bytes, with sides that differ ten thousand times."""
     import cv2
     import numpy as np
-    from PIL import Image
 
     for height, width in ((12_000, 1), (1, 12_000), (60_000, 3), (3, 60_000)):
         for suffix in (".png", ".jpg", ".bmp"):
             yield f"{width}x{height}{suffix}", cv2.imencode(suffix, np.zeros((height, width, 3), np.uint8))[1].tobytes()
+
+
+def floats() -> tuple[str, bytes]:
+    """(name, bytes) of 67 megapixels of numbers that take four bytes each."""
+    from PIL import Image
+
     packed = io.BytesIO()
     Image.new("F", (64, 1 << 20)).save(packed, "TIFF", compression="tiff_adobe_deflate")
-    yield "floats.tif", packed.getvalue()
+    return "floats.tif", packed.getvalue()
 
 
 def declared(data: bytes, suffix: str) -> int:
@@ -101,7 +106,7 @@ def _child(folder: str, first: int, count: int, seed: int, frames: int) -> None:
     images.MAX_FRAMES = frames
     mutants = ((f"{number:07}{suffix}", data) for number in range(first, first + count)
                for suffix, data in (mutant(number, seed),))  # fmt: skip
-    files = [*bombs(), *narrow(), *mutants] if first == 0 else mutants
+    files = [*bombs(), *narrow(), floats(), *mutants] if first == 0 else mutants
     model = write(Path(folder), mean_colour(COLOURS), "memory.onnx")
     print(json.dumps({name: (took, most) for name, took, most in costs(files, model) if took > most}))
 
