@@ -39,6 +39,11 @@ def plain(number: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def count_of(number: int, noun: str) -> str:
+    """`1 row`, `2,000 rows`, of a noun whose plural ends in s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class MediasiftError(Exception):
     """Base of all errors of mediasift; `exit_code` is what the command line returns."""
 

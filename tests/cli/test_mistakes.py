@@ -124,7 +124,7 @@ def test_after_a_restart_the_message_names_what_continues(place: Path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT / "inference")})  # fmt: skip
-    assert "1 inputs are done and kept" in done.stdout
+    assert "1 input is done and kept" in done.stdout
     assert "without --restart" in done.stdout
     again = info(place, "0.png", "1.png", "2.png", "-o", "out.csv")
     assert again.returncode == 0

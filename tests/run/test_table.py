@@ -83,7 +83,7 @@ def test_outputs_that_cannot_be(photos: Path, model: Path, tmp_path: Path):
 def test_nothing_to_read(tmp_path: Path, model: Path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").touch()
-    with pytest.raises(InputError, match=r"nothing to read in .*empty \(1 files there are no media\)"):
+    with pytest.raises(InputError, match=r"nothing to read in .*empty \(1 file there is no media\)"):
         list(ms.classify(tmp_path / "empty", model=model))
 
 

@@ -97,7 +97,7 @@ def test_asked_to_stop_while_a_file_is_written_it_says_so_and_goes_on_with_the_s
         program.until(lambda: "in/a.png" in paths(out))
         assert program.end(signal.SIGTERM) == 130
         assert paths(out) == {"in/a.png"}
-        assert "has all but 1 files that are there (in/b.png)" in "".join(program.printed)
+        assert "has all but 1 file there (in/b.png)" in "".join(program.printed)
         assert (folder / "out.csv.journal.jsonl").exists()
         slow.write(data[40:])
     with Program(folder, "watch", *WORDS, *QUICK) as program:

@@ -35,8 +35,8 @@ def test_elsewhere_than_on_a_terminal_a_line_at_once_and_every_ten_seconds(clock
         clock[0] += 1
         counted.advance(errors=step == 3)
     assert out.getvalue() == (
-        "2,000 files\n1,010 of 2,000 files, 1 per second, 16:30 left, 1 errors\n"
-        "1,020 of 2,000 files, 1 per second, 16:20 left, 1 errors\n"
+        "2,000 files\n1,010 of 2,000 files, 1 per second, 16:30 left, 1 error\n"
+        "1,020 of 2,000 files, 1 per second, 16:20 left, 1 error\n"
     )
     assert (counted.done, counted.errors) == (1020, 1)
     counted.close()
@@ -47,7 +47,7 @@ def test_of_an_unknown_number_nothing_is_left(clock: list[float]):
     counted = Progress(out)
     clock[0] += 10
     counted.advance(0)
-    assert out.getvalue() == "1 files, 0.1 per second, 0 errors\n"
+    assert out.getvalue() == "1 file, 0.1 per second, 0 errors\n"
 
 
 def test_hours_are_shown_where_there_are_some(clock: list[float]):

@@ -11,6 +11,7 @@ import click
 
 from mediasift.cli.derived import made, own_options
 from mediasift.cli.options import Command
+from mediasift.errors import count_of
 from mediasift.look.settings import Look, look
 from mediasift.tables.writers import printable_text
 
@@ -21,7 +22,10 @@ from mediasift.tables.writers import printable_text
 def command(*, table: Path | None, quiet: bool, **chosen: Any) -> None:
     """See `Look`."""
     looked = look(table, made(Look, chosen), progress=None if quiet else sys.stderr)
-    click.echo(f"{looked.page}: {looked.tiles:,} tiles of {looked.rows:,} rows; open it in a browser", err=True)
+    click.echo(
+        f"{looked.page}: {count_of(looked.tiles, 'tile')} of {count_of(looked.rows, 'row')}; open it in a browser",
+        err=True,
+    )
     if looked.unseen:
         first = printable_text(looked.first_unseen)
         click.echo(f"Not to be seen: {looked.unseen:,}, e.g. {first}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mediasift.cli.options import Command
+from mediasift.errors import count_of
 from mediasift.run.merge import merge
 
 
@@ -20,6 +21,7 @@ def command(*, part: tuple[Path, ...], output: Path) -> None:
     inputs, settings and versions.
     """
     summary = merge(part, output)
-    click.echo(f"{output}: {summary.rows:,} rows from {summary.sources:,} files in {len(part)} parts", err=True)
+    counts = f"{count_of(summary.rows, 'row')} from {count_of(summary.sources, 'file')}"
+    click.echo(f"{output}: {counts} in {count_of(len(part), 'part')}", err=True)
     if summary.error_rows:
         raise click.exceptions.Exit(1)

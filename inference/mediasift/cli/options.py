@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mediasift.errors import UsageError, did_you_mean
+from mediasift.errors import UsageError, count_of, did_you_mean
 from mediasift.rows import Row
 from mediasift.run.table import Table
 from mediasift.settings import GROUPS, MACHINE, OUTPUT
@@ -159,18 +159,19 @@ _NAMED = 10
 
 def _summary(rows: Table[Any], output: Path) -> str:
     summary = rows.summary
+    counts = f"{count_of(summary.rows, 'row')} from {count_of(summary.sources, 'file')}"
     if rows.left_alone:
         return (
-            f"{output}: is finished ({summary.rows:,} rows from {summary.sources:,} files); nothing was done. "
+            f"{output}: is finished ({counts}); nothing was done. "
             "To add new and changed files: --update; to read failed ones again: --retry-errors; to begin again: "
             "--restart"
         )
     errors = "".join(f", {count:,} {code}" for code, count in summary.errors.items())
     skipped, archives = sum(summary.skipped.values()), summary.skipped.get("archive", 0)
-    left_out = f"; {skipped:,} files left out, see {output.name}.run.json" if skipped else ""
+    left_out = f"; {count_of(skipped, 'file')} left out, see {output.name}.run.json" if skipped else ""
     left_out += f"; {of_archives(archives)}" if archives else ""
     old = f"; {summary.taken_over:,} were done before" if summary.taken_over else ""
     gone = ", ".join(printable_text(path) for path in summary.vanished[:_NAMED])
     more = ", ..." if len(summary.vanished) > _NAMED else ""
     vanished = f"; {len(summary.vanished):,} are no longer there (their rows stay): {gone}{more}" if gone else ""
-    return f"{output}: {summary.rows:,} rows from {summary.sources:,} files{errors}{left_out}{old}{vanished}"
+    return f"{output}: {counts}{errors}{left_out}{old}{vanished}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from mediasift.engines.onnx.onnx_file import sha256
 from mediasift.engines.onnx.registry import find_description, find_model
-from mediasift.errors import MediasiftError
+from mediasift.errors import MediasiftError, count_of
 from mediasift.provenance.checklist import checklist
 from mediasift.provenance.evidence import VALIDATING, VERBS, evidence, sentences
 from mediasift.provenance.recorded import Recorded, read_manifest, short
@@ -115,7 +115,8 @@ def _methods(recorded: Recorded, kind: Any) -> Iterator[str]:
 def _failed(counts: Mapping[str, Any]) -> str:
     errors = ", ".join(f"{count:,} {code}" for code, count in counts.get("errors", {}).items())
     skipped = sum(counts.get("skipped", {}).values())
-    return (f"; rows with an error: {errors}" if errors else "") + (f"; no media: {skipped:,} files" if skipped else "")
+    no_media = f"; no media: {count_of(skipped, 'file')}" if skipped else ""
+    return (f"; rows with an error: {errors}" if errors else "") + no_media
 
 
 def _model(recorded: Recorded) -> list[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mediasift.engines.engine import Paid, PaidSettings
-from mediasift.errors import ConsentNeeded, EngineError, InferenceFailed, ItemError, UsageError
+from mediasift.errors import ConsentNeeded, EngineError, InferenceFailed, ItemError, UsageError, count_of
 from mediasift.run.job import Job
 from mediasift.sources.finding import find_sources
 from mediasift.sources.shards import Shard
@@ -44,7 +44,9 @@ def check_consent(job: Job) -> None:
     if task.yes and task.max_cost is None and not task.dry_run:
         return
     inputs, unknown, usd = prices(job, task)
-    estimate = f"{inputs:,} inputs go to a paid service: at most {_dollars(usd)} USD"
+    estimate = (
+        f"{count_of(inputs, 'input')} {'goes' if inputs == 1 else 'go'} to a paid service: at most {_dollars(usd)} USD"
+    )
     estimate += f", and {unknown:,} of unknown length" if unknown else ""
     if task.max_cost is None or task.dry_run:
         listed = f" {task.price_list}" if task.price_list else ""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TextIO, cast
 
-from mediasift.errors import InputError, Interrupted, SetupError, UsageError
+from mediasift.errors import InputError, Interrupted, SetupError, UsageError, count_of
 from mediasift.rows import Row, RowType, columns
 from mediasift.run import launch
 from mediasift.run.cluster import Cluster
@@ -250,7 +250,8 @@ class Stream(Generic[RowType]):
                         yield place, one
         except Interrupted as error:
             raise Interrupted(
-                f"interrupted; {progress.done:,} inputs{progress.of_next} are done and kept in {store.path.name}. "
+                f"interrupted; {count_of(progress.done, 'input')}{progress.of_next} "
+                f"{'is' if progress.done == 1 and not progress.of_next else 'are'} done and kept in {store.path.name}. "
                 "To go on, type the same command again"
             ) from error
         for earlier in asked:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TextIO
 
-from mediasift.errors import Interrupted, OutputError, UsageError
+from mediasift.errors import Interrupted, OutputError, UsageError, count_of
 from mediasift.rows import Row, RowType, printable, values
 from mediasift.run.journal import Journal
 from mediasift.run.resume import Plan, look, plan, stored_rows
@@ -285,7 +285,7 @@ class Table(Generic[RowType]):
     def _repr_html_(self) -> str:
         """What a notebook shows: the first rows that were computed so far, and how many; it computes none."""
         if self._taken:
-            count = f"{self.summary.rows:,} rows from {self.summary.sources:,} inputs"
+            count = f"{count_of(self.summary.rows, 'row')} from {count_of(self.summary.sources, 'input')}"
             return html(self._first, self._form()) + f"<p>{count}</p>"
         return (
             f"<p>A table of {self._rows.row_type.__name__} rows that is not computed yet. Type "

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-from mediasift.errors import Interrupted, NotFound, UsageError
+from mediasift.errors import Interrupted, NotFound, UsageError, count_of
 from mediasift.rows import RowType
 from mediasift.run.journal import Journal
 from mediasift.run.process import Signals
@@ -194,7 +194,10 @@ class Watch(Table[RowType]):
         self._publish(self._rows_at(order, opened.journal), opened)
         self._known = {opened.what["table"]["sha256"]}
         summary, wait = self.summary, f", {len(waiting):,} wait" if len(waiting) else ""
-        _report(progress, f"{opened.output}: {summary.sources:,} files, {summary.error_rows:,} errors{wait}")
+        _report(
+            progress,
+            f"{opened.output}: {count_of(summary.sources, 'file')}, {count_of(summary.error_rows, 'error')}{wait}",
+        )
 
     def _rows_at(self, order: array[int], journal: Journal) -> Iterator[Any]:
         """The rows of finished sources and, behind them, of those that are gone."""
@@ -233,8 +236,8 @@ class Watch(Table[RowType]):
         if left:
             named = left[0] + ", ..." * (len(left) > 1)
             raise Interrupted(
-                f"{opened.output}: has all but {len(left):,} files that are there ({named}), which were "
-                "not whole or not yet read. To go on, type the same command again"
+                f"{opened.output}: has all but {count_of(len(left), 'file')} there ({named}), not whole or not yet "
+                "read. To go on, type the same command again"
             )
 
 

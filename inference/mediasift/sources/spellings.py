@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-from mediasift.errors import did_you_mean
+from mediasift.errors import count_of, did_you_mean
 from mediasift.rows import printable
 from mediasift.sources.records import composed
 
@@ -78,7 +78,8 @@ def nothing_to_read(names: Sequence[str], left_out: Mapping[str, int] = MappingP
         return "nothing to read: no input is named"
     archives = left_out.get("archive", 0)
     others = sum(left_out.values()) - archives
-    reasons = [f"{others:,} files there are no media"] * bool(others) + [of_archives(archives)] * bool(archives)
+    reasons = [f"{count_of(others, 'file')} there {'is' if others == 1 else 'are'} no media"] if others else []
+    reasons += [of_archives(archives)] if archives else []
     return f"nothing to read in {', '.join(names)}" + (f" ({'; '.join(reasons)})" if reasons else "")
 
 

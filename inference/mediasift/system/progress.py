@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mediasift.errors import plain
+from mediasift.errors import count_of, plain
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -78,13 +78,17 @@ class Progress(_Shown):
         return f" and {self._of_next:,} pages or frames of the next" if self._of_next else ""
 
     def _line(self) -> str:
-        of_total = f" of {self._total:,}" if self._total is not None else ""
         if not self.done + self._of_next:
-            return f"{self._total or 0:,} file{'s' * (self._total != 1)}"
+            return count_of(self._total or 0, "file")
         rate = (self.done - self._taken_over) / max(time.monotonic() - self._started, 1e-9)
         left = f", {_duration((self._total - self.done) / rate)} left" if self._total is not None and rate else ""
         speed = f", {plain(rate)} per second" if rate else ""
-        return f"{self.done:,}{of_total} files{self.of_next}{speed}{left}, {self.errors:,} errors"
+        done = (
+            f"{self.done:,} of {count_of(self._total, 'file')}"
+            if self._total is not None
+            else count_of(self.done, "file")
+        )
+        return f"{done}{self.of_next}{speed}{left}, {count_of(self.errors, 'error')}"
 
 
 class Transfer(_Shown):

@@ -77,7 +77,7 @@ def test_a_large_page_is_shrunk_and_says_so(reader, tmp_path: Path):
 def test_the_price_is_asked_first(reader, page: Path):
     served, options = reader
     prices = {"price_in": 10.0, "price_out": 40.0, "picture_tokens": 85}
-    with pytest.raises(ConsentNeeded, match="1 inputs go to a paid service"):
+    with pytest.raises(ConsentNeeded, match="1 input goes to a paid service"):
         ms.ocr(page, **options, **prices)
     words = ["ocr", str(page), *(f"--{name.replace('_', '-')}={value}" for name, value in (options | prices).items())]
     done = CliRunner().invoke(main, [*words, "--dry-run"])

@@ -49,7 +49,7 @@ def test_boxes_are_those_of_the_page_where_it_was_shrunk(google, tmp_path: Path,
 def test_the_price_is_shown_first_and_what_fails_is_a_row(google, tmp_path: Path):
     server, options = google
     page = save(tmp_path / "page.png", scene(width=200, height=100))
-    with pytest.raises(ConsentNeeded, match=r"1 inputs .* at most 0\.0015 USD") as caught:
+    with pytest.raises(ConsentNeeded, match=r"1 input goes .* at most 0\.0015 USD") as caught:
         ms.ocr(page, **{**options, "max_cost": None})
     assert "DOCUMENT_TEXT_DETECTION 1.50" in caught.value.estimate
     server.planned = [(400, {}, b'{"error": {"code": 400, "message": "planned"}}'), (503, {"Retry-After": "0"}, b"{}")]
