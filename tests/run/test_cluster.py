@@ -83,9 +83,9 @@ def test_the_bytes_of_one_machine_and_the_run_goes_on_either_way(tmp_path: Path)
     assert (tmp_path / "two.csv.run.json").read_bytes() == before
 
 
-def test_three_kills_at_random(tmp_path: Path):
+def test_five_kills_at_random(tmp_path: Path):
     """`python -m tests.cluster_kills` does fifty."""
-    assert cluster_kills.killed(tmp_path, 3, random.Random(3)) == []
+    assert cluster_kills.killed(tmp_path, 5, random.Random(3)) == []
 
 
 def test_what_ends_inside_dask_prints_no_traceback(photos: Path, capfd: pytest.CaptureFixture[str]):
