@@ -16,6 +16,7 @@ from mediasift.errors import Damaged, InferenceFailed, TryAgain
 from mediasift.items import Item
 from mediasift.media.settings import PictureSettings
 from mediasift.rows import Row
+from mediasift.run import reading
 from mediasift.run.budget import Budget
 from mediasift.run.pipeline import Pipeline
 from mediasift.sources.content import LocalFile
@@ -134,6 +135,35 @@ def test_quick_files_are_read_once_and_come_in_order(tmp_path: Path):
     }  # fmt: skip
     assert [row.red for row in rows if not row.error] == [n % 98 for n in range(400) if n not in (222, 333)]
     assert {reads[str(file)] for file in files if file.name != "333.png"} == {1}
+
+
+def test_a_reader_that_waits_for_an_engine_is_not_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else a quick picture that was read is blamed for one that is computed for long."""
+    monkeypatch.setattr(reading, "_QUICK_S", 10.0)  # all but the first are quick, however busy the machine is
+    monkeypatch.setattr(reading, "PIECE_S", 0.0)
+    goes_on, stands_still = threading.Event(), threading.Event()
+
+    class StandsStill(Shades):
+        def infer(self, batch: Sequence[int]) -> list[list[Any]]:
+            if 50 in batch:
+                stands_still.set()
+                assert goes_on.wait(60)
+            return super().infer(batch)
+
+    sources = [Source(path=f"{i}", content=LocalFile(save(tmp_path / f"{i}.png", solid((i, 0, 0), 2, 2))))
+               for i in range(98)]  # fmt: skip
+    pipeline = Pipeline(StandsStill(4), row_type=Shade, reads="pictures", options=PictureSettings(), jobs=2)
+    rows: list[Any] = []
+    runs = threading.Thread(target=lambda: rows.extend(row for one in pipeline.run(sources) for row in one.rows))
+    runs.start()
+    assert stands_still.wait(60)
+    until = time.monotonic() + 60
+    while len(doing := pipeline.marks.going_on()) != 1 and time.monotonic() < until:
+        time.sleep(0.01)  # until there is no room for what is read
+    goes_on.set()
+    runs.join(60)
+    assert [one.items for one in doing] == [tuple((number, 0) for number in range(48, 52))]
+    assert [row.red for row in rows] == list(range(98))
 
 
 def test_an_item_in_which_nothing_is_found_is_one_empty_row():

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,7 +78,11 @@ class Service:
     def workers(self) -> list[int]:
         """Numbers of the processes that compute."""
         listed = Path(f"/proc/{self.process.pid}/task")
-        return [int(one) for task in listed.iterdir() for one in (task / "children").read_text().split()]
+        children = list[int]()
+        for task in listed.iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends while we look
+                children += map(int, (task / "children").read_text().split())
+        return children
 
     def metrics(self) -> dict[str, float]:
         lines = self.ask("GET", "/metrics").body.decode().splitlines()

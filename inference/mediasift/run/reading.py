@@ -138,7 +138,9 @@ class Readers:
             elif works := [Work(number, source) for number, source in itertools.islice(remaining, size)]:
                 place = self._places.get()
                 try:
-                    yield from self._pieces(works, place)
+                    for piece in self._pieces(works, place):
+                        self._marks.wait(place)  # who takes it may wait for an engine
+                        yield piece
                 finally:
                     self._places.put(place)
             else:
