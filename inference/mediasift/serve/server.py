@@ -62,7 +62,7 @@ def run(settings: Serve) -> None:
 
 
 def _loop_factory() -> Any:
-    """What makes the event loop: uvloop, which takes a sixth less processor time for a request, where there is one."""
+    """What makes the event loop: uvloop where there is one, which takes a tenth less processor time for a request."""
     try:
         import uvloop
     except ImportError:  # on Windows
